@@ -1,0 +1,145 @@
+"""What every part of the sandbox is told: made once by the supervisor, before it forks the parts."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+HOST: Final = "127.0.0.1"
+LISTENERS: Final = ("frontend", "api", "api-1", "api-2", "supabase", "llamaparse", "openai", "database")
+"""Everything that has a port. `api` is the balancer before `api-1` and `api-2`; `llamaparse` and `openai` are one part."""
+
+ADMIN_ROLE: Final = "postgres"
+APPLICATION_ROLE: Final = "application"
+SERVICE_ROLE: Final = "service"
+INSPECTOR_ROLE: Final = "inspector"
+DATABASE: Final = "app"
+
+
+def _secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Addresses, secrets and limits. `part` is the name of the part that holds this copy.
+
+    The roles `application` (API and worker), `service` (authentication and storage) and `inspector` (read-only) exist, with
+    login and the passwords below, before schema.sql runs as superuser in the database `app`, which has the extension `vector`.
+    """
+
+    directory: Path
+    ports: Mapping[str, int]
+    build: str
+    part: str = "supervisor"
+    version: str = "1.0.0"
+    environment: str = "sandbox"
+
+    admin_password: str = field(default_factory=_secret, repr=False)
+    application_password: str = field(default_factory=_secret, repr=False)
+    service_password: str = field(default_factory=_secret, repr=False)
+    inspector_password: str = field(default_factory=_secret, repr=False)
+    jwt_secret: str = field(default_factory=_secret, repr=False)
+    webhook_secret: str = field(default_factory=_secret, repr=False)
+    service_role_key: str = field(default_factory=_secret, repr=False)
+    anon_key: str = field(default_factory=_secret, repr=False)
+    llamaparse_key: str = field(default_factory=_secret, repr=False)
+    openai_key: str = field(default_factory=_secret, repr=False)
+
+    chat_model: str = "standin-chat-1"
+    embedding_model: str = "standin-embedding-256"
+    embedding_dimensions: int = 256
+
+    max_file_size: int = 5_242_880
+    json_body_bytes: int = 1_048_576
+    max_concurrent_jobs_per_user: int = 20
+    max_uploads_per_day_per_user: int = 500
+    signed_url_ttl_seconds: int = 900
+    access_token_seconds: int = 3600
+    refresh_reuse_seconds: int = 0
+
+    def url(self, listener: str, scheme: str = "http") -> str:
+        """The address of a listener, without a slash at its end."""
+        return f"{scheme}://{HOST}:{self.ports[listener]}"
+
+    @property
+    def frontend_url(self) -> str:
+        return self.url("frontend")
+
+    @property
+    def api_url(self) -> str:
+        """The balancer before the API instances: what clients and webhooks call."""
+        return self.url("api")
+
+    @property
+    def auth_url(self) -> str:
+        return f"{self.url('supabase')}/auth/v1"
+
+    @property
+    def storage_url(self) -> str:
+        return f"{self.url('supabase')}/storage/v1"
+
+    @property
+    def llamaparse_url(self) -> str:
+        return self.url("llamaparse")
+
+    @property
+    def openai_url(self) -> str:
+        """As the official client wants its `base_url`."""
+        return f"{self.url('openai')}/v1"
+
+    @property
+    def application_dsn(self) -> str:
+        return self._dsn(APPLICATION_ROLE, self.application_password)
+
+    @property
+    def service_dsn(self) -> str:
+        return self._dsn(SERVICE_ROLE, self.service_password)
+
+    @property
+    def inspector_dsn(self) -> str:
+        return self._dsn(INSPECTOR_ROLE, self.inspector_password)
+
+    @property
+    def admin_dsn(self) -> str:
+        return self._dsn(ADMIN_ROLE, self.admin_password)
+
+    @property
+    def logs(self) -> Path:
+        return self.directory / "logs"
+
+    def listen(self, listener: str | None = None) -> socket.socket:
+        """A listening socket on this part's own port, or on that of the named listener.
+
+        The supervisor keeps each port reserved with a bound socket that never listens, so nobody else gets it, and a part that
+        dies refuses connections at once instead of leaving them in a queue.
+        """
+        bound = reserve(self.ports[listener or self.part])
+        bound.listen(1024)
+        return bound
+
+    def _dsn(self, role: str, password: str) -> str:
+        return f"postgresql://{role}:{password}@{HOST}:{self.ports['database']}/{DATABASE}"
+
+
+def reserve(port: int = 0) -> socket.socket:
+    """A socket bound to a loopback port (0: any free one) that shares it only with sockets made in the same way."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((HOST, port))
+    return bound
+
+
+def source_build() -> str:
+    """The build's name: a short hash over the sandbox's sources."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*")):
+        if path.suffix in {".py", ".sql", ".html", ".css", ".js"}:
+            digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
