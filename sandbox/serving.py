@@ -1,0 +1,106 @@
+"""How every part of the sandbox serves HTTP and WebSocket: one way, with one access log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import Coroutine, Iterator
+from typing import Any, Final
+
+import uvicorn
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox import logs
+
+MAX_FRAME_BYTES: Final = 65_536
+KEEP_ALIVE_SECONDS: Final = 75
+GRACE_SECONDS: Final = 1
+
+
+def serve(app: ASGIApp, sock: socket.socket) -> None:
+    """Serve one application on one listening socket until SIGTERM or SIGINT."""
+    serve_all((app, sock))
+
+
+def serve_all(*served: tuple[ASGIApp, socket.socket], beside: Coroutine[Any, Any, None] | None = None) -> None:
+    """Serve several applications in one process, and run one more coroutine beside them, until SIGTERM or SIGINT."""
+    asyncio.run(_serve_all(served, beside))
+
+
+async def _serve_all(served: tuple[tuple[ASGIApp, socket.socket], ...], beside: Coroutine[Any, Any, None] | None) -> None:
+    servers = [_Server(_config(app)) for app, _ in served]
+    background = asyncio.create_task(beside) if beside else None
+
+    def leave() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, leave)
+    await asyncio.gather(*(server.serve(sockets=[sock]) for server, (_, sock) in zip(servers, served, strict=True)))
+    if background:
+        background.cancel()
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        AccessLog(app),
+        loop="asyncio",
+        ws="websockets-sansio",
+        ws_max_size=MAX_FRAME_BYTES,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `serve_all`: several servers of one process must all hear them."""
+        yield
+
+
+class AccessLog:
+    """Logs each request and WebSocket with its status and duration; never the query, which may hold tokens."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        started = time.perf_counter()
+        headers = Headers(scope=scope)
+        seen: dict[str, Any] = {"status": None, "request_id": headers.get("x-request-id")}
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen["status"] = message["status"]
+                seen["request_id"] = Headers(raw=message["headers"]).get("x-request-id", seen["request_id"])
+            elif message["type"] == "websocket.accept":
+                seen["status"] = 101
+            elif message["type"] == "websocket.close":
+                seen["close_code"] = message.get("code")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            logs.log(
+                "access",
+                protocol=scope["type"],
+                method=scope.get("method"),
+                path=scope["path"],
+                traceparent=headers.get("traceparent"),
+                milliseconds=round((time.perf_counter() - started) * 1000, 1),
+                **seen,
+            )
