@@ -1,0 +1,64 @@
+"""The deployment under test, and the listener that redacts and records; `common.resource` imports it first of all."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
+from acceptance.evidence import Outcome
+from acceptance.run import close_run, opened_run
+from opening import refuse_debug_file, the_run
+from RedactingListener import RedactingListener
+from robot.api import logger
+from robot.api.deco import keyword, library
+
+
+class _Listener(RedactingListener):
+    """Redacts, closes what each test opened, and records how it ended."""
+
+    def start_test(self, data: Any, result: Any) -> None:
+        run = opened_run()
+        if run is not None:
+            run.test = result.full_name
+
+    def end_test(self, data: Any, result: Any) -> None:
+        run = opened_run()
+        if run is not None:
+            try:
+                run.end_scene()
+            except AssertionError as error:
+                logger.warn(f"{result.name}: what it opened did not close: {error}")
+        super().end_test(data, result)
+        if run is not None:
+            run.ended(
+                Outcome(
+                    test=result.full_name, criteria=tuple(result.metadata.get("Criterion", "").split()), status=result.status,
+                    cause=_cause(result.status, result.message), message=result.message, seconds=result.elapsed_time.total_seconds(),
+                )
+            )  # fmt: skip
+
+    def close(self) -> None:
+        for line in close_run():
+            logger.warn(line)
+
+
+def _cause(status: str, message: str) -> Literal["product", "environment", "capability"] | None:
+    """Why a test did not pass, by the exception that the core raised (see acceptance.errors)."""
+    if status == "PASS":
+        return None
+    if EnvironmentUnavailable.__name__ in message:
+        return "environment"
+    return "capability" if status == "SKIP" and CapabilityMissing.__name__ in message else "product"
+
+
+@library(scope="GLOBAL", listener=_Listener(), version="1.0.0")
+class DeploymentLibrary:
+    """What every suite needs of the deployment; it is opened by the first step that needs it."""
+
+    def __init__(self) -> None:
+        refuse_debug_file()
+
+    @keyword
+    def need(self, capability: str) -> None:
+        """Skip the test, naming the capability, unless the deployment's descriptor lists it."""
+        the_run().descriptor.need(capability)

@@ -1,0 +1,23 @@
+"""People who use the application: strangers, users who are signed in, and what happens to their sessions."""
+
+from __future__ import annotations
+
+from acceptance.people import Person
+from opening import the_run
+from robot.api.deco import keyword, library
+
+
+@library(scope="GLOBAL", version="1.0.0")
+class PeopleLibrary:
+    """Steps that name a person; a test's people are known by name until it ends."""
+
+    @keyword("${name} is signed in")
+    def is_signed_in(self, name: str) -> None:
+        """A new user with a session, known by this name until the test ends."""
+        run = the_run()
+        run.scene.people[name] = run.wait(run.people.signed_in())
+
+
+def person(name: str) -> Person:
+    """The person whom the steps of this test call by that name."""
+    return the_run().scene.people[name]

@@ -1,0 +1,64 @@
+"""Asking questions about documents, by the contract."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from acceptance.client import Answer
+from acceptance.contract import MISSING, pick
+from acceptance.errors import violation
+from acceptance.people import Person
+from acceptance.run import Run
+
+FIGURE = re.compile(r"\d[\d.,]*")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source that an answer names."""
+
+    document_id: str
+    title: str
+    chunk: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer of the conversation; `seconds` is the whole call."""
+
+    question: str
+    text: str
+    conversation_id: str
+    workflow_id: str
+    sources: list[Source]
+    model: str
+    answer: Answer
+
+    @property
+    def figures(self) -> set[str]:
+        """Every figure in the text, without separators at its end."""
+        return {match.rstrip(".,") for match in FIGURE.findall(self.text)}
+
+    @property
+    def seconds(self) -> float:
+        return self.answer.elapsed
+
+
+async def ask(
+    run: Run, person: Person, question: str, *, conversation_id: str | None = None, workflow_id: str | None = None
+) -> Reply:
+    """Ask in a conversation, or begin one; raises AssertionError where the answer is not the contract's."""
+    body: dict[str, Any] = {"message": question}
+    body |= {"conversation_id": conversation_id} if conversation_id else {}
+    body |= {"workflow_id": workflow_id} if workflow_id else {}
+    answer = await run.client.call("chat", body=body, token=person.access_token)
+    paths = run.contract.sources
+    sources = []
+    for entry in answer["sources"]:
+        values = {word: pick(entry, path) for word, path in paths.items()}
+        if MISSING in values.values():
+            raise violation("chat", expected=f"each source with {', '.join(paths.values())}", seen=entry, look=answer.look)
+        sources.append(Source(**{word: str(value) for word, value in values.items()}))
+    return Reply(question, str(answer["text"]), answer["conversation_id"], answer["workflow_id"], sources, str(answer["model"]), answer)

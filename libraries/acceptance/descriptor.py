@@ -1,0 +1,186 @@
+"""The descriptor: what a deployment is, where it is reached, and what can be observed of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from acceptance.data import Data, read_model
+from acceptance.errors import CapabilityMissing, ConfigurationError
+
+CAPABILITIES = frozenset(
+    {"sql", "platform-api", "faults", "scale", "metrics", "short-lived-tokens", "webhook-secret", "admin-api", "destructive"}
+)
+Source = str  # "header:NAME" or "json:PATH", where an answer names something
+
+
+class Service(Data):
+    """One service and its probe; `build`, `version` and `heartbeat_age` say where the answer names them."""
+
+    url: str
+    probe: str = "/"
+    build: Source | None = None
+    version: Source | None = None
+    heartbeat_age: Source | None = None
+    max_heartbeat_age_seconds: float = 10.0
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if not re.fullmatch(r"(https?|wss?)://[^\s/]+\S*", value):
+            raise ValueError("expected an address such as https://api.example.org")
+        return value.rstrip("/")
+
+    @field_validator("build", "version", "heartbeat_age")
+    @classmethod
+    def _source(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"(header|json):\S+", value):
+            raise ValueError("expected header:NAME or json:PATH")
+        return value
+
+
+class Database(Data):
+    """Where the read-only role of the named queries connects; its password is the secret `database_password`."""
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+    name: str
+    user: str
+    sslmode: str = "prefer"
+
+
+class Services(Data):
+    """The services of a deployment, each probed by PRE-01."""
+
+    frontend: Service
+    api: Service
+    worker: Service
+    authentication: Service
+    storage: Service
+    realtime: Service
+    database: Database | None = None
+
+
+class Parser(Data):
+    name: str
+    job_id_pattern: str
+
+
+class Embedding(Data):
+    name: str
+    dimensions: int = Field(gt=0)
+
+
+class Providers(Data):
+    """The services that the deployment is meant to use, as their answers name themselves."""
+
+    parser: Parser
+    model: str
+    embedding: Embedding
+
+
+class Sessions(Data):
+    refresh_reuse_seconds: float = Field(ge=0)
+    logout_revokes_access: bool
+    jwt_survives_auth_outage: bool
+
+
+class Plan(Data):
+    """What the provider's plan allows; None: no limit is known."""
+
+    realtime_connections: int | None = None
+    realtime_joins_per_second: int | None = None
+    requests_per_minute: int | None = None
+
+
+class Threshold(Data):
+    """A threshold of this deployment in place of the criterion's own; a looser one needs a reason."""
+
+    value: float
+    reason: str | None = None
+
+
+class Descriptor(Data):
+    """A deployment under test. Times are seconds, sizes are bytes."""
+
+    name: str
+    environment: str
+    build: str | None = None
+    services: Services
+    providers: Providers
+    users: Literal["signup", "admin-api", "pool"]
+    sessions: Sessions
+    plan: Plan = Plan()
+    capabilities: frozenset[str] = frozenset()
+    secrets: dict[str, str] = {}
+    secrets_file: Path | None = None
+    thresholds: dict[str, Threshold] = {}
+
+    @field_validator("capabilities")
+    @classmethod
+    def _known(cls, value: frozenset[str]) -> frozenset[str]:
+        unknown = sorted(value - CAPABILITIES)
+        if unknown:
+            raise ValueError(f"unknown: {', '.join(unknown)}; known are {', '.join(sorted(CAPABILITIES))}")
+        return value
+
+    @model_validator(mode="after")
+    def _sql_needs_a_database(self) -> Self:
+        if "sql" in self.capabilities and self.services.database is None:
+            raise ValueError("the capability 'sql' needs services.database")
+        return self
+
+    def need(self, capability: str) -> None:
+        """Raises CapabilityMissing unless the descriptor lists the capability."""
+        if capability not in self.capabilities:
+            raise CapabilityMissing(capability)
+
+    def missing_secrets(self) -> list[str]:
+        """One line per secret whose environment variable is unset or empty, with where to set it."""
+        where = "in the environment" + (f", or in {self.secrets_file.name} beside the descriptor" if self.secrets_file else "")
+        return [
+            f"secret '{name}' is not set: set {variable} {where}"
+            for name, variable in self.secrets.items()
+            if not os.environ.get(variable)
+        ]
+
+    def secret(self, name: str) -> SecretStr:
+        """The secret's value, from the environment.
+
+        Raises:
+            ConfigurationError: the descriptor does not name it, or its variable is unset.
+        """
+        variable = self.secrets.get(name)
+        if variable is None:
+            raise ConfigurationError([f"secrets.{name}: missing in the descriptor '{self.name}'"])
+        value = os.environ.get(variable)
+        if not value:
+            raise ConfigurationError([f"secret '{name}' is not set: set {variable}"])
+        return SecretStr(value)
+
+
+def read_descriptor(path: Path) -> Descriptor:
+    """The descriptor in a file; what its secrets file holds is put into the environment where that has not set it.
+
+    Raises:
+        ConfigurationError: with every mistake in the file at once, by field.
+    """
+    descriptor = read_model(path, Descriptor)
+    if descriptor.secrets_file is not None:
+        _load_secrets(path.parent / descriptor.secrets_file)
+    return descriptor
+
+
+def _load_secrets(path: Path) -> None:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ConfigurationError([f"secrets_file {path}: cannot be read: {error.strerror}"]) from None
+    for line in lines:
+        name, separator, value = line.partition("=")
+        if separator and not name.startswith("#"):
+            os.environ.setdefault(name.strip(), value.strip())

@@ -1,0 +1,37 @@
+"""What can go wrong, by who has to act on it.
+
+`AssertionError` (made by :func:`violation`): the deployment is wrong, or stopped answering.
+`EnvironmentUnavailable`: our own tool, or a provider's interface, was not there; nothing is known about the deployment.
+`CapabilityMissing`: the descriptor does not offer what the check needs; it cannot be known here.
+`ConfigurationError`: the person who started the run has to change something; nothing was judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class EnvironmentUnavailable(Exception):
+    """Our own tool, or a provider's interface, was not there."""
+
+
+class CapabilityMissing(Exception):
+    """The deployment's descriptor does not list a capability that the check needs."""
+
+    def __init__(self, capability: str) -> None:
+        super().__init__(f"needs the capability '{capability}', which the deployment's descriptor does not list")
+        self.capability = capability
+
+
+class ConfigurationError(Exception):
+    """Bad input: every mistake at once, each saying what, where and what to do."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+def violation(what: str, *, expected: object, seen: object, look: str = "") -> AssertionError:
+    """An assertion that says what was expected, what was seen, and where to look."""
+    where = f"; {look}" if look else ""
+    return AssertionError(f"{what}: expected {expected}, seen {seen}{where}")

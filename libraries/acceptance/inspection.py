@@ -1,0 +1,60 @@
+"""The only look into the database: the named queries of the contract, by a read-only role (capability `sql`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.sql import SQL, Identifier
+
+from acceptance.contract import Contract
+from acceptance.descriptor import Descriptor
+from acceptance.errors import CapabilityMissing, violation
+
+Row = dict[str, Any]
+
+
+class Inspection:
+    """Runs named queries, each within `timeout` seconds; a database that does not answer raises AssertionError."""
+
+    def __init__(self, descriptor: Descriptor, contract: Contract, timeout: float = 10.0) -> None:
+        self._descriptor = descriptor
+        self._contract = contract
+        self._timeout = timeout
+
+    async def rows(self, query: str, **equal: object) -> list[Row]:
+        """Rows of a named query.
+
+        Args:
+            query: its name in the contract.
+            equal: result columns and the values that they must have; a list means any of its values.
+
+        Raises:
+            CapabilityMissing: the descriptor does not list `sql`.
+            AssertionError: the database cannot be reached, or refuses the query.
+        """
+        text = self._contract.queries[query]
+        conditions = [SQL("{}::text = any(%s)").format(Identifier(column)) for column in equal]
+        values = [[str(one) for one in value] if isinstance(value, list) else [str(value)] for value in equal.values()]
+        where = SQL(" where ") + SQL(" and ").join(conditions) if conditions else SQL("")
+        statement = SQL("select * from (") + SQL(text) + SQL(") as named") + where
+        try:
+            async with await self.connect() as connection:
+                cursor = await connection.execute(statement, values)
+                return await cursor.fetchall()
+        except psycopg.Error as error:
+            raise violation(f"named query '{query}'", expected="rows", seen=f"{type(error).__name__}: {error}".strip()) from None
+
+    async def connect(self) -> psycopg.AsyncConnection[Row]:
+        """A connection of the read-only role, in autocommit."""
+        self._descriptor.need("sql")
+        database = self._descriptor.services.database
+        if database is None:
+            raise CapabilityMissing("sql")
+        return await psycopg.AsyncConnection.connect(
+            host=database.host, port=database.port, dbname=database.name, user=database.user, sslmode=database.sslmode,
+            password=self._descriptor.secret("database_password").get_secret_value(),
+            connect_timeout=max(2, int(self._timeout)), options=f"-c statement_timeout={int(self._timeout * 1000)}",
+            application_name="acceptance", autocommit=True, prepare_threshold=None, row_factory=dict_row,
+        )  # fmt: skip

@@ -1,0 +1,230 @@
+"""The one realtime client: WebSockets and Server-Sent Events of the contract, every frame kept with its time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+from urllib.parse import urlencode, urlsplit
+
+import httpx_sse
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from acceptance.client import LOOPBACK, ContractClient
+from acceptance.errors import violation
+
+CONTROL = ("ping", "pong")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame; `at` is the wall clock (Unix seconds) when it was received."""
+
+    data: dict[str, Any]
+    at: float
+
+    @property
+    def type(self) -> str:
+        return str(self.data.get("type"))
+
+    @property
+    def sequence(self) -> int | None:
+        return self.data.get("sequence")
+
+
+@dataclass
+class Subscription:
+    """What one subscriber received so far. A channel that ended says how in `closed` (WebSocket close code, HTTP status, or 0)."""
+
+    what: str
+    frames: list[Frame] = field(default_factory=list)
+    pings: list[float] = field(default_factory=list)
+    closed: int | None = None
+    reason: str = ""
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition, repr=False)
+
+    @property
+    def events(self) -> list[Frame]:
+        """The frames that carry a sequence number, in order of arrival."""
+        return [frame for frame in self.frames if frame.sequence is not None]
+
+    async def until(self, satisfied: Callable[[Self], bool], *, what: str, within: float) -> None:
+        """Wait for a condition on what was received; raises AssertionError naming what arrived instead."""
+        try:
+            async with asyncio.timeout(within), self._changed:
+                await self._changed.wait_for(lambda: satisfied(self))
+        except TimeoutError:
+            raise violation(f"{self.what}: {what}", expected=f"within {within:g} s", seen=self.summary()) from None
+
+    async def until_frame(self, kind: str, *, within: float, **having: object) -> Frame:
+        """The first frame of a type that has these values."""
+
+        def found() -> Frame | None:
+            fits = (f for f in self.frames if f.type == kind and all(f.data.get(k) == v for k, v in having.items()))
+            return next(fits, None)
+
+        await self.until(lambda _: found() is not None, what=f"frame {kind} {having or ''}".strip(), within=within)
+        frame = found()
+        assert frame is not None
+        return frame
+
+    async def until_closed(self, *, within: float) -> int:
+        """The code with which the other side ended the channel."""
+        await self.until(lambda _: self.closed is not None, what="is closed", within=within)
+        assert self.closed is not None
+        return self.closed
+
+    def summary(self) -> str:
+        """The last frames and how the channel ended, for messages."""
+        shown = [f"#{f.sequence} {f.data.get('status', f.type)}" if f.sequence else f.type for f in self.frames[-5:]]
+        ending = f"closed with {self.closed} {self.reason}".strip() if self.closed is not None else "open"
+        return f"{len(self.frames)} frames, the last {', '.join(shown) or 'none'}; {ending}"
+
+    async def add(self, frame: Frame) -> None:
+        async with self._changed:
+            (self.pings.append(frame.at) if frame.type == "ping" else self.frames.append(frame))
+            self._changed.notify_all()
+
+    async def end(self, code: int, reason: str = "") -> None:
+        async with self._changed:
+            if self.closed is None:
+                self.closed, self.reason = code, reason
+            self._changed.notify_all()
+
+
+@dataclass
+class Socket(Subscription):
+    """A WebSocket subscription; answers the server's pings as the contract asks."""
+
+    connection: ClientConnection | None = field(default=None, repr=False)
+
+    async def send(self, message: str | bytes | dict[str, Any]) -> None:
+        """Send a frame: a mapping as JSON text, else as it is (bytes as a binary frame)."""
+        assert self.connection is not None
+        await self.connection.send(json.dumps(message) if isinstance(message, dict) else message)
+
+    async def cut(self) -> None:
+        """Drop the line without a closing handshake, as a lost network does."""
+        assert self.connection is not None
+        self.connection.transport.abort()
+
+
+class RealtimeClient:
+    """Subscribes to jobs and workflows of the contract.
+
+    The channels are context managers: leaving one closes it. A handshake that is refused by HTTP ends the subscription
+    with that status as `closed`; a refusal after the handshake ends it with the close code.
+    """
+
+    def __init__(self, client: ContractClient, base: str) -> None:
+        self._client = client
+        self._contract = client.contract.realtime
+        self._base = base.replace("http", "ws", 1) if base.startswith("http") else base
+
+    @asynccontextmanager
+    async def job(self, job_id: str, token: str | None, *, after: int | None = None) -> AsyncIterator[Socket]:
+        """WebSocket of a job's events; `after` replays what came later than that sequence number."""
+        async with self.socket(self._contract.job.format(job_id=job_id), token, after=after) as socket:
+            yield socket
+
+    @asynccontextmanager
+    async def workflow(self, workflow_id: str, token: str | None, *, after: int | None = None) -> AsyncIterator[Socket]:
+        """WebSocket of a workflow's events."""
+        async with self.socket(self._contract.workflow.format(workflow_id=workflow_id), token, after=after) as socket:
+            yield socket
+
+    @asynccontextmanager
+    async def socket(self, path: str, token: str | None, *, after: int | None = None, timeout: float = 10.0) -> AsyncIterator[Socket]:
+        """WebSocket of any path."""
+        query = {self._contract.token_parameter: token, self._contract.after_parameter: after}
+        words = urlencode({name: value for name, value in query.items() if value is not None})
+        url = f"{self._base}{path}" + (f"?{words}" if words else "")
+        socket = Socket(f"WebSocket {path}")
+        proxy: Literal[True] | None = None if urlsplit(self._base).hostname in LOOPBACK else True
+        try:
+            connection = await connect(url, open_timeout=timeout, proxy=proxy, compression=None, ping_interval=None, close_timeout=2)
+        except InvalidStatus as refused:
+            await socket.end(refused.response.status_code, "handshake refused")
+            yield socket
+            return
+        except (OSError, TimeoutError, websockets.InvalidHandshake) as error:
+            raise violation(socket.what, expected="a handshake", seen=f"{type(error).__name__}: {error}") from None
+        socket.connection = connection
+        reader = asyncio.create_task(_read_socket(socket, connection))
+        try:
+            yield socket
+        finally:
+            reader.cancel()
+            with contextlib.suppress(Exception, asyncio.CancelledError):
+                await connection.close()
+            await asyncio.gather(reader, return_exceptions=True)
+
+    @asynccontextmanager
+    async def job_events(self, job_id: str, token: str | None, *, after: int | None = None) -> AsyncIterator[Subscription]:
+        """The same events of a job as Server-Sent Events."""
+        async with self._events("job_events", {"job_id": job_id}, token, after) as subscription:
+            yield subscription
+
+    @asynccontextmanager
+    async def workflow_events(self, workflow_id: str, token: str | None, *, after: int | None = None) -> AsyncIterator[Subscription]:
+        """The same events of a workflow as Server-Sent Events."""
+        async with self._events("workflow_stream", {"workflow_id": workflow_id}, token, after) as subscription:
+            yield subscription
+
+    @asynccontextmanager
+    async def _events(
+        self, route: str, path: dict[str, str], token: str | None, after: int | None
+    ) -> AsyncIterator[Subscription]:
+        subscription = Subscription(f"Server-Sent Events {route} {next(iter(path.values()))}")
+        query = {self._contract.after_parameter: after} if after is not None else None
+        async with self._client.stream(route, path=path, token=token, query=query) as response:
+            if response.status_code != self._client.contract.route(route).success:
+                await response.aread()
+                await subscription.end(response.status_code, response.text[:200])
+                yield subscription
+                return
+            reader = asyncio.create_task(_read_events(subscription, httpx_sse.EventSource(response)))
+            try:
+                yield subscription
+            finally:
+                reader.cancel()
+                await asyncio.gather(reader, return_exceptions=True)
+
+
+async def _read_socket(socket: Socket, connection: ClientConnection) -> None:
+    try:
+        async for message in connection:
+            frame = _frame(message)
+            await socket.add(frame)
+            if frame.type == "ping":
+                await connection.send('{"type": "pong"}')
+    except ConnectionClosed:
+        pass
+    finally:
+        if connection.close_code is not None:
+            await socket.end(connection.close_code, connection.close_reason or "")
+
+
+async def _read_events(subscription: Subscription, source: httpx_sse.EventSource) -> None:
+    reason = ""
+    try:
+        async for event in source.aiter_sse():
+            await subscription.add(_frame(event.data))
+    except Exception as error:  # whatever ends the stream is told to whoever waits for it
+        reason = f"{type(error).__name__}: {error}"
+    await subscription.end(0, reason)
+
+
+def _frame(message: str | bytes) -> Frame:
+    try:
+        data = json.loads(message)
+    except ValueError:
+        data = None
+    return Frame(data if isinstance(data, dict) else {"type": "not a JSON object", "text": str(message)[:200]}, time.time())

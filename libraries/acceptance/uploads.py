@@ -1,0 +1,136 @@
+"""Uploading documents and following their jobs, by the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from acceptance.client import Answer
+from acceptance.errors import violation
+from acceptance.people import Person
+from acceptance.run import Run
+from acceptance.waiting import wait_until
+
+PROCESSING_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What is sent: a name, bytes, and what is said of them."""
+
+    filename: str
+    data: bytes
+    mime: str = "application/pdf"
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+    def announcement(self, **instead: Any) -> dict[str, Any]:
+        """The body of the upload call; `instead` replaces or adds words."""
+        return {"filename": self.filename, "bytes_len": len(self.data), "mime": self.mime, "sha256": self.sha256} | instead
+
+    @classmethod
+    def read(cls, path: Path) -> Payload:
+        """A file as it stands on disk."""
+        return cls(path.name, path.read_bytes())
+
+
+@dataclass
+class Upload:
+    """A document on its way: what the deployment called it, and how it ended. Times are seconds."""
+
+    owner: Person
+    payload: Payload
+    document_id: str
+    job_id: str
+    signed_url: str
+    started: float
+    job: Answer | None = None
+    seconds: float | None = None
+
+
+async def announce(run: Run, person: Person, payload: Payload, **instead: Any) -> Upload:
+    """The upload call: the deployment accepts the document and gives a signed address for its bytes."""
+    begin = time.monotonic()
+    answer = await run.client.call("upload", body=payload.announcement(**instead), token=person.access_token)
+    return Upload(person, payload, answer["document_id"], answer["job_id"], answer["signed_url"], begin)
+
+
+async def put_bytes(run: Run, upload: Upload, data: bytes | None = None, *, status: int | None = None) -> Answer:
+    """Send the bytes to the signed address; expects the route's success, or exactly `status`."""
+    content = upload.payload.data if data is None else data
+    headers = {"content-type": upload.payload.mime}
+    return await run.client.call("upload_bytes", path={"signed_url": upload.signed_url}, content=content, headers=headers, status=status)
+
+
+async def job_of(run: Run, upload: Upload) -> Answer:
+    """The job as REST shows it to its owner."""
+    return await run.client.call("job", path={"job_id": upload.job_id}, token=upload.owner.access_token)
+
+
+async def finished(run: Run, upload: Upload, *, within: float = PROCESSING_SECONDS) -> Upload:
+    """The upload once its job is in a final state, whichever; fills in `job` and `seconds` since it was announced."""
+    final = run.contract.jobs.final_states
+    upload.job = await wait_until(
+        lambda: job_of(run, upload), lambda job: job["state"] in final,
+        what=f"job {upload.job_id} of '{upload.payload.filename}' ends", within=within,
+        describe=lambda job: f"status '{job['status']}', state '{job['state']}'; {job.look}",
+    )  # fmt: skip
+    upload.seconds = time.monotonic() - upload.started
+    return upload
+
+
+async def complete(run: Run, upload: Upload, *, within: float = PROCESSING_SECONDS) -> Upload:
+    """The upload once its job is complete; any other end raises AssertionError with the job's own reason."""
+    await finished(run, upload, within=within)
+    job, wanted = upload.job, run.contract.jobs.complete
+    assert job is not None
+    seen = (job["status"], job["state"], job["total_pct"])
+    if seen != (wanted.status, wanted.state, wanted.total_pct):
+        raise violation(
+            f"job {upload.job_id} of '{upload.payload.filename}'",
+            expected=f"status '{wanted.status}', state '{wanted.state}' at {wanted.total_pct:g} %",
+            seen=f"status '{seen[0]}', state '{seen[1]}' at {seen[2]} %, last error {job['last_error']}", look=job.look,
+        )  # fmt: skip
+    return upload
+
+
+async def upload_complete(run: Run, person: Person, payload: Payload, *, within: float = PROCESSING_SECONDS) -> Upload:
+    """Announce, send and follow a document until it is complete."""
+    upload = await announce(run, person, payload)
+    await put_bytes(run, upload)
+    return await complete(run, upload, within=within)
+
+
+async def status_of_headers_alone(signed_url: str, length: int, *, within: float = 10.0) -> int:
+    """The status with which a signed address answers the headers of a PUT whose body is never sent.
+
+    A deployment that wants the bytes before it refuses them does not answer, which raises AssertionError.
+    """
+    url = httpx.URL(signed_url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    lines = [
+        f"PUT {url.raw_path.decode()} HTTP/1.1", f"Host: {url.netloc.decode()}", "Content-Type: application/pdf",
+        f"Content-Length: {length}", "Connection: close", "", "",
+    ]  # fmt: skip
+    try:
+        async with asyncio.timeout(within):
+            reader, writer = await asyncio.open_connection(url.host, port, ssl=True if url.scheme == "https" else None)
+            try:
+                writer.write("\r\n".join(lines).encode())
+                await writer.drain()
+                line = (await reader.readline()).decode("latin-1").split()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError) as error:
+        raise violation("upload_bytes", expected="an answer to the headers alone", seen=type(error).__name__) from None
+    if len(line) < 2 or not line[1].isdigit():
+        raise violation("upload_bytes", expected="an answer to the headers alone", seen=" ".join(line) or "a closed line")
+    return int(line[1])

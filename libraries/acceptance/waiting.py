@@ -1,0 +1,48 @@
+"""The one way to wait: look until a condition holds or the time is over, and say what was last seen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+Seen = TypeVar("Seen")
+
+
+async def wait_until(
+    look: Callable[[], Awaitable[Seen]],
+    satisfied: Callable[[Seen], bool],
+    *,
+    what: str,
+    within: float,
+    every: float = 0.1,
+    describe: Callable[[Seen], object] = lambda seen: seen,
+) -> Seen:
+    """What `look` saw when it first satisfied the condition.
+
+    Args:
+        look: one observation; an exception of it ends the waiting.
+        satisfied: whether this is what was waited for.
+        what: the condition in words, for the message.
+        within: seconds until it is given up; a look under way then is cancelled.
+        every: seconds between two looks.
+        describe: what the message shows of the last observation.
+
+    Raises:
+        AssertionError: the condition did not hold in time; names what was last seen.
+    """
+    begin = time.monotonic()
+    last = "nothing: the first look did not return"
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                seen = await look()
+                if satisfied(seen):
+                    return seen
+                last = str(describe(seen))
+                await asyncio.sleep(every)
+    except TimeoutError:
+        if time.monotonic() - begin < within:
+            raise  # a time-out of the look's own
+        raise AssertionError(f"{what}: not within {within:g} s; last seen {last}") from None
