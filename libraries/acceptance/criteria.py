@@ -1,17 +1,19 @@
-"""What a run must decide, as data (`variables/criteria.yaml`): every criterion with its rule, its limits and what it needs."""
+"""What a run must decide, as data (`variables/criteria.yaml`): every criterion with its rule, limits and needs."""
 
 from __future__ import annotations
 
 import operator
-import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from acceptance.data import Data, read_model
-from acceptance.descriptor import CAPABILITIES
+from acceptance.descriptor import CAPABILITIES, Threshold
+from acceptance.errors import ConfigurationError
 
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Z]+-\d\d$")]
 _COMPARE = {"at most": operator.le, "under": operator.lt, "at least": operator.ge, "over": operator.gt}
 
 
@@ -40,9 +42,9 @@ class Limit(Data):
         """Whether the figure keeps the threshold."""
         return self.must_be is None or self.threshold is None or bool(_COMPARE[self.must_be](value, self.threshold))
 
-    def looser_than(self, other: float) -> bool:
-        """Whether this threshold lets more pass than `other` would."""
-        return self.threshold is not None and self.threshold != other and self.kept_by(other)
+    def looser_than(self, other: Limit) -> bool:
+        """Whether this threshold lets more pass than the other, of the same kind."""
+        return other.threshold is not None and self.threshold != other.threshold and self.kept_by(other.threshold)
 
     def __str__(self) -> str:
         return f"{self.must_be} {self.threshold:g} {self.unit}" if self.must_be else f"recorded in {self.unit}"
@@ -72,13 +74,13 @@ class Criteria(Data):
     """All criteria, by identifier, and the areas that they belong to."""
 
     areas: dict[str, Area]
-    criteria: dict[str, Criterion]
+    criteria: dict[Identifier, Criterion]
 
     @model_validator(mode="after")
-    def _identifiers(self) -> Self:
-        wrong = [name for name in self.criteria if not re.fullmatch(r"[A-Z]+-\d\d", name) or area(name) not in self.areas]
-        if wrong:
-            raise ValueError(f"criteria: {', '.join(wrong)}: expected AREA-NN with one of the areas {', '.join(self.areas)}")
+    def _of_known_areas(self) -> Self:
+        lost = [name for name in self.criteria if area(name) not in self.areas]
+        if lost:
+            raise ValueError(f"criteria {', '.join(lost)}: of no known area; known are {', '.join(self.areas)}")
         return self
 
     @property
@@ -86,10 +88,44 @@ class Criteria(Data):
         """Identifiers of the criteria that gate the verdict."""
         return frozenset(name for name, criterion in self.criteria.items() if criterion.required == "R")
 
-    def claimed(self, words: list[str]) -> tuple[frozenset[str], list[str]]:
-        """The identifiers that `words` (areas and identifiers) stand for, and the words that stand for nothing."""
-        claims = {name for name in self.criteria if name in words or area(name) in words}
-        return frozenset(claims), [word for word in words if word not in self.areas and word not in self.criteria]
+    def of(self, words: Sequence[str]) -> tuple[str, ...]:
+        """The identifiers that `words` (areas and identifiers) stand for.
+
+        Raises:
+            ConfigurationError: a word stands for nothing.
+        """
+        unknown = [word for word in words if word not in self.areas and word not in self.criteria]
+        if unknown:
+            known = ", ".join(self.areas)
+            raise ConfigurationError([f"{word}: neither an area ({known}) nor a criterion" for word in unknown])
+        return tuple(name for name in self.criteria if name in words or area(name) in words)
+
+    def with_thresholds(self, thresholds: Mapping[str, Threshold]) -> tuple[Criteria, list[str]]:
+        """These criteria held against a deployment's own thresholds, and one line for each that is looser.
+
+        Keys are `ID` for the first limit of a criterion, or `ID.figure`.
+
+        Raises:
+            ConfigurationError: there is no such limit, or a looser one gives no reason.
+        """
+        changed, relaxed, problems = dict(self.criteria), [], []
+        for key, given in thresholds.items():
+            name, _, figure = key.partition(".")
+            limits = changed[name].limits if name in changed else ()
+            limit = next((one for one in limits if one.must_be and figure in ("", one.figure)), None)
+            if limit is None:
+                problems.append(f"thresholds.{key}: no criterion has such a limit")
+                continue
+            new = limit.model_copy(update={"threshold": given.value})
+            if new.looser_than(limit):
+                if not given.reason:
+                    problems.append(f"thresholds.{key}: {new} is looser than {limit} and needs a reason")
+                relaxed.append(f"{key} {new} instead of {limit}: {given.reason}")
+            replaced = tuple(new if one is limit else one for one in limits)
+            changed[name] = changed[name].model_copy(update={"limits": replaced})
+        if problems:
+            raise ConfigurationError(problems)
+        return self.model_copy(update={"criteria": changed}), relaxed
 
 
 def area(identifier: str) -> str:
