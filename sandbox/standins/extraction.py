@@ -1,0 +1,93 @@
+"""Text out of a PDF, page by page, or an honest refusal that a person can read."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import statistics
+from typing import Final
+
+from pypdf import PasswordType, PdfReader
+
+# It warns of each oddity of each file; what matters becomes a refusal.
+logging.getLogger("pypdf").setLevel(logging.ERROR)
+
+_TAIL: Final = 2048
+_LEAST_DISTINCT_WORDS: Final = 2
+_UNSTORABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class DocumentError(Exception):
+    """The document cannot be parsed, and trying again would not help."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def extract_text(data: bytes) -> list[str]:
+    """The text of each page, paragraphs apart by an empty line.
+
+    Raises:
+        DocumentError: the document is empty, no PDF, damaged, encrypted, or holds no text.
+    """
+    check_bytes(data)
+    pages = [paragraphs(page) for page in _read_pages(data)]
+    if not has_text(pages):
+        raise DocumentError("no_text_found", "No text was found in this document. Pictures cannot be read.")
+    return pages
+
+
+def check_bytes(data: bytes) -> None:
+    """What can be told without reading the structure."""
+    if not data:
+        raise DocumentError("empty_document", "This document is empty.")
+    if b"%PDF-" not in data[:1024]:
+        raise DocumentError("not_a_pdf", "This document is not a PDF.")
+    if b"%%EOF" not in data[-_TAIL:]:
+        raise _damaged("Its end is missing.")
+
+
+def has_text(pages: list[str]) -> bool:
+    """Whether there is more than one word: producers leave a label such as `Background` on pages of images."""
+    distinct = {word for page in pages for word in page.split() if any(char.isalpha() for char in word)}
+    return len(distinct) >= _LEAST_DISTINCT_WORDS
+
+
+def paragraphs(text: str) -> str:
+    """The lines of a page put together again into paragraphs, with words whole that a line's end has cut."""
+    # Neither PostgreSQL nor JSON takes what is replaced here.
+    lines = [" ".join(_UNSTORABLE.sub(" ", line).split()) for line in text.splitlines()]
+    widths = [len(line) for line in lines if line]
+    full = 0.6 * statistics.quantiles(widths, n=4)[2] if len(widths) > 1 else 0
+    result: list[str] = []
+    continues = False
+    for line in lines:
+        if continues and line and result[-1].endswith("-") and line[0].islower():
+            result[-1] = result[-1].removesuffix("-") + line
+        elif continues and line:
+            result[-1] += f" {line}"
+        elif line:
+            result.append(line)
+        continues = len(line) >= full and not re.search(r"[.!?:]\W?$", line)
+    return "\n\n".join(result)
+
+
+def _read_pages(data: bytes) -> list[str]:
+    try:
+        reader = PdfReader(io.BytesIO(data))
+        if reader.is_encrypted and reader.decrypt("") == PasswordType.NOT_DECRYPTED:
+            raise DocumentError("encrypted_document", "This document is encrypted. Upload it without a password.")
+        pages = [page.extract_text() for page in reader.pages]
+    except DocumentError:
+        raise
+    except Exception as error:  # damaged files make the reader raise nearly anything
+        raise _damaged("Its structure cannot be read.") from error
+    if not pages:
+        raise _damaged("It has no pages.")
+    return pages
+
+
+def _damaged(detail: str) -> DocumentError:
+    return DocumentError("damaged_document", f"This document is damaged. {detail}")
