@@ -31,19 +31,23 @@ def serve_all(*served: tuple[ASGIApp, socket.socket], beside: Coroutine[Any, Any
     asyncio.run(_serve_all(served, beside))
 
 
-async def _serve_all(served: tuple[tuple[ASGIApp, socket.socket], ...], beside: Coroutine[Any, Any, None] | None) -> None:
+async def _serve_all(
+    served: tuple[tuple[ASGIApp, socket.socket], ...], beside: Coroutine[Any, Any, None] | None
+) -> None:
     servers = [_Server(_config(app)) for app, _ in served]
     background = asyncio.create_task(beside) if beside else None
 
-    def leave() -> None:
+    def leave(*_: object) -> None:
         for server in servers:
             server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leave)
-    await asyncio.gather(*(server.serve(sockets=[sock]) for server, (_, sock) in zip(servers, served, strict=True)))
     if background:
-        background.cancel()
+        background.add_done_callback(leave)
+    await asyncio.gather(*(server.serve(sockets=[sock]) for server, (_, sock) in zip(servers, served, strict=True)))
+    if background and not background.cancel():
+        background.result()
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:

@@ -1,0 +1,112 @@
+"""The command line: `python -m sandbox up | down | status | defects`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandbox import processes, reaper, state
+from sandbox.console import complain, say
+from sandbox.errors import StartError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit status: 0 done, 3 could not start, 1 ended by force."""
+    options = _parser().parse_args(arguments)
+    try:
+        match options.command:
+            case "up":
+                return reaper.up(reaper.Options(options.defect, options.descriptor, options.detach))
+            case "down":
+                return down()
+            case "status":
+                return status(options.json)
+            case _:
+                return defects(options.json)
+    except StartError as error:
+        complain(str(error))
+        return reaper.STATUS_CANNOT_START
+
+
+def down() -> int:
+    """End the detached sandboxes of this user."""
+    for sandbox in state.alive():
+        if not sandbox.detached:
+            continue
+        deadline = time.monotonic() + 2 * reaper.PATIENCE_SECONDS
+        _send(sandbox, signal.SIGTERM)
+        while sandbox.alive:
+            if time.monotonic() > deadline:
+                _send(sandbox, signal.SIGKILL)
+            time.sleep(0.05)
+        sandbox.remove()
+        say(f"ended {sandbox.directory}")
+    return 0
+
+
+def status(as_json: bool) -> int:
+    """Tell which sandboxes this user has."""
+    reports = [sandbox.report() for sandbox in state.alive()]
+    if as_json:
+        say(json.dumps(reports, indent=2))
+        return 0
+    for report in reports:
+        how = "detached" if report["detached"] else "in the foreground"
+        say(f"{report['directory']}  {'ready' if report['ready'] else 'starting'}, {how}")
+        say(f"  descriptor  {report['descriptor']}")
+        if report["defect"]:
+            say(
+                f"  defect      {report['defect']}, {'has been active' if report['defect_active'] else 'not active yet'}"
+            )
+        for name, part in report["parts"].items():
+            say(f"  {name:<11} process {part['pid'] or 'none'}, started {part['starts']}×")
+    if not reports:
+        say("no sandbox runs")
+    return 0
+
+
+def defects(as_json: bool) -> int:
+    """List the planted defects."""
+    from sandbox import defects as registry
+
+    known = registry.load()
+    if as_json:
+        say(json.dumps([defect.as_data() for defect in known.values()], indent=2))
+    else:
+        for defect in known.values():
+            say(f"{defect.name:<40} {', '.join(defect.must):<20} {defect.description}")
+    return 0
+
+
+def _send(sandbox: state.Sandbox, number: signal.Signals) -> None:
+    """To the reaper, or to the supervisor where only that is left."""
+    pairs = ((sandbox.reaper, sandbox.reaper_started), (sandbox.supervisor, sandbox.supervisor_started))
+    for pid, started in pairs:
+        if started is not None and processes.start_time(pid) == started:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+            if number != signal.SIGKILL:
+                return
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox", description="The embedded deployment, on free loopback ports."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start, and stay until Ctrl-C or the end of the parent process")
+    up.add_argument("--defect", metavar="NAME", help="start with one thing wrong; `defects` lists them")
+    up.add_argument(
+        "--descriptor", metavar="PATH", type=Path, help="write the descriptor here, and secrets.env beside it"
+    )
+    up.add_argument("--detach", action="store_true", help="return when it is ready; `down` ends it")
+    commands.add_parser("down", help="end the detached sandboxes of this user")
+    for name, text in (("status", "show the sandboxes of this user"), ("defects", "list the planted defects")):
+        commands.add_parser(name, help=text).add_argument("--json", action="store_true")
+    return parser

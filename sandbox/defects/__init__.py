@@ -1,0 +1,103 @@
+"""Planted defects: the sandbox with one thing wrong, in the way a real team gets it wrong.
+
+A module of this package holds the defects of one area of criteria. Each is one decorated function that patches named seams of
+the application with `patch`, before the parts are forked, and whose replacement calls `mark_active` when it does its harm:
+
+    @defect("stale-refresh-token", "INT", must=["INT-02"], may={"SEC-01": "an authentication measure is missing"})
+    def stale_refresh_token() -> None:
+        \"\"\"A used refresh token goes on working.\"\"\"
+        patch(tokens, "rotate", ...)
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sandbox.errors import StartError
+from sandbox.state import DEFECT_MARKER
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One thing wrong: the criteria that must notice, and those that may, each with the reason."""
+
+    name: str
+    area: str
+    must: tuple[str, ...]
+    may: Mapping[str, str]
+    description: str
+    file: str
+    plant: Callable[[], None]
+
+    def as_data(self) -> dict[str, Any]:
+        """What `python -m sandbox defects --json` tells of it."""
+        names = ("name", "area", "must", "may", "description", "file")
+        return {name: getattr(self, name) for name in names}
+
+
+_known: Final[dict[str, Defect]] = {}
+_marker: Path | None = None
+
+
+def defect(
+    name: str, area: str, *, must: Sequence[str], may: Mapping[str, str] | None = None
+) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Register a function as a defect; its docstring is the description."""
+
+    def register(plant: Callable[[], None]) -> Callable[[], None]:
+        if name in _known:
+            raise ValueError(f"two defects are called {name}")
+        if not must or not plant.__doc__:
+            raise ValueError(f"the defect {name} needs a criterion that must notice it, and a docstring")
+        file = f"{plant.__module__.replace('.', '/')}.py"
+        _known[name] = Defect(name, area, tuple(must), dict(may or {}), " ".join(plant.__doc__.split()), file, plant)
+        return plant
+
+    return register
+
+
+def patch(owner: Any, name: str, replacement: Any) -> None:
+    """Put something else in the place of a named seam: an attribute of a module or class, which must be there."""
+    if not hasattr(owner, name):
+        raise AttributeError(f"{getattr(owner, '__name__', owner)} has no seam {name!r}")
+    setattr(owner, name, replacement)
+
+
+def mark_active() -> None:
+    """Note, the first time, that the defect has really done its harm."""
+    global _marker
+    if _marker:
+        os.close(os.open(_marker, os.O_WRONLY | os.O_CREAT, 0o600))
+        _marker = None
+
+
+def load() -> dict[str, Defect]:
+    """All defects by name; imports every module of this package."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return dict(sorted(_known.items()))
+
+
+def find(name: str) -> Defect:
+    """The defect of this name."""
+    known = load()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        advice = f"did you mean {', '.join(near)}?" if near else "`python -m sandbox defects` lists them"
+        raise StartError(f"there is no defect {name!r}; {advice}")
+    return known[name]
+
+
+def activate(name: str, directory: Path) -> None:
+    """Plant a defect in this process, and so in every part that is forked from it."""
+    global _marker
+    found = find(name)
+    _marker = directory / DEFECT_MARKER
+    found.plant()

@@ -1,0 +1,90 @@
+"""The descriptor of the running sandbox, as any deployment has one, with the secrets in a file of their own beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from sandbox.errors import StartError
+from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, Settings
+from sandbox.state import SECRETS_FILE, replace
+
+SECRETS: Final = {
+    "database_password": "SANDBOX_DATABASE_PASSWORD",
+    "webhook_secret": "SANDBOX_WEBHOOK_SECRET",
+    "service_role_key": "SANDBOX_SERVICE_ROLE_KEY",
+    "anon_key": "SANDBOX_ANON_KEY",
+}
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """The descriptor as data."""
+    said = {"build": "json:build", "version": "json:version"}
+    return {
+        "name": "sandbox",
+        "environment": settings.environment,
+        "build": settings.build,
+        "services": {
+            "frontend": {
+                "url": settings.frontend_url,
+                "probe": "/",
+                "build": "header:x-build",
+                "version": "header:x-version",
+            },
+            "api": {"url": settings.api_url, "probe": "/health", **said},
+            "worker": {
+                "url": settings.api_url,
+                "probe": "/health",
+                "build": "json:workers.0.build",
+                "version": "json:version",
+                "heartbeat_age": "json:workers.*.heartbeat_age_seconds",
+                "max_heartbeat_age_seconds": 10,
+            },
+            "authentication": {"url": settings.auth_url, "probe": "/health", **said},
+            "storage": {"url": settings.storage_url, "probe": "/status", **said},
+            "realtime": {"url": settings.url("api", "ws"), "probe": "/ws/health", **said},
+            "database": {
+                "host": HOST,
+                "port": settings.ports["database"],
+                "name": DATABASE,
+                "user": INSPECTOR_ROLE,
+                "password": "${secret database_password}",
+            },
+        },
+        "providers": {
+            "parser": {"name": "llamaparse-standin", "job_id_pattern": "^standin-"},
+            "model": settings.chat_model,
+            "embedding": {"model": settings.embedding_model, "dimensions": settings.embedding_dimensions},
+        },
+        "users": "admin-api",
+        "sessions": {
+            "refresh_reuse_seconds": settings.refresh_reuse_seconds,
+            "logout_revokes_access": True,
+            "jwt_survives_auth_outage": True,
+        },
+        "plan": {"realtime_connections": 500, "realtime_joins_per_second": 500, "requests_per_minute": None},
+        "capabilities": ["sql", "short-lived-tokens", "webhook-secret", "admin-api", "destructive"],
+        "secrets": SECRETS,
+        "secrets_file": SECRETS_FILE,
+        "thresholds": {},
+    }
+
+
+def write(settings: Settings, path: Path) -> None:
+    """Write secrets, then the descriptor, each in one step: who sees the descriptor sees all of it."""
+    values = {
+        "database_password": settings.inspector_password,
+        "webhook_secret": settings.webhook_secret,
+        "service_role_key": settings.service_role_key,
+        "anon_key": settings.anon_key,
+    }
+    lines = "".join(f"{SECRETS[name]}={value}\n" for name, value in values.items())
+    try:
+        replace(path.with_name(SECRETS_FILE), lines)
+        replace(path, yaml.safe_dump(describe(settings), sort_keys=False))
+    except OSError as error:
+        raise StartError(
+            f"cannot write the descriptor {path}: {error.strerror}; name another place with --descriptor"
+        ) from error

@@ -1,0 +1,162 @@
+"""The front end and its edge: the start page, the middleware, and the way to the API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from string import Template
+from typing import Final
+
+import httpx
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox import logs, serving
+from sandbox.balancer import Balancer
+from sandbox.settings import Settings
+
+REGION: Final = "local"
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+HOP_BY_HOP: Final = frozenset(
+    (
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+TIMEOUT: Final = httpx.Timeout(connect=5, read=60, write=60, pool=5)
+_PAGE: Final = Path(__file__).parent / "start.html"
+
+
+def run(settings: Settings) -> None:
+    """Serve the front end, with the balancer beside it in the same process."""
+    balancer = Balancer([settings.ports["api-1"], settings.ports["api-2"]])
+    serving.serve_all((application(settings), settings.listen()), beside=balancer.serve(settings.listen("api")))
+
+
+def application(settings: Settings) -> Starlette:
+    """The front end as an ASGI application."""
+    named = {"x-build": settings.build, "x-version": settings.version}
+    page = Template(_PAGE.read_text()).substitute(api=settings.api_url, version=settings.version, build=settings.build)
+
+    async def start(_: Request) -> Response:
+        return HTMLResponse(page, headers=named)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[Mapping[str, httpx.AsyncClient]]:
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=50, keepalive_expiry=30)
+        async with httpx.AsyncClient(
+            base_url=settings.api_url, timeout=TIMEOUT, limits=limits, trust_env=False
+        ) as client:
+            yield {"client": client}
+
+    return Starlette(
+        routes=[Route("/", start), Route("/api/{path:path}", forward, methods=list(METHODS))],
+        middleware=[Middleware(Edge)],
+        exception_handlers={HTTPException: _refused},
+        lifespan=lifespan,
+    )
+
+
+class Edge:
+    """What runs before any page: the probe is answered here, `/start` is rewritten to `/`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] not in ("/start", "/api/edge/probe"):
+            return await self._app(scope, receive, send)
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["x-edge-middleware"] = "1"
+            await send(message)
+
+        if scope["path"] == "/start":
+            return await self._app({**scope, "path": "/", "raw_path": b"/"}, receive, marked)
+        await self._probe(scope)(scope, receive, marked)
+
+    def _probe(self, scope: Scope) -> Response:
+        if scope["method"] in ("GET", "HEAD"):
+            return JSONResponse({"region": REGION}, headers={"cache-control": "no-store"})
+        return _error(405, "method_not_allowed", "This address is only read.", {"allow": "GET, HEAD"})
+
+
+async def forward(request: Request) -> Response:
+    """Pass a request on to the API and its answer back, both as streams."""
+    client: httpx.AsyncClient = request.state.client
+    has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
+    target = request.scope["raw_path"] + (b"?" + request.scope["query_string"] if request.url.query else b"")
+    upstream = httpx.Request(
+        request.method,
+        client.base_url.copy_with(raw_path=target),
+        headers=_passed_on(request),
+        content=request.stream() if has_body else None,
+        extensions={"timeout": TIMEOUT.as_dict()},
+    )
+    try:
+        answer = await client.send(upstream, stream=True)
+    except httpx.TimeoutException:
+        return _error(
+            504, "timeout", "The application takes too long to answer. Please try again.", {"retry-after": "1"}
+        )
+    except httpx.TransportError as error:
+        logs.log("the API cannot be reached", error=repr(error))
+        return _error(
+            503,
+            "unavailable",
+            "The application is not available at the moment. Please try again.",
+            {"retry-after": "1"},
+        )
+    response = StreamingResponse(_body(answer), answer.status_code)
+    response.raw_headers = [
+        (name.lower(), value) for name, value in answer.headers.raw if name.lower().decode() not in HOP_BY_HOP
+    ]
+    return response
+
+
+async def _body(answer: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in answer.aiter_raw():
+            yield chunk
+    finally:
+        with contextlib.suppress(asyncio.CancelledError):
+            await answer.aclose()
+
+
+def _passed_on(request: Request) -> list[tuple[bytes, bytes]]:
+    dropped = HOP_BY_HOP | {"host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
+    client = request.client.host if request.client else "unknown"
+    chain = ", ".join(filter(None, (request.headers.get("x-forwarded-for"), client)))
+    return [
+        *((name, value) for name, value in request.headers.raw if name.decode("latin-1") not in dropped),
+        (b"x-forwarded-for", chain.encode("latin-1")),
+        (b"x-forwarded-proto", request.url.scheme.encode()),
+        (b"x-forwarded-host", request.headers.get("host", "").encode("latin-1")),
+    ]
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _error(status, "not_found" if status == 404 else "refused", "There is nothing at this address.", None)
+
+
+def _error(status: int, code: str, message: str, headers: Mapping[str, str] | None) -> Response:
+    request_id = str(uuid.uuid4())
+    body = {"error": {"code": code, "message": message, "request_id": request_id}}
+    return JSONResponse(body, status, headers={**(headers or {}), "x-request-id": request_id})

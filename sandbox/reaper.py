@@ -1,0 +1,170 @@
+"""The process that a user starts: it starts the supervisor, and leaves nothing behind however that or its own owner ends.
+
+It is small and does little, so that little can go wrong. The kernel gives it every orphan of the sandbox (`adopt_orphans`), and
+tells the supervisor when it dies itself (`die_with`), so that any one of the two can be killed and the other one tidies up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, NoReturn
+
+from sandbox import processes, state
+from sandbox.console import complain
+from sandbox.errors import StartError
+from sandbox.processes import SIGNALS
+
+STATUS_CANNOT_START: Final = 3
+PATIENCE_SECONDS: Final = 10
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `up` was asked for."""
+
+    defect: str | None = None
+    descriptor: Path | None = None
+    detach: bool = False
+
+
+def up(options: Options) -> int:
+    """Run a sandbox until it is asked to end or its owner is gone. Returns the exit status.
+
+    With `detach` it goes on without an owner, and this returns when it is ready.
+    """
+    running = state.alive()
+    if options.descriptor and any(Path(other.descriptor) == options.descriptor.absolute() for other in running):
+        raise StartError(f"another sandbox has its descriptor at {options.descriptor}; end it, or name another place")
+    directory = state.make_directory()
+    descriptor = (options.descriptor or directory / "deployment.yaml").absolute()
+    sandbox = state.Sandbox(str(directory), str(descriptor), options.detach, options.defect, 0, None)
+    try:
+        return _detached(sandbox) if options.detach else _keep(sandbox, os.pidfd_open(os.getppid()), None)
+    finally:
+        if not options.detach:
+            sandbox.remove()
+
+
+def _detached(sandbox: state.Sandbox) -> int:
+    """Keep the sandbox in a process that nobody owns; wait until it is ready or has failed."""
+    ready, tell = os.pipe()
+    keeper = os.fork()
+    if keeper == 0:
+        os.close(ready)
+        os.setsid()
+        status = 1
+        try:
+            status = _keep(sandbox, None, tell)
+        finally:
+            sandbox.remove()
+            os._exit(status)
+    os.close(tell)
+    with contextlib.suppress(KeyboardInterrupt):
+        if os.read(ready, 1):
+            return 0
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(keeper, signal.SIGTERM)
+    return os.waitstatus_to_exitcode(os.waitpid(keeper, 0)[1])
+
+
+def _keep(sandbox: state.Sandbox, owner: int | None, tell: int | None) -> int:
+    """Start the supervisor, and stay until it has ended. `owner` is a pidfd whose end ends the sandbox."""
+    processes.name_process("sandbox-reaper")
+    processes.adopt_orphans()
+    me, begun = os.getpid(), time.monotonic()
+    with _signals() as wake:
+        supervisor = os.fork()
+        if supervisor == 0:
+            _supervise(sandbox, me, begun, tell)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        if tell is not None:
+            os.close(tell)
+            _to_log(Path(sandbox.directory, "reaper.log"))
+        _stay(os.pidfd_open(supervisor), wake, owner, lambda number: os.kill(supervisor, number))
+    status = os.waitstatus_to_exitcode(os.waitpid(supervisor, 0)[1])
+    processes.end_children()
+    if status < 0:
+        complain(f"the supervisor was killed by {signal.Signals(-status).name}; everything has been ended and removed")
+        return 1
+    return status
+
+
+def _stay(supervisor: int, wake: int, owner: int | None, send: Callable[[signal.Signals], None]) -> None:
+    """Return when the supervisor has ended, by itself or because of a signal to this process or the end of the owner."""
+    watched = select.poll()
+    for number in (supervisor, wake, *([] if owner is None else [owner])):
+        watched.register(number, select.POLLIN)
+    deadline: float | None = None
+    while supervisor not in (seen := {number for number, _ in watched.poll(None if deadline is None else 500)}):
+        asked = wake in seen and os.read(wake, 100).strip(bytes([signal.SIGCHLD]))
+        if owner in seen:
+            watched.unregister(owner)
+        if asked or owner in seen:
+            send(signal.SIGTERM)
+            deadline = deadline or time.monotonic() + PATIENCE_SECONDS
+        if deadline and time.monotonic() > deadline:
+            send(signal.SIGKILL)
+
+
+def _supervise(sandbox: state.Sandbox, reaper: int, begun: float, tell: int | None) -> NoReturn:
+    """The supervisor's process: a session of its own, so that Ctrl-C reaches the reaper alone and the end is orderly."""
+    status = 1
+    try:
+        os.setsid()
+        me = os.getpid()
+        processes.name_process("sandbox-superv")
+        sandbox = replace(sandbox, reaper=reaper, reaper_started=processes.start_time(reaper))
+        sandbox = replace(sandbox, supervisor=me, supervisor_started=processes.start_time(me))
+        sandbox.register()
+        # Here and not above: only this process, which the parts are forked from, pays for these imports.
+        from sandbox.supervisor import Supervisor
+
+        Supervisor(sandbox, reaper, begun, lambda: _ready(sandbox, tell)).run()
+        status = 0
+    except StartError as error:
+        complain(str(error))
+        status = STATUS_CANNOT_START
+    except Exception as error:
+        complain(f"unexpected {type(error).__name__}: {error}; run it again with PYTHONFAULTHANDLER=1 or report it")
+    finally:
+        os._exit(status)
+
+
+def _ready(sandbox: state.Sandbox, tell: int | None) -> None:
+    if tell is not None:
+        _to_log(Path(sandbox.directory, "supervisor.log"))
+        os.write(tell, b"1")
+        os.close(tell)
+
+
+def _to_log(path: Path) -> None:
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for standard in (sys.stdout, sys.stderr):
+        standard.flush()
+        os.dup2(number, standard.fileno())
+    os.close(number)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[int]:
+    """A number to poll, from which the numbers of arriving signals are read; they are blocked until the caller unblocks them."""
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
+    signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield reading.fileno()
+    finally:
+        signal.set_wakeup_fd(-1)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,129 @@
+"""Which sandboxes this user has: one small file for each, in the user's own runtime folder, so that `down` and `status` find them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sandbox import processes
+from sandbox.errors import StartError
+
+SECRETS_FILE: Final = "secrets.env"
+DEFECT_MARKER: Final = "defect-active"
+_PARTS: Final = "parts.json"
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """One sandbox: its runtime directory, its descriptor, and the two processes that look after it."""
+
+    directory: str
+    descriptor: str
+    detached: bool
+    defect: str | None
+    reaper: int
+    reaper_started: str | None
+    supervisor: int = 0
+    supervisor_started: str | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether one of the two is there, by number and start time, since numbers are used again."""
+        pairs = ((self.reaper, self.reaper_started), (self.supervisor, self.supervisor_started))
+        return any(started is not None and processes.start_time(pid) == started for pid, started in pairs)
+
+    def register(self) -> None:
+        """Write or overwrite the sandbox's file."""
+        replace(self._file, json.dumps(asdict(self)))
+
+    def remove(self) -> None:
+        """Remove all that the sandbox has on disk; its processes have ended."""
+        directory, path = Path(self.directory), Path(self.descriptor)
+        processes.remove_shared_memory(directory / "postgres" / "data")
+        for file in (path, path.with_name(SECRETS_FILE)):
+            file.unlink(missing_ok=True)
+        shutil.rmtree(directory, ignore_errors=True)
+        self._file.unlink(missing_ok=True)
+
+    def write_parts(self, parts: Mapping[str, Mapping[str, int]]) -> None:
+        """Note which process each part is at present."""
+        replace(Path(self.directory, _PARTS), json.dumps(parts))
+
+    def report(self) -> dict[str, Any]:
+        """What `status` tells."""
+        try:
+            parts = json.loads(Path(self.directory, _PARTS).read_text())
+        except (OSError, ValueError):
+            parts = {}
+        active = Path(self.directory, DEFECT_MARKER).exists()
+        return {**asdict(self), "ready": Path(self.descriptor).exists(), "defect_active": active, "parts": parts}
+
+    @property
+    def _file(self) -> Path:
+        return _folder() / f"{Path(self.directory).name}.json"
+
+
+def make_directory() -> Path:
+    """A new private runtime directory."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="sandbox-")).resolve()
+    except OSError as error:
+        raise StartError(
+            f"cannot make a runtime directory: {error.strerror}: {error.filename}; set TMPDIR to a folder with space that can be written"
+        ) from error
+
+
+def alive() -> list[Sandbox]:
+    """The sandboxes of this user that run. What dead ones have left is removed on the way."""
+    found = []
+    for file in sorted(_folder().glob("*.json")):
+        try:
+            sandbox = Sandbox(**json.loads(file.read_text()))
+        except FileNotFoundError:
+            continue
+        except (ValueError, TypeError):
+            file.unlink(missing_ok=True)
+            continue
+        if sandbox.alive:
+            found.append(sandbox)
+        else:
+            sandbox.remove()
+    return found
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file that nobody else may read, in one step."""
+    number, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(number, "w") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _folder() -> Path:
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    try:
+        folder = (
+            Path(base, "acceptance-sandbox")
+            if base
+            else Path(tempfile.gettempdir(), f"acceptance-sandbox-{os.getuid()}")
+        )
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise StartError(
+            f"cannot use the folder for running sandboxes: {error.strerror}: {error.filename}; set XDG_RUNTIME_DIR or TMPDIR"
+        ) from error
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
+        raise StartError(f"{folder} is not a private folder of this user; remove it, or set XDG_RUNTIME_DIR")
+    return folder

@@ -1,0 +1,180 @@
+"""Starts the parts, says when they answer, starts again what dies, and ends them all."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import http.client
+import json
+import resource
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from sandbox import defects, descriptor, parts, postgres, processes
+from sandbox.children import Children
+from sandbox.console import say
+from sandbox.errors import StartError
+from sandbox.parts import Part
+from sandbox.processes import SIGNALS
+from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, LISTENERS, Settings, reserve, source_build
+from sandbox.state import Sandbox
+
+START_SECONDS: Final = 30
+
+
+class Supervisor:
+    """One sandbox. `begun` is when it was asked for (monotonic); `on_ready` is called once everything answers."""
+
+    def __init__(self, sandbox: Sandbox, reaper: int, begun: float, on_ready: Callable[[], None]) -> None:
+        self._begun = begun
+        self._sandbox = sandbox
+        self._reaper = reaper
+        self._on_ready = on_ready
+        self._asked = False
+        self._reserved: dict[str, socket.socket] = {name: reserve() for name in LISTENERS}
+        ports = {name: bound.getsockname()[1] for name, bound in self._reserved.items()}
+        self._settings = Settings(Path(sandbox.directory), ports, build=source_build())
+        self._children = Children(self._settings)
+
+    def run(self) -> None:
+        """Start, watch, end. Raises StartError after having ended whatever had been started."""
+        self._listen()
+        try:
+            self._start()
+            self._watch()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self._children.end()
+            self._sandbox.remove()
+
+    def _listen(self) -> None:
+        self._wake, self._waking = socket.socketpair()
+        for end in (self._wake, self._waking):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._waking.fileno(), warn_on_full_buffer=False)
+        for number in SIGNALS:
+            signal.signal(number, self._on_signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        processes.adopt_orphans()
+        processes.die_with(self._reaper, signal.SIGTERM)
+
+    def _on_signal(self, number: int, _: object) -> None:
+        self._asked = self._asked or number != signal.SIGCHLD
+
+    def _start(self) -> None:
+        settings = self._settings
+        say(f"sandbox {settings.version}, build {settings.build}, starts in {settings.directory}")
+        _raise_file_limit()
+        settings.logs.mkdir(mode=0o700)
+        cluster = postgres.Cluster(settings)
+        cluster.initialise()
+        loaded = parts.load()
+        if self._sandbox.defect:
+            defects.activate(self._sandbox.defect, settings.directory)
+        cluster.initialised()
+        gc.freeze()
+        self._children.start(Part("database", cluster.run, ends_on=signal.SIGQUIT))
+        self._await("database", f"{HOST}:{settings.ports['database']}", cluster.answers)
+        cluster.prepare()
+        self._progress("database")
+        for part in loaded:
+            self._children.start(part)
+        for part in loaded:
+            for listener, path in part.answers:
+                address = settings.url(listener) + path
+                self._await(part.name, address, partial(_answers, address))
+            self._progress(part.name)
+        descriptor.write(settings, Path(self._sandbox.descriptor))
+        self._tell()
+        self._on_ready()
+
+    def _await(self, name: str, where: str, answers: Callable[[], bool]) -> None:
+        """Wait until a part answers; nothing else may end meanwhile."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            for child, how in self._children.ended():
+                other = child.part.name
+                raise StartError(
+                    f"{other} {how} while it started; the end of its log: {self._children.last_line(other)}"
+                )
+            if answers():
+                return
+            if time.monotonic() > deadline:
+                raise StartError(
+                    f"{name} does not answer at {where} after {START_SECONDS} s; the end of its log: {self._children.last_line(name)}"
+                )
+            self._pause(0.02)
+
+    def _watch(self) -> None:
+        while True:
+            for child, how in self._children.ended():
+                delay = child.put_off()
+                say(f"sandbox: {child.part.name} {how}; started again {f'in {delay:.2g} s' if delay else 'at once'}")
+            for child in self._children.waiting():
+                if child.due <= time.monotonic():
+                    self._children.start(child.part)
+            self._sandbox.write_parts(self._children.table())
+            due = min((child.due for child in self._children.waiting()), default=None)
+            self._pause(None if due is None else max(0.0, due - time.monotonic()))
+
+    def _pause(self, seconds: float | None) -> None:
+        """Sleep until a signal comes or the time is over. Raises KeyboardInterrupt when somebody wants the sandbox to end."""
+        if self._asked:
+            raise KeyboardInterrupt
+        select.select([self._wake], [], [], seconds)
+        with contextlib.suppress(BlockingIOError):
+            self._wake.recv(1000)
+        if self._asked:
+            raise KeyboardInterrupt
+
+    def _progress(self, name: str) -> None:
+        say(f"  {name:<10} ready after {time.monotonic() - self._begun:.1f} s")
+
+    def _tell(self) -> None:
+        settings = self._settings
+        addresses = {
+            "front end": settings.frontend_url,
+            "api": settings.api_url,
+            "realtime": settings.url("api", "ws"),
+            "authentication": settings.auth_url,
+            "storage": settings.storage_url,
+            "llamaparse": settings.llamaparse_url,
+            "openai": settings.openai_url,
+            "database": f"postgresql://{INSPECTOR_ROLE}@{HOST}:{settings.ports['database']}/{DATABASE}",
+            "logs": settings.logs,
+            "descriptor": self._sandbox.descriptor,
+        }
+        say(f"sandbox is ready after {time.monotonic() - self._begun:.1f} s")
+        for name, address in addresses.items():
+            say(f"  {name:<15} {address}")
+
+
+def _answers(url: str) -> bool:
+    """Whether the address answers 200 and does not call itself degraded."""
+    parsed = urlsplit(url)
+    connection = http.client.HTTPConnection(parsed.netloc, timeout=5)
+    try:
+        connection.request("GET", parsed.path)
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.getheader("content-type", "").startswith("application/json"):
+            return answer.status == 200 and json.loads(body).get("status") != "degraded"
+        return answer.status == 200
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
+
+
+def _raise_file_limit() -> None:
+    """Every WebSocket is an open file, in two processes."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536), hard))
