@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
-from acceptance.evidence import Outcome
+from acceptance.evidence import Cause
 from acceptance.run import close_run, opened_run
 from opening import refuse_debug_file, the_run
 from RedactingListener import RedactingListener
@@ -19,7 +19,7 @@ class _Listener(RedactingListener):
     def start_test(self, data: Any, result: Any) -> None:
         run = opened_run()
         if run is not None:
-            run.test = result.full_name
+            run.evidence.current_test = result.full_name
 
     def end_test(self, data: Any, result: Any) -> None:
         run = opened_run()
@@ -30,19 +30,21 @@ class _Listener(RedactingListener):
                 logger.warn(f"{result.name}: what it opened did not close: {error}")
         super().end_test(data, result)
         if run is not None:
-            run.ended(
-                Outcome(
-                    test=result.full_name, criteria=tuple(result.metadata.get("Criterion", "").split()), status=result.status,
-                    cause=_cause(result.status, result.message), message=result.message, seconds=result.elapsed_time.total_seconds(),
-                )
-            )  # fmt: skip
+            run.evidence.test(
+                name=result.full_name,
+                status=result.status,
+                criteria=result.metadata.get("Criterion", "").split(),
+                message=result.message,
+                cause=_cause(result.status, result.message),
+                seconds=result.elapsed_time.total_seconds(),
+            )
 
     def close(self) -> None:
         for line in close_run():
             logger.warn(line)
 
 
-def _cause(status: str, message: str) -> Literal["product", "environment", "capability"] | None:
+def _cause(status: str, message: str) -> Cause | None:
     """Why a test did not pass, by the exception that the core raised (see acceptance.errors)."""
     if status == "PASS":
         return None

@@ -31,13 +31,14 @@ class _Same(str):
         return str.__hash__(self)
 
 
-# What each kind of result holds besides `message`: touching by name, since a hook that raises lets the text through.
+# What each kind of result holds besides `message`: touched by name, since a hook that raises lets the text through.
 _TEXTS = {
     "keyword": ("doc",), "test": ("doc",), "suite": ("doc",), "while": ("condition", "limit", "on_limit_message"),
     "if_branch": ("condition",), "group": (), "for": (), "try_branch": (), "return": (), "error": (), "var": (),
 }  # fmt: skip
 _LISTS = {
-    "keyword": ("args",), "for": ("values",), "try_branch": ("patterns",), "return": ("values",), "error": ("values",), "var": ("value",),
+    "keyword": ("args",), "for": ("values",), "try_branch": ("patterns",),
+    "return": ("values",), "error": ("values",), "var": ("value",),
 }  # fmt: skip
 
 

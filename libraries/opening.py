@@ -18,7 +18,9 @@ def the_run() -> Run:
     """The run of this process; the first call opens `${DEPLOYMENT}` (else ACCEPTANCE_DEPLOYMENT, else the sandbox)."""
     variables = BuiltIn()
     try:
-        return open_run(Path(variables.get_variable_value("${OUTPUT DIR}")), variables.get_variable_value("${DEPLOYMENT}"), REDACTOR)
+        return open_run(
+            Path(variables.get_variable_value("${OUTPUT DIR}")), variables.get_variable_value("${DEPLOYMENT}"), REDACTOR
+        )
     except ConfigurationError as error:
         raise FatalError(str(error)) from None
 

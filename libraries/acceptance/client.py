@@ -48,7 +48,9 @@ class Answer:
         """A field of the answer by our word for it."""
         value = pick(self.json(), self.paths[word])
         if value is MISSING:
-            raise violation(f"{self.route}", expected=f"a field '{self.paths[word]}'", seen=self.excerpt(), look=self.look)
+            raise violation(
+                f"{self.route}", expected=f"a field '{self.paths[word]}'", seen=self.excerpt(), look=self.look
+            )
         return value
 
     def excerpt(self) -> str:
@@ -168,7 +170,9 @@ class ContractClient:
 
     def url(self, route: Route, path: Mapping[str, object]) -> str:
         """The address of a route with the braces of its path filled in."""
-        filled = route.path.format(**{word: value if word == "signed_url" else quote(str(value), safe="") for word, value in path.items()})
+        filled = route.path.format(
+            **{word: value if word == "signed_url" else quote(str(value), safe="") for word, value in path.items()}
+        )
         if "://" in filled:
             return filled
         return getattr(self.descriptor.services, route.at).url + filled  # type: ignore[no-any-return]
@@ -182,7 +186,12 @@ class ContractClient:
         document = answer.json()
         error = {word: pick(document, path) for word, path in self.contract.errors.shape.items()}
         if not all(isinstance(value, str) and value for value in error.values()):
-            raise violation(answer.route, expected="an error with code, message and request_id", seen=answer.excerpt(), look=answer.look)
+            raise violation(
+                answer.route,
+                expected="an error with code, message and request_id",
+                seen=answer.excerpt(),
+                look=answer.look,
+            )
         header = answer.headers.get(self.contract.errors.request_id_header)
         if error["request_id"] != header:
             raise violation(

@@ -1,4 +1,4 @@
-"""The contract of the deployment as data: routes, refusals, stages, realtime and named queries (`variables/contract.yaml`)."""
+"""The contract of the deployment as data: routes, refusals, stages, realtime, queries (`variables/contract.yaml`)."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Contract(Data):
             return entry.refuses[credential]
         if entry.kind in ("user", "owner"):
             return self.refusals[entry.kind][credential]
-        raise KeyError(f"the contract does not say how route '{route}' ({entry.kind}) refuses credential '{credential}'")
+        raise KeyError(f"the contract does not say how route '{route}' ({entry.kind}) refuses '{credential}'")
 
 
 def read_contract(path: Path) -> Contract:

@@ -59,6 +59,16 @@ async def ask(
     for entry in answer["sources"]:
         values = {word: pick(entry, path) for word, path in paths.items()}
         if MISSING in values.values():
-            raise violation("chat", expected=f"each source with {', '.join(paths.values())}", seen=entry, look=answer.look)
+            raise violation(
+                "chat", expected=f"each source with {', '.join(paths.values())}", seen=entry, look=answer.look
+            )
         sources.append(Source(**{word: str(value) for word, value in values.items()}))
-    return Reply(question, str(answer["text"]), answer["conversation_id"], answer["workflow_id"], sources, str(answer["model"]), answer)
+    return Reply(
+        question,
+        str(answer["text"]),
+        answer["conversation_id"],
+        answer["workflow_id"],
+        sources,
+        str(answer["model"]),
+        answer,
+    )

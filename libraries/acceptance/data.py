@@ -44,7 +44,7 @@ def read_model(path: Path, model: type[Model]) -> Model:
     """The file as `model`.
 
     Raises:
-        ConfigurationError: with one line per mistake: file, field, what is wrong, and the likely name of a misspelt field.
+        ConfigurationError: one line per mistake: file, field, what is wrong, and the likely name of a misspelt field.
     """
     content = read_yaml(path)
     try:

@@ -131,7 +131,9 @@ def _provisioned(stub: Stub, written: Path, progress: Callable[[str], None], pla
             text=True, errors="replace", start_new_session=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
     except OSError as error:
-        raise ConfigurationError([f"{stub.name}: provisioning command {command[0]} cannot be started: {error.strerror}"]) from None
+        raise ConfigurationError(
+            [f"{stub.name}: provisioning command {command[0]} cannot be started: {error.strerror}"]
+        ) from None
     lines: deque[str] = deque(maxlen=20)
     reader = threading.Thread(target=_forward, args=(process, lines, progress), daemon=True)
     reader.start()

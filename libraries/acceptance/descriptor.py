@@ -13,7 +13,17 @@ from acceptance.data import Data, read_model
 from acceptance.errors import CapabilityMissing, ConfigurationError
 
 CAPABILITIES = frozenset(
-    {"sql", "platform-api", "faults", "scale", "metrics", "short-lived-tokens", "webhook-secret", "admin-api", "destructive"}
+    {
+        "sql",
+        "platform-api",
+        "faults",
+        "scale",
+        "metrics",
+        "short-lived-tokens",
+        "webhook-secret",
+        "admin-api",
+        "destructive",
+    }
 )
 Source = str  # "header:NAME" or "json:PATH", where an answer names something
 
@@ -141,7 +151,9 @@ class Descriptor(Data):
 
     def missing_secrets(self) -> list[str]:
         """One line per secret whose environment variable is unset or empty, with where to set it."""
-        where = "in the environment" + (f", or in {self.secrets_file.name} beside the descriptor" if self.secrets_file else "")
+        where = "in the environment" + (
+            f", or in {self.secrets_file.name} beside the descriptor" if self.secrets_file else ""
+        )
         return [
             f"secret '{name}' is not set: set {variable} {where}"
             for name, variable in self.secrets.items()

@@ -44,7 +44,9 @@ class Inspection:
                 cursor = await connection.execute(statement, values)
                 return await cursor.fetchall()
         except psycopg.Error as error:
-            raise violation(f"named query '{query}'", expected="rows", seen=f"{type(error).__name__}: {error}".strip()) from None
+            raise violation(
+                f"named query '{query}'", expected="rows", seen=f"{type(error).__name__}: {error}".strip()
+            ) from None
 
     async def connect(self) -> psycopg.AsyncConnection[Row]:
         """A connection of the read-only role, in autocommit."""

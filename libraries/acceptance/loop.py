@@ -15,8 +15,8 @@ CLEAN_UP_SECONDS = 5.0
 class LoopThread:
     """Runs coroutines for a waiting caller.
 
-    Whatever interrupts the caller (a test's time-out, SIGINT, SIGTERM) cancels the coroutine, and its clean-up is awaited
-    under a bound, so that nothing of it runs into what comes next.
+    Whatever interrupts the caller (a test's time-out, SIGINT, SIGTERM) cancels the coroutine, and its clean-up is
+    awaited under a bound, so that nothing of it runs into what comes next.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,9 @@ class LoopThread:
                 raise
             future.cancel()
             ended.wait(CLEAN_UP_SECONDS)
-            raise AssertionError(f"{getattr(coroutine, '__qualname__', 'the step')}: not finished after {within:g} s, and cancelled") from None
+            raise AssertionError(
+                f"{getattr(coroutine, '__qualname__', 'the step')}: not finished after {within:g} s, and cancelled"
+            ) from None
         except BaseException:
             if future.cancel():
                 ended.wait(CLEAN_UP_SECONDS)

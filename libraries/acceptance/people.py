@@ -39,7 +39,7 @@ class Person:
 
 
 class People:
-    """Makes users in the way that the descriptor says (`users: signup | admin-api | pool`), and removes what it made."""
+    """Makes users as the descriptor says (`users: signup | admin-api | pool`), and removes what it made."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -103,7 +103,9 @@ class People:
         body = {"email": person.email, "password": person.password, "email_confirm": True, "app_metadata": app_metadata}
         response = await self._admin("POST", "/admin/users", body)
         if response.status_code not in (200, 201):
-            raise EnvironmentUnavailable(f"admin API made no user: status {response.status_code}, {response.text[:200]}")
+            raise EnvironmentUnavailable(
+                f"admin API made no user: status {response.status_code}, {response.text[:200]}"
+            )
         person.user_id = response.json()["id"]
         self._remember(person)
 

@@ -1,4 +1,4 @@
-"""Phase 1 still holds (PRE-01…03): every service answers and names its build, all secrets are there, the services are healthy."""
+"""Phase 1 still holds (PRE-01…03): each service answers and names its build, no secret is missing, all is healthy."""
 
 from __future__ import annotations
 
@@ -58,7 +58,11 @@ async def every_service_answers(run: Run) -> list[Probe]:
     probes = await probe_services(run)
     problems = [f"{probe.service}: {probe.problem}" for probe in probes if probe.problem]
     if problems:
-        raise violation("services", expected=f"an answer of each within {WITHIN_SECONDS:g} s, naming the build", seen="; ".join(problems))
+        raise violation(
+            "services",
+            expected=f"an answer of each within {WITHIN_SECONDS:g} s, naming the build",
+            seen="; ".join(problems),
+        )
     return probes
 
 
@@ -117,7 +121,11 @@ async def _unhealthy(run: Run) -> list[str]:
         health = await run.client.call("health")
     except AssertionError as error:
         return [str(error)]
-    problems = [f"{name} is {health['services'].get(name, 'not named')}" for name in HEALTHY if health["services"].get(name) != "healthy"]
+    problems = [
+        f"{name} is {health['services'].get(name, 'not named')}"
+        for name in HEALTHY
+        if health["services"].get(name) != "healthy"
+    ]
     if health["status"] != "healthy":
         problems.append(f"status is {health['status']}")
     if health["environment"] != run.descriptor.environment:
@@ -130,7 +138,10 @@ async def _probe(name: str, service: Service) -> Probe:
     begin = time.monotonic()
     local = httpx.URL(url).host in LOOPBACK
     try:
-        async with httpx.AsyncClient(timeout=WITHIN_SECONDS, trust_env=not local) as http, asyncio.timeout(WITHIN_SECONDS):
+        async with (
+            httpx.AsyncClient(timeout=WITHIN_SECONDS, trust_env=not local) as http,
+            asyncio.timeout(WITHIN_SECONDS),
+        ):
             response = await http.get(url)
     except (httpx.HTTPError, TimeoutError) as error:
         return Probe(name, f"{url}: no answer within {WITHIN_SECONDS:g} s ({type(error).__name__} {error})".strip())
@@ -138,7 +149,11 @@ async def _probe(name: str, service: Service) -> Probe:
     if response.status_code != 200:
         return Probe(name, f"{url}: status {response.status_code}, expected 200", seconds=seconds)
     build, version = _named(response, service.build), _named(response, service.version)
-    unnamed = [what for what, source, value in (("build", service.build, build), ("version", service.version, version)) if source and not value]
+    unnamed = [
+        what
+        for what, source, value in (("build", service.build, build), ("version", service.version, version))
+        if source and not value
+    ]
     if unnamed:
         return Probe(name, f"{url}: does not say its {' and '.join(unnamed)}", build, version, seconds)
     return Probe(name, _stale(response, service), build, version, seconds)
@@ -179,7 +194,7 @@ async def _probe_database(run: Run) -> Probe:
     try:
         async with asyncio.timeout(WITHIN_SECONDS), await run.inspection.connect() as connection:
             row = await (await connection.execute("select current_setting('server_version') as version")).fetchone()
-    except Exception as error:  # whatever is wrong with it is what the probe reports
+    except Exception as error:  # noqa: BLE001  # whatever is wrong with it is what the probe reports
         return Probe("database", f"no answer within {WITHIN_SECONDS:g} s ({type(error).__name__} {error})".strip())
     return Probe("database", version=str(row["version"]) if row else "", seconds=time.monotonic() - begin)
 
@@ -189,7 +204,9 @@ def _with_one_build(probes: list[Probe], descriptor: Descriptor, services: Mappi
     said = [probe for probe in probes if probe.build]
     expected = descriptor.build or (said[0].build if said else "")
     return [
-        Probe(probe.service, f"says build {probe.build}, expected {expected}", probe.build, probe.version, probe.seconds)
+        Probe(
+            probe.service, f"says build {probe.build}, expected {expected}", probe.build, probe.version, probe.seconds
+        )
         if not probe.problem and probe.service in services and services[probe.service].build and probe.build != expected
         else probe
         for probe in probes

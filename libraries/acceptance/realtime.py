@@ -41,7 +41,7 @@ class Frame:
 
 @dataclass
 class Subscription:
-    """What one subscriber received so far. A channel that ended says how in `closed` (WebSocket close code, HTTP status, or 0)."""
+    """What one subscriber received so far; `closed` says how it ended: WebSocket close code, HTTP status, or 0."""
 
     what: str
     frames: list[Frame] = field(default_factory=list)
@@ -141,7 +141,9 @@ class RealtimeClient:
             yield socket
 
     @asynccontextmanager
-    async def socket(self, path: str, token: str | None, *, after: int | None = None, timeout: float = 10.0) -> AsyncIterator[Socket]:
+    async def socket(
+        self, path: str, token: str | None, *, after: int | None = None, within: float = 10.0
+    ) -> AsyncIterator[Socket]:
         """WebSocket of any path."""
         query = {self._contract.token_parameter: token, self._contract.after_parameter: after}
         words = urlencode({name: value for name, value in query.items() if value is not None})
@@ -149,7 +151,9 @@ class RealtimeClient:
         socket = Socket(f"WebSocket {path}")
         proxy: Literal[True] | None = None if urlsplit(self._base).hostname in LOOPBACK else True
         try:
-            connection = await connect(url, open_timeout=timeout, proxy=proxy, compression=None, ping_interval=None, close_timeout=2)
+            connection = await connect(
+                url, open_timeout=within, proxy=proxy, compression=None, ping_interval=None, close_timeout=2
+            )
         except InvalidStatus as refused:
             await socket.end(refused.response.status_code, "handshake refused")
             yield socket
@@ -167,13 +171,17 @@ class RealtimeClient:
             await asyncio.gather(reader, return_exceptions=True)
 
     @asynccontextmanager
-    async def job_events(self, job_id: str, token: str | None, *, after: int | None = None) -> AsyncIterator[Subscription]:
+    async def job_events(
+        self, job_id: str, token: str | None, *, after: int | None = None
+    ) -> AsyncIterator[Subscription]:
         """The same events of a job as Server-Sent Events."""
         async with self._events("job_events", {"job_id": job_id}, token, after) as subscription:
             yield subscription
 
     @asynccontextmanager
-    async def workflow_events(self, workflow_id: str, token: str | None, *, after: int | None = None) -> AsyncIterator[Subscription]:
+    async def workflow_events(
+        self, workflow_id: str, token: str | None, *, after: int | None = None
+    ) -> AsyncIterator[Subscription]:
         """The same events of a workflow as Server-Sent Events."""
         async with self._events("workflow_stream", {"workflow_id": workflow_id}, token, after) as subscription:
             yield subscription
@@ -217,7 +225,7 @@ async def _read_events(subscription: Subscription, source: httpx_sse.EventSource
     try:
         async for event in source.aiter_sse():
             await subscription.add(_frame(event.data))
-    except Exception as error:  # whatever ends the stream is told to whoever waits for it
+    except Exception as error:  # noqa: BLE001  # whatever ends the stream is told to whoever waits for it
         reason = f"{type(error).__name__}: {error}"
     await subscription.end(0, reason)
 
@@ -227,4 +235,6 @@ def _frame(message: str | bytes) -> Frame:
         data = json.loads(message)
     except ValueError:
         data = None
-    return Frame(data if isinstance(data, dict) else {"type": "not a JSON object", "text": str(message)[:200]}, time.time())
+    return Frame(
+        data if isinstance(data, dict) else {"type": "not a JSON object", "text": str(message)[:200]}, time.time()
+    )

@@ -16,7 +16,7 @@ from acceptance.client import ContractClient
 from acceptance.contract import Contract, read_contract
 from acceptance.deployment import PROJECT, OpenDeployment, open_deployment
 from acceptance.descriptor import Descriptor
-from acceptance.evidence import Artifact, EvidenceWriter, Observation, Outcome
+from acceptance.evidence import Artifact, Recorder
 from acceptance.inspection import Inspection
 from acceptance.journal import Journal
 from acceptance.loop import LoopThread
@@ -56,7 +56,9 @@ class Run:
         identifier: name of the run; carried by everything that it creates.
     """
 
-    def __init__(self, deployment: OpenDeployment, folder: Path, identifier: str, redactor: Redactor | None = None) -> None:
+    def __init__(
+        self, deployment: OpenDeployment, folder: Path, identifier: str, redactor: Redactor | None = None
+    ) -> None:
         self.deployment = deployment
         self.descriptor: Descriptor = deployment.descriptor
         self.folder = folder
@@ -70,8 +72,9 @@ class Run:
         self._notes = folder / "journal"
         self._notes.mkdir(parents=True, exist_ok=True)
         self.journal.write_to(self._notes / f"errors-{os.getpid()}.jsonl")
-        self._evidence = EvidenceWriter(folder / "evidence", f"suites-{os.getpid()}")
-        self.test = ""  # full name of the test that runs just now
+        self.evidence = Recorder(
+            folder / "evidence", self.redactor, deployment=self.descriptor.name, build=self.descriptor.build
+        )
         self.client = ContractClient(self.descriptor, self.contract, self.journal, self.redactor)
         self.realtime = RealtimeClient(self.client, self.descriptor.services.realtime.url)
         self.inspection = Inspection(self.descriptor, self.contract)
@@ -95,19 +98,17 @@ class Run:
         self.wait(scene.channels.aclose(), within=10)
 
     def observe(
-        self, criterion: str, name: str, value: float | bool | str, unit: str = "", *, samples: int = 1, artifact: Artifact | None = None
+        self,
+        criterion: str,
+        name: str,
+        value: float | bool | str,
+        unit: str = "",
+        *,
+        samples: int = 1,
+        artifact: Artifact | None = None,
     ) -> None:
         """Record something measured for a criterion, from so many samples."""
-        self._evidence.write(
-            Observation(
-                criterion=criterion, name=name, value=self.redactor.clean(value) if isinstance(value, str) else value, unit=unit,
-                samples=samples, test=self.test, deployment=self.descriptor.name, build=self.descriptor.build, artifact=artifact,
-            )
-        )  # fmt: skip
-
-    def ended(self, outcome: Outcome) -> None:
-        """Record how a test ended."""
-        self._evidence.write(outcome.model_copy(update={"message": self.redactor.clean(outcome.message)}))
+        self.evidence.observe(criterion, name, value, unit=unit, samples=samples, artifact=artifact)
 
     def created(self, kind: str, identifier: str) -> None:
         """Note on disk what the run made, so that it can be removed even when the run was killed."""
@@ -124,7 +125,7 @@ class Run:
             self.wait(self.client.close(), within=10)
         finally:
             self.loop.close()
-            self._evidence.close()
+            self.evidence.close()
         return left
 
 
@@ -142,7 +143,9 @@ def open_run(folder: Path, deployment: str | None = None, redactor: Redactor | N
     """
     global _current
     if _current is None:
-        opened = _stack.enter_context(open_deployment(deployment or os.environ.get("ACCEPTANCE_DEPLOYMENT") or "sandbox"))
+        opened = _stack.enter_context(
+            open_deployment(deployment or os.environ.get("ACCEPTANCE_DEPLOYMENT") or "sandbox")
+        )
         identifier = os.environ.get("ACCEPTANCE_RUN") or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
         _current = Run(opened, folder, identifier, redactor)
     return _current

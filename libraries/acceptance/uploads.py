@@ -34,7 +34,12 @@ class Payload:
 
     def announcement(self, **instead: Any) -> dict[str, Any]:
         """The body of the upload call; `instead` replaces or adds words."""
-        return {"filename": self.filename, "bytes_len": len(self.data), "mime": self.mime, "sha256": self.sha256} | instead
+        return {
+            "filename": self.filename,
+            "bytes_len": len(self.data),
+            "mime": self.mime,
+            "sha256": self.sha256,
+        } | instead
 
     @classmethod
     def read(cls, path: Path) -> Payload:
@@ -67,7 +72,9 @@ async def put_bytes(run: Run, upload: Upload, data: bytes | None = None, *, stat
     """Send the bytes to the signed address; expects the route's success, or exactly `status`."""
     content = upload.payload.data if data is None else data
     headers = {"content-type": upload.payload.mime}
-    return await run.client.call("upload_bytes", path={"signed_url": upload.signed_url}, content=content, headers=headers, status=status)
+    return await run.client.call(
+        "upload_bytes", path={"signed_url": upload.signed_url}, content=content, headers=headers, status=status
+    )
 
 
 async def job_of(run: Run, upload: Upload) -> Answer:
@@ -132,5 +139,7 @@ async def status_of_headers_alone(signed_url: str, length: int, *, within: float
     except (OSError, TimeoutError) as error:
         raise violation("upload_bytes", expected="an answer to the headers alone", seen=type(error).__name__) from None
     if len(line) < 2 or not line[1].isdigit():
-        raise violation("upload_bytes", expected="an answer to the headers alone", seen=" ".join(line) or "a closed line")
+        raise violation(
+            "upload_bytes", expected="an answer to the headers alone", seen=" ".join(line) or "a closed line"
+        )
     return int(line[1])

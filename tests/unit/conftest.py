@@ -1,0 +1,89 @@
+"""Small servers of the tests' own: a deployment that answers everything in one wrong way."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from acceptance.client import ContractClient
+from acceptance.contract import Contract, read_contract
+from acceptance.descriptor import Descriptor
+from acceptance.journal import Journal
+from acceptance.redaction import Redactor
+from acceptance.run import CONTRACT
+
+Serve = Callable[..., str]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts a server on loopback that answers every request with one status, body and headers; gives its address."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(status: int, body: object = None, headers: dict[str, str] | None = None) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def _answer(self) -> None:
+                self.rfile.read(int(self.headers.get("content-length") or 0))
+                content = body if isinstance(body, bytes) else json.dumps(body if body is not None else {}).encode()
+                self.send_response(status)
+                for name, value in {
+                    "content-type": "application/json",
+                    "content-length": str(len(content)),
+                    **(headers or {}),
+                }.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
+
+            def log_message(self, *args: object) -> None:
+                """Say nothing."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def descriptor_at(address: str) -> Descriptor:
+    """A descriptor whose every service is at one address."""
+    service = {"url": address, "build": "json:build"}
+    return Descriptor.model_validate(
+        {
+            "name": "test", "environment": "test", "users": "signup",
+            "services": {
+                "frontend": service, "api": service, "worker": service, "authentication": service, "storage": service,
+                "realtime": {"url": address.replace("http", "ws", 1)},
+            },
+            "providers": {
+                "parser": {"name": "p", "job_id_pattern": "^p"}, "model": "m", "embedding": {"name": "e", "dimensions": 8},
+            },
+            "sessions": {"refresh_reuse_seconds": 0, "logout_revokes_access": True, "jwt_survives_auth_outage": True},
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture
+def contract() -> Contract:
+    """The contract that the suites use."""
+    return read_contract(CONTRACT)
+
+
+@pytest.fixture
+def client_at(contract: Contract) -> Callable[[str], ContractClient]:
+    """A contract client of the deployment at an address."""
+
+    def make(address: str) -> ContractClient:
+        redactor = Redactor()
+        return ContractClient(descriptor_at(address), contract, Journal(redactor), redactor, timeout=5)
+
+    return make

@@ -1,0 +1,78 @@
+"""The contract client takes nothing for success but what the contract says."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from acceptance.client import ContractClient
+from acceptance.contract import Contract, pick, place
+from conftest import Serve
+
+ClientAt = Callable[[str], ContractClient]
+LIMITS = {
+    "max_file_size_bytes": 1, "supported_mime_types": [], "max_concurrent_jobs_per_user": 1,
+    "max_uploads_per_day_per_user": 1, "signed_url_ttl_seconds": 1,
+}  # fmt: skip
+
+
+def test_the_documented_answer_is_taken(serve: Serve, client_at: ClientAt) -> None:
+    client = client_at(serve(200, LIMITS, {"x-request-id": "r1"}))
+    answer = asyncio.run(client.call("limits"))
+    assert answer["max_file_size_bytes"] == 1
+    assert answer.request_id == "r1"
+
+
+@pytest.mark.parametrize("status", [201, 204, 301, 401, 404, 405, 500])
+def test_any_other_status_is_not(serve: Serve, client_at: ClientAt, status: int) -> None:
+    client = client_at(serve(status, b"" if status == 204 else LIMITS))
+    with pytest.raises(AssertionError, match=f"limits: expected status 200, seen {status} .*request "):
+        asyncio.run(client.call("limits"))
+
+
+@pytest.mark.parametrize("missing", sorted(LIMITS))
+def test_every_documented_field_is_required(serve: Serve, client_at: ClientAt, missing: str) -> None:
+    body = {name: value for name, value in LIMITS.items() if name != missing}
+    with pytest.raises(AssertionError, match=f"expected a field '{missing}'"):
+        asyncio.run(client_at(serve(200, body)).call("limits"))
+
+
+@pytest.mark.parametrize("body", [b"not json", b"[]", b"", b"null"])
+def test_what_is_not_the_documented_json_is_not_taken(serve: Serve, client_at: ClientAt, body: bytes) -> None:
+    with pytest.raises(AssertionError, match="expected a field"):
+        asyncio.run(client_at(serve(200, body)).call("limits"))
+
+
+def test_an_expected_error_must_have_the_documented_body(serve: Serve, client_at: ClientAt) -> None:
+    error = {"error": {"code": "c", "message": "m", "request_id": "r1"}}
+    asyncio.run(client_at(serve(401, error, {"x-request-id": "r1"})).call("user", status=401))
+    with pytest.raises(AssertionError, match="expected an error with code, message and request_id"):
+        asyncio.run(client_at(serve(401, {})).call("user", status=401))
+    with pytest.raises(AssertionError, match="the same request identifier in body and header"):
+        asyncio.run(client_at(serve(401, error, {"x-request-id": "r2"})).call("user", status=401))
+
+
+def test_no_answer_is_a_violation(client_at: ClientAt) -> None:
+    with pytest.raises(AssertionError, match="limits: expected an answer, seen ConnectError"):
+        asyncio.run(client_at("http://127.0.0.1:9").call("limits"))
+
+
+def test_error_answers_are_journalled_without_secrets(serve: Serve, client_at: ClientAt) -> None:
+    client = client_at(serve(500, {"error": "boom", "access_token": "tok-123456789"}))
+    asyncio.run(client.send("job", path={"job_id": "j/../1"}, token="tok-123456789"))
+    (kept,) = client._journal.answers
+    assert (kept.status, kept.method) == (500, "GET")
+    assert "boom" in kept.body and "tok-123456789" not in kept.body
+    assert kept.url.endswith("/jobs/j%2F..%2F1")
+
+
+def test_words_and_paths() -> None:
+    assert place({"a": 1, "b": 2}, {"a": "x.y", "b": "x.z"}) == {"x": {"y": 1, "z": 2}}
+    assert pick({"w": [{"b": 1}, {"b": 2}]}, "w.*.b") == [1, 2]
+    assert pick({"w": [{"b": 1}]}, "w.0.b") == 1
+
+
+def test_refusals_by_kind_and_by_route(contract: Contract) -> None:
+    assert contract.refused("job", "other_user") == 404
+    assert contract.refused("upload_bytes", "used") == 403
+    with pytest.raises(KeyError, match="does not say"):
+        contract.refused("health", "none")
