@@ -1,1 +1,1 @@
-"""The embedded deployment: a document application with everything that it needs, on one machine, for as long as its owner lives."""
+"""The embedded deployment: a document application and all that it needs, on one machine, while its owner lives."""

@@ -1,4 +1,4 @@
-"""The balancer before the API instances: connections in turn, to whichever instance takes them; HTTP, streams and WebSockets alike."""
+"""The balancer before the API instances: TCP connections in turn, so HTTP, streams and WebSockets pass alike."""
 
 from __future__ import annotations
 

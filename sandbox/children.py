@@ -1,4 +1,4 @@
-"""The parts as processes: forked from one that has imported everything, each with a log of its own, started again when they die."""
+"""The parts as processes: forked from one that has imported everything, logged, started again when they die."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Child:
     quick_ends: int = 0
 
     def put_off(self) -> float:
-        """Set when to start it again: at once after a steady life, with growing delay otherwise. Returns the delay in seconds."""
+        """Set when to start it again: at once after a steady life, else with growing delay. Returns the seconds."""
         now = time.monotonic()
         self.quick_ends = self.quick_ends + 1 if now - self.since < STEADY_SECONDS else 0
         delay = min(0.25 * 2 ** (self.quick_ends - 1), LONGEST_DELAY_SECONDS) if self.quick_ends else 0.0
@@ -126,7 +126,7 @@ def _live(part: Part, settings: Settings, parent: int) -> NoReturn:
         logs.setup(part.name)
         part.run(settings)
         status = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it is, it ends this process and stands in its log
         traceback.print_exc()
     finally:
         sys.stderr.flush()

@@ -61,11 +61,9 @@ def status(as_json: bool) -> int:
         say(f"{report['directory']}  {'ready' if report['ready'] else 'starting'}, {how}")
         say(f"  descriptor  {report['descriptor']}")
         if report["defect"]:
-            say(
-                f"  defect      {report['defect']}, {'has been active' if report['defect_active'] else 'not active yet'}"
-            )
+            say(f"  defect      {report['defect']}, {'active' if report['defect_active'] else 'not active yet'}")
         for name, part in report["parts"].items():
-            say(f"  {name:<11} process {part['pid'] or 'none'}, started {part['starts']}×")
+            say(f"  {name:<11} process {part['pid'] or 'none'}, starts {part['starts']}")
     if not reports:
         say("no sandbox runs")
     return 0

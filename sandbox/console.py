@@ -18,6 +18,6 @@ def complain(line: str) -> None:
 
 
 def _write(number: int, line: str) -> None:
-    # Not through the buffered stream: what it could not write would come up again as an error at the end of the program.
+    # Not through the buffered stream: what it could not write would come up again when the program ends.
     with contextlib.suppress(OSError):
         os.write(number, f"{line}\n".encode())

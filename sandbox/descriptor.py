@@ -1,4 +1,4 @@
-"""The descriptor of the running sandbox, as any deployment has one, with the secrets in a file of their own beside it."""
+"""The descriptor of the running sandbox, as any deployment has one, and the file of its secrets beside it."""
 
 from __future__ import annotations
 

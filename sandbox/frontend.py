@@ -80,7 +80,8 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] not in ("/start", "/api/edge/probe"):
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -88,8 +89,9 @@ class Edge:
             await send(message)
 
         if scope["path"] == "/start":
-            return await self._app({**scope, "path": "/", "raw_path": b"/"}, receive, marked)
-        await self._probe(scope)(scope, receive, marked)
+            await self._app({**scope, "path": "/", "raw_path": b"/"}, receive, marked)
+        else:
+            await self._probe(scope)(scope, receive, marked)
 
     def _probe(self, scope: Scope) -> Response:
         if scope["method"] in ("GET", "HEAD"):

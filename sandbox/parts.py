@@ -11,7 +11,7 @@ from sandbox.settings import Settings
 
 @dataclass(frozen=True)
 class Part:
-    """One process. `run` blocks until SIGTERM; `answers` are the addresses, as listener and path, that must give 200."""
+    """One process. `run` blocks until SIGTERM; `answers` are addresses (listener and path) that must give 200."""
 
     name: str
     run: Callable[[Settings], None]

@@ -41,7 +41,7 @@ CONFIGURATION: Final = {
 
 
 class Cluster:
-    """One PostgreSQL cluster in the runtime directory. As root it belongs to nobody, since PostgreSQL refuses to run as root."""
+    """One PostgreSQL cluster in the runtime directory. It refuses to run as root, who gives it to nobody."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -128,7 +128,7 @@ class Cluster:
         return self._settings.admin_dsn.rpartition("/")[0] + f"/{database}"
 
     def _become(self, parent: int) -> None:
-        """In the child: give root up, and end when the supervisor ends. In this order, as a change of user forgets the second."""
+        """In the child: give root up, then agree to end with the supervisor, which a change of user would undo."""
         if self._user:
             os.setgroups([])
             os.setgid(self._user.pw_gid)
@@ -136,14 +136,14 @@ class Cluster:
         processes.die_with(parent, signal.SIGKILL)
 
     def _check_way(self) -> None:
-        os.chmod(self._settings.directory, 0o711)
+        self._settings.directory.chmod(0o711)
         if closed := _closed_to_others(self._settings.directory):
             raise StartError(
                 f"PostgreSQL runs as nobody, who cannot enter {closed}; set TMPDIR to a folder open to all, as /tmp is"
             )
 
     def _reachable(self, bin_folder: Path) -> Path:
-        """The binaries where the server's user can reach them: the installation is copied if its folder is closed to nobody."""
+        """The binaries where the server's user can reach them, if need be in a copy of the installation."""
         if not self._user or not _closed_to_others(bin_folder):
             return bin_folder
         installation = bin_folder.parent

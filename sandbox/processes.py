@@ -1,4 +1,4 @@
-"""What the sandbox asks of Linux: processes that die with their parent, orphans that are adopted, nothing that stays behind."""
+"""What the sandbox asks of Linux: processes that die with their parent, adopted orphans, nothing that stays behind."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def die_with(parent: int, number: signal.Signals) -> None:
 
 
 def adopt_orphans() -> None:
-    """Become the new parent of every descendant whose own parent dies, whatever process group or session it has made."""
+    """Become the new parent of every descendant whose own parent dies, whatever its process group or session."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def start_time(pid: int) -> str | None:
-    """When the process was started, in ticks since boot: with its number it names one process for good. None: not there."""
+    """When the process was started, in ticks since boot; with its number it names one process. None: not there."""
     fields = _stat(pid)
     return fields[19] if fields and fields[0] != "Z" else None
 
 
 def end_children(spare: Collection[int] = (), patience: float = 10.0) -> None:
-    """Kill and reap all children but those spared, then those that this process inherits from them, until none is left."""
+    """Kill and reap all children but those spared, then those inherited from them, until none is left."""
     deadline = time.monotonic() + patience
     while (children := _children() - set(spare)) and time.monotonic() < deadline:
         for pid in children:
@@ -65,7 +65,7 @@ def remove_shared_memory(data: Path) -> None:
 
 def _children() -> set[int]:
     me = str(os.getpid())
-    pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return {pid for pid in pids if (fields := _stat(pid)) and fields[1] == me}
 
 

@@ -1,7 +1,7 @@
-"""The process that a user starts: it starts the supervisor, and leaves nothing behind however that or its own owner ends.
+"""The process that a user starts: it starts the supervisor, and leaves nothing behind, however that or its owner ends.
 
-It is small and does little, so that little can go wrong. The kernel gives it every orphan of the sandbox (`adopt_orphans`), and
-tells the supervisor when it dies itself (`die_with`), so that any one of the two can be killed and the other one tidies up.
+It is small and does little, so that little can go wrong. The kernel gives it every orphan of the sandbox
+(`adopt_orphans`) and tells the supervisor when it dies itself (`die_with`): when one is killed, the other tidies up.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _keep(sandbox: state.Sandbox, owner: int | None, tell: int | None) -> int:
 
 
 def _stay(supervisor: int, wake: int, owner: int | None, send: Callable[[signal.Signals], None]) -> None:
-    """Return when the supervisor has ended, by itself or because of a signal to this process or the end of the owner."""
+    """Return when the supervisor has ended, by itself or after a signal to this process or the end of the owner."""
     watched = select.poll()
     for number in (supervisor, wake, *([] if owner is None else [owner])):
         watched.register(number, select.POLLIN)
@@ -116,7 +116,7 @@ def _stay(supervisor: int, wake: int, owner: int | None, send: Callable[[signal.
 
 
 def _supervise(sandbox: state.Sandbox, reaper: int, begun: float, tell: int | None) -> NoReturn:
-    """The supervisor's process: a session of its own, so that Ctrl-C reaches the reaper alone and the end is orderly."""
+    """The supervisor's process: in its own session, so that Ctrl-C reaches the reaper alone and the end is orderly."""
     status = 1
     try:
         os.setsid()
@@ -133,7 +133,7 @@ def _supervise(sandbox: state.Sandbox, reaper: int, begun: float, tell: int | No
     except StartError as error:
         complain(str(error))
         status = STATUS_CANNOT_START
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - no traceback is for the user
         complain(f"unexpected {type(error).__name__}: {error}; run it again with PYTHONFAULTHANDLER=1 or report it")
     finally:
         os._exit(status)
@@ -156,7 +156,7 @@ def _to_log(path: Path) -> None:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[int]:
-    """A number to poll, from which the numbers of arriving signals are read; they are blocked until the caller unblocks them."""
+    """A file number from which arriving signals are read; they are blocked until the caller unblocks them."""
     reading, writing = socket.socketpair()
     writing.setblocking(False)
     before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}

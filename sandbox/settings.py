@@ -12,7 +12,7 @@ from typing import Final
 
 HOST: Final = "127.0.0.1"
 LISTENERS: Final = ("frontend", "api", "api-1", "api-2", "supabase", "llamaparse", "openai", "database")
-"""Everything that has a port. `api` is the balancer before `api-1` and `api-2`; `llamaparse` and `openai` are one part."""
+"""What has a port. `api` is the balancer before `api-1` and `api-2`; `llamaparse` and `openai` are one part."""
 
 ADMIN_ROLE: Final = "postgres"
 APPLICATION_ROLE: Final = "application"
@@ -29,8 +29,8 @@ def _secret() -> str:
 class Settings:
     """Addresses, secrets and limits. `part` is the name of the part that holds this copy.
 
-    The roles `application` (API and worker), `service` (authentication and storage) and `inspector` (read-only) exist, with
-    login and the passwords below, before schema.sql runs as superuser in the database `app`, which has the extension `vector`.
+    The roles `application` (API and worker), `service` (authentication and storage) and `inspector` (read-only) exist,
+    with the passwords below, before schema.sql runs as superuser in the database `app`, with the extension `vector`.
     """
 
     directory: Path
@@ -116,8 +116,8 @@ class Settings:
     def listen(self, listener: str | None = None) -> socket.socket:
         """A listening socket on this part's own port, or on that of the named listener.
 
-        The supervisor keeps each port reserved with a bound socket that never listens, so nobody else gets it, and a part that
-        dies refuses connections at once instead of leaving them in a queue.
+        The supervisor keeps each port reserved with a bound socket that never listens: nobody else gets it, and a part
+        that dies refuses connections at once instead of leaving them in a queue.
         """
         bound = reserve(self.ports[listener or self.part])
         bound.listen(1024)

@@ -1,4 +1,4 @@
-"""Which sandboxes this user has: one small file for each, in the user's own runtime folder, so that `down` and `status` find them."""
+"""Which sandboxes this user has: a small file for each in the user's runtime folder, for `down` and `status`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def make_directory() -> Path:
         return Path(tempfile.mkdtemp(prefix="sandbox-")).resolve()
     except OSError as error:
         raise StartError(
-            f"cannot make a runtime directory: {error.strerror}: {error.filename}; set TMPDIR to a folder with space that can be written"
+            f"cannot make a runtime directory: {error.strerror}: {error.filename}; set TMPDIR to a folder with space"
         ) from error
 
 
@@ -104,7 +104,7 @@ def replace(path: Path, text: str) -> None:
     try:
         with os.fdopen(number, "w") as file:
             file.write(text)
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except OSError:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -122,7 +122,7 @@ def _folder() -> Path:
         found = folder.lstat()
     except OSError as error:
         raise StartError(
-            f"cannot use the folder for running sandboxes: {error.strerror}: {error.filename}; set XDG_RUNTIME_DIR or TMPDIR"
+            f"cannot use the runtime folder: {error.strerror}: {error.filename}; set XDG_RUNTIME_DIR or TMPDIR"
         ) from error
     if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
         raise StartError(f"{folder} is not a private folder of this user; remove it, or set XDG_RUNTIME_DIR")

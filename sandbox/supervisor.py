@@ -102,16 +102,15 @@ class Supervisor:
         while True:
             for child, how in self._children.ended():
                 other = child.part.name
-                raise StartError(
-                    f"{other} {how} while it started; the end of its log: {self._children.last_line(other)}"
-                )
+                raise StartError(f"{other} {how} while it started; {self._last_line(other)}")
             if answers():
                 return
             if time.monotonic() > deadline:
-                raise StartError(
-                    f"{name} does not answer at {where} after {START_SECONDS} s; the end of its log: {self._children.last_line(name)}"
-                )
+                raise StartError(f"{name} does not answer at {where} after {START_SECONDS} s; {self._last_line(name)}")
             self._pause(0.02)
+
+    def _last_line(self, name: str) -> str:
+        return f"the end of its log: {self._children.last_line(name)}"
 
     def _watch(self) -> None:
         while True:
@@ -126,7 +125,7 @@ class Supervisor:
             self._pause(None if due is None else max(0.0, due - time.monotonic()))
 
     def _pause(self, seconds: float | None) -> None:
-        """Sleep until a signal comes or the time is over. Raises KeyboardInterrupt when somebody wants the sandbox to end."""
+        """Sleep until a signal comes or the time is over. Raises KeyboardInterrupt when the sandbox is to end."""
         if self._asked:
             raise KeyboardInterrupt
         select.select([self._wake], [], [], seconds)

@@ -1,7 +1,7 @@
 """Planted defects: the sandbox with one thing wrong, in the way a real team gets it wrong.
 
-A module of this package holds the defects of one area of criteria. Each is one decorated function that patches named seams of
-the application with `patch`, before the parts are forked, and whose replacement calls `mark_active` when it does its harm:
+A module of this package holds the defects of one area of criteria. Each is one decorated function that patches named
+seams of the application, before the parts are forked, and whose replacement calls `mark_active` when it does its harm:
 
     @defect("stale-refresh-token", "INT", must=["INT-02"], may={"SEC-01": "an authentication measure is missing"})
     def stale_refresh_token() -> None:
