@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
 
@@ -30,29 +30,18 @@ class LoopThread:
         Raises:
             AssertionError: it did not end within that many seconds.
         """
-        ended = threading.Event()
-
-        async def run() -> Result:
-            try:
-                return await coroutine
-            finally:
-                ended.set()
-
-        future = asyncio.run_coroutine_threadsafe(run(), self._loop)
-        try:
-            return future.result(within)
-        except TimeoutError:
-            if future.done():
+        call = _Call(coroutine)
+        try:  # submitted in here: an interruption just after it must find the call too
+            return asyncio.run_coroutine_threadsafe(call.run(), self._loop).result(within)
+        except BaseException as error:
+            if call.ended.is_set():
                 raise
-            future.cancel()
-            ended.wait(CLEAN_UP_SECONDS)
-            raise AssertionError(
-                f"{getattr(coroutine, '__qualname__', 'the step')}: not finished after {within:g} s, and cancelled"
-            ) from None
-        except BaseException:
-            if future.cancel():
-                ended.wait(CLEAN_UP_SECONDS)
-            raise
+            self._loop.call_soon_threadsafe(call.cancel)
+            call.ended.wait(CLEAN_UP_SECONDS)
+            if not isinstance(error, TimeoutError):
+                raise
+            what = getattr(coroutine, "__qualname__", "the step")
+            raise AssertionError(f"{what}: not finished after {within:g} s, and cancelled") from None
 
     def close(self) -> None:
         """Stop the loop; what still runs is cancelled."""
@@ -62,6 +51,32 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CLEAN_UP_SECONDS)
         self._loop.close()
+
+
+class _Call(Generic[Result]):
+    """One coroutine on its way; `ended` is set when nothing of it runs any more."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Result]) -> None:
+        self.ended = threading.Event()
+        self._coroutine = coroutine
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelled = False
+
+    async def run(self) -> Result:
+        self._task = asyncio.current_task()
+        try:
+            if self._cancelled:
+                self._coroutine.close()
+                raise asyncio.CancelledError
+            return await self._coroutine
+        finally:
+            self.ended.set()
+
+    def cancel(self) -> None:
+        """Called on the loop."""
+        self._cancelled = True
+        if self._task is not None:
+            self._task.cancel()
 
 
 async def _cancel_all() -> None:
