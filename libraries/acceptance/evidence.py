@@ -26,7 +26,7 @@ def _now() -> str:
 
 
 class Scope(Data):
-    """What a run set out to judge, and of what. `claims` are identifiers of criteria."""
+    """What a run set out to judge, of what, and whether it could start. `claims` are identifiers of criteria."""
 
     kind: Literal["run"] = "run"
     run: str
@@ -36,6 +36,7 @@ class Scope(Data):
     build: str | None = None
     capabilities: tuple[str, ...] = ()
     thresholds: dict[str, Threshold] = {}
+    started: bool = True
     time: str = Field(default_factory=_now)
 
 

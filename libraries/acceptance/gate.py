@@ -150,6 +150,8 @@ def _status(
         return "not_verified", UNCLAIMED
     if criterion.status == "planned":
         return "not_verified", PLANNED
+    if not scope.started:
+        return "not_verified", f"{NOT_LOOKED}: the run could not start"
     lacking = [f"needs the capability '{need}'" for need in criterion.needs if need not in scope.capabilities]
     lacking += [f"{one.test}: {one.message}" for one in outcomes if one.cause == "capability"]
     if lacking:

@@ -1,0 +1,55 @@
+"""The live console (`--console AcceptanceConsole`): what runs, how far it is, and each failure with where to look."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from acceptance.progress import Progress
+from robot.api.console import BaseConsole
+
+
+class AcceptanceConsole(BaseConsole):
+    """One line per finished test; while one runs, what is happening at least every two seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._progress = Progress(sys.__stdout__)
+        self._total = 0
+        self._started = 0
+
+    def start_suite(self, data: Any, result: Any) -> None:
+        if data.parent is None:
+            self._total = data.test_count
+        self._progress.doing(f"{self._count} setting up {data.full_name}")
+
+    def start_test(self, data: Any, result: Any) -> None:
+        self._started += 1
+        self._progress.doing(f"{self._count} {result.name}")
+
+    def end_test(self, data: Any, result: Any) -> None:
+        seconds = result.elapsed_time.total_seconds()
+        self._progress.say(f"{self._count} {result.status} {result.parent.name}: {result.name} ({seconds:.1f} s)")
+        if result.status != "PASS":
+            self._progress.say("\n".join(f"      {line}" for line in result.message.splitlines()))
+        if result.status == "FAIL":
+            self._progress.say(f"      look at {result.source}:{result.lineno}, and in log.html at {result.id}")
+
+    def end_suite(self, data: Any, result: Any) -> None:
+        if data.parent is None:
+            self._progress.close()
+
+    def message(self, msg: Any) -> None:
+        if msg.level in ("WARN", "ERROR"):
+            self._progress.say(f"{msg.level} {msg.message}")
+
+    def output_file(self, path: object) -> None:
+        """The runner tells where the files are."""
+
+    def result_file(self, kind: str, path: object) -> None:
+        """The runner tells where the files are."""
+
+    @property
+    def _count(self) -> str:
+        width = len(str(self._total))
+        return f"[{self._started:{width}}/{self._total}]"

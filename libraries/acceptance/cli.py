@@ -1,0 +1,107 @@
+"""The command line: `python -m acceptance run | detect | baseline`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from acceptance import runner
+from acceptance.detection import Selection, detect
+from acceptance.errors import ConfigurationError
+from acceptance.gate import UNCLAIMED, Gate
+
+COULD_NOT_RUN = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0 GO or PASS, 1 NO-GO, 2 INCONCLUSIVE, 3 could not run."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except ConfigurationError as error:
+        return complain(error.problems)
+    except KeyboardInterrupt:
+        return complain(["interrupted"])
+    except OSError as error:
+        return complain([f"{error.filename or 'files'}: {error.strerror}"])
+
+
+def complain(problems: Sequence[str]) -> int:
+    """Tell what keeps the command from running; returns the exit status for that."""
+    for problem in problems:
+        sys.stderr.write(f"error: {problem}\n")
+    return COULD_NOT_RUN
+
+
+def _run(options: argparse.Namespace) -> int:
+    folder = runner.folder_for(options.name, options.results)
+    ending = runner.run(runner.Request(options.name, folder, options.deployment))
+    runner.point_latest(folder)
+    if ending.problems:
+        return complain(ending.problems)
+    print_gate(ending.gate)
+    log = folder / "log.html"
+    print(f"\n{ending.gate.line}\n{log if log.exists() else folder / 'gate.json'}", flush=True)
+    return ending.status
+
+
+def _detect(options: argparse.Namespace) -> int:
+    folder = runner.folder_for("detect", options.results)
+    selection = Selection(options.defect, options.criterion, options.sample, options.shard)
+    try:
+        return detect(selection, options.deployment, folder)
+    finally:
+        if folder.exists():
+            runner.point_latest(folder)
+
+
+def print_gate(gate: Gate) -> None:
+    """The table of criteria; those that the run does not claim are counted only."""
+    shown = [row for row in gate.criteria if row.reason != UNCLAIMED]
+    print()
+    for row in shown:
+        figure = "" if row.figure is None else f"{row.figure:g} {row.unit}"
+        limit = "" if row.threshold is None else f"({row.threshold:g})"
+        mark = row.status.replace("_", " ")
+        print(f"{row.id:9} {mark:14} {figure:>14} {limit:9} {row.title}")
+        if row.reason:
+            print(f"{'':10}{row.reason}")
+    if len(shown) < len(gate.criteria):
+        print(f"{len(gate.criteria) - len(shown)} more criteria are not claimed by this run")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Wrong use has the status of a run that could not start; argparse's own would say INCONCLUSIVE."""
+        self.exit(complain([f"{message}; see {self.prog} --help"]))
+
+
+def _shard(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise argparse.ArgumentTypeError(f"expected i/n with i from 1 to n, found {text}")
+    return int(match[1]), int(match[2])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m acceptance", description="Judges a deployment by what the suites see of it.")
+    common = _Parser(add_help=False)
+    common.add_argument(
+        "--deployment", default="sandbox", help="a name in variables/deployments/, or a descriptor's path"
+    )
+    common.add_argument("--results", type=Path, default=runner.RESULTS, help="where the files go (default: results)")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", parents=[common], help="run a file of runs/ against a deployment, and judge it")
+    run.add_argument("name", help="a file of runs/, without .args")
+    run.set_defaults(command=_run)
+    detection = commands.add_parser("detect", parents=[common], help="see whether planted defects are noticed")
+    detection.add_argument("--defect", metavar="NAME", help="this one only")
+    detection.add_argument("--criterion", metavar="ID", help="those that this criterion must notice")
+    detection.add_argument("--shard", metavar="I/N", type=_shard, default=(1, 1), help="the i-th of n parts of them")
+    detection.add_argument("--sample", metavar="REVISION", help="one of each area, and those changed since in git")
+    detection.set_defaults(command=_detect)
+    return parser
