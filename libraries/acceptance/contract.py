@@ -37,6 +37,7 @@ class Errors(Data):
     unknown_identifier: int
     malformed_identifier: int
     malformed_json: int
+    wrong_content_type: int
     oversized_json: int
     invalid_parameter: int
     unsupported_mime: int
@@ -119,6 +120,7 @@ class Contract(Data):
     jobs: Jobs
     sources: FieldPaths
     listed_document: FieldPaths
+    listed_job: FieldPaths
     listed_conversation: FieldPaths
     realtime: Realtime
     limits: ContractLimits
