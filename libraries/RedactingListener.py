@@ -6,12 +6,36 @@ What start tags hold is written before a listener runs: names, IF conditions and
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import Any, TextIO
 
 from acceptance.redaction import Redactor
 
 REDACTOR = Redactor()
 """The one of this process: what any library registers is hidden by every listener."""
+
+
+class _CleanStream:
+    """A stream whose text is cleaned on its way out: what a step prints reaches the console beside all listeners."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(REDACTOR.clean(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _clean_console() -> None:
+    for name in ("__stdout__", "__stderr__"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, _CleanStream):
+            setattr(sys, name, _CleanStream(stream))
+
+
+_clean_console()
 
 
 class _Same(str):

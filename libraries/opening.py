@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from acceptance.errors import CapabilityMissing, ConfigurationError
@@ -26,6 +27,7 @@ def the_run() -> Run:
 
 
 def refuse_debug_file() -> None:
-    """Lines that start a step are written to a debug file before any listener can clean them."""
+    """End the execution where a debug file is asked for: its lines are written before any listener can clean them."""
     if BuiltIn().get_variable_value("${DEBUG FILE}", "NONE") != "NONE":
-        raise FatalError("--debugfile is refused: its lines cannot be redacted; the log at TRACE level holds the same")
+        print("--debugfile is refused: its lines cannot be redacted; --loglevel TRACE shows the same", file=sys.__stderr__)
+        raise SystemExit(3)

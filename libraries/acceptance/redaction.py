@@ -73,4 +73,4 @@ def _forms(secret: str) -> Iterator[str]:
 def _expression(form: str) -> str:
     if len(form) <= PREFIX:
         return re.escape(form)
-    return re.escape(form[:PREFIX]) + rf"{_TOKEN}*"
+    return rf"{re.escape(form)}|{re.escape(form[:PREFIX])}{_TOKEN}*"

@@ -1,0 +1,60 @@
+*** Settings ***
+Documentation       Spills secrets in every way that a step can; run by test_canaries.py, which searches what is left behind.
+Resource            ../../../resources/common.resource
+Library             PeopleLibrary
+Library             Spilling.py
+Suite Teardown      Spill In A Message
+Metadata            Spilled    ${SPILLED}
+
+
+*** Variables ***
+${SPILLED}      %{CANARY_ENVIRONMENT}
+
+
+*** Test Cases ***
+Born In The Run
+    [Documentation]    Tokens of a session, and its signed address
+    Alice is signed in
+    ${token}    Spilled Token    Alice
+    Log    ${token}
+    Fail    the token ${token} was refused
+
+In Arguments And Values
+    ${token}    Spilled Secret
+    VAR    ${longer}    ${{'x' * 190}}${token}
+    VAR    @{several}    a    ${token}    c
+    FOR    ${one}    IN    @{several}    ${token}
+        Log    ${one}
+    END
+    WHILE    '${token}' == 'never'    limit=3
+        No Operation
+    END
+    TRY
+        Spill In A Message
+    EXCEPT    ${token}    AS    ${error}
+        No Operation
+    EXCEPT    *    type=glob    AS    ${error}
+        Log    ${error}    level=TRACE
+    END
+    Set Test Message    ${token}
+    Set Test Documentation    ${token}
+    Should Be Equal    ${token}    something else
+
+In A Return Value
+    ${returned}    Returned
+    Should Be Empty    ${returned}
+
+In Other Clothes
+    ${token}    Spilled Secret
+    Spill In Other Clothes
+    Should Be Equal    ${token}    ${{base64.b64encode($token.encode()).decode()}}
+
+In A Teardown
+    No Operation
+    [Teardown]    Spill In A Message
+
+
+*** Keywords ***
+Returned
+    ${token}    Spilled Secret
+    RETURN    ${token}
