@@ -9,7 +9,7 @@ import yaml
 
 from sandbox.errors import StartError
 from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, Settings
-from sandbox.state import SECRETS_FILE, replace
+from sandbox.state import SECRETS_FILE, replace, written
 
 SECRETS: Final = {
     "database_password": "SANDBOX_DATABASE_PASSWORD",
@@ -82,8 +82,9 @@ def write(settings: Settings, path: Path) -> None:
     }
     lines = "".join(f"{SECRETS[name]}={value}\n" for name, value in values.items())
     try:
-        replace(path.with_name(SECRETS_FILE), lines)
-        replace(path, yaml.safe_dump(describe(settings), sort_keys=False))
+        file, secrets_file = written(path)
+        replace(secrets_file, lines)
+        replace(file, yaml.safe_dump(describe(settings), sort_keys=False))
     except OSError as error:
         raise StartError(
             f"cannot write the descriptor {path}: {error.strerror}; name another place with --descriptor"

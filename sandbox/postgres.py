@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
@@ -78,13 +79,10 @@ class Cluster:
         assert self._initdb
         output, _ = self._initdb.communicate()
         if self._initdb.returncode:
-            lines = [
-                line for line in output.decode(errors="replace").splitlines() if "error:" in line or "FATAL" in line
-            ]
-            reason = (lines or output.decode(errors="replace").splitlines() or ["no output"])[-1]
-            raise StartError(
-                f"initdb failed: {reason}; see to space and permissions below {self._home.parent.parent} (TMPDIR)"
-            )
+            lines = output.decode(errors="replace").splitlines()
+            found = [line for line in lines if re.search("error:|FATAL:", line)] or lines or ["it says nothing"]
+            reason = re.sub(".*(error|FATAL):", "", found[-1]).strip()
+            raise StartError(f"initdb failed: {reason}; see to {self._settings.directory.parent}, or set TMPDIR")
         (self._home / "password").unlink()
 
     def run(self, settings: Settings) -> None:
@@ -111,9 +109,9 @@ class Cluster:
             SERVICE_ROLE: settings.service_password,
             INSPECTOR_ROLE: settings.inspector_password,
         }
-        with psycopg.connect(self._admin("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
         try:
+            with psycopg.connect(self._admin("postgres"), autocommit=True) as connection:
+                connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
             with psycopg.connect(settings.admin_dsn) as connection:
                 for role, password in roles.items():
                     create = sql.SQL("create role {} login password {}")

@@ -41,9 +41,9 @@ def up(options: Options) -> int:
 
     With `detach` it goes on without an owner, and this returns when it is ready.
     """
-    running = state.alive()
-    if options.descriptor and any(Path(other.descriptor) == options.descriptor.absolute() for other in running):
-        raise StartError(f"another sandbox has its descriptor at {options.descriptor}; end it, or name another place")
+    state.alive()
+    if options.descriptor:
+        _check(options.descriptor)
     directory = state.make_directory()
     descriptor = (options.descriptor or directory / "deployment.yaml").absolute()
     sandbox = state.Sandbox(str(directory), str(descriptor), options.detach, options.defect, 0, None)
@@ -52,6 +52,14 @@ def up(options: Options) -> int:
     finally:
         if not options.detach:
             sandbox.remove()
+
+
+def _check(descriptor: Path) -> None:
+    if not os.access(descriptor.absolute().parent, os.W_OK | os.X_OK):
+        raise StartError(f"cannot write into {descriptor.absolute().parent}; name another --descriptor")
+    for file in state.written(descriptor):
+        if file.exists():
+            raise StartError(f"{file} exists already and may be another's; remove it, or name another --descriptor")
 
 
 def _detached(sandbox: state.Sandbox) -> int:
@@ -117,7 +125,7 @@ def _stay(supervisor: int, wake: int, owner: int | None, send: Callable[[signal.
 
 def _supervise(sandbox: state.Sandbox, reaper: int, begun: float, tell: int | None) -> NoReturn:
     """The supervisor's process: in its own session, so that Ctrl-C reaches the reaper alone and the end is orderly."""
-    status = 1
+    status = STATUS_CANNOT_START
     try:
         os.setsid()
         me = os.getpid()
@@ -132,9 +140,10 @@ def _supervise(sandbox: state.Sandbox, reaper: int, begun: float, tell: int | No
         status = 0
     except StartError as error:
         complain(str(error))
-        status = STATUS_CANNOT_START
-    except Exception as error:  # noqa: BLE001 - no traceback is for the user
-        complain(f"unexpected {type(error).__name__}: {error}; run it again with PYTHONFAULTHANDLER=1 or report it")
+    except OSError as error:
+        complain(f"{error}; see to space and permissions, or set TMPDIR")
+    except Exception as error:  # noqa: BLE001 - a traceback says nothing to who only wants to start it
+        complain(f"unexpected {type(error).__name__}: {error}; this is a fault of the sandbox itself")
     finally:
         os._exit(status)
 

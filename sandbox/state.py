@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -45,16 +46,21 @@ class Sandbox:
 
     def remove(self) -> None:
         """Remove all that the sandbox has on disk; its processes have ended."""
-        directory, path = Path(self.directory), Path(self.descriptor)
+        directory = Path(self.directory)
         processes.remove_shared_memory(directory / "postgres" / "data")
-        for file in (path, path.with_name(SECRETS_FILE)):
+        for file in written(Path(self.descriptor)):
             file.unlink(missing_ok=True)
         shutil.rmtree(directory, ignore_errors=True)
-        self._file.unlink(missing_ok=True)
+        file = self._file
+        file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            file.parent.rmdir()
 
     def write_parts(self, parts: Mapping[str, Mapping[str, int]]) -> None:
         """Note which process each part is at present."""
-        replace(Path(self.directory, _PARTS), json.dumps(parts))
+        # A disk that has filled up since the start must not end what runs.
+        with contextlib.suppress(OSError):
+            replace(Path(self.directory, _PARTS), json.dumps(parts))
 
     def report(self) -> dict[str, Any]:
         """What `status` tells."""
@@ -70,10 +76,15 @@ class Sandbox:
         return _folder() / f"{Path(self.directory).name}.json"
 
 
+def written(descriptor: Path) -> tuple[Path, Path]:
+    """The files that a sandbox writes for its user: the descriptor, and the secrets beside it."""
+    return descriptor, descriptor.with_name(SECRETS_FILE)
+
+
 def make_directory() -> Path:
     """A new private runtime directory."""
     try:
-        return Path(tempfile.mkdtemp(prefix="sandbox-")).resolve()
+        return Path(tempfile.mkdtemp(prefix="sandbox-", dir=_temporary())).resolve()
     except OSError as error:
         raise StartError(
             f"cannot make a runtime directory: {error.strerror}: {error.filename}; set TMPDIR to a folder with space"
@@ -110,14 +121,15 @@ def replace(path: Path, text: str) -> None:
         raise
 
 
+def _temporary() -> str:
+    """Where temporary files go. Who names a folder means it: unlike the standard library, this looks no further."""
+    return os.environ.get("TMPDIR") or tempfile.gettempdir()
+
+
 def _folder() -> Path:
     base = os.environ.get("XDG_RUNTIME_DIR")
     try:
-        folder = (
-            Path(base, "acceptance-sandbox")
-            if base
-            else Path(tempfile.gettempdir(), f"acceptance-sandbox-{os.getuid()}")
-        )
+        folder = Path(base, "acceptance-sandbox") if base else Path(_temporary(), f"acceptance-sandbox-{os.getuid()}")
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
     except OSError as error:
