@@ -1,0 +1,86 @@
+"""The criteria as data: all of them, and every mistake in their file named at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from acceptance.criteria import Criteria, Limit, read_criteria
+from acceptance.descriptor import Threshold
+from acceptance.errors import ConfigurationError
+from acceptance.runner import CRITERIA
+
+
+@pytest.fixture(scope="module")
+def criteria() -> Criteria:
+    return read_criteria(CRITERIA)
+
+
+def test_all_criteria_are_there(criteria: Criteria) -> None:
+    assert (len(criteria.criteria), len(criteria.required)) == (61, 49)
+    assert len(criteria.of(["PRE", "INT"])) == 19
+
+
+def test_what_is_judged_now_is_not_planned(criteria: Criteria) -> None:
+    assert not [name for name in criteria.of(["PRE", "INT"]) if criteria.criteria[name].status]
+
+
+def test_every_mistake_is_named_by_entry_and_field(tmp_path: Path) -> None:
+    path = tmp_path / "criteria.yaml"
+    path.write_text(
+        """
+areas: {INT: {title: t, source: s}}
+criteria:
+  INT-01: {titel: t, required: R, rule: r}
+  INT-02: {title: t, required: maybe, rule: r, needs: [sqll]}
+  int-3: {title: t, required: R, rule: r}
+  INT-04: {title: t, required: R, rule: r, limits: [{figure: f, unit: s, least_samples: 0}]}
+"""
+    )
+    with pytest.raises(ConfigurationError) as raised:
+        read_criteria(path)
+    told = "\n".join(raised.value.problems)
+    for expected in (
+        "criteria.INT-01.title: missing",
+        "criteria.INT-01.titel: unknown field (did you mean 'title'?)",
+        "criteria.INT-02.required",
+        "criteria.INT-02.needs.0: no capability of this name",
+        "criteria.int-3",
+        "criteria.INT-04.limits.0.least_samples",
+    ):
+        assert expected in told
+    assert all(problem.startswith(str(path)) for problem in raised.value.problems)
+
+
+def test_a_criterion_of_no_area_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "criteria.yaml"
+    path.write_text("areas: {}\ncriteria: {INT-01: {title: t, required: R, rule: r}}\n")
+    with pytest.raises(ConfigurationError, match="INT-01: of no known area"):
+        read_criteria(path)
+
+
+@pytest.mark.parametrize(
+    ("must_be", "kept", "broken"),
+    [("at most", [9, 10], [10.1]), ("under", [9.9], [10]), ("at least", [10, 11], [9.9]), ("over", [10.1], [10])],
+)
+def test_limits_compare_as_they_say(must_be: str, kept: list[float], broken: list[float]) -> None:
+    limit = Limit.model_validate({"figure": "f", "unit": "s", "least_samples": 1, "must_be": must_be, "threshold": 10})
+    assert all(limit.kept_by(value) for value in kept)
+    assert not any(limit.kept_by(value) for value in broken)
+    assert not limit.kept_by(float("nan"))
+
+
+def test_a_stricter_threshold_is_free_and_a_looser_one_needs_a_reason(criteria: Criteria) -> None:
+    stricter, relaxed = criteria.with_thresholds({"INT-13.slowest_processing": Threshold(value=20)})
+    assert stricter.criteria["INT-13"].limits[1].threshold == 20
+    assert relaxed == []
+    with pytest.raises(ConfigurationError, match="needs a reason"):
+        criteria.with_thresholds({"INT-13.slowest_processing": Threshold(value=60)})
+    _, relaxed = criteria.with_thresholds({"INT-08": Threshold(value=2, reason="one region away")})
+    assert relaxed == ["INT-08 at most 2 s instead of at most 1 s: one region away"]
+
+
+def test_a_threshold_of_nothing_is_a_mistake(criteria: Criteria) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        criteria.with_thresholds({"INT-99": Threshold(value=1), "INT-13.speed": Threshold(value=1)})
+    assert len(raised.value.problems) == 2
