@@ -6,11 +6,11 @@ import json
 import secrets
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
@@ -115,17 +115,17 @@ class ContractClient:
         query: Mapping[str, Any] | None = None,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
-        content: bytes | None = None,
+        content: bytes | AsyncIterable[bytes] | None = None,
     ) -> Answer:
         """Send one call and take whatever comes back.
 
         Args:
-            path: values for the braces of the route's path.
+            path: values for the braces of the route's path; bytes need not be text.
             body: our words and values of the JSON body.
-            query: our words and values of the query.
+            query: our words and values of the query; bytes need not be text.
             token: access token; None sends none.
             headers: further headers.
-            content: raw bytes in place of `body`.
+            content: raw bytes in place of `body`; an iterable is sent without announcing its length.
 
         Raises:
             AssertionError: no answer came.
@@ -136,10 +136,11 @@ class ContractClient:
         payload = content if body is None else json.dumps(place(dict(body), entry.body)).encode()
         if body is not None:
             sent.setdefault("content-type", "application/json")
-        words = {entry.query.get(word, word): value for word, value in (query or {}).items()}
+        if query:
+            url += "?" + urlencode({entry.query.get(word, word): value for word, value in query.items()})
         begin = time.monotonic()
         try:
-            response = await self._http.request(entry.method, url, params=words or None, content=payload, headers=sent)
+            response = await self._http.request(entry.method, url, content=payload, headers=sent)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self._unanswered(route, entry, url, error, begin, sent) from None
         answer = Answer(
@@ -170,9 +171,8 @@ class ContractClient:
 
     def url(self, route: Route, path: Mapping[str, object]) -> str:
         """The address of a route with the braces of its path filled in."""
-        filled = route.path.format(
-            **{word: value if word == "signed_url" else quote(str(value), safe="") for word, value in path.items()}
-        )
+        quoted = {word: quote(value if isinstance(value, bytes) else str(value), safe="") for word, value in path.items()}
+        filled = route.path.format(**quoted | {word: value for word, value in path.items() if word == "signed_url"})
         if "://" in filled:
             return filled
         return getattr(self.descriptor.services, route.at).url + filled  # type: ignore[no-any-return]
