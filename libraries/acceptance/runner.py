@@ -125,7 +125,7 @@ def run(request: Request) -> Ending:
     redactor = Redactor()
     evidence = request.folder / "evidence"
     recorder = Recorder(evidence, redactor, "runner")
-    recorder.write(Plan(tests=_OWN_CHECKS))
+    recorder.write(Plan(tests=OWN_CHECKS))
     problems: Sequence[str] = ()
     interrupted = False
     with handling(_interrupt), Progress(sys.stdout if request.shown else None) as progress:
@@ -159,7 +159,7 @@ def run(request: Request) -> Ending:
     return Ending(gate, tuple(redactor.clean(problem) for problem in problems), interrupted)
 
 
-_OWN_CHECKS: dict[str, tuple[str, ...]] = {
+OWN_CHECKS: dict[str, tuple[str, ...]] = {
     "PRE-01": ("preflight: PRE-01",),
     "PRE-02": ("preflight: PRE-02",),
     "PRE-03": ("preflight: PRE-03",),
@@ -224,7 +224,7 @@ def _run_suites(opened: OpenDeployment, request: Request, recorder: Recorder) ->
 
 
 def _closing(observer: Run, recorder: Recorder) -> None:
-    name = _OWN_CHECKS["INT-14"][0]
+    name = OWN_CHECKS["INT-14"][0]
     try:
         observer.wait(closing.consistency(observer), within=CLOSING_SECONDS)
     except CapabilityMissing as error:

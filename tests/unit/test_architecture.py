@@ -1,0 +1,134 @@
+"""Who may know whom: suites, resources, keyword libraries, core, third parties, in this order alone."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from acceptance.deployment import PROJECT
+from robot.api import get_model
+from robot.api.parsing import LibraryImport, ModelVisitor, ResourceImport, VariablesImport
+
+LIBRARIES = PROJECT / "libraries"
+CORE = LIBRARIES / "acceptance"
+SANDBOX = PROJECT / "sandbox"
+KEYWORD_LIBRARIES = {path.stem for path in LIBRARIES.glob("*.py")}
+LINES_OF_A_FILE = 300
+LINES_OF_THE_SANDBOX = 4000
+
+
+def python_files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def imported_by(source: str) -> set[str]:
+    """The top packages that Python code imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def compares_with(source: str, word: str) -> bool:
+    """Whether Python code decides by a word, as `if name == "sandbox"` does."""
+    comparisons = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Compare | ast.MatchValue))
+    return any(isinstance(part, ast.Constant) and part.value == word for node in comparisons for part in ast.walk(node))
+
+
+def robot_imports(source: Path | str) -> list[tuple[str, str]]:
+    """What a suite or resource file imports, in order: kind and name."""
+    found: list[tuple[str, str]] = []
+
+    class Visitor(ModelVisitor):  # type: ignore[misc]
+        def visit_LibraryImport(self, node: LibraryImport) -> None:  # noqa: N802
+            found.append(("library", node.name))
+
+        def visit_ResourceImport(self, node: ResourceImport) -> None:  # noqa: N802
+            found.append(("resource", Path(node.name).name))
+
+        def visit_VariablesImport(self, node: VariablesImport) -> None:  # noqa: N802
+            found.append(("variables", node.name))
+
+    Visitor().visit(get_model(source))
+    return found
+
+
+def mistakes_of_suite(imports: list[tuple[str, str]]) -> Iterator[str]:
+    """A suite imports resources only, and the one that opens the deployment first."""
+    if imports[:1] != [("resource", "common.resource")]:
+        yield "its first import is not common.resource"
+    yield from (f"it imports the {kind} {name}" for kind, name in imports if kind != "resource")
+
+
+@pytest.mark.parametrize("path", python_files(CORE), ids=lambda path: path.name)
+def test_the_core_knows_neither_robot_nor_keyword_libraries_nor_the_sandbox(path: Path) -> None:
+    assert not imported_by(path.read_text()) & ({"robot", "sandbox"} | KEYWORD_LIBRARIES)
+
+
+@pytest.mark.parametrize("path", python_files(SANDBOX), ids=lambda path: str(path.relative_to(SANDBOX)))
+def test_the_sandbox_knows_no_library_of_ours(path: Path) -> None:
+    assert not imported_by(path.read_text()) & ({"robot", "acceptance", "tests"} | KEYWORD_LIBRARIES)
+
+
+@pytest.mark.parametrize("path", python_files(LIBRARIES), ids=lambda path: path.name)
+def test_no_library_knows_or_asks_for_the_sandbox(path: Path) -> None:
+    assert "sandbox" not in imported_by(path.read_text())
+    assert not compares_with(path.read_text(), "sandbox")
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "suites").rglob("*.robot")), ids=lambda path: path.name)
+def test_every_suite_imports_resources_alone_and_common_first(path: Path) -> None:
+    assert path.name == "__init__.robot" or list(mistakes_of_suite(robot_imports(path))) == []
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "resources").rglob("*.resource")), ids=lambda path: path.name)
+def test_resources_do_not_know_the_core(path: Path) -> None:
+    libraries = {name.partition(".")[0] for kind, name in robot_imports(path) if kind == "library"}
+    assert not libraries & {"acceptance", "sandbox"}
+
+
+@pytest.mark.parametrize("folder", ["suites", "resources"])
+def test_suites_and_resources_do_not_name_the_sandbox(folder: str) -> None:
+    files = [path for path in (PROJECT / folder).rglob("*.r*") if path.suffix in (".robot", ".resource")]
+    assert [path.name for path in files if "sandbox" in path.read_text().lower()] == []
+
+
+def test_python_files_stay_readable_in_one_go() -> None:
+    files = [*python_files(LIBRARIES), *python_files(SANDBOX), *python_files(PROJECT / "tests")]
+    assert [path.name for path in files if len(path.read_text().splitlines()) > LINES_OF_A_FILE] == []
+
+
+def test_the_sandbox_stays_small() -> None:
+    files = [path for path in python_files(SANDBOX) if "defects" not in path.parts]
+    assert sum(len(path.read_text().splitlines()) for path in files) <= LINES_OF_THE_SANDBOX
+
+
+# The checks themselves can fail:
+
+
+def test_imports_are_found_wherever_they_stand() -> None:
+    source = "import a.b\nfrom c.d import e\nfrom . import f\ndef g():\n    import h\n"
+    assert imported_by(source) == {"a", "c", "h"}
+
+
+@pytest.mark.parametrize("source", ['if name == "sandbox": pass', 'match name:\n    case "sandbox": pass'])
+def test_a_decision_by_name_is_found(source: str) -> None:
+    assert compares_with(source, "sandbox")
+    assert not compares_with('name = "sandbox"', "sandbox")
+
+
+@pytest.mark.parametrize(
+    ("settings", "mistake"),
+    [
+        ("Resource    session.resource\nResource    ../common.resource", "its first import is not common.resource"),
+        ("Resource    ../common.resource\nLibrary    SessionLibrary", "it imports the library SessionLibrary"),
+        ("Documentation    Nothing is imported.", "its first import is not common.resource"),
+    ],
+)
+def test_a_wrong_import_of_a_suite_is_found(settings: str, mistake: str) -> None:
+    assert mistake in mistakes_of_suite(robot_imports(f"*** Settings ***\n{settings}\n"))

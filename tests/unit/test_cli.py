@@ -1,0 +1,122 @@
+"""Bad input: one clear error, status 3, no traceback, and a gate that says that nothing was seen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from acceptance.cli import main
+
+from tests.unit.conftest import descriptor_at
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def descriptor() -> dict[str, Any]:
+    """A descriptor without mistakes, of a deployment that does not answer."""
+    content: dict[str, Any] = descriptor_at(NOBODY).model_dump(mode="json", exclude_none=True)
+    return content
+
+
+def run(tmp_path: Path, *arguments: str) -> int:
+    return main(["run", *arguments, "--results", str(tmp_path / "results")])
+
+
+def statuses(tmp_path: Path) -> dict[str, str]:
+    """Of the required criteria that were claimed, in the gate that the run left."""
+    gate = json.loads((tmp_path / "results" / "latest" / "gate.json").read_text())
+    assert gate["verdict"] == "NO-GO"
+    return {row["id"]: row["status"] for row in gate["criteria"] if row["id"].startswith(("PRE", "INT"))}
+
+
+def write(path: Path, content: object) -> str:
+    path.write_text(yaml.safe_dump(content))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["integrashion"], "RUN integrashion: unknown; known are"),
+        ([], "the following arguments are required: name"),
+        (["integration", "--deploiment", "x"], "unrecognized arguments"),
+    ],
+)
+def test_wrong_use_is_told_and_leaves_nothing(
+    arguments: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        raise SystemExit(run(tmp_path, *arguments))
+    assert ended.value.code == 3
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert told in error
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("deployment", "told"),
+    [
+        ("sandbux", "DEPLOYMENT sandbux: unknown; did you mean 'sandbox'?"),
+        ("nowhere/cloud.yaml", "DEPLOYMENT nowhere/cloud.yaml: no such file"),
+    ],
+)
+def test_an_unknown_deployment_is_told(
+    deployment: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "integration", "--deployment", deployment) == 3
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {told}")
+    assert error.count("\n") == 1
+    assert {name for name, status in statuses(tmp_path).items() if status != "not_verified"} == {"PRE-02"}
+
+
+def test_every_mistake_in_a_descriptor_is_told(
+    descriptor: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    descriptor["users"] = "invited"
+    descriptor["capabilites"] = descriptor.pop("capabilities")
+    descriptor["services"]["api"]["url"] = 80
+    path = write(tmp_path / "cloud.yaml", descriptor)
+    assert run(tmp_path, "integration", "--deployment", path) == 3
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith(f"error: {path}: ") for line in lines)
+    assert statuses(tmp_path)["PRE-02"] == "violated"
+
+
+def test_unreachable_services_and_unset_secrets_are_told_by_name(
+    descriptor: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_SUCH_SECRET", raising=False)
+    descriptor["secrets"] = {"webhook_secret": "NO_SUCH_SECRET"}
+    path = write(tmp_path / "cloud.yaml", descriptor)
+    assert run(tmp_path, "integration", "--deployment", path) == 3
+    error = capsys.readouterr().err
+    for service in ("frontend", "api", "worker", "authentication", "storage", "realtime"):
+        assert f"error: PRE-01: {service}: " in error
+    assert "error: PRE-02: secret 'webhook_secret' is not set: set NO_SUCH_SECRET" in error
+    assert "Traceback" not in error
+    judged = statuses(tmp_path)
+    assert (judged["PRE-01"], judged["PRE-02"]) == ("violated", "violated")
+    assert {status for name, status in judged.items() if not name.startswith("PRE")} == {"not_verified"}
+
+
+def test_a_looser_threshold_without_a_reason_is_told(
+    descriptor: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    descriptor["thresholds"] = {"INT-08": {"value": 5}}
+    path = write(tmp_path / "cloud.yaml", descriptor)
+    assert run(tmp_path, "integration", "--deployment", path) == 3
+    assert "thresholds.INT-08: at most 5 s is looser than at most 1 s and needs a reason" in capsys.readouterr().err
+
+
+def test_results_that_cannot_be_written_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "results").write_text("a file where the folder should be")
+    assert run(tmp_path, "integration") == 3
+    assert capsys.readouterr().err == f"error: {tmp_path / 'results'}: cannot be written: Not a directory\n"

@@ -1,0 +1,56 @@
+"""Suites and criteria fit: every test names criteria that there are, and every criterion is tested or planned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from acceptance.criteria import Criteria, read_criteria
+from acceptance.deployment import PROJECT
+from acceptance.runner import CRITERIA, OWN_CHECKS
+from AcceptancePlan import criteria_of
+from robot import running
+
+
+def mistakes(suite: running.TestSuite, criteria: Criteria) -> Iterator[str]:
+    """What does not fit between the tests of a suite and the criteria."""
+    tested = set(OWN_CHECKS)
+    for test in suite.all_tests:
+        names = criteria_of(test)
+        tested.update(names)
+        if not names:
+            yield f"{test.full_name} names no criterion"
+        yield from (
+            f"{test.full_name} names {name}, which there is not" for name in names if name not in criteria.criteria
+        )
+    for name, criterion in criteria.criteria.items():
+        if criterion.status != "planned" and name not in tested:
+            yield f"{name} is neither tested nor planned"
+        if criterion.status == "planned" and name in tested:
+            yield f"{name} is tested, but still said to be planned"
+
+
+def test_suites_and_criteria_fit() -> None:
+    suite = running.TestSuite.from_file_system(PROJECT / "suites", allow_empty_suite=True)
+    assert list(mistakes(suite, read_criteria(CRITERIA))) == []
+
+
+def test_names_of_tests_are_unique_in_the_plan() -> None:
+    suite = running.TestSuite.from_file_system(PROJECT / "suites", allow_empty_suite=True)
+    names = [test.full_name for test in suite.all_tests]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "mistake"),
+    [
+        ("[Metadata]    Criterion    INT-77", "Broken.Promise names INT-77, which there is not"),
+        ("[Tags]    none", "Broken.Promise names no criterion"),
+        ("[Metadata]    Criterion    INT-01", "INT-02 is neither tested nor planned"),
+        ("[Metadata]    Criterion    PERF-01", "PERF-01 is tested, but still said to be planned"),
+    ],
+)
+def test_what_does_not_fit_is_found(metadata: str, mistake: str) -> None:
+    suite = running.TestSuite.from_string(f"*** Test Cases ***\nPromise\n    {metadata}\n    No Operation\n")
+    suite.name = "Broken"
+    assert mistake in mistakes(suite, read_criteria(CRITERIA))
