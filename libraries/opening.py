@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from acceptance.errors import CapabilityMissing, ConfigurationError
+from acceptance.errors import CapabilityMissing, ConfigurationError, Violation
 from acceptance.run import Run, open_run
 from RedactingListener import REDACTOR
 from robot.api import FatalError
@@ -13,6 +13,8 @@ from robot.libraries.BuiltIn import BuiltIn
 
 # A test that needs what the deployment does not offer is skipped, with the capability's name.
 CapabilityMissing.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
+# A violation is shown as any assertion is: by its message alone.
+Violation.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
 
 
 def the_run() -> Run:

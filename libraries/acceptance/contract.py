@@ -91,6 +91,7 @@ class Realtime(Data):
     job: str
     workflow: str
     token_parameter: str
+    token_message: str
     after_parameter: str
     heartbeat_seconds: float
     pong_within_seconds: float

@@ -1,6 +1,6 @@
 """What can go wrong, by who has to act on it.
 
-`AssertionError` (made by :func:`violation`): the deployment is wrong, or stopped answering.
+`Violation` (an `AssertionError`, made by :func:`violation`): the deployment is wrong, or stopped answering.
 `EnvironmentUnavailable`: our own tool, or a provider's interface, was not there; nothing is known about the deployment.
 `CapabilityMissing`: the descriptor does not offer what the check needs; it cannot be known here.
 `ConfigurationError`: the person who started the run has to change something; nothing was judged.
@@ -31,7 +31,19 @@ class ConfigurationError(Exception):
         self.problems = tuple(problems)
 
 
-def violation(what: str, *, expected: object, seen: object, look: str = "") -> AssertionError:
+class Violation(AssertionError):
+    """The deployment is wrong: `what` was looked at, what was `expected`, what was `seen`, and where to `look`."""
+
+    def __init__(self, what: str, expected: str, seen: str, look: str = "") -> None:
+        super().__init__(f"{what}: expected {expected}, seen {seen}" + (f"; {look}" if look else ""))
+        self.what, self.expected, self.seen, self.look = what, expected, seen, look
+
+    @property
+    def request_id(self) -> str:
+        """The request that the deployment's logs can be searched for, or nothing where there was no single one."""
+        return self.look.rpartition("request ")[2].split()[0] if "request " in self.look else ""
+
+
+def violation(what: str, *, expected: object, seen: object, look: str = "") -> Violation:
     """An assertion that says what was expected, what was seen, and where to look."""
-    where = f"; {look}" if look else ""
-    return AssertionError(f"{what}: expected {expected}, seen {seen}{where}")
+    return Violation(what, str(expected), str(seen), look)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
+from acceptance.admin import AdminApi
 from acceptance.client import Answer
-from acceptance.errors import ConfigurationError, EnvironmentUnavailable, violation
+from acceptance.contract import pick
+from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, violation
 
 if TYPE_CHECKING:
     from acceptance.run import Run
+
+AT_ONCE = 8  # users removed at the same time
 
 
 @dataclass
@@ -43,7 +46,8 @@ class People:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._made: list[Person] = []
+        self._admin = AdminApi(run.descriptor)
+        self._made: dict[str, Person] = {}
 
     def stranger(self) -> Person:
         """A person of this run who is not registered: a fresh address and a strong password."""
@@ -87,39 +91,53 @@ class People:
         return answer
 
     async def remove_all(self) -> list[str]:
-        """Remove every user that this run made; returns one line for each that could not be."""
-        left = []
-        for person in self._made:
-            if "admin-api" in self._run.descriptor.capabilities:
-                status = (await self._admin("DELETE", f"/admin/users/{person.user_id}")).status_code
-                if status not in (200, 204, 404):
-                    left.append(f"user {person.email} could not be removed: status {status}")
-            else:
-                left.append(f"user {person.email} stays: no admin-api")
+        """Remove every user that this run made, and what is theirs; returns one line for each that could not be."""
+        at_once = asyncio.Semaphore(AT_ONCE)
+
+        async def remove(user_id: str) -> str:
+            async with at_once:
+                return await self._remove(user_id)
+
+        left = await asyncio.gather(*map(remove, self._run.made.standing("user")))
         self._made.clear()
-        return left
+        return [line for line in left if line]
+
+    async def close(self) -> None:
+        await self._admin.close()
+
+    async def _remove(self, user_id: str) -> str:
+        problems = []
+        person = self._made.get(user_id)
+        if person is not None:
+            try:
+                await self._remove_belongings(person)
+            except AssertionError as error:
+                problems.append(f"user {person.email}: not everything of theirs could be removed: {error}")
+        try:
+            await self._admin.remove(user_id)
+            self._run.made.note("user", user_id, gone=True)
+        except (CapabilityMissing, EnvironmentUnavailable) as error:
+            problems.append(f"user {person.email if person else user_id} stays: {error}")
+        return "; ".join(problems)
+
+    async def _remove_belongings(self, person: Person) -> None:
+        """By the routes of the contract: what hangs on a user does not go with them on every deployment."""
+        call = self._run.client.call
+        if (await self._run.client.send("user", token=person.access_token)).status != 200:
+            await self.sign_in(person)
+        for listing, entry, route in (
+            ("documents", self._run.contract.listed_document, "document_delete"),
+            ("conversations", self._run.contract.listed_conversation, "conversation_delete"),
+        ):
+            word = f"{listing.removesuffix('s')}_id"
+            answer = await call(listing, token=person.access_token)
+            for listed in answer[listing]:
+                await call(route, path={word: pick(listed, entry[word])}, token=person.access_token)
 
     async def _make_by_admin(self, person: Person, app_metadata: dict[str, Any]) -> None:
-        body = {"email": person.email, "password": person.password, "email_confirm": True, "app_metadata": app_metadata}
-        response = await self._admin("POST", "/admin/users", body)
-        if response.status_code not in (200, 201):
-            raise EnvironmentUnavailable(
-                f"admin API made no user: status {response.status_code}, {response.text[:200]}"
-            )
-        person.user_id = response.json()["id"]
+        person.user_id = await self._admin.make(person.email, person.password, app_metadata)
         self._remember(person)
 
-    async def _admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
-        self._run.descriptor.need("admin-api")
-        key = self._run.descriptor.secret("service_role_key").get_secret_value()
-        url = self._run.descriptor.services.authentication.url + path
-        headers = {"apikey": key, "authorization": f"Bearer {key}"}
-        try:
-            async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
-                return await http.request(method, url, json=body, headers=headers)
-        except httpx.HTTPError as error:
-            raise EnvironmentUnavailable(f"admin API: {method} {path}: {type(error).__name__} {error}") from None
-
     def _remember(self, person: Person) -> None:
-        self._made.append(person)
-        self._run.created("user", person.user_id)
+        self._made[person.user_id] = person
+        self._run.made.note("user", person.user_id)

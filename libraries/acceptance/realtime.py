@@ -19,8 +19,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from acceptance.client import LOOPBACK, ContractClient
 from acceptance.errors import violation
+from acceptance.waiting import Pace
 
 CONTROL = ("ping", "pong")
+JOINS_PER_SECOND = 50  # plans allow 100 or 500
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Subscription:
     closed: int | None = None
     reason: str = ""
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition, repr=False)
+
+    @property
+    def application_frames(self) -> list[Frame]:
+        """Every frame that is no heartbeat, in order of arrival."""
+        return [frame for frame in self.frames if frame.type not in CONTROL]
 
     @property
     def events(self) -> list[Frame]:
@@ -107,13 +114,41 @@ class Socket(Subscription):
 
     async def send(self, message: str | bytes | dict[str, Any]) -> None:
         """Send a frame: a mapping as JSON text, else as it is (bytes as a binary frame)."""
-        assert self.connection is not None
-        await self.connection.send(json.dumps(message) if isinstance(message, dict) else message)
+        try:
+            await self._line().send(json.dumps(message) if isinstance(message, dict) else message)
+        except ConnectionClosed:
+            raise violation(self.what, expected="a connection that is open", seen=self.summary()) from None
+
+    async def ping(self, *, within: float) -> float:
+        """Seconds until a ping of ours was answered by a pong; everything sent before the pong has then arrived."""
+        answered = self._pongs()
+        begin = time.monotonic()
+        await self.send({"type": "ping"})
+        await self.until(lambda _: self._pongs() > answered, what="pong", within=within)
+        return time.monotonic() - begin
+
+    async def protocol_ping(self, *, within: float) -> float:
+        """Seconds until a ping of the protocol itself was answered."""
+        begin = time.monotonic()
+        try:
+            async with asyncio.timeout(within):
+                await (await self._line().ping())
+        except (TimeoutError, ConnectionClosed):
+            answer = f"an answer to a ping of the protocol within {within:g} s"
+            raise violation(self.what, expected=answer, seen=self.summary()) from None
+        return time.monotonic() - begin
 
     async def cut(self) -> None:
         """Drop the line without a closing handshake, as a lost network does."""
-        assert self.connection is not None
-        self.connection.transport.abort()
+        self._line().transport.abort()
+
+    def _pongs(self) -> int:
+        return sum(frame.type == "pong" for frame in self.frames)
+
+    def _line(self) -> ClientConnection:
+        if self.connection is None:
+            raise violation(self.what, expected="an open connection", seen=self.summary())
+        return self.connection
 
 
 class RealtimeClient:
@@ -127,6 +162,11 @@ class RealtimeClient:
         self._client = client
         self._contract = client.contract.realtime
         self._base = base.replace("http", "ws", 1) if base.startswith("http") else base
+        self._pace = Pace(JOINS_PER_SECOND)
+
+    def first_message(self, token: str) -> dict[str, str]:
+        """What names the user on a connection whose address holds no token."""
+        return {"type": self._contract.token_message, self._contract.token_parameter: token}
 
     @asynccontextmanager
     async def job(self, job_id: str, token: str | None, *, after: int | None = None) -> AsyncIterator[Socket]:
@@ -150,6 +190,7 @@ class RealtimeClient:
         url = f"{self._base}{path}" + (f"?{words}" if words else "")
         socket = Socket(f"WebSocket {path}")
         proxy: Literal[True] | None = None if urlsplit(self._base).hostname in LOOPBACK else True
+        await self._pace.turn()
         try:
             connection = await connect(
                 url, open_timeout=within, proxy=proxy, compression=None, ping_interval=None, close_timeout=2

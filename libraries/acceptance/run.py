@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
 import time
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from acceptance.evidence import Artifact, Recorder
 from acceptance.inspection import Inspection
 from acceptance.journal import Journal
 from acceptance.loop import LoopThread
+from acceptance.made import Made
 from acceptance.people import People, Person
 from acceptance.realtime import RealtimeClient
 from acceptance.redaction import Redactor
@@ -43,6 +44,8 @@ class Needs:
     """What a run asks of the deployment's plan and limits."""
 
     realtime_connections: int = 60
+    realtime_joins_per_second: int = 50
+    requests_per_minute: int = 3000
     concurrent_jobs_per_user: int = 3
     uploads_per_user: int = 40
 
@@ -69,9 +72,8 @@ class Run:
             if os.environ.get(self.descriptor.secrets[name]):
                 self.redactor.register(self.descriptor.secret(name).get_secret_value())
         self.journal = Journal(self.redactor)
-        self._notes = folder / "journal"
-        self._notes.mkdir(parents=True, exist_ok=True)
-        self.journal.write_to(self._notes / f"errors-{os.getpid()}.jsonl")
+        self.made = Made(folder, self.descriptor.name)
+        self.journal.write_to(folder / "journal" / f"errors-{os.getpid()}.jsonl")
         self.evidence = Recorder(
             folder / "evidence", self.redactor, deployment=self.descriptor.name, build=self.descriptor.build
         )
@@ -82,6 +84,7 @@ class Run:
         self.needs = Needs()
         self.scene = Scene()
         self.kept: dict[str, Any] = {}  # what several tests look at, made once
+        self.channels = AsyncExitStack()  # what stays open until the end of the run
         self.loop = LoopThread()
 
     def wait(self, coroutine: Coroutine[Any, Any, Result], *, within: float = 60.0) -> Result:
@@ -110,23 +113,30 @@ class Run:
         """Record something measured for a criterion, from so many samples."""
         self.evidence.observe(criterion, name, value, unit=unit, samples=samples, artifact=artifact)
 
-    def created(self, kind: str, identifier: str) -> None:
-        """Note on disk what the run made, so that it can be removed even when the run was killed."""
-        line = json.dumps({"kind": kind, "id": identifier, "deployment": self.descriptor.name, "at": time.time()})
-        with (self._notes / "created.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+    async def once(self, name: str, make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        """What several tests look at: made by the first that asks, and its failure is the failure of each."""
+        if name not in self.kept:
+            self.kept[name] = asyncio.ensure_future(make())
+        return await asyncio.shield(self.kept[name])
 
     def close(self) -> list[str]:
         """Remove what the run made and close everything; returns one line for each thing that stays."""
-        left = []
         try:
-            self.end_scene()
-            left = self.wait(self.people.remove_all(), within=60)
-            self.wait(self.client.close(), within=10)
+            return self.wait(self.end(), within=90)
         finally:
             self.loop.close()
+            self.made.close()
             self.evidence.close()
-        return left
+
+    async def end(self) -> list[str]:
+        """Close the channels, remove what the run made; returns one line for each thing that stays."""
+        try:
+            await self.scene.channels.aclose()
+            await self.channels.aclose()
+            return await self.people.remove_all()
+        finally:
+            await self.people.close()
+            await self.client.close()
 
 
 _current: Run | None = None

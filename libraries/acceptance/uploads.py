@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from acceptance.client import Answer
+from acceptance.documents import Limits, TestDocument, make
 from acceptance.errors import violation
 from acceptance.people import Person
 from acceptance.run import Run
@@ -46,6 +47,11 @@ class Payload:
         """A file as it stands on disk."""
         return cls(path.name, path.read_bytes())
 
+    @classmethod
+    def of(cls, document: TestDocument) -> Payload:
+        """A document made for the run, or of the catalogue."""
+        return cls(document.filename, document.data, document.mime)
+
 
 @dataclass
 class Upload:
@@ -61,10 +67,19 @@ class Upload:
     seconds: float | None = None
 
 
+async def document(run: Run, name: str, seed: int = 0) -> TestDocument:
+    """A document of the catalogue for this run, within the limits that the deployment states; see `documents.make`."""
+    answer = await run.once("limits", lambda: run.client.call("limits"))
+    limits = Limits(answer["max_file_size_bytes"], run.contract.limits.filename_characters)
+    return await asyncio.to_thread(make, name, run.identifier, limits, seed)
+
+
 async def announce(run: Run, person: Person, payload: Payload, **instead: Any) -> Upload:
     """The upload call: the deployment accepts the document and gives a signed address for its bytes."""
     begin = time.monotonic()
     answer = await run.client.call("upload", body=payload.announcement(**instead), token=person.access_token)
+    run.made.note("document", answer["document_id"])
+    run.made.note("job", answer["job_id"])
     return Upload(person, payload, answer["document_id"], answer["job_id"], answer["signed_url"], begin)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 Seen = TypeVar("Seen")
+Result = TypeVar("Result")
 
 
 async def wait_until(
@@ -46,3 +47,29 @@ async def wait_until(
         if time.monotonic() - begin < within:
             raise  # a time-out of the look's own
         raise AssertionError(f"{what}: not within {within:g} s; last seen {last}") from None
+
+
+async def together(*coroutines: Coroutine[Any, Any, Result]) -> list[Result]:
+    """The results of all, run at once; the first that fails ends the others, and its exception is raised."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Pace:
+    """Lets callers through one by one, at most so many a second."""
+
+    def __init__(self, per_second: float) -> None:
+        self._gap = 1 / per_second
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Wait until it is the caller's turn."""
+        now = time.monotonic()
+        due = max(now, self._next)
+        self._next = due + self._gap
+        await asyncio.sleep(due - now)
