@@ -1,0 +1,121 @@
+"""The preflight finds what is missing, unhealthy or of another build, and says so in words that name it."""
+
+import time
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from acceptance.descriptor import Descriptor, Plan, Service
+from acceptance.preflight import (
+    HEALTHY,
+    Probe,
+    judged,
+    missing_configuration,
+    plan_too_low,
+    unhealthy,
+    with_one_build,
+)
+from acceptance.run import Needs
+from conftest import descriptor_at
+
+NOW = time.time()
+WORKER = Service(
+    url="http://w", build="json:workers.*.build", version="header:x-version", heartbeat_age="json:workers.*.age"
+)
+
+
+def health(**instead: object) -> dict[str, object]:
+    stamp = datetime.fromtimestamp(NOW, UTC).isoformat()
+    good = {"status": "healthy", "environment": "e", "services": dict.fromkeys(HEALTHY, "healthy"), "timestamp": stamp}
+    return good | instead
+
+
+def answer(body: object, status: int = 200) -> httpx.Response:
+    request = httpx.Request("GET", "http://w/health")
+    return httpx.Response(status, json=body, headers={"x-version": "1.0"}, request=request)
+
+
+def changed(**fields: object) -> Descriptor:
+    return descriptor_at("http://127.0.0.1:9").model_copy(update=fields)
+
+
+def test_a_healthy_document_has_no_problem() -> None:
+    assert unhealthy(health(), "e", NOW) == []
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_each_service_must_be_named_and_healthy(name: str) -> None:
+    others = {other: "healthy" for other in HEALTHY if other != name}
+    assert unhealthy(health(services=others), "e", NOW) == [f"{name} is not named"]
+    assert unhealthy(health(services={**others, name: "degraded"}), "e", NOW) == [f"{name} is degraded"]
+
+
+def test_degraded_other_and_stale_documents_are_found() -> None:
+    assert unhealthy(health(status="degraded"), "e", NOW) == ["status is degraded"]
+    assert unhealthy(health(), "production", NOW) == ["environment is e, the descriptor says production"]
+    assert "the document is stale" in unhealthy(health(), "e", NOW + 3600)[0]
+    assert unhealthy(health(timestamp="now"), "e", NOW) == ["timestamp is now, not a time"]
+    assert len(unhealthy([], "e", NOW)) == len(HEALTHY) + 3
+
+
+def test_what_a_worker_says_of_itself() -> None:
+    two = [{"build": "b", "age": 1}, {"build": "b", "age": 2}]
+    assert judged("worker", WORKER, answer({"workers": two})) == Probe("worker", "", "b", "1.0")
+
+
+@pytest.mark.parametrize(
+    ("workers", "problem"),
+    [
+        ([], "does not say its build"),
+        ([{"build": "b", "age": 1}, {"age": 1}], "does not say its build"),
+        ([{"build": "b", "age": 11}], "heartbeat 11.0 s old, at most 10 s expected"),
+        ([{"build": "b", "age": 1}, {"build": "b", "age": 700}], "heartbeat 700.0 s old"),
+        ([{"build": "b", "age": None}], "says no heartbeat age"),
+    ],
+)
+def test_a_worker_that_is_not_alive_is_a_problem(workers: object, problem: str) -> None:
+    assert problem in judged("worker", WORKER, answer({"workers": workers})).problem
+
+
+def test_every_other_status_is_a_problem() -> None:
+    assert judged("worker", WORKER, answer({}, 503)).problem == "http://w/health: status 503, expected 200"
+    assert judged("worker", WORKER, answer({}, 204)).problem == "http://w/health: status 204, expected 200"
+
+
+def test_a_descriptor_must_say_where_the_build_is() -> None:
+    silent = Service(url="http://w", version="header:x-version")
+    assert "the descriptor does not say" in judged("api", silent, answer({})).problem
+    assert judged("storage", silent, answer({})).problem == ""
+    assert "heartbeat's age" in judged("worker", Service(url="http://w", build="json:build"), answer({})).problem
+
+
+def test_another_build_is_a_problem_of_who_says_it() -> None:
+    one, two, silent = Probe("api", build="1"), Probe("worker", build="1, 2"), Probe("storage")
+    assert [probe.problem for probe in with_one_build([one, two, silent], None)] == [
+        "", "says build 1, 2, expected 1", "",
+    ]  # fmt: skip
+    assert with_one_build([one], "3")[0].problem == "says build 1, expected 3"
+
+
+def test_all_missing_names_at_once_with_where_to_set_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOT_SET", raising=False)
+    descriptor = changed(
+        users="admin-api", capabilities=frozenset({"webhook-secret"}), secrets={"database_password": "NOT_SET"}
+    )
+    problems = missing_configuration(descriptor)
+    assert problems[0].startswith("secret 'database_password' is not set: set NOT_SET in the environment")
+    assert problems[1].startswith("secrets.webhook_secret is missing in the descriptor")
+    assert "'admin-api', which 'users: admin-api' relies on" in problems[2]
+    assert len(problems) == 3
+    monkeypatch.setenv("NOT_SET", "value")
+    assert missing_configuration(changed(secrets={"database_password": "NOT_SET"})) == []
+
+
+def test_a_plan_with_too_little_room() -> None:
+    needs = Needs(realtime_connections=60, realtime_joins_per_second=50, requests_per_minute=100)
+    assert plan_too_low(Plan(), needs) == []
+    tight = Plan(realtime_connections=60, realtime_joins_per_second=49, requests_per_minute=99)
+    problems = plan_too_low(tight, needs)
+    assert [problem.split(" is ")[0] for problem in problems] == [
+        "plan.realtime_joins_per_second", "plan.requests_per_minute",
+    ]  # fmt: skip
