@@ -30,15 +30,21 @@ class Person:
     access_token: str = field(default="", repr=False)
     refresh_token: str = field(default="", repr=False)
     expires_in: float = 0.0
+    asked_at: float = 0.0
     signed_in_at: float = 0.0
 
     def take(self, answer: Answer) -> None:
-        """Hold the session of a signup, login or refresh answer."""
+        """Hold the session of a signup, login or refresh answer; raises AssertionError where it is someone else's."""
+        seen = (answer["email"], answer["user_id"])
+        own = (self.email, self.user_id or seen[1])
+        if seen != own:
+            raise violation(answer.route, expected=f"a session of {own}", seen=f"one of {seen}", look=answer.look)
         self.user_id = answer["user_id"]
         self.access_token = answer["access_token"]
         self.refresh_token = answer["refresh_token"]
         self.expires_in = float(answer["expires_in"])
         self.signed_in_at = time.time()
+        self.asked_at = self.signed_in_at - answer.elapsed
 
 
 class People:
@@ -79,16 +85,29 @@ class People:
         """Sign up through the application; the person holds the session that it gives."""
         answer = await self._run.client.call("signup", body={"email": person.email, "password": person.password})
         person.take(answer)
-        self._remember(person)
+        self.remember(person)
         return answer
 
     async def sign_in(self, person: Person) -> Answer:
-        """Log in; the person holds the new session. The session must be the person's own."""
+        """Log in; the person holds the new session."""
         answer = await self._run.client.call("login", body={"email": person.email, "password": person.password})
-        if answer["email"] != person.email:
-            raise violation("login", expected=f"a session of {person.email}", seen=answer["email"], look=answer.look)
         person.take(answer)
         return answer
+
+    async def refresh(self, person: Person) -> Answer:
+        """Trade the person's refresh token; the person holds the new tokens."""
+        answer = await self._run.client.call("refresh", body={"refresh_token": person.refresh_token})
+        person.take(answer)
+        return answer
+
+    async def log_out(self, person: Person) -> None:
+        """End the person's session; the person goes on holding its tokens."""
+        await self._run.client.call("logout", token=person.access_token)
+
+    def remember(self, person: Person) -> None:
+        """Have a user removed at the end of the run."""
+        self._made[person.user_id] = person
+        self._run.made.note("user", person.user_id)
 
     async def remove_all(self) -> list[str]:
         """Remove every user that this run made, and what is theirs; returns one line for each that could not be."""
@@ -136,8 +155,4 @@ class People:
 
     async def _make_by_admin(self, person: Person, app_metadata: dict[str, Any]) -> None:
         person.user_id = await self._admin.make(person.email, person.password, app_metadata)
-        self._remember(person)
-
-    def _remember(self, person: Person) -> None:
-        self._made[person.user_id] = person
-        self._run.made.note("user", person.user_id)
+        self.remember(person)
