@@ -44,11 +44,15 @@ class _Listener(RedactingListener):
             logger.warn(line)
 
 
+# What Robot Framework says of tests that it did not get to, or not to the end of.
+_STOPPED = ("Execution terminated by signal", "Test execution stopped due to a fatal error.")
+
+
 def _cause(status: str, message: str) -> Cause | None:
     """Why a test did not pass, by the exception that the core raised (see acceptance.errors)."""
     if status == "PASS":
         return None
-    if EnvironmentUnavailable.__name__ in message:
+    if EnvironmentUnavailable.__name__ in message or message.endswith(_STOPPED):
         return "environment"
     return "capability" if status == "SKIP" and CapabilityMissing.__name__ in message else "product"
 

@@ -135,7 +135,7 @@ def _try(defect: Defect, provided: Defects, deployment: str, folder: Path) -> tu
         folder=folder,
         deployment=deployment,
         plant=defect.name,
-        options=("--exclude", f"slowNOT{'OR'.join(f'criterion:{name}' for name in (*defect.must, *defect.may))}"),
+        options=("--exclude", f"slow NOT {' OR '.join(f'criterion:{name}' for name in (*defect.must, *defect.may))}"),
         shown=False,
         before_end=look,
     )

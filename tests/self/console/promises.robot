@@ -1,0 +1,22 @@
+*** Settings ***
+Documentation       A suite of the tests' own, of which a child process of robot shows and plans what happens.
+Test Tags           quick
+
+
+*** Test Cases ***
+Kept Promise
+    [Metadata]    Criterion    INT-01
+    No Operation
+
+Broken Promise
+    [Metadata]    Criterion    INT-01 INT-02
+    Fail    expected 1, seen 2; request 9ab
+
+Slow Promise
+    [Metadata]    Criterion    INT-03
+    [Tags]    slow
+    Sleep    2.6 s    reason=longer than the time between two signs of life
+
+Promise That Cannot Be Judged
+    [Metadata]    Criterion    INT-04
+    Skip    needs the capability 'sql'
