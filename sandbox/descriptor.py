@@ -50,13 +50,12 @@ def describe(settings: Settings) -> dict[str, Any]:
                 "port": settings.ports["database"],
                 "name": DATABASE,
                 "user": INSPECTOR_ROLE,
-                "password": "${secret database_password}",
             },
         },
         "providers": {
             "parser": {"name": "llamaparse-standin", "job_id_pattern": "^standin-"},
             "model": settings.chat_model,
-            "embedding": {"model": settings.embedding_model, "dimensions": settings.embedding_dimensions},
+            "embedding": {"name": settings.embedding_model, "dimensions": settings.embedding_dimensions},
         },
         "users": "admin-api",
         "sessions": {
