@@ -29,6 +29,14 @@ class Route(Data):
     binary: bool = False
 
 
+class Codes(Data):
+    """The code of each refusal whose status alone does not tell it apart."""
+
+    malformed_email: str
+    weak_password: str
+    invalid_credentials: str
+
+
 class Errors(Data):
     """The shape of an error, and the status of each documented refusal."""
 
@@ -51,6 +59,7 @@ class Errors(Data):
     retry_not_allowed: int
     known_address: int
     too_many: int
+    codes: Codes
 
 
 class Complete(Data):
@@ -98,10 +107,17 @@ class Realtime(Data):
     max_frame_bytes: int
     close: Closing
     malformed_answer: str
+    job_event_type: str
+    job_event: FieldPaths
+    step_type: str
+    step: FieldPaths
+    answer_type: str
+    answer: FieldPaths
 
 
 class ContractLimits(Data):
     filename_characters: int
+    password_characters: int
     json_body_bytes: int
     chunk_gap_characters: int
 
@@ -118,6 +134,7 @@ class Contract(Data):
     refusals: dict[Literal["user", "owner"], dict[str, int]]
     errors: Errors
     duplicate: FieldPaths
+    duplicate_type: str
     jobs: Jobs
     sources: FieldPaths
     listed_document: FieldPaths

@@ -1,0 +1,257 @@
+"""A job followed from its announcement to its end, over both realtime channels and REST at once (INT-08)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from acceptance.contract import MISSING, pick
+from acceptance.errors import violation
+from acceptance.people import Person
+from acceptance.realtime import Frame, Socket, Subscription
+from acceptance.run import Run
+from acceptance.uploads import PROCESSING_SECONDS, Payload, Upload, announce, job_of, put_bytes
+from acceptance.waiting import together, wait_until
+
+Channel = Literal["WebSocket", "Server-Sent Events"]
+CHANNELS: tuple[Channel, ...] = ("WebSocket", "Server-Sent Events")
+LAG_SECONDS = 1.0  # between REST and realtime, either way; a deployment's own threshold takes its place
+POLL_SECONDS = 0.03
+QUIET_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a job: `at` is when it was received, `timestamp` when it says that it happened (Unix seconds)."""
+
+    sequence: int
+    status: str
+    state: str
+    status_pct: float
+    total_pct: float
+    timestamp: float
+    at: float
+
+
+@dataclass(frozen=True)
+class View:
+    """The job in one REST answer; `asked` and `answered` are Unix seconds."""
+
+    status: str
+    state: str
+    status_pct: float
+    total_pct: float
+    asked: float
+    answered: float
+    look: str = ""
+
+
+@dataclass
+class Followed:
+    """One job as every view told it; `clock` is the least that the deployment's clock is ahead of ours, in seconds."""
+
+    upload: Upload
+    frames: dict[Channel, list[Frame]] = field(default_factory=dict)
+    views: list[View] = field(default_factory=list)
+    clock: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"job {self.upload.job_id} of '{self.upload.payload.filename}'"
+
+
+async def follow(run: Run, person: Person, payload: Payload) -> Followed:
+    """Announce a document, follow its job over everything, send its bytes, and stay until the job has ended."""
+    upload = await announce(run, person, payload)
+    token, followed = person.access_token, Followed(upload)
+    async with (
+        run.realtime.job(upload.job_id, token, after=0) as socket,
+        run.realtime.job_events(upload.job_id, token, after=0) as stream,
+    ):
+        await together(put_bytes(run, upload), _poll(run, followed))
+        for channel in (socket, stream):
+            await channel.until(lambda seen: has_ended(run, seen), what="the final event", within=5 * LAG_SECONDS)
+        await together(settled(run, socket), settled(run, stream))
+        followed.frames = dict(zip(CHANNELS, (socket.events, stream.events), strict=True))
+    followed.clock = await _clock_ahead(run)
+    return followed
+
+
+def has_ended(run: Run, channel: Subscription) -> bool:
+    """Whether the channel told an event with which a job ends."""
+    return any(frame.data.get("state") in run.contract.jobs.final_states for frame in channel.events)
+
+
+async def settled(run: Run, channel: Subscription) -> None:
+    """Wait until nothing more is on its way: a pong came behind it, the channel has ended, or it stayed quiet."""
+    if isinstance(channel, Socket):
+        await channel.ping(within=run.contract.realtime.pong_within_seconds)
+        return
+    try:
+        await channel.until(lambda seen: seen.closed is not None, what="ends", within=QUIET_SECONDS)
+    except AssertionError:
+        return
+
+
+def events_of(run: Run, job_id: str, frames: Sequence[Frame]) -> list[Event]:
+    """The events in frames; raises AssertionError for one of another job, or without what the contract asks."""
+    events = []
+    for frame in frames:
+        said = {word: pick(frame.data, path) for word, path in run.contract.realtime.job_event.items()}
+        if MISSING in said.values() or said["job_id"] != job_id or frame.type != run.contract.realtime.job_event_type:
+            wanted = f"{run.contract.realtime.job_event_type} of job {job_id} with {', '.join(said)}"
+            raise violation(f"realtime of job {job_id}", expected=wanted, seen=frame.data)
+        happened = moment(said.pop("timestamp"), f"realtime of job {job_id}")
+        events.append(Event(**{k: v for k, v in said.items() if k != "job_id"}, timestamp=happened, at=frame.at))
+    return events
+
+
+def moment(text: Any, what: str) -> float:
+    """Unix seconds of a time with its zone; raises AssertionError for anything else."""
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise violation(what, expected="a time with its zone", seen=repr(text))
+    return at.timestamp()
+
+
+def check_order(events: Sequence[Event], statuses: Sequence[str], what: str) -> None:
+    """Every status exactly once and in order, numbered from 1 without a hole or a double."""
+    told = [(event.sequence, event.status) for event in events]
+    if told != list(enumerate(statuses, 1)):
+        raise violation(what, expected=shown(list(enumerate(statuses, 1))), seen=shown(told))
+
+
+def shown(told: Sequence[tuple[int, str]]) -> str:
+    """Numbered statuses, for messages."""
+    return ", ".join(f"#{sequence} {status}" for sequence, status in told) or "nothing"
+
+
+def lags(events: Sequence[Event], views: Sequence[View]) -> list[float]:
+    """For each event, the seconds by which realtime came after REST or REST after realtime; 0 where neither did."""
+    order = {event.status: number for number, event in enumerate(events)}
+    result = []
+    for number, event in enumerate(events):
+        shown_at = [view.answered for view in views if order.get(view.status, -1) >= number]
+        stale = [view.asked for view in views if order.get(view.status, len(events)) < number]
+        frame_late = event.at - min(shown_at, default=event.at)
+        view_late = max(stale, default=event.at) - event.at
+        result.append(max(0.0, frame_late, view_late))
+    return result
+
+
+def ages(events: Sequence[Event], clock: float) -> list[float]:
+    """Seconds, at least, from when each event says that it happened to when it was received."""
+    return [event.at - event.timestamp + clock for event in events]
+
+
+async def tells_in_time(run: Run, followed: Followed) -> None:
+    """Each event within a second of the REST view and of its own time, on both channels; raises AssertionError."""
+    own = run.descriptor.thresholds.get("INT-08")
+    allowed = own.value if own else LAG_SECONDS
+    worst: list[tuple[float, str]] = []
+    for channel, frames in followed.frames.items():
+        events = events_of(run, followed.upload.job_id, frames)
+        both = zip(events, lags(events, followed.views), ages(events, followed.clock), strict=True)
+        worst += [(max(lag, age), f"'{event.status}' over {channel}") for event, lag, age in both]
+    seconds, which = max(worst, default=(float("inf"), "nothing"))
+    run.observe("INT-08", "realtime_lag", seconds, "s", samples=len(worst))
+    if seconds > allowed:
+        raise violation(
+            followed.name, expected=f"each event within {allowed:g} s", seen=f"{which} after {seconds:.2f} s"
+        )
+
+
+async def views_agree(run: Run, followed: Followed) -> None:
+    """Both channels and REST told the same; raises AssertionError naming the difference."""
+    first, second = ([frame.data for frame in followed.frames[channel]] for channel in CHANNELS)
+    if first != second:
+        differing = next(
+            (pair for pair in zip(first, second, strict=False) if pair[0] != pair[1]), (len(first), len(second))
+        )
+        raise violation(followed.name, expected=f"the same over {' and '.join(CHANNELS)}", seen=differing)
+    events = events_of(run, followed.upload.job_id, followed.frames[CHANNELS[0]])
+    told = {event.status: (number, event.total_pct) for number, event in enumerate(events)}
+    reached = 0
+    for view in followed.views:
+        number, total = told.get(view.status, (-1, -1.0))
+        if number < reached or view.total_pct != total:
+            wanted = f"what realtime told, never going back ({shown([(e.sequence, e.status) for e in events])})"
+            raise violation(f"REST of {followed.name}", expected=wanted, seen=view, look=view.look)
+        reached = number
+    last, end = followed.views[-1], events[-1]
+    seen = (last.status, last.state, last.status_pct, last.total_pct)
+    if seen != (end.status, end.state, end.status_pct, end.total_pct):
+        raise violation(
+            f"REST of {followed.name}", expected=f"to end as realtime did: {end}", seen=seen, look=last.look
+        )
+
+
+async def database_agrees(run: Run, followed: Followed) -> None:
+    """The events in the database are those that realtime told; raises AssertionError."""
+    rows = sorted(
+        await run.inspection.rows("job_events", job_id=followed.upload.job_id), key=lambda row: int(row["sequence"])
+    )
+    events = events_of(run, followed.upload.job_id, followed.frames[CHANNELS[0]])
+    recorded = [(row["sequence"], row["status"], round(row["at"].timestamp(), 3)) for row in rows]
+    told = [(event.sequence, event.status, round(event.timestamp, 3)) for event in events]
+    if recorded != told:
+        raise violation(f"named query 'job_events' of {followed.name}", expected=told, seen=recorded)
+    (job,) = await run.inspection.rows("jobs", job_id=followed.upload.job_id) or [{}]
+    if (job.get("status"), job.get("state")) != (events[-1].status, events[-1].state):
+        raise violation(f"named query 'jobs' of {followed.name}", expected=events[-1], seen=job)
+
+
+async def replay_is_exact(run: Run, followed: Followed, channel: Channel) -> None:
+    """Whoever comes later and names the last event seen gets exactly those after it; raises AssertionError."""
+    whole = [frame.data for frame in followed.frames[channel]]
+    token, job_id = followed.upload.owner.access_token, followed.upload.job_id
+    subscribe = run.realtime.job if channel == "WebSocket" else run.realtime.job_events
+
+    async def replay(after: int) -> None:
+        async with subscribe(job_id, token, after=after) as channel_again:
+            if after < len(whole):
+                await channel_again.until(lambda seen: has_ended(run, seen), what="the final event again", within=5)
+            await settled(run, channel_again)
+            replayed = [frame.data for frame in channel_again.events]
+        if replayed != whole[after:]:
+            wanted = [frame["sequence"] for frame in whole[after:]]
+            raise violation(
+                f"{channel} of {followed.name} after {after}", expected=f"{wanted} as before", seen=replayed
+            )
+
+    await together(*(replay(after) for after in range(len(whole) + 1)))
+
+
+async def _poll(run: Run, followed: Followed) -> None:
+    """Ask REST again and again until the job has ended."""
+    final = run.contract.jobs.final_states
+
+    async def look() -> View:
+        asked = time.time()
+        job = await job_of(run, followed.upload)
+        words = (job["status"], job["state"], job["status_pct"], job["total_pct"])
+        followed.views.append(View(*words, asked=asked, answered=time.time(), look=job.look))
+        return followed.views[-1]
+
+    await wait_until(
+        look,
+        lambda view: view.state in final,
+        what=f"{followed.name} ends",
+        within=PROCESSING_SECONDS,
+        every=POLL_SECONDS,
+    )
+
+
+async def _clock_ahead(run: Run) -> float:
+    """A health document may be some moments old, so each can only say less than the truth: the largest counts."""
+    ahead = []
+    for _ in range(3):
+        health = await run.client.call("health")
+        ahead.append(moment(health["timestamp"], "health") - time.time())
+    return max(ahead)
