@@ -16,6 +16,8 @@ from acceptance.contract import Contract, Route, place
 from acceptance.data import Data, read_model
 from acceptance.errors import ConfigurationError
 
+JSON = "application/json"
+Place = Literal["path", "query", "body"]
 OPTIONAL = "optional "
 SIGNED_ADDRESS = "signed_url"  # the only word in a path whose value is a whole address
 _OF_TYPE: dict[str, type | tuple[type, ...]] = {"text": str, "integer": int, "boolean": bool}
@@ -28,6 +30,12 @@ class Kind(Data):
     nonsense: dict[str, Any]
     refused_with: str = "invalid_parameter"
     unknown_with: str | None = None
+
+    @property
+    def refusals(self) -> set[str]:
+        """The names of every status that it is refused with."""
+        named = {self.refused_with, *(_split(self, entry)[1] for entry in self.nonsense.values())}
+        return named | ({self.unknown_with} if self.unknown_with else set())
 
     def has_type_of(self, value: object) -> bool:
         """Whether the value has the kind's JSON type; a truth value is no number."""
@@ -65,29 +73,27 @@ class Nonsense(Data):
         for name in contract.routes.keys() & self.parameters.keys():
             for where, words in words_of(contract.route(name)).items():
                 lines += _differences(f"parameters.{name}.{where}", words, set(getattr(self.parameters[name], where)))
-            for kind in {kind.removeprefix(OPTIONAL) for _, _, kind in self._words(name)} - self.kinds.keys():
-                lines.append(f"parameters.{name}: no kind '{kind}'")
-            lines += [f"sound.{name}: missing" for _ in [name] if contract.route(name).body and name not in self.sound]
-        known = set(type(contract.errors).model_fields) | {word for route in contract.routes.values() for word in route.refuses}
-        for name, kind in self.kinds.items():
-            used = {kind.refused_with, *filter(None, [kind.unknown_with]), *(_split(kind, value)[1] for value in kind.nonsense.values())}
-            lines += [f"kinds.{name}: the contract has no refusal '{word}'" for word in sorted(used - known)]
+            used = {kind.removeprefix(OPTIONAL) for _, _, kind in self._words(name)}
+            lines += [f"parameters.{name}: there is no kind '{kind}'" for kind in sorted(used - self.kinds.keys())]
+            if contract.route(name).body and name not in self.sound:
+                lines.append(f"sound.{name}: missing")
+        known = {word for word, status in contract.errors if isinstance(status, int)}
+        known |= {word for route in contract.routes.values() for word in route.refuses}
+        for name, rule in self.kinds.items():
+            lines += [f"kinds.{name}: the contract has no refusal '{word}'" for word in sorted(rule.refusals - known)]
         return lines
 
-    def _words(self, route: str) -> Iterator[tuple[Literal["path", "query", "body"], str, str]]:
-        parameters = self.parameters[route]
-        for word, kind in parameters.path.items():
-            yield "path", word, kind
-        for word, kind in parameters.query.items():
-            yield "query", word, kind
-        for word, kind in parameters.body.items():
-            yield "body", word, kind
+    def sound_body(self, route: str, run: str) -> dict[str, Any]:
+        """A body by our words in which nothing is wrong."""
+        body = self.sound.get(route, {})
+        return {word: value.replace("{run}", run) if isinstance(value, str) else value for word, value in body.items()}
 
-    def cases(self, contract: Contract, route: str, sound_path: Mapping[str, str]) -> list[Case]:
+    def cases(self, contract: Contract, route: str, sound_path: Mapping[str, str], run: str) -> list[Case]:
         """Every call with one thing wrong that this route must refuse, or ignore if it has no parameters.
 
         Args:
             sound_path: a true value for each word in a path: what the rest of the path holds.
+            run: identifier of the run, for what is sound only once.
 
         Raises:
             ConfigurationError: anything of the contract is without nonsense.
@@ -96,31 +102,42 @@ class Nonsense(Data):
             raise ConfigurationError([f"variables/nonsense.yaml: {gap}" for gap in gaps])
         entry = contract.route(route)
         own = {word: sound_path[word] for word in self.parameters[route].path}
-        sound = self.sound.get(route, {})
+        sound = self.sound_body(route, run)
         made = [
             case
             for where, word, kind in self._words(route)
             for case in self._cases_of(contract, route, where, word, kind, own, sound)
         ]
         if entry.body:
-            made += self._cases_of_bodies(contract, route, entry)
+            made += self._cases_of_bodies(contract, route, json.dumps(place(sound, entry.body)).encode())
         if not made:
             query = {name: expanded(value) for name, value in self.ignored.query.items()}
             made = [Case(route, "what no parameter takes", entry.success, query=query, headers=self.ignored.headers)]
         return made
 
+    def _words(self, route: str) -> Iterator[tuple[Place, str, str]]:
+        parameters = self.parameters[route]
+        for word, kind in parameters.path.items():
+            yield "path", word, kind
+        for word, kind in parameters.query.items():
+            yield "query", word, kind
+        for word, kind in parameters.body.items():
+            yield "body", word, kind
+
     def _cases_of(
-        self, contract: Contract, route: str, where: Literal["path", "query", "body"], word: str, kind: str,
+        self, contract: Contract, route: str, where: Place, word: str, kind: str,
         own: Mapping[str, str], sound: Mapping[str, Any],
     ) -> Iterator[Case]:  # fmt: skip
         rule = self.kinds[kind.removeprefix(OPTIONAL)]
         optional = kind.startswith(OPTIONAL)
 
         def case(what: str, value: object, refused_with: str) -> Case:
-            path = dict(own) | ({word: _address(own[word], value) if word == SIGNED_ADDRESS else value} if where == "path" else {})
+            in_path = {word: _address(own[word], value) if word == SIGNED_ADDRESS else value}
             return Case(
-                route, f"{word} is {what}", _status(contract, route, refused_with), path=path,
-                query={word: value} if where == "query" else {}, body={**sound, word: value} if where == "body" else None,
+                route, f"{word} is {what}", _status(contract, route, refused_with),
+                path={**own, **in_path} if where == "path" else own,
+                query={word: value} if where == "query" else {},
+                body={**sound, word: value} if where == "body" else None,
             )  # fmt: skip
 
         for what, entry in rule.nonsense.items():
@@ -136,20 +153,22 @@ class Nonsense(Data):
                 rest = {name: value for name, value in sound.items() if name != word}
                 yield Case(route, f"{word} is missing", contract.errors.invalid_parameter, body=rest)
 
-    def _cases_of_bodies(self, contract: Contract, route: str, entry: Route) -> Iterator[Case]:
-        sound = json.dumps(place(self.sound[route], entry.body)).encode()
-        json_type = {"content-type": "application/json"}
+    def _cases_of_bodies(self, contract: Contract, route: str, sound: bytes) -> Iterator[Case]:
+        errors = contract.errors
+
+        def case(what: str, status: int, content: bytes, content_type: str = JSON, *, chunked: bool = False) -> Case:
+            headers = {"content-type": content_type}
+            return Case(route, f"the body is {what}", status, content=content, headers=headers, chunked=chunked)
+
         for what, text in self.bodies.items():
             value = expanded(text)
-            content = value if isinstance(value, bytes) else value.encode()
-            yield Case(route, f"the body is {what}", contract.errors.malformed_json, content=content, headers=json_type)
+            yield case(what, errors.malformed_json, value if isinstance(value, bytes) else value.encode())
         for content_type in self.content_types:
-            headers = {"content-type": content_type}
-            yield Case(route, f"the body is said to be {content_type}", contract.errors.wrong_content_type, content=sound, headers=headers)
+            yield case(f"said to be {content_type}", errors.wrong_content_type, sound, content_type)
         # Spaces at its end leave it the same JSON: only its size is wrong.
         oversized = sound.ljust(contract.limits.json_body_bytes + 1)
-        for what, chunked in ("one byte over the limit", False), ("one byte over the limit, of unannounced length", True):
-            yield Case(route, f"the body is {what}", contract.errors.oversized_json, content=oversized, headers=json_type, chunked=chunked)
+        yield case("one byte over the limit", errors.oversized_json, oversized)
+        yield case("one byte over the limit, unannounced", errors.oversized_json, oversized, chunked=True)
 
 
 @dataclass(frozen=True)
@@ -193,7 +212,8 @@ def _split(kind: Kind, entry: Any) -> tuple[Any, str]:
 
 
 def _status(contract: Contract, route: str, refusal: str) -> int:
-    return getattr(contract.errors, refusal, None) or contract.refused(route, refusal)
+    status = getattr(contract.errors, refusal, None)
+    return status if isinstance(status, int) else contract.refused(route, refusal)
 
 
 def _address(address: str, value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from acceptance.client import Answer
+from acceptance.contract import MISSING, FieldPaths, pick
 from acceptance.documents import Limits, TestDocument, make
 from acceptance.errors import violation
 from acceptance.people import Person
@@ -78,9 +79,14 @@ async def announce(run: Run, person: Person, payload: Payload, **instead: Any) -
     """The upload call: the deployment accepts the document and gives a signed address for its bytes."""
     begin = time.monotonic()
     answer = await run.client.call("upload", body=payload.announcement(**instead), token=person.access_token)
+    return accepted(run, person, payload, answer, begin)
+
+
+def accepted(run: Run, person: Person, payload: Payload, answer: Answer, started: float) -> Upload:
+    """What an upload call made, noted as the run's."""
     run.made.note("document", answer["document_id"])
     run.made.note("job", answer["job_id"])
-    return Upload(person, payload, answer["document_id"], answer["job_id"], answer["signed_url"], begin)
+    return Upload(person, payload, answer["document_id"], answer["job_id"], answer["signed_url"], started)
 
 
 async def put_bytes(run: Run, upload: Upload, data: bytes | None = None, *, status: int | None = None) -> Answer:
@@ -129,6 +135,38 @@ async def upload_complete(run: Run, person: Person, payload: Payload, *, within:
     upload = await announce(run, person, payload)
     await put_bytes(run, upload)
     return await complete(run, upload, within=within)
+
+
+async def listed_documents(run: Run, person: Person) -> list[dict[str, Any]]:
+    """Every document that the list shows to this person, by our words."""
+    answer = await run.client.call("documents", token=person.access_token)
+    return [_entry(answer, listed, run.contract.listed_document) for listed in answer["documents"]]
+
+
+async def listed_jobs(run: Run, person: Person, **filters: object) -> list[dict[str, Any]]:
+    """Every job that the list shows to this person, page by page, by our words.
+
+    Raises:
+        AssertionError: the pages together do not hold as many jobs as each of them says there are.
+    """
+    jobs: list[dict[str, Any]] = []
+    while True:
+        answer = await run.client.call("jobs", query={**filters, "offset": len(jobs)}, token=person.access_token)
+        page = [_entry(answer, listed, run.contract.listed_job) for listed in answer["jobs"]]
+        jobs += page
+        if not (page and answer["has_more"]):
+            break
+    if len(jobs) != answer["total"] or answer["has_more"]:
+        raise violation("jobs", expected=f"{answer['total']} jobs in all pages", seen=len(jobs), look=answer.look)
+    return jobs
+
+
+def _entry(answer: Answer, listed: Any, paths: FieldPaths) -> dict[str, Any]:
+    values = {word: pick(listed, path) for word, path in paths.items()}
+    if MISSING in values.values():
+        expected = f"each entry with {', '.join(paths.values())}"
+        raise violation(answer.route, expected=expected, seen=listed, look=answer.look)
+    return values
 
 
 async def status_of_headers_alone(signed_url: str, length: int, *, within: float = 10.0) -> int:

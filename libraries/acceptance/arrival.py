@@ -1,0 +1,255 @@
+"""INT-05 and INT-11: an uploaded document arrives whole, once, and up to the limit."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from acceptance.client import Answer
+from acceptance.contract import pick
+from acceptance.documents import TestDocument
+from acceptance.errors import violation
+from acceptance.people import Person
+from acceptance.run import Run
+from acceptance.uploads import (
+    Payload,
+    Upload,
+    accepted,
+    announce,
+    complete,
+    listed_documents,
+    listed_jobs,
+    put_bytes,
+    status_of_headers_alone,
+)
+from acceptance.waiting import together
+
+CLOCK_SKEW = timedelta(seconds=60)  # between our clock and the deployment's
+MEGABYTE = 1_000_000
+
+
+async def whole(run: Run, upload: Upload) -> None:
+    """The stored bytes are those that were sent, and its owner sees what they announced.
+
+    Raises:
+        AssertionError: the bytes, the name, size, type or hash are others, or the list does not show it exactly once.
+    """
+    token, payload = upload.owner.access_token, upload.payload
+    path = {"document_id": upload.document_id}
+    content = await run.client.call("document_content", path=path, token=token)
+    stored = hashlib.sha256(content.content).hexdigest()
+    if stored != payload.sha256:
+        raise violation(
+            f"stored bytes of '{payload.filename}'", look=content.look,
+            expected=f"{len(payload.data)} bytes with SHA-256 {payload.sha256}",
+            seen=f"{len(content.content)} bytes with {stored}",
+        )  # fmt: skip
+    status = await run.client.call("document_status", path=path, token=token)
+    for word, value in (payload.announcement() | path).items():
+        if status[word] != value:
+            raise violation(
+                f"{word} of '{payload.filename}'", expected=repr(value), seen=repr(status[word]), look=status.look
+            )
+    names = [
+        entry["filename"]
+        for entry in await listed_documents(run, upload.owner)
+        if entry["document_id"] == upload.document_id
+    ]
+    if names != [payload.filename]:
+        raise violation(f"documents with identifier {upload.document_id}", expected=[payload.filename], seen=names)
+
+
+async def recorded_for_owner(run: Run, upload: Upload) -> None:
+    """The database holds it once, for its owner, with the name, size and hash that were announced (needs `sql`)."""
+    payload = upload.payload
+    expected = {
+        "document_id": upload.document_id, "user_id": upload.owner.user_id, "filename": payload.filename,
+        "bytes_len": len(payload.data), "sha256": payload.sha256,
+    }  # fmt: skip
+    rows = await run.inspection.rows("documents", document_id=upload.document_id)
+    seen = [{column: _plain(row[column]) for column in expected} for row in rows]
+    if seen != [expected]:
+        raise violation("named query 'documents'", expected=[expected], seen=seen)
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """What a refusal of the same content says."""
+
+    error_type: str
+    message: str
+    document_title: str
+    last_uploaded: str
+
+
+def duplicate_of(run: Run, answer: Answer) -> Duplicate:
+    """The contract's flat body of a refusal; raises AssertionError where it is another one."""
+    body, paths = answer.json(), run.contract.duplicate
+    values = {word: pick(body, path) for word, path in paths.items()}
+    roots = {path.partition(".")[0] for path in paths.values()}
+    texts = all(isinstance(value, str) and value for value in values.values())
+    if not isinstance(body, dict) or body.keys() != roots or not texts:
+        raise violation(
+            "upload of the same content",
+            expected=f"exactly {', '.join(paths.values())}",
+            seen=answer.excerpt(),
+            look=answer.look,
+        )
+    duplicate = Duplicate(**values)
+    if duplicate.error_type != run.contract.duplicate_type:
+        raise violation("error_type", expected=run.contract.duplicate_type, seen=duplicate.error_type, look=answer.look)
+    return duplicate
+
+
+async def refused_as_duplicate(run: Run, first: Upload, *, filename: str | None = None) -> Duplicate:
+    """The owner of a document sends the same content again, maybe under another name, and is told of the first one.
+
+    Raises:
+        AssertionError: it is not refused as the contract says, or the refusal names another document or another time.
+    """
+    body = first.payload.announcement(filename=filename or first.payload.filename)
+    answer = await run.client.call(
+        "upload", body=body, token=first.owner.access_token, status=run.contract.errors.duplicate_document
+    )
+    duplicate = duplicate_of(run, answer)
+    if duplicate.document_title != first.payload.filename:
+        raise violation(
+            "document_title", expected=first.payload.filename, seen=duplicate.document_title, look=answer.look
+        )
+    announced = datetime.now(UTC) - timedelta(seconds=time.monotonic() - first.started)
+    if not _is_about(duplicate.last_uploaded, announced):
+        expected = f"a time with zone, about {announced.isoformat(timespec='seconds')}"
+        raise violation("last_uploaded", expected=expected, seen=duplicate.last_uploaded, look=answer.look)
+    return duplicate
+
+
+async def stays_the_only_one(run: Run, first: Upload, another: Upload) -> None:
+    """While the first is processed and afterwards, under its own name and the other's, the same content is refused.
+
+    Args:
+        first: a document whose bytes were sent.
+        another: a document of the same owner that came later: no refusal may speak of it.
+    """
+    early = await refused_as_duplicate(run, first)
+    await together(complete(run, first), complete(run, another))
+    for filename in (first.payload.filename, another.payload.filename):
+        late = await refused_as_duplicate(run, first, filename=filename)
+        if late.last_uploaded != early.last_uploaded:
+            raise violation("last_uploaded", expected=f"{early.last_uploaded} in each refusal", seen=late.last_uploaded)
+    await is_the_only_one(run, first)
+
+
+async def is_the_only_one(run: Run, upload: Upload) -> None:
+    """Of this content its owner has one document and one job, in the lists and (with `sql`) in the database."""
+    owner = upload.owner
+    documents = [entry for entry in await listed_documents(run, owner) if entry["document_id"] == upload.document_id]
+    jobs = [entry["job_id"] for entry in await listed_jobs(run, owner) if entry["document_id"] == upload.document_id]
+    if (len(documents), jobs) != (1, [upload.job_id]):
+        raise violation(
+            "documents and jobs of the content",
+            expected=f"1 and [{upload.job_id}]",
+            seen=f"{len(documents)} and {jobs}",
+        )
+    rows = await run.inspection.rows("documents", user_id=owner.user_id, sha256=upload.payload.sha256)
+    made = await run.inspection.rows("jobs", document_id=[row["document_id"] for row in rows])
+    if (len(rows), [_plain(job["job_id"]) for job in made]) != (1, [upload.job_id]):
+        raise violation(
+            "documents and jobs of the content, by the named queries", expected=f"1 and [{upload.job_id}]",
+            seen=f"{len(rows)} and {[_plain(job['job_id']) for job in made]}",
+        )  # fmt: skip
+
+
+async def sent_at_once(run: Run, person: Person, payload: Payload, times: int) -> Upload:
+    """The same content announced so often at the same moment, each under its own name: one is taken, the rest refused."""
+    begin = time.monotonic()
+    payloads = [Payload(f"{number}-{payload.filename}", payload.data, payload.mime) for number in range(1, times + 1)]
+    answers = await together(
+        *(run.client.send("upload", body=each.announcement(), token=person.access_token) for each in payloads)
+    )
+    taken_with, refused_with = run.contract.route("upload").success, run.contract.errors.duplicate_document
+    taken = [(each, answer) for each, answer in zip(payloads, answers, strict=True) if answer.status == taken_with]
+    refused = [answer for answer in answers if answer.status == refused_with]
+    if (len(taken), len(refused)) != (1, times - 1):
+        raise violation(
+            f"the same content {times} times at once", expected=f"one {taken_with}, the rest {refused_with}",
+            seen=sorted(answer.status for answer in answers),
+            look=f"requests {', '.join(answer.request_id for answer in answers)}",
+        )  # fmt: skip
+    winner, answer = taken[0]
+    for each in refused:
+        if (title := duplicate_of(run, each).document_title) != winner.filename:
+            raise violation("document_title", expected=winner.filename, seen=title, look=each.look)
+    upload = accepted(run, person, winner, answer, begin)
+    await put_bytes(run, upload)
+    return await complete(run, upload)
+
+
+async def at_limit(run: Run, people: list[Person], document: TestDocument) -> list[Upload]:
+    """A document of exactly the allowed size goes through every stage and comes back whole, for each of these people.
+
+    Records the throughput of the uploads: all bytes by all seconds between the first byte sent and the answer.
+    """
+    uploads, seconds = [], 0.0
+    for person in people:
+        upload = await announce(run, person, Payload.of(document))
+        seconds += (await put_bytes(run, upload)).elapsed
+        uploads.append(upload)
+    run.observe(
+        "INT-11",
+        "upload_throughput",
+        len(people) * len(document.data) / MEGABYTE / seconds,
+        "MB/s",
+        samples=len(people),
+    )
+    await together(*(_went_through(run, upload) for upload in uploads))
+    return uploads
+
+
+async def refused_over_limit(run: Run, person: Person, document: TestDocument) -> None:
+    """A document one byte over the limit is refused when it is announced; nothing is left of it."""
+    payload = Payload.of(document)
+    errors = run.contract.errors
+    await run.client.call("upload", body=payload.announcement(), token=person.access_token, status=errors.too_large)
+    for kind, left in ("documents", await listed_documents(run, person)), ("jobs", await listed_jobs(run, person)):
+        if left:
+            raise violation(f"{kind} after the refusal", expected="none", seen=left)
+
+
+async def refused_before_its_bytes(run: Run, person: Person, document: TestDocument, length: int) -> Upload:
+    """The signed address of a small document refuses a larger one by its headers alone, then takes the right one."""
+    upload = await announce(run, person, Payload.of(document))
+    status, expected = await status_of_headers_alone(upload.signed_url, length), run.contract.errors.wrong_bytes
+    if status != expected:
+        raise violation(
+            f"a PUT of {length} bytes where {len(document.data)} were announced", expected=expected, seen=status
+        )
+    await put_bytes(run, upload)
+    await _went_through(run, upload)
+    return upload
+
+
+async def _went_through(run: Run, upload: Upload) -> None:
+    """Every status in order, by the events that are replayed to its owner, and the bytes whole at the end."""
+    await complete(run, upload)
+    async with run.realtime.job_events(upload.job_id, upload.owner.access_token) as events:
+        await events.until_closed(within=10)
+    seen, expected = [frame.data.get("status") for frame in events.events], run.contract.jobs.statuses
+    if seen != expected:
+        raise violation(f"statuses of job {upload.job_id}", expected=expected, seen=seen)
+    await whole(run, upload)
+
+
+def _is_about(text: str, when: datetime) -> bool:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return moment.tzinfo is not None and abs(moment - when) <= CLOCK_SKEW
+
+
+def _plain(value: Any) -> Any:
+    """A value of the database as JSON has it: identifiers as text."""
+    return value if isinstance(value, int) else str(value)
