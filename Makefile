@@ -1,0 +1,45 @@
+# make acceptance [RUN=full] [DEPLOYMENT=sandbox]      judge a deployment; RUN is a file of runs/, DEPLOYMENT a descriptor
+# make test                                            the project's own tests
+# make detect [DEFECT=] [CRITERION=] [SHARD=i/n]       see whether planted defects are noticed
+# make baseline [DEPLOYMENT=sandbox]                   record what INT-16 compares with
+# make clean-up [DEPLOYMENT=sandbox]                   remove what earlier runs left on a deployment
+# PYTHON=… names another interpreter than python3.
+
+PYTHON ?= python3
+RUN ?= full
+DEPLOYMENT ?= sandbox
+
+RUNS_ON := $(shell $(PYTHON) -c 'import sys, venv, ensurepip; print(*sys.version_info[:3], sep=".", end=" "); print(sys.version_info >= (3, 11))' 2>/dev/null)
+ifneq (True,$(lastword $(RUNS_ON)))
+$(error Python 3.11 or later with venv is needed, and '$(PYTHON)' is not one: install it (Debian: apt install python3 python3-venv), or name one with PYTHON=)
+endif
+
+SET_UP := .venv/set-up-$(firstword $(shell (echo $(RUNS_ON); cat requirements.txt constraints.txt pyproject.toml) | cksum))
+RUN_PYTHON := .venv/bin/python
+
+.PHONY: help acceptance test detect baseline clean-up
+
+help:
+	@sed -n '/^# make/s/^# //p' Makefile
+
+acceptance: $(SET_UP)
+	@$(RUN_PYTHON) -m acceptance run '$(RUN)' --deployment '$(DEPLOYMENT)'
+
+test: $(SET_UP)
+	@$(RUN_PYTHON) -m tests
+
+detect: $(SET_UP)
+	@$(RUN_PYTHON) -m acceptance detect --deployment '$(DEPLOYMENT)' $(if $(DEFECT),--defect '$(DEFECT)') $(if $(CRITERION),--criterion '$(CRITERION)') $(if $(SHARD),--shard '$(SHARD)')
+
+baseline: $(SET_UP)
+	@$(RUN_PYTHON) -m acceptance baseline --deployment '$(DEPLOYMENT)'
+
+clean-up: $(SET_UP)
+	@$(RUN_PYTHON) -m acceptance clean-up --deployment '$(DEPLOYMENT)'
+
+# Its name changes with whatever it depends on, the interpreter included.
+$(SET_UP):
+	@echo "setting up .venv with Python $(firstword $(RUNS_ON)); this is done once"
+	@$(RUN_PYTHON) -c 'import sys; sys.exit(sys.version.split()[0] != "$(firstword $(RUNS_ON))")' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	@$(RUN_PYTHON) -m pip install --quiet --disable-pip-version-check --no-input -r requirements.txt
+	@rm -f .venv/set-up-* && touch $@
