@@ -138,17 +138,15 @@ class ContractClient:
             sent.setdefault("content-type", "application/json")
         if query:
             url += "?" + urlencode({entry.query.get(word, word): value for word, value in query.items()})
-        begin = time.monotonic()
-        try:
-            response = await self._http.request(entry.method, url, content=payload, headers=sent)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._unanswered(route, entry, url, error, begin, sent) from None
-        answer = Answer(
-            route, entry.method, url, response.status_code, response.headers, response.content,
-            self._request_id(response.headers, sent), time.monotonic() - begin, entry.answer,
-        )  # fmt: skip
-        self._keep(answer)
-        return answer
+        return await self._exchange(route, entry.method, url, sent, payload, entry.answer)
+
+    async def fetch(self, url: str, *, token: str | None = None) -> Answer:
+        """GET an address beside the routes of the contract, and take whatever comes back.
+
+        Raises:
+            AssertionError: no answer came.
+        """
+        return await self._exchange("GET", "GET", url, self._headers(token, None), None, {})
 
     @asynccontextmanager
     async def stream(
@@ -167,7 +165,7 @@ class ContractClient:
             ) as response:
                 yield response
         except httpx.HTTPError as error:
-            raise self._unanswered(route, entry, url, error, begin, sent) from None
+            raise self._unanswered(route, entry.method, url, error, begin, sent) from None
 
     def url(self, route: Route, path: Mapping[str, object]) -> str:
         """The address of a route with the braces of its path filled in."""
@@ -203,6 +201,27 @@ class ContractClient:
     async def close(self) -> None:
         await self._http.aclose()
 
+    async def _exchange(
+        self,
+        route: str,
+        method: str,
+        url: str,
+        sent: Mapping[str, str],
+        payload: bytes | AsyncIterable[bytes] | None,
+        paths: Mapping[str, str],
+    ) -> Answer:
+        begin = time.monotonic()
+        try:
+            response = await self._http.request(method, url, content=payload, headers=sent)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._unanswered(route, method, url, error, begin, sent) from None
+        answer = Answer(
+            route, method, url, response.status_code, response.headers, response.content,
+            self._request_id(response.headers, sent), time.monotonic() - begin, paths,
+        )  # fmt: skip
+        self._keep(answer)
+        return answer
+
     def _headers(self, token: str | None, headers: Mapping[str, str] | None) -> dict[str, str]:
         sent = {
             "traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01",
@@ -227,10 +246,10 @@ class ContractClient:
                 self._redactor.register(value)
 
     def _unanswered(
-        self, route: str, entry: Route, url: str, error: Exception, begin: float, sent: Mapping[str, str]
+        self, route: str, method: str, url: str, error: Exception, begin: float, sent: Mapping[str, str]
     ) -> AssertionError:
         return violation(
             route, expected="an answer",
             seen=f"{type(error).__name__}: {str(error) or 'no answer'} after {time.monotonic() - begin:.1f} s",
-            look=f"{entry.method} {url}, request {sent[self.contract.errors.request_id_header]}",
+            look=f"{method} {url}, request {sent[self.contract.errors.request_id_header]}",
         )  # fmt: skip
