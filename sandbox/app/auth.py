@@ -1,0 +1,134 @@
+"""Signing up, in and out. The authentication service decides; this translates its answers into the contract's."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import httpx
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse, Response
+
+from sandbox.app import errors
+from sandbox.app.access import BearerToken, Services, User, Uses
+from sandbox.app.database import bounded
+from sandbox.app.errors import ApiError, Unavailable
+from sandbox.app.fields import Body, Text
+
+CALL_SECONDS: Final = 5.0
+
+REFUSALS: Final = {
+    "validation_failed": (422, "malformed_email", "This is not an e-mail address."),
+    "weak_password": (
+        422,
+        "weak_password",
+        "A password needs eight characters at least, letters and others, and must not be a common one.",
+    ),
+    "invalid_credentials": (401, "invalid_credentials", "E-mail or password is wrong."),
+    "refresh_token_not_found": (401, "invalid_refresh_token", "This session has ended. Please log in again."),
+}
+"""The authentication service's error code -> what the caller is told."""
+
+router: Final = APIRouter(prefix="/auth", tags=["authentication"])
+
+
+class Credentials(Body):
+    email: Annotated[Text, Field(max_length=254)]
+    password: Annotated[Text, Field(max_length=256)]
+
+
+class RefreshToken(Body):
+    refresh_token: Annotated[Text, Field(max_length=256)]
+
+
+class Account(BaseModel):
+    id: UUID
+    email: str
+
+
+class Session(BaseModel):
+    access_token: str
+    refresh_token: str
+    token_type: str
+    expires_in: int
+    user: Account
+
+
+class Registered(BaseModel):
+    """The answer for a known address: a user that means nothing, and no session."""
+
+    user: Account
+
+
+@router.post(
+    "/signup",
+    status_code=201,
+    response_model=Session,
+    responses={200: {"model": Registered}, **errors.responses(422, 503)},
+)
+async def signup(credentials: Credentials, services: Uses) -> Response:
+    """Register and log in. A known address gets 200 and no session."""
+    answer = await ask(services, "/signup", credentials.model_dump())
+    if "access_token" not in answer:
+        return JSONResponse(Registered(user=Account(**account(answer))).model_dump(mode="json"))
+    return JSONResponse(session(answer).model_dump(mode="json"), 201)
+
+
+@router.post("/login", responses=errors.responses(401, 422, 503))
+async def login(credentials: Credentials, services: Uses) -> Session:
+    """Log in with e-mail and password."""
+    return session(await ask(services, "/token?grant_type=password", credentials.model_dump()))
+
+
+@router.post("/refresh", responses=errors.responses(401, 422, 503))
+async def refresh(token: RefreshToken, services: Uses) -> Session:
+    """Trade a refresh token for a new pair; it can be used once."""
+    return session(await ask(services, "/token?grant_type=refresh_token", token.model_dump()))
+
+
+@router.post("/logout", status_code=204, response_class=Response, responses=errors.responses(401, 503))
+async def logout(user: User, token: BearerToken, services: Uses) -> Response:
+    """End this session, with all its tokens; the user's other sessions go on."""
+    await ask(services, "/logout?scope=local", None, {"authorization": f"Bearer {token}"})
+    return Response(status_code=204)
+
+
+@router.get("/user", responses=errors.responses(401, 503))
+async def user(user: User) -> Account:
+    """Who is logged in."""
+    return Account(id=user.user_id, email=user.email)
+
+
+async def ask(
+    services: Services, path: str, body: dict[str, Any] | None, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """One call to the authentication service."""
+    sent = {"apikey": services.settings.anon_key, **(headers or {})}
+    try:
+        answer = await bounded(
+            services.http.post(services.settings.auth_url + path, json=body, headers=sent), CALL_SECONDS
+        )
+        document = answer.json() if answer.content else {}
+    except (httpx.HTTPError, TimeoutError, ValueError) as error:
+        raise Unavailable("authentication") from error
+    if answer.is_success:
+        return dict(document)
+    raise refusal(answer.status_code, document.get("error_code"))
+
+
+def refusal(status: int, code: str | None) -> Exception:
+    """What the caller is told of a refusal; a fault of the service is never a refusal of the user."""
+    if code in REFUSALS and status < 500:
+        return ApiError(*REFUSALS[code])
+    if status == 401:
+        return errors.unauthorized()
+    return Unavailable("authentication")
+
+
+def session(answer: dict[str, Any]) -> Session:
+    return Session(**{**answer, "user": account(answer["user"])})
+
+
+def account(user: dict[str, Any]) -> dict[str, Any]:
+    return {"id": user["id"], "email": user["email"]}

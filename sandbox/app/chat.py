@@ -1,0 +1,224 @@
+"""A question and its answer from the user's own documents, as JSON or as a stream, with its progress as a workflow."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sandbox.app import answering, conversations, errors, events, realtime, retrieval
+from sandbox.app.access import Services, User, Uses
+from sandbox.app.database import Row, Session
+from sandbox.app.errors import Unavailable
+from sandbox.app.fields import Body, Text
+from sandbox.app.retrieval import Passage
+from sandbox.app.tokens import Identity
+
+MESSAGE_CHARACTERS: Final = 4000
+EMBED_SECONDS: Final = 2.5
+WHOLE_SECONDS: Final = 8.0
+
+BEGIN_WORKFLOW: Final = """
+    insert into app.workflows (id, user_id) values (%(workflow_id)s, %(user_id)s)
+      on conflict (id) do update set user_id = excluded.user_id where workflows.user_id = excluded.user_id returning id"""
+
+END_WORKFLOW: Final = "update app.workflows set conversation_id = %(conversation_id)s where id = %(workflow_id)s"
+
+STEPS: Final = {
+    "received": ("Your question has arrived.", 0.1),
+    "retrieving": ("Your documents are being searched.", 0.3),
+    "answering": ("The answer is being written.", 0.6),
+}
+
+router: Final = APIRouter(prefix="/api/chat", tags=["chat"])
+
+
+class Question(Body):
+    message: Annotated[Text, Field(min_length=1, max_length=MESSAGE_CHARACTERS, pattern=r"\S")]
+    conversation_id: Annotated[UUID | None, Field(strict=False)] = None
+    workflow_id: Annotated[UUID | None, Field(strict=False)] = None
+
+
+class Source(BaseModel):
+    """A passage that the answer stands on; `chunk` is its identifier."""
+
+    document_id: UUID
+    title: str
+    chunk: UUID
+
+
+class Metadata(BaseModel):
+    """`processing_time` in seconds; `confidence` from 0 to 1."""
+
+    model: str
+    processing_time: float
+    confidence: float
+
+
+class Answer(BaseModel):
+    text: str
+    conversation_id: UUID
+    workflow_id: UUID
+    sources: list[Source]
+    metadata: Metadata
+    timestamp: datetime
+
+
+@dataclass
+class Work:
+    """One question on its way."""
+
+    question: str
+    conversation_id: UUID
+    workflow_id: UUID
+    user: Identity
+    services: Services
+    begun: float = field(default_factory=time.perf_counter)
+    passages: list[Passage] = field(default_factory=list)
+    citations: answering.Citations = field(default_factory=answering.Citations)
+    model: str = ""
+    text: str = ""
+
+
+@router.post(
+    "",
+    response_model=Answer,
+    responses={200: {"content": {"text/event-stream": {}}}, **errors.responses(401, 404, 413, 422, 503)},
+)
+async def chat(question: Question, request: Request, user: User, services: Uses) -> Response:
+    """Ask. With `Accept: text/event-stream` the answer comes as events `delta` {text} and, with the whole of it, `done`."""
+    work = Work(question.message, question.conversation_id or uuid4(), question.workflow_id or uuid4(), user, services)
+    await services.database.transaction(lambda session: begin(session, work, question.conversation_id is not None))
+    pieces = respond(work)
+    if "text/event-stream" not in request.headers.get("accept", ""):
+        async for _ in pieces:
+            pass
+        return JSONResponse((await finish(work)).model_dump(mode="json"))
+    first = await anext(pieces, "")  # what fails before the first word still has a status
+    return realtime.event_stream(tell(work, first, pieces, request.state.request_id))
+
+
+async def begin(session: Session, work: Work, continues: bool) -> None:
+    """Start the workflow; refuses a conversation or workflow of someone else."""
+    ids = {"conversation_id": work.conversation_id, "workflow_id": work.workflow_id, "user_id": work.user.user_id}
+    if continues and await session.one(conversations.OWN_CONVERSATION, **ids) is None:
+        raise errors.not_found("conversation")
+    if await session.one(BEGIN_WORKFLOW, **ids) is None:
+        raise errors.not_found("workflow")
+    await step(session, work, "received")
+
+
+async def respond(work: Work) -> AsyncIterator[str]:
+    """The answer bit by bit; whatever goes wrong ends the workflow too."""
+    try:
+        async with asyncio.timeout(WHOLE_SECONDS):
+            history = await prepare(work)
+            async for piece in work.services.model.answer(answering.prompt(work.question, work.passages, history)):
+                work.model = piece.model or work.model
+                if shown := work.citations.feed(piece.text):
+                    work.text += shown
+                    yield shown
+        if rest := work.citations.finish():
+            work.text += rest
+            yield rest
+    except (Unavailable, TimeoutError) as error:
+        await fail(work)
+        raise error if isinstance(error, Unavailable) else Unavailable("model") from error
+
+
+async def prepare(work: Work) -> list[Row]:
+    """Find the passages; a follow-up is looked up together with the question before it, too."""
+    services = work.services
+    await services.database.transaction(lambda session: step(session, work, "retrieving"))
+    history = await services.database.transaction(lambda session: conversations.recall(session, work.conversation_id))
+    earlier = next((turn["content"] for turn in reversed(history) if turn["role"] == "user"), None)
+    asked = [work.question, *([f"{earlier} {work.question}"] if earlier else [])]
+    vectors = (await services.model.embed(asked, EMBED_SECONDS)).vectors
+
+    async def retrieve(session: Session) -> list[Passage]:
+        found = [
+            await retrieval.find(session, work.user.user_id, text, vector)
+            for text, vector in zip(asked, vectors, strict=True)
+        ]
+        await step(session, work, "answering")
+        return found[0] if len(found) == 1 else retrieval.merge(*found)
+
+    work.passages = await services.database.transaction(retrieve)
+    return history
+
+
+async def finish(work: Work) -> Answer:
+    """Keep question and answer, and end the workflow with it."""
+    used = answering.support(work.text, work.citations.numbers, work.passages)
+    answer = Answer(
+        text=work.text,
+        conversation_id=work.conversation_id,
+        workflow_id=work.workflow_id,
+        sources=[
+            Source(document_id=passage.document_id, title=passage.title, chunk=passage.chunk_id) for passage in used
+        ],
+        metadata=Metadata(
+            model=work.model,
+            processing_time=round(time.perf_counter() - work.begun, 4),
+            confidence=round(min(1.0, max(0.0, used[0].similarity)), 4) if used else 0.0,
+        ),
+        timestamp=datetime.now(UTC),
+    )
+    document = answer.model_dump(mode="json")
+
+    async def keep(session: Session) -> None:
+        await conversations.remember(
+            session, work.conversation_id, work.user.user_id, work.question, work.text, document["sources"]
+        )
+        await session.one(END_WORKFLOW, conversation_id=work.conversation_id, workflow_id=work.workflow_id)
+        await events.publish_workflow(
+            session, work.workflow_id, "workflow_complete", {"success": True, "response": document}
+        )
+
+    await work.services.database.transaction(keep)
+    return answer
+
+
+async def fail(work: Work) -> None:
+    """End the workflow without an answer; nothing of the question is kept."""
+
+    async def end(session: Session) -> None:
+        await events.publish_workflow(
+            session, work.workflow_id, "workflow_complete", {"success": False, "response": None}
+        )
+
+    await work.services.database.transaction(end)
+
+
+async def step(session: Session, work: Work, name: str) -> None:
+    message, progress = STEPS[name]
+    await events.publish_workflow(
+        session, work.workflow_id, "workflow_status", {"step": name, "message": message, "progress": progress}
+    )
+
+
+async def tell(work: Work, first: str, pieces: AsyncIterator[str], request_id: str) -> AsyncIterator[str]:
+    """The answer as Server-Sent Events; a fault in its middle is told as an event, since the status has been sent."""
+    try:
+        if first:
+            yield event("delta", {"text": first})
+        async for piece in pieces:
+            yield event("delta", {"text": piece})
+        yield event("done", (await finish(work)).model_dump(mode="json"))
+    except Unavailable as error:
+        refusal = errors.unavailable(error)
+        yield event("error", {"error": {"code": refusal.code, "message": refusal.message, "request_id": request_id}})
+
+
+def event(name: str, data: dict[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n"

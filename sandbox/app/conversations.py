@@ -1,0 +1,93 @@
+"""Conversations: what was said, for whom it is remembered, and its end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from sandbox.app import errors
+from sandbox.app.access import User, Uses
+from sandbox.app.database import Row, Session
+
+TITLE_CHARACTERS: Final = 80
+TURNS_REMEMBERED: Final = 12
+
+OWN_CONVERSATIONS: Final = """
+    select c.id as conversation_id, c.title, c.created_at, c.updated_at, count(m.id) as messages
+      from app.conversations c left join app.messages m on m.conversation_id = c.id
+      where c.user_id = %(user_id)s group by c.id order by c.updated_at desc, c.id"""
+
+OWN_CONVERSATION: Final = "select from app.conversations where id = %(conversation_id)s and user_id = %(user_id)s"
+
+DELETE_OWN: Final = (
+    "delete from app.conversations where id = %(conversation_id)s and user_id = %(user_id)s returning id"
+)
+
+HISTORY: Final = """
+    select role, content from (
+      select id, role, content from app.messages where conversation_id = %(conversation_id)s order by id desc limit %(turns)s
+    ) as latest order by id"""
+
+KEEP_CONVERSATION: Final = """
+    insert into app.conversations (id, user_id, title) values (%(conversation_id)s, %(user_id)s, %(title)s)
+      on conflict (id) do update set updated_at = now()"""
+
+ADD_MESSAGE: Final = """
+    insert into app.messages (conversation_id, role, content, sources)
+      values (%(conversation_id)s, %(role)s, %(content)s, %(sources)s)"""
+
+router: Final = APIRouter(prefix="/conversations", tags=["conversations"])
+
+
+class Conversation(BaseModel):
+    conversation_id: UUID
+    title: str
+    messages: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class ConversationList(BaseModel):
+    conversations: list[Conversation]
+
+
+@router.get("", responses=errors.responses(401, 503))
+async def conversations(user: User, services: Uses) -> ConversationList:
+    """The user's conversations, the latest first."""
+    rows = await services.database.all(OWN_CONVERSATIONS, user_id=user.user_id)
+    return ConversationList(conversations=[Conversation(**row) for row in rows])
+
+
+@router.delete(
+    "/{conversation_id}", status_code=204, response_class=Response, responses=errors.responses(401, 404, 422, 503)
+)
+async def delete(conversation_id: UUID, user: User, services: Uses) -> Response:
+    """Remove a conversation with everything that was said in it."""
+    if await services.database.one(DELETE_OWN, conversation_id=conversation_id, user_id=user.user_id) is None:
+        raise errors.not_found("conversation")
+    return Response(status_code=204)
+
+
+async def recall(session: Session, conversation_id: UUID) -> list[Row]:
+    """The latest turns of this conversation, in their order."""
+    return await session.all(HISTORY, conversation_id=conversation_id, turns=TURNS_REMEMBERED)
+
+
+async def remember(
+    session: Session, conversation_id: UUID, user_id: UUID, question: str, text: str, sources: list[dict[str, Any]]
+) -> None:
+    """Keep a question and its answer; the conversation begins with its first."""
+    await session.one(
+        KEEP_CONVERSATION, conversation_id=conversation_id, user_id=user_id, title=question[:TITLE_CHARACTERS]
+    )
+    turns: tuple[tuple[str, str, list[dict[str, Any]]], ...] = (("user", question, []), ("assistant", text, sources))
+    for role, content, cited in turns:
+        await session.one(
+            ADD_MESSAGE, conversation_id=conversation_id, role=role, content=content, sources=Jsonb(cited)
+        )

@@ -1,0 +1,108 @@
+"""The database as a part uses it: a pool, rows as dictionaries, and every operation bounded in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, LiteralString, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from sandbox.app.errors import Unavailable
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+OPERATION_SECONDS: Final = 4.0
+CONNECTION: Final[dict[str, Any]] = {
+    "autocommit": True,
+    "row_factory": dict_row,
+    "prepare_threshold": None,  # prepared statements do not pass a pooler in transaction mode
+    "connect_timeout": 2,
+    "keepalives_idle": 5,
+    "options": "-c statement_timeout=4000 -c idle_in_transaction_session_timeout=10000",
+}
+
+
+class Session:
+    """One connection for a while."""
+
+    def __init__(self, connection: AsyncConnection[Row]) -> None:
+        self._connection = connection
+
+    async def all(self, query: LiteralString, **parameters: Any) -> list[Row]:
+        """Every row of the result; none for a statement without one."""
+        cursor = await self._connection.execute(query, parameters or None)
+        return await cursor.fetchall() if cursor.description else []
+
+    async def one(self, query: LiteralString, **parameters: Any) -> Row | None:
+        """The first row of the result."""
+        rows = await self.all(query, **parameters)
+        return rows[0] if rows else None
+
+
+class Database:
+    """A part's pool. What cannot be reached, or does not answer in time, raises Unavailable."""
+
+    def __init__(self, dsn: str, application: str, size: int = 10) -> None:
+        self._pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
+            dsn,
+            kwargs={**CONNECTION, "application_name": application},
+            min_size=1,
+            max_size=size,
+            timeout=2.0,
+            reconnect_timeout=10.0,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+        )
+
+    async def open(self) -> None:
+        """Start the pool; it connects in the background, so that a part starts without its database too."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        await self._pool.close(timeout=1.0)
+
+    async def all(self, query: LiteralString, **parameters: Any) -> list[Row]:
+        """Every row of one statement's result."""
+        return await self._with_connection(lambda session, _: session.all(query, **parameters))
+
+    async def one(self, query: LiteralString, **parameters: Any) -> Row | None:
+        """The first row of one statement's result."""
+        return await self._with_connection(lambda session, _: session.one(query, **parameters))
+
+    async def transaction(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        """Do some work in one transaction; whatever it raises rolls it back."""
+
+        async def within(session: Session, connection: AsyncConnection[Row]) -> T:
+            async with connection.transaction():
+                return await work(session)
+
+        return await self._with_connection(within)
+
+    async def _with_connection(self, work: Callable[[Session, AsyncConnection[Row]], Awaitable[T]]) -> T:
+        async def run() -> T:
+            async with self._pool.connection() as connection:
+                return await work(Session(connection), connection)
+
+        try:
+            return await bounded(run(), OPERATION_SECONDS)
+        except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError) as error:
+            raise Unavailable("database") from error
+
+
+async def bounded(work: Coroutine[Any, Any, T], seconds: float) -> T:
+    """The result, or TimeoutError when the time is over; what the work still does to end itself is not waited for."""
+    task = asyncio.create_task(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not done:
+        task.cancel()
+        raise TimeoutError
+    return task.result()

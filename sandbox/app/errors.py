@@ -1,0 +1,128 @@
+"""What the application answers when something is not as it should be: one envelope for every failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+from sandbox import logs
+
+RETRY_AFTER_SECONDS: Final = 2
+
+
+class ApiError(Exception):
+    """A failure that the caller is told of. `body` replaces the envelope where the contract has another one."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.headers, self.body = status, code, message, headers, body
+
+
+class Unavailable(Exception):
+    """A service that the application needs is not there just now. `lasting` when waiting will not help."""
+
+    def __init__(self, service: str, retry_after: float = RETRY_AFTER_SECONDS, *, lasting: bool = False) -> None:
+        super().__init__(f"{service} is unavailable")
+        self.service, self.retry_after, self.lasting = service, retry_after, lasting
+
+
+class ErrorDetail(BaseModel):
+    code: str
+    message: str
+    request_id: str
+
+
+class ErrorBody(BaseModel):
+    """The body of every error."""
+
+    error: ErrorDetail
+
+
+def not_found(what: str) -> ApiError:
+    """The same for what does not exist and for what is someone else's."""
+    return ApiError(404, f"{what}_not_found", f"There is no such {what}.")
+
+
+def unauthorized() -> ApiError:
+    """The same for every way in which a token can be bad."""
+    return ApiError(401, "unauthorized", "A valid access token is needed.", headers={"www-authenticate": "Bearer"})
+
+
+def too_many(code: str, message: str, retry_after: float) -> ApiError:
+    return ApiError(429, code, message, headers={"retry-after": str(max(1, round(retry_after)))})
+
+
+def unavailable(error: Unavailable) -> ApiError:
+    message = f"The {error.service} service is unavailable just now. Please try again."
+    headers = {"retry-after": str(max(1, round(error.retry_after)))}
+    return ApiError(503, f"{error.service}_unavailable", message, headers=headers)
+
+
+def body_too_large() -> ApiError:
+    return ApiError(413, "body_too_large", "The request is too large.")
+
+
+def internal() -> ApiError:
+    return ApiError(500, "internal_error", "Something went wrong on our side.")
+
+
+def invalid(error: RequestValidationError) -> ApiError:
+    """Says where the request is wrong and why, and never repeats what was sent."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return ApiError(422, "malformed_json", "The body is not valid JSON.")
+    where = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
+    return ApiError(422, "invalid_request", f"{where}: {first['msg']}")
+
+
+def of_framework(error: HTTPException) -> ApiError:
+    """404 and 405 of the router; a body that cannot even be read as JSON comes as 400."""
+    if error.status_code == 400:
+        return ApiError(422, "malformed_json", "The body is not valid JSON.")
+    phrase = HTTPStatus(error.status_code).phrase
+    return ApiError(error.status_code, phrase.lower().replace(" ", "_"), f"{phrase}.", headers=error.headers)
+
+
+def render(error: ApiError, connection: HTTPConnection) -> Response:
+    """The answer; always plain ASCII, since nothing guarantees that a message can be encoded otherwise."""
+    detail = {"code": error.code, "message": error.message, "request_id": connection.state.request_id}
+    return Response(json.dumps(error.body or {"error": detail}), error.status, error.headers, "application/json")
+
+
+async def handle(request: Request, error: Exception) -> Response:
+    """The one handler of everything that a route raises."""
+    if isinstance(error, Unavailable):
+        logs.log("unavailable", service=error.service, cause=repr(error.__cause__))
+        error = unavailable(error)
+    elif isinstance(error, RequestValidationError):
+        error = invalid(error)
+    elif isinstance(error, HTTPException):
+        error = of_framework(error)
+    return render(error if isinstance(error, ApiError) else internal(), request)
+
+
+def install(app: FastAPI) -> None:
+    for kind in (ApiError, Unavailable, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, handle)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: the errors that a route declares."""
+    return {status: {"model": ErrorBody, "description": HTTPStatus(status).phrase} for status in statuses}

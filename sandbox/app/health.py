@@ -1,0 +1,119 @@
+"""Tells the truth about this deployment, within two seconds whatever is down."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+import httpx
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from sandbox.app.access import Services, Uses
+from sandbox.app.database import Row, bounded
+from sandbox.app.errors import Unavailable
+
+CHECK_SECONDS: Final = 1.5
+KEPT_SECONDS: Final = 1.0
+MOST_HEARTBEAT_AGE_SECONDS: Final = 5.0
+
+WORKERS: Final = """
+    select id, build, extract(epoch from clock_timestamp() - at)::float as heartbeat_age_seconds from app.workers
+      where at > now() - interval '1 hour' order by at desc, id"""
+
+Condition = Literal["healthy", "unavailable"]
+
+router: Final = APIRouter(tags=["health"])
+
+
+class WorkerHealth(BaseModel):
+    id: str
+    build: str
+    heartbeat_age_seconds: float
+
+
+class Health(BaseModel):
+    status: Literal["healthy", "degraded"]
+    environment: str
+    version: str
+    build: str
+    services: dict[str, Condition]
+    workers: list[WorkerHealth]
+    timestamp: datetime
+
+
+class Examiner:
+    """Looks at everything once for all who ask within a second."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._until = 0.0
+        self._services: dict[str, Condition] = {}
+        self._workers: list[Row] = []
+
+    async def examine(self, services: Services) -> tuple[dict[str, Condition], list[Row]]:
+        async with self._lock:
+            if time.monotonic() >= self._until:
+                self._services, self._workers = await look(services)
+                self._until = time.monotonic() + KEPT_SECONDS
+            return self._services, self._workers
+
+
+@router.get("/health")
+async def health(services: Uses) -> Health:
+    """200 also when degraded; `workers` begins with the one that was heard of last."""
+    conditions, workers = await services.examiner.examine(services)
+    settings = services.settings
+    return Health(
+        status=overall(conditions),
+        environment=settings.environment,
+        version=settings.version,
+        build=settings.build,
+        services=conditions,
+        workers=[WorkerHealth(**worker) for worker in workers],
+        timestamp=datetime.now(UTC),
+    )
+
+
+def overall(conditions: dict[str, Condition]) -> Literal["healthy", "degraded"]:
+    return "healthy" if all(condition == "healthy" for condition in conditions.values()) else "degraded"
+
+
+async def look(services: Services) -> tuple[dict[str, Condition], list[Row]]:
+    """Ask every service, all at the same time."""
+    settings = services.settings
+    answers = await asyncio.gather(
+        _try(services.database.all(WORKERS)),
+        _try(_ask(services, f"{settings.auth_url}/health", settings.anon_key)),
+        _try(_ask(services, f"{settings.storage_url}/status", settings.service_role_key)),
+        _try(_ask(services, f"{settings.llamaparse_url}/api/v2/parse/versions", settings.llamaparse_key)),
+        _try(_ask(services, f"{settings.openai_url}/models", settings.openai_key)),
+    )
+    names = ("database", "authentication", "storage", "parser", "model")
+    conditions = {name: condition(answer is not None) for name, answer in zip(names, answers, strict=True)}
+    workers: list[Row] = answers[0] or []
+    youngest = min((worker["heartbeat_age_seconds"] for worker in workers), default=None)
+    conditions["worker"] = condition(youngest is not None and youngest <= MOST_HEARTBEAT_AGE_SECONDS)
+    return conditions, workers
+
+
+def condition(good: bool) -> Condition:
+    return "healthy" if good else "unavailable"
+
+
+async def _try(check: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await bounded(check, CHECK_SECONDS)
+    except (Unavailable, TimeoutError, httpx.HTTPError):
+        return None
+
+
+async def _ask(services: Services, url: str, key: str) -> bool:
+    """Whether a service answers us: nothing found is an answer, a refused key, a full quota or a fault is none."""
+    answer = await services.http.get(url, headers={"authorization": f"Bearer {key}", "apikey": key})
+    if answer.status_code in (401, 403, 429) or answer.status_code >= 500:
+        raise Unavailable(url)
+    return True

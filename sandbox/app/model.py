@@ -1,0 +1,100 @@
+"""OpenAI, through its official client: embeddings and chat, bounded in time, with one error for all that can go wrong."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import httpx2
+import openai
+from openai import AsyncOpenAI
+from openai.types.chat import ChatCompletionMessageParam
+
+from sandbox.app import edge
+from sandbox.app.errors import RETRY_AFTER_SECONDS, Unavailable
+from sandbox.settings import Settings
+
+ANSWER_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """One vector for each text, and the model as the answer names it."""
+
+    model: str
+    vectors: list[list[float]]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of the model's answer as it arrives."""
+
+    model: str
+    text: str
+
+
+class Model:
+    """The client of one process; made after the fork. Retrying is the caller's decision, so the client does none."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = AsyncOpenAI(
+            api_key=settings.openai_key,
+            base_url=settings.openai_url,
+            max_retries=0,
+            timeout=ANSWER_SECONDS,
+            http_client=httpx2.AsyncClient(trust_env=False, event_hooks={"request": [edge.pass_trace_on]}),
+        )
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def embed(self, texts: Sequence[str], seconds: float) -> Embeddings:
+        """Vectors in the order of the texts; raises Unavailable."""
+        with _faults():
+            answer = await self._client.with_options(timeout=seconds).embeddings.create(
+                model=self._settings.embedding_model,
+                input=list(texts),
+                dimensions=self._settings.embedding_dimensions,
+                encoding_format="float",
+            )
+        return Embeddings(answer.model, [item.embedding for item in sorted(answer.data, key=lambda item: item.index)])
+
+    async def answer(self, messages: Sequence[ChatCompletionMessageParam]) -> AsyncIterator[Piece]:
+        """The answer bit by bit; raises Unavailable, also in its middle."""
+        with _faults():
+            stream = await self._client.chat.completions.create(
+                model=self._settings.chat_model, messages=messages, stream=True, temperature=0
+            )
+            finished = False
+            async with stream:
+                async for chunk in stream:
+                    for choice in chunk.choices:
+                        finished = finished or choice.finish_reason is not None
+                        yield Piece(chunk.model, choice.delta.content or "")
+            if not finished:
+                raise Unavailable("model")
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Every fault of the provider as Unavailable; what it said goes to the log and no further."""
+    try:
+        yield
+    except openai.APIStatusError as error:
+        logging.warning("model answered %s %s", error.status_code, error.code)
+        raise Unavailable("model", _retry_after(error), lasting=error.code == "insufficient_quota") from error
+    except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:
+        raise Unavailable("model") from error
+
+
+def _retry_after(error: openai.APIStatusError) -> float:
+    try:
+        if milliseconds := error.response.headers.get("retry-after-ms"):
+            return float(milliseconds) / 1000
+        return float(error.response.headers.get("retry-after", RETRY_AFTER_SECONDS))
+    except ValueError:
+        return RETRY_AFTER_SECONDS

@@ -1,0 +1,38 @@
+"""What a job can be, and how far that is."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from pydantic import BaseModel
+
+JobState = Literal["queued", "working", "retryable", "done", "deadletter"]
+FINAL_STATES: Final = ("done", "deadletter")
+
+TOTAL: Final = {
+    "uploaded": 5,
+    "failed_parse": 5,
+    "parse_queued": 10,
+    "parsed": 30,
+    "parse_validated": 35,
+    "failed_chunking": 35,
+    "chunking": 40,
+    "chunks_stored": 50,
+    "failed_embedding": 50,
+    "embedding_queued": 55,
+    "embedding_in_progress": 60,
+    "embeddings_stored": 95,
+    "complete": 100,
+}
+ENDED: Final = ("uploaded", "parsed", "parse_validated", "chunks_stored", "embeddings_stored", "complete")
+
+
+class Progress(BaseModel):
+    """Percentages: of what the present status does, and of the whole way."""
+
+    status_pct: int
+    total_pct: int
+
+
+def progress(status: str) -> Progress:
+    return Progress(status_pct=100 if status in ENDED else 0, total_pct=TOTAL[status])

@@ -1,0 +1,157 @@
+"""Jobs and workflows in real time: the same numbered events by WebSocket and by Server-Sent Events, on any API instance.
+
+A subscriber reads the database from the last number it has seen; the hub only says when. So replaying is the same as following.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, LiteralString
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query
+from starlette.responses import StreamingResponse
+
+from sandbox.app import errors, events
+from sandbox.app.access import Services, User, Uses
+from sandbox.app.database import Row
+from sandbox.app.jobs import MOST_SKIPPED, OWN_JOB
+from sandbox.app.progress import FINAL_STATES
+from sandbox.app.tokens import Identity
+
+LOOK_SECONDS: Final = 5.0
+COMMENT_SECONDS: Final = 15.0
+
+OWN_WORKFLOW: Final = "select from app.workflows where id = %(workflow_id)s and user_id = %(user_id)s"
+
+router: Final = APIRouter(tags=["realtime"])
+
+After = Annotated[int | None, Query(ge=0, le=MOST_SKIPPED)]
+LastEventId = Annotated[int | None, Header(ge=0, le=MOST_SKIPPED)]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Something that has events: where they are, how they look, and which one is the last."""
+
+    kind: str
+    key: UUID
+    own: LiteralString
+    events_after: LiteralString
+    frame: Callable[[Row], dict[str, Any]]
+    is_last: Callable[[dict[str, Any]], bool]
+
+    async def is_of(self, user: Identity, services: Services) -> bool:
+        """Whether it is there and the user's."""
+        return (
+            await services.database.one(self.own, **{f"{self.kind}_id": self.key, "user_id": user.user_id}) is not None
+        )
+
+
+def job_channel(job_id: UUID) -> Channel:
+    return Channel(
+        "job", job_id, OWN_JOB, events.JOB_EVENTS_AFTER, events.job_frame, lambda frame: frame["state"] in FINAL_STATES
+    )
+
+
+def workflow_channel(workflow_id: UUID) -> Channel:
+    return Channel(
+        "workflow",
+        workflow_id,
+        OWN_WORKFLOW,
+        events.WORKFLOW_EVENTS_AFTER,
+        events.workflow_frame,
+        lambda frame: frame["type"] == "workflow_complete",
+    )
+
+
+async def replay(channel: Channel, after: int, services: Services) -> list[dict[str, Any]]:
+    """The frames with a higher number, in order."""
+    rows = await services.database.all(channel.events_after, key=channel.key, after=after)
+    return [channel.frame(row) for row in rows]
+
+
+async def follow(channel: Channel, after: int, services: Services) -> AsyncGenerator[list[dict[str, Any]], None]:
+    """What came after that number, and then what comes; an empty list now and then, when nothing did."""
+    with services.hub.subscribe(f"{channel.kind}:{channel.key}") as signal:
+        while True:
+            frames = await replay(channel, after, services)
+            after = frames[-1]["sequence"] if frames else after
+            yield frames
+            await signal.wait(LOOK_SECONDS)
+
+
+def confirmation(channel: Channel, services: Services) -> dict[str, Any]:
+    """The first frame of a WebSocket."""
+    settings = services.settings
+    return {
+        "type": "connection_confirmed",
+        f"{channel.kind}_id": str(channel.key),
+        "build": settings.build,
+        "version": settings.version,
+        "timestamp": datetime.now(UTC).isoformat(),
+    }
+
+
+@router.get(
+    "/api/upload-pipeline/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses=errors.responses(401, 404, 422, 503),
+)
+async def job_events(
+    job_id: UUID, user: User, services: Uses, after: After = None, last_event_id: LastEventId = None
+) -> StreamingResponse:
+    """A job's events, up to its last; `after` or `Last-Event-ID` continue a stream that was cut."""
+    return await stream(job_channel(job_id), user, services, after if after is not None else last_event_id)
+
+
+@router.get(
+    "/api/workflow/{workflow_id}/status/stream",
+    response_class=StreamingResponse,
+    responses=errors.responses(401, 404, 422, 503),
+)
+async def workflow_events(
+    workflow_id: UUID, user: User, services: Uses, after: After = None, last_event_id: LastEventId = None
+) -> StreamingResponse:
+    """A workflow's events, up to its last; `after` or `Last-Event-ID` continue a stream that was cut."""
+    return await stream(workflow_channel(workflow_id), user, services, after if after is not None else last_event_id)
+
+
+async def stream(channel: Channel, user: Identity, services: Services, after: int | None) -> StreamingResponse:
+    if not await channel.is_of(user, services):
+        raise errors.not_found(channel.kind)
+    return event_stream(lines(channel, after or 0, services))
+
+
+def event_stream(content: AsyncIterator[str]) -> StreamingResponse:
+    return StreamingResponse(content, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+
+async def lines(channel: Channel, after: int, services: Services) -> AsyncIterator[str]:
+    """Server-Sent Events until the last event; comments in between show that the line lives."""
+    yield ": connected\n\n"
+    said = asyncio.get_running_loop().time()
+    try:
+        async with aclosing(follow(channel, after, services)) as following:
+            async for frames in following:
+                now = asyncio.get_running_loop().time()
+                if frames:
+                    yield "".join(event(frame) for frame in frames)
+                    said = now
+                    if channel.is_last(frames[-1]):
+                        return
+                elif now - said > COMMENT_SECONDS:
+                    yield ": waiting\n\n"
+                    said = now
+    except errors.Unavailable:
+        # The client comes again with the last number it has seen.
+        return
+
+
+def event(frame: dict[str, Any]) -> str:
+    return f"id: {frame['sequence']}\nevent: {frame['type']}\ndata: {json.dumps(frame)}\n\n"

@@ -1,0 +1,39 @@
+"""The part `supabase`: authentication and storage in one process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
+
+from sandbox import serving
+from sandbox.app.database import Database
+from sandbox.app.edge import Edge
+from sandbox.settings import Settings
+from sandbox.supabase import auth, storage
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM."""
+    serving.serve(create_app(settings), settings.listen())
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """Both services on one pool. Uploads read their bodies themselves; every other body is small."""
+    database = Database(settings.service_dsn, settings.part)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await database.open()
+        yield
+        await database.close()
+
+    mounts = [
+        Mount("/auth/v1", auth.application(settings, database)),
+        Mount("/storage/v1", storage.application(settings, database)),
+    ]
+    app = Starlette(routes=mounts, lifespan=lifespan)
+    return Edge(app, settings.json_body_bytes, lambda path: path.startswith(f"/storage/v1{storage.SIGNED_UPLOAD}"))

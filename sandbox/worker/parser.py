@@ -1,0 +1,142 @@
+"""LlamaParse, through its official client: hand a document over, ask how it went, and tell lasting refusals from passing faults."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import httpx
+import llama_cloud
+from llama_cloud import AsyncLlamaCloud
+from llama_cloud.types.parsing_get_response import MarkdownPageMarkdownResultPage, ParsingGetResponse
+
+from sandbox.app import edge
+from sandbox.app.errors import RETRY_AFTER_SECONDS, Unavailable
+from sandbox.settings import Settings
+
+UPLOAD_SECONDS: Final = 30.0
+ASK_SECONDS: Final = 10.0
+PAGE_BREAK: Final = "\n\n"
+
+REFUSALS: Final = {
+    "empty_document": "This document is empty.",
+    "not_a_pdf": "This document is not a PDF.",
+    "damaged_document": "This document is damaged and could not be read.",
+    "encrypted_document": "This document is protected by a password. Please upload it without one.",
+    "no_text_found": "No text was found in this document. Scanned pages and pictures cannot be read.",
+}
+"""What a user is told; the parser's own words are for the log."""
+
+
+class Refused(Exception):
+    """The document cannot be processed, and trying again would not help."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+class Forgotten(Exception):
+    """The parser does not know the document any more."""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The text, and the parser's name as it gives it."""
+
+    text: str
+    parser: str | None
+
+
+class Parser:
+    """The client of one process; made after the fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = AsyncLlamaCloud(
+            api_key=settings.llamaparse_key,
+            base_url=settings.llamaparse_url,
+            max_retries=0,
+            http_client=edge.client(timeout=ASK_SECONDS),
+        )
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def submit(self, job_id: UUID, filename: str, content: bytes, mime: str, ocr: bool) -> str:
+        """Hand a document over; returns the parser's identifier. Raises Unavailable or Refused."""
+        webhook = f"{self._settings.api_url}/api/upload-pipeline/webhook/llamaparse/{job_id}"
+        with _faults():
+            job = await self._client.parsing.create(
+                tier="agentic" if ocr else "cost_effective",
+                version="latest",
+                upload_file=(filename, content, mime),
+                webhook_configurations=[
+                    {
+                        "webhook_url": webhook,
+                        "webhook_events": ["parse.success", "parse.error"],
+                        "webhook_output_format": "json",
+                        "webhook_signing_secret": self._settings.webhook_secret,
+                    }
+                ],
+                timeout=UPLOAD_SECONDS,
+            )
+        return job.id
+
+    async def result(self, parser_job_id: str) -> Parsed | None:
+        """What has been parsed; None while it is not ready. Raises Unavailable, Refused or Forgotten."""
+        with _faults():
+            try:
+                answer = await self._client.parsing.get(parser_job_id, expand=["markdown", "job_metadata"])
+            except llama_cloud.NotFoundError:
+                raise Forgotten from None
+        if answer.job.status in ("PENDING", "RUNNING"):
+            return None
+        if answer.job.status == "COMPLETED" and answer.markdown:
+            return Parsed(text_of(answer), name_of(answer))
+        raise refusal(answer.job.error_message or "")
+
+
+def text_of(answer: ParsingGetResponse) -> str:
+    """The pages as one text, with nothing in it that the database would not take."""
+    assert answer.markdown
+    pages = [page.markdown for page in answer.markdown.pages if isinstance(page, MarkdownPageMarkdownResultPage)]
+    return PAGE_BREAK.join(pages).replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def name_of(answer: ParsingGetResponse) -> str | None:
+    """How the parser calls itself."""
+    name: Any = (answer.job_metadata or {}).get("parser")
+    return str(name) if name else None
+
+
+def refusal(said: str) -> Refused:
+    """The parser's reason as one that a user can read."""
+    logging.warning("parser refused: %.200s", said)
+    known = (code for code in REFUSALS if code in said)
+    code = next(known, "damaged_document")
+    return Refused(code, REFUSALS[code])
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """A request that the parser cannot accept is the document's fault; everything else passes."""
+    try:
+        yield
+    except (llama_cloud.BadRequestError, llama_cloud.UnprocessableEntityError) as error:
+        raise refusal(str(error.body)) from error
+    except llama_cloud.APIStatusError as error:
+        raise Unavailable("parser", _retry_after(error.response)) from error
+    except (llama_cloud.LlamaCloudError, httpx.HTTPError, ValueError) as error:
+        raise Unavailable("parser") from error
+
+
+def _retry_after(response: httpx.Response) -> float:
+    try:
+        return float(response.headers.get("retry-after", RETRY_AFTER_SECONDS))
+    except ValueError:
+        return RETRY_AFTER_SECONDS
