@@ -1,4 +1,4 @@
-"""The command line: `python -m acceptance run | detect | baseline`."""
+"""The command line: `python -m acceptance run | detect | baseline | clean-up`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from acceptance import runner
+from acceptance.cleanup import clean_up
+from acceptance.deployment import open_deployment
 from acceptance.detection import Selection, detect
 from acceptance.errors import ConfigurationError
 from acceptance.gate import UNCLAIMED, Gate
+from acceptance.progress import Progress
 
 COULD_NOT_RUN = 3
 
@@ -59,6 +62,17 @@ def _detect(options: argparse.Namespace) -> int:
             runner.point_latest(folder)
 
 
+def _clean_up(options: argparse.Namespace) -> int:
+    with Progress(sys.stdout) as progress:
+        progress.doing("removing what earlier runs left")
+        with open_deployment(options.deployment, progress=progress.say) as opened:
+            noted, left = clean_up(opened, options.results)
+    print(f"{noted - len(left)} of {noted} users removed")
+    for line in left:
+        print(f"stays: {line}")
+    return 1 if left else 0
+
+
 def print_gate(gate: Gate) -> None:
     """The table of criteria; those that the run does not claim are counted only."""
     shown = [row for row in gate.criteria if row.reason != UNCLAIMED]
@@ -98,6 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", parents=[common], help="run a file of runs/ against a deployment, and judge it")
     run.add_argument("name", help="a file of runs/, without .args")
     run.set_defaults(command=_run)
+    clean = commands.add_parser("clean-up", parents=[common], help="remove what earlier runs left on a deployment")
+    clean.set_defaults(command=_clean_up)
     detection = commands.add_parser("detect", parents=[common], help="see whether planted defects are noticed")
     detection.add_argument("--defect", metavar="NAME", help="this one only")
     detection.add_argument("--criterion", metavar="ID", help="those that this criterion must notice")
