@@ -122,6 +122,15 @@ class ContractLimits(Data):
     chunk_gap_characters: int
 
 
+class Storage(Data):
+    """Addresses of a stored object at the storage service, and the status that closes them."""
+
+    upload: str
+    read: str
+    closed: list[str]
+    refused: int
+
+
 class Webhook(Data):
     header: str
     scheme: str
@@ -143,6 +152,7 @@ class Contract(Data):
     realtime: Realtime
     limits: ContractLimits
     webhook: Webhook
+    storage: Storage
     queries: dict[str, str] = Field(min_length=1)
 
     def route(self, name: str) -> Route:

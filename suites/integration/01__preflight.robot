@@ -1,7 +1,8 @@
 *** Settings ***
-Documentation       Phase 1 still holds: all services are there, configured, and reach one another.
-Resource            ../../resources/common.resource
-Resource            ../../resources/preflight.resource
+Documentation    Phase 1 still holds: all services are there, configured, and reach one another.
+
+Resource         ../../resources/common.resource
+Resource         ../../resources/preflight.resource
 
 
 *** Test Cases ***
