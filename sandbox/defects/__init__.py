@@ -18,8 +18,9 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
+from sandbox.app import database
 from sandbox.errors import StartError
 from sandbox.state import DEFECT_MARKER
 
@@ -68,6 +69,41 @@ def patch(owner: Any, name: str, replacement: Any) -> None:
     if not hasattr(owner, name):
         raise AttributeError(f"{getattr(owner, '__name__', owner)} has no seam {name!r}")
     setattr(owner, name, replacement)
+
+
+def patch_query(owner: Any, name: str, old: str, new: str) -> None:
+    """Change a statement, a constant of a module; the defect is active when the changed statement runs."""
+    query = getattr(owner, name)
+    if old not in query:
+        raise AttributeError(f"{owner.__name__}.{name} does not say {old!r}")
+    changed = query.replace(old, new)
+    patch(owner, name, changed)
+    when_query(changed, mark_active)
+
+
+def when_query(query: str, then: Callable[[], None]) -> None:
+    """Do something each time that a statement which begins with this one is run."""
+    run = database.Session.all
+
+    async def watched(self: database.Session, text: LiteralString, **parameters: Any) -> list[database.Row]:
+        if text.startswith(query):
+            then()
+        return await run(self, text, **parameters)
+
+    patch(database.Session, "all", watched)
+
+
+class Rewritten:
+    """A file as it would read with some text changed."""
+
+    def __init__(self, path: Path, old: str, new: str) -> None:
+        content = path.read_text()
+        if old not in content:
+            raise AttributeError(f"{path.name} does not say {old!r}")
+        self._content = content.replace(old, new)
+
+    def read_bytes(self) -> bytes:
+        return self._content.encode()
 
 
 def mark_active() -> None:

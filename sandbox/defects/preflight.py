@@ -1,0 +1,104 @@
+"""Defects of the environment: services that are not what they should be, and configuration that is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
+
+from sandbox import descriptor, frontend
+from sandbox.app import health
+from sandbox.app.access import Services
+from sandbox.defects import defect, mark_active, patch, patch_query
+from sandbox.settings import Settings
+from sandbox.worker import main as worker
+
+
+@defect("worker-of-another-build", "PRE", must=["PRE-01"])
+def worker_of_another_build() -> None:
+    """The worker was not deployed with the rest: it still runs the build before."""
+    patch_query(worker, "BEAT", "%(build)s", "'before-' || %(build)s")
+
+
+@defect("front-end-without-its-build", "PRE", must=["PRE-01"])
+def front_end_without_its_build() -> None:
+    """The front end was built without its version: nobody can tell which one is live."""
+    serve = frontend.Edge.__call__
+
+    async def nameless(self: frontend.Edge, scope: Scope, receive: Receive, send: Send) -> None:
+        async def strip(message: Message) -> None:
+            if message["type"] == "http.response.start" and "x-build" in (headers := MutableHeaders(scope=message)):
+                mark_active()
+                del headers["x-build"]
+            await send(message)
+
+        await serve(self, scope, receive, strip)
+
+    patch(frontend.Edge, "__call__", nameless)
+
+
+@defect(
+    "stale-heartbeat",
+    "PRE",
+    must=["PRE-01"],
+    may={"PRE-03": "the health document may call such a worker unhealthy"},
+)
+def stale_heartbeat() -> None:
+    """The worker's clock is a minute behind, so nobody can tell from its heartbeat whether it lives."""
+    patch_query(worker, "BEAT", "clock_timestamp()", "clock_timestamp() - interval '1 minute'")
+
+
+@defect("webhook-secret-not-set", "PRE", must=["PRE-02"])
+def webhook_secret_not_set() -> None:
+    """One of the secrets was never put into the environment."""
+    write = descriptor.write
+
+    def forget(settings: Settings, path: Path) -> None:
+        mark_active()
+        write(dataclasses.replace(settings, webhook_secret=""), path)
+
+    patch(descriptor, "write", forget)
+
+
+@defect("plan-too-small", "PRE", must=["PRE-02"])
+def plan_too_small() -> None:
+    """The project is on a plan that allows ten realtime connections."""
+    describe = descriptor.describe
+
+    def on_a_small_plan(settings: Settings) -> dict[str, Any]:
+        mark_active()
+        described = describe(settings)
+        return described | {"plan": described["plan"] | {"realtime_connections": 10}}
+
+    patch(descriptor, "describe", on_a_small_plan)
+
+
+@defect(
+    "parser-key-expired", "PRE", must=["PRE-03"], may={f"INT-{n:02}": "no document can be parsed" for n in range(1, 17)}
+)
+def parser_key_expired() -> None:
+    """The key of the parser has expired since phase 1."""
+    ask = health._ask
+
+    async def with_the_old_key(services: Services, url: str, key: str) -> bool:
+        if key != services.settings.llamaparse_key:
+            return await ask(services, url, key)
+        mark_active()
+        return await ask(services, url, "expired")
+
+    patch(health, "_ask", with_the_old_key)
+
+
+@defect("environment-of-another", "PRE", must=["PRE-03"])
+def environment_of_another() -> None:
+    """The deployment was configured from a copy, and takes itself for production."""
+    healthy = health.Health
+
+    def copied(**fields: Any) -> health.Health:
+        mark_active()
+        return healthy(**{**fields, "environment": "production"})
+
+    patch(health, "Health", copied)

@@ -1,0 +1,185 @@
+"""Defects of taking documents in."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+from uuid import UUID
+
+from fastapi.exceptions import RequestValidationError
+from starlette.requests import Request
+
+from sandbox.app import errors
+from sandbox.app import uploads as app
+from sandbox.app.access import Services
+from sandbox.app.database import Session
+from sandbox.defects import defect, mark_active, patch, patch_query
+from sandbox.settings import Settings
+from sandbox.supabase import storage
+
+AGAIN = {"INT-16": "the baseline knows the refusal", "INT-12": "so do the bad inputs"}
+
+
+@defect("duplicate-makes-a-second-job", "INT", must=["INT-05"], may=AGAIN)
+def duplicate_makes_a_second_job() -> None:
+    """The same content again is processed again."""
+    find = app.find_duplicate
+
+    async def blind(session: Session, user_id: UUID, sha256: str) -> app.Duplicate | None:
+        if await find(session, user_id, sha256):
+            mark_active()
+        return None
+
+    patch(app, "find_duplicate", blind)
+
+
+@defect("duplicates-race", "INT", must=["INT-05"])
+def duplicates_race() -> None:
+    """Looking for a duplicate and making the job are two steps: of several at once, several are first."""
+    patch_query(app, "LOCK_USER", "pg_advisory_xact_lock(hashtextextended(%(user_id)s::text, 0))", "%(user_id)s::text")
+    find = app.find_duplicate
+
+    async def slow(session: Session, user_id: UUID, sha256: str) -> app.Duplicate | None:
+        found = await find(session, user_id, sha256)
+        await session.one("select pg_sleep(0.2)")
+        return found
+
+    patch(app, "find_duplicate", slow)
+
+
+@defect("long-names-are-cut", "INT", must=["INT-05"], may={"INT-12": "the name of 120 characters", "INT-07": "titles"})
+def long_names_are_cut() -> None:
+    """A column of forty characters: longer names of documents are cut without a word."""
+    patch_query(app, "INSERT_DOCUMENT", "%(filename)s, %(bytes_len)s", "left(%(filename)s, 40), %(bytes_len)s")
+
+
+@defect(
+    "stored-bytes-are-altered",
+    "INT",
+    must=["INT-05"],
+    may={"INT-11": "at the limit as well", "INT-04": "bytes are compared there", "INT-12": "bytes sent a second time"},
+)
+def stored_bytes_are_altered() -> None:
+    """Uploads pass through a text layer, which ends them with a line break."""
+    patch_query(storage, "STORE", "%(content)s)", "%(content)s || '\\x0a'::bytea)")
+
+
+@defect("limit-refused", "INT", must=["INT-11"], may={"INT-13": "a valid document is refused"})
+def limit_refused() -> None:
+    """A document of exactly the largest size is refused."""
+    check = app.check_size
+
+    def exclusive(length: int, settings: Settings) -> None:
+        if length == settings.max_file_size:
+            mark_active()
+        check(length + 1, settings)
+
+    patch(app, "check_size", exclusive)
+
+
+@defect("limit-not-enforced", "INT", must=["INT-11"], may=AGAIN)
+def limit_not_enforced() -> None:
+    """The largest size is told, and not looked at."""
+    check = app.check_size
+
+    def lax(length: int, settings: Settings) -> None:
+        try:
+            check(length, settings)
+        except errors.ApiError:
+            mark_active()
+
+    patch(app, "check_size", lax)
+
+
+@defect("bytes-taken-before-refused", "INT", must=["INT-11"])
+def bytes_taken_before_refused() -> None:
+    """An upload that is too long is refused when all of it has arrived."""
+    receive = storage.receive
+
+    async def patient(request: Request, length: int) -> bytes:
+        if int(request.headers.get("content-length", 0)) <= length:
+            return await receive(request, length)
+        mark_active()
+        await request.body()
+        raise storage.wrong_length(length)
+
+    patch(storage, "receive", patient)
+
+
+@defect("hash-never-compared", "INT", must=["INT-12"], may={"INT-16": "the baseline knows the refusal"})
+def hash_never_compared() -> None:
+    """The announced hash is stored and never held against the bytes."""
+    check = storage.check_hash
+
+    def lax(content: bytes, sha256: str) -> None:
+        try:
+            check(content, sha256)
+        except errors.ApiError:
+            mark_active()
+
+    patch(storage, "check_hash", lax)
+
+
+@defect(
+    "refused-upload-leaves-a-job",
+    "INT",
+    must=["INT-12"],
+    may={
+        "INT-14": "the job never ends",
+        "INT-11": "also of one that is too large",
+        "INT-16": "requests of the baseline",
+    },
+)
+def refused_upload_leaves_a_job() -> None:
+    """Document and job are made first, and the upload is refused afterwards."""
+    refusal: ContextVar[errors.ApiError | None] = ContextVar("refusal", default=None)
+    check, admit = app.check_type, app.admit
+
+    def put_off(mime: str) -> None:
+        try:
+            check(mime)
+        except errors.ApiError as error:
+            refusal.set(error)
+
+    async def admit_all(session: Session, document: dict[str, Any], services: Services) -> UUID:
+        if (error := refusal.get()) is None:
+            return await admit(session, document, services)
+        await services.database.transaction(lambda own: admit(own, document, services))
+        mark_active()
+        raise error
+
+    patch(app, "check_type", put_off)
+    patch(app, "admit", admit_all)
+
+
+@defect("malformed-identifier-is-a-fault", "INT", must=["INT-12"], may={"INT-16": "the baseline knows the refusal"})
+def malformed_identifier_is_a_fault() -> None:
+    """An identifier that is none reaches the database, and the answer is 500."""
+    invalid = errors.invalid
+
+    def fault(error: RequestValidationError) -> errors.ApiError:
+        if error.errors()[0]["type"] != "uuid_parsing":
+            return invalid(error)
+        mark_active()
+        return errors.internal()
+
+    patch(errors, "invalid", fault)
+
+
+@defect(
+    "unknown-is-a-fault",
+    "INT",
+    must=["INT-12"],
+    may={
+        **{name: "whatever is someone else's or gone answers 500" for name in ("INT-03", "INT-04", "INT-05", "INT-14")},
+        "INT-16": "the baseline knows the refusal",
+    },
+)
+def unknown_is_a_fault() -> None:
+    """What is not found is a server error, since nobody caught it."""
+
+    def fault(what: str) -> errors.ApiError:
+        mark_active()
+        return errors.internal()
+
+    patch(errors, "not_found", fault)
