@@ -154,10 +154,7 @@ def right_to_left_refused() -> None:
     must=["INT-13"],
     may={
         **ANSWERS,
-        **{
-            name: "its documents do not end"
-            for name in ("INT-05", "INT-06", "INT-08", "INT-09", "INT-11", "INT-12", "INT-14", "INT-15")
-        },
+        **dict.fromkeys((f"INT-{n:02}" for n in (5, 6, 8, 9, 11, 12, 14, 15)), "its documents do not end"),
     },
 )
 def several_pages_never_end() -> None:

@@ -159,7 +159,7 @@ def quiet_lines_are_cut() -> None:
     "events-of-everybody",
     "INT",
     must=["INT-09"],
-    may={name: "frames of other jobs among one's own" for name in ("INT-04", "INT-08", "INT-10")},
+    may=dict.fromkeys(("INT-04", "INT-08", "INT-10"), "frames of other jobs among one's own"),
 )
 def events_of_everybody() -> None:
     """The last event of any job is told to all who listen."""

@@ -171,7 +171,7 @@ def malformed_identifier_is_a_fault() -> None:
     "INT",
     must=["INT-12"],
     may={
-        **{name: "whatever is someone else's or gone answers 500" for name in ("INT-03", "INT-04", "INT-05", "INT-14")},
+        **dict.fromkeys(("INT-03", "INT-04", "INT-05", "INT-14"), "whatever is someone else's or gone answers 500"),
         "INT-16": "the baseline knows the refusal",
     },
 )

@@ -1,0 +1,42 @@
+"""The planted defects as a set: enough for every criterion, each planted without an error."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sandbox import defects
+
+CRITERIA = Path(__file__).parents[2] / "variables" / "criteria.yaml"
+KNOWN = defects.load()
+
+
+def covered() -> list[str]:
+    """The required criteria whose suites exist."""
+    entries = yaml.safe_load(CRITERIA.read_text(encoding="utf-8"))["criteria"]
+    return [name for name, entry in entries.items() if entry["required"] == "R" and entry.get("status") != "planned"]
+
+
+def test_every_criterion_has_two_defects_and_one_of_its_own() -> None:
+    musts = Counter(criterion for found in KNOWN.values() for criterion in found.must)
+    alone = {found.must[0] for found in KNOWN.values() if len(found.must) == 1}
+    assert covered()
+    assert [criterion for criterion in covered() if musts[criterion] < 2] == []
+    assert [criterion for criterion in covered() if criterion not in alone] == []
+
+
+def test_what_must_be_violated_is_not_what_may() -> None:
+    assert [found.name for found in KNOWN.values() if set(found.must) & set(found.may)] == []
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_every_seam_is_there(name: str, tmp_path: Path) -> None:
+    """Planted in a forked process, as the supervisor does it, since a planted defect stays."""
+    planted = multiprocessing.get_context("fork").Process(target=defects.activate, args=(name, tmp_path))
+    planted.start()
+    planted.join(60)
+    assert planted.exitcode == 0
