@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 from acceptance.client import ContractClient
 from acceptance.contract import Contract, pick, place
-from conftest import Serve
+
+from tests.unit.conftest import Serve
 
 ClientAt = Callable[[str], ContractClient]
 LIMITS = {

@@ -16,7 +16,8 @@ from acceptance.preflight import (
     with_one_build,
 )
 from acceptance.run import Needs
-from conftest import descriptor_at
+
+from tests.unit.conftest import descriptor_at
 
 NOW = time.time()
 WORKER = Service(
