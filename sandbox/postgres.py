@@ -61,9 +61,13 @@ class Cluster:
             for path in (self._home, password):
                 os.chown(path, self._user.pw_uid, self._user.pw_gid)
         self._bin = self._reachable(_find_bin())
+        settings = {**CONFIGURATION, "port": str(self._settings.ports["database"])}
         command: list[str | Path] = [
             *(self._bin / "initdb", "-D", self.data, "-U", ADMIN_ROLE, f"--pwfile={password}"),
-            *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"),
+            *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
+            # Cleaning up would remove the directory by which `remove_shared_memory` knows what is to go too.
+            "--no-clean",
+            *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
         ]
         parent = os.getpid()
         self._initdb = subprocess.Popen(
@@ -82,16 +86,16 @@ class Cluster:
             lines = output.decode(errors="replace").splitlines()
             found = [line for line in lines if re.search("error:|FATAL:", line)] or lines or ["it says nothing"]
             reason = re.sub(".*(error|FATAL):", "", found[-1]).strip()
-            raise StartError(f"initdb failed: {reason}; see to {self._settings.directory.parent}, or set TMPDIR")
+            raise StartError(
+                f"{self._bin / 'initdb'} failed: {reason}; see to {self._settings.directory.parent}, or set TMPDIR"
+            )
         (self._home / "password").unlink()
 
-    def run(self, settings: Settings) -> None:
+    def run(self, _: Settings) -> None:
         """Become the database server (the body of the part `database`)."""
-        options = {**CONFIGURATION, "port": str(settings.ports["database"])}
-        arguments = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         self._become(os.getppid())
         server = str(self._bin / "postgres")
-        os.execv(server, [server, "-D", str(self.data), *arguments])
+        os.execv(server, [server, "-D", str(self.data)])
 
     def answers(self) -> bool:
         """Whether the server takes connections."""

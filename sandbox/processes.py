@@ -55,12 +55,20 @@ def end_children(spare: Collection[int] = (), patience: float = 10.0) -> None:
 
 
 def remove_shared_memory(data: Path) -> None:
-    """Remove the System V segment that a killed PostgreSQL leaves, which its lock file names as `key id`."""
+    """Remove the System V segment that a killed PostgreSQL leaves.
+
+    It makes the key from the inode of its data directory, counting on while a key is taken; its own record of it, in
+    postmaster.pid, comes too late for a process that is killed while it starts.
+    """
     try:
-        segment = int((data / "postmaster.pid").read_text().splitlines()[6].split()[1])
-    except (OSError, IndexError, ValueError):
+        found = data.stat()
+        table = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+    except OSError:
         return
-    _libc.shmctl(segment, _IPC_RMID, None)
+    keys = {(found.st_ino + step) & 0xFFFFFFFF for step in range(3)}
+    for key, segment, _, _, _, _, attached, owner in (map(int, row.split()[:8]) for row in table):
+        if key & 0xFFFFFFFF in keys and owner == found.st_uid and not attached:
+            _libc.shmctl(segment, _IPC_RMID, None)
 
 
 def _children() -> set[int]:

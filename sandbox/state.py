@@ -48,13 +48,13 @@ class Sandbox:
         """Remove all that the sandbox has on disk; its processes have ended."""
         directory = Path(self.directory)
         processes.remove_shared_memory(directory / "postgres" / "data")
-        for file in written(Path(self.descriptor)):
-            file.unlink(missing_ok=True)
         shutil.rmtree(directory, ignore_errors=True)
-        file = self._file
-        file.unlink(missing_ok=True)
+        entry = self._file
+        for file in (*written(Path(self.descriptor)), entry):
+            file.unlink(missing_ok=True)
+            _unfinished(file).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
-            file.parent.rmdir()
+            entry.parent.rmdir()
 
     def write_parts(self, parts: Mapping[str, Mapping[str, int]]) -> None:
         """Note which process each part is at present."""
@@ -111,14 +111,20 @@ def alive() -> list[Sandbox]:
 
 def replace(path: Path, text: str) -> None:
     """Write a file that nobody else may read, in one step."""
-    number, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    unfinished = _unfinished(path)
+    number = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(number, "w") as file:
             file.write(text)
-        Path(temporary).replace(path)
+        unfinished.replace(path)
     except OSError:
-        Path(temporary).unlink(missing_ok=True)
+        unfinished.unlink()
         raise
+
+
+def _unfinished(path: Path) -> Path:
+    """Where a file is written before it takes its name: known, to be removed when its writer was killed."""
+    return path.with_name(f".{path.name}.unfinished")
 
 
 def _temporary() -> str:
