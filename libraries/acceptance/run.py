@@ -113,11 +113,16 @@ class Run:
         """Record something measured for a criterion, from so many samples."""
         self.evidence.observe(criterion, name, value, unit=unit, samples=samples, artifact=artifact)
 
-    async def once(self, name: str, make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-        """What several tests look at: made by the first that asks, and its failure is the failure of each."""
+    def begin(self, name: str, make: Callable[[], Coroutine[Any, Any, Result]]) -> asyncio.Task[Result]:
+        """Begin what several tests look at, unless it has begun; to be called on the run's loop."""
         if name not in self.kept:
             self.kept[name] = asyncio.ensure_future(make())
-        return await asyncio.shield(self.kept[name])
+            self.kept[name].add_done_callback(_not_unseen)
+        return self.kept[name]  # type: ignore[no-any-return]
+
+    async def once(self, name: str, make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        """What several tests look at: made by the first that asks, and its failure is the failure of each."""
+        return await asyncio.shield(self.begin(name, make))
 
     def close(self) -> list[str]:
         """Remove what the run made and close everything; returns one line for each thing that stays."""
@@ -137,6 +142,12 @@ class Run:
         finally:
             await self.people.close()
             await self.client.close()
+
+
+def _not_unseen(task: asyncio.Task[Any]) -> None:
+    """Where nobody asks for the result, asyncio complains about a failure that no test depends on."""
+    if not task.cancelled():
+        task.exception()
 
 
 _current: Run | None = None
