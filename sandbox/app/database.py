@@ -36,7 +36,7 @@ class Session:
     async def all(self, query: LiteralString, **parameters: Any) -> list[Row]:
         """Every row of the result; none for a statement without one."""
         cursor = await self._connection.execute(query, parameters or None)
-        return await cursor.fetchall() if cursor.description else []
+        return await cursor.fetchall() if cursor.description is not None else []
 
     async def one(self, query: LiteralString, **parameters: Any) -> Row | None:
         """The first row of the result."""
