@@ -24,8 +24,7 @@ _ASKS_FIGURE: Final = re.compile(
     re.IGNORECASE,
 )
 _FIGURE: Final = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|hundred|thousand|half"
-    r"|once|twice|never|always|daily|weekly|monthly|yearly)\b",
+    r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|hundred|thousand|daily|weekly|yearly)\b",
     re.IGNORECASE,
 )
 _INSTRUCTION: Final = re.compile(
@@ -36,6 +35,7 @@ _INSTRUCTION: Final = re.compile(
 _LEAST_COVERAGE: Final = 0.6
 _LEAST_COVERAGE_OF_EARLIER: Final = 0.3
 _WEIGHT_OF_EARLIER: Final = 0.35
+_NAMED_NEARBY: Final = 0.8
 
 
 @dataclass(frozen=True)
@@ -99,15 +99,16 @@ def choose(question: str, base: str, sentences: list[Sentence]) -> Sentence | No
     def score(sentence: Sentence) -> float:
         if not names_match(named, sentence) or (needs_figure and not _FIGURE.search(sentence.text)):
             return 0
+        nearness = 1 if named <= sentence.stems else _NAMED_NEARBY
         own = coverage(topic or (set() if earlier else named), sentence, rarity)
         if not earlier:
-            return own
+            return own * nearness
         before = coverage(earlier, sentence, rarity)
         if not topic:
-            return before
+            return before * nearness
         if own < _LEAST_COVERAGE or before < _LEAST_COVERAGE_OF_EARLIER:
             return 0
-        return max(_LEAST_COVERAGE, (1 - _WEIGHT_OF_EARLIER) * own + _WEIGHT_OF_EARLIER * before)
+        return ((1 - _WEIGHT_OF_EARLIER) * own + _WEIGHT_OF_EARLIER * before) * nearness
 
     best = max(sentences, key=lambda sentence: (score(sentence), sentence.text[-1] in ".!?"), default=None)
     return best if best and score(best) >= _LEAST_COVERAGE else None

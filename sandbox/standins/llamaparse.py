@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import httpx
@@ -43,23 +42,11 @@ class Job:
     status: str = "PENDING"
     error_message: str | None = None
     pages: list[str] = field(default_factory=list)
-    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    updated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    def become(self, status: str, error_message: str | None = None) -> None:
-        self.status, self.error_message, self.updated_at = status, error_message, datetime.now(UTC)
 
     def seen(self) -> dict[str, Any]:
         """The job as the API shows it."""
-        return {
-            "id": self.id,
-            "project_id": NAME,
-            "status": self.status,
-            "error_message": self.error_message,
-            "tier": self.tier,
-            "created_at": self.created_at.isoformat(),
-            "updated_at": self.updated_at.isoformat(),
-        }
+        known = {"id": self.id, "status": self.status, "error_message": self.error_message, "tier": self.tier}
+        return {**known, "project_id": NAME}
 
 
 def application(key: str) -> Starlette:
@@ -111,7 +98,7 @@ class Service:
         job = self._jobs.get(request.path_params["job_id"])
         if job is None:
             raise HTTPException(404, "Parse job not found")
-        return JSONResponse(result(job, expanded(request)))
+        return JSONResponse(result(job, set(request.query_params.getlist("expand"))))
 
     def _authorise(self, request: Request) -> None:
         if not hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {self._key}".encode()):
@@ -119,7 +106,7 @@ class Service:
 
     async def _process(self, job: Job, data: bytes) -> None:
         async with self._slots:
-            job.become("RUNNING")
+            job.status = "RUNNING"
             await asyncio.to_thread(parse, job, data)
         logs.log("parsed", parser_job_id=job.id, status=job.status, reason=job.error_message)
         event = "parse.success" if job.status == "COMPLETED" else "parse.error"
@@ -151,9 +138,10 @@ def parse(job: Job, data: bytes) -> None:
     try:
         job.pages = extraction.extract_text(data)
     except extraction.DocumentError as error:
-        job.become("FAILED", f"{error.code}: {error}")
+        job.error_message = f"{error.code}: {error}"
+        job.status = "FAILED"
     else:
-        job.become("COMPLETED")
+        job.status = "COMPLETED"
 
 
 def result(job: Job, expand: set[str]) -> dict[str, Any]:
@@ -182,12 +170,6 @@ def payload(job: Job, event: str, output_format: str | None) -> bytes:
 def sign(secret: str, body: bytes) -> str:
     """The value of `LC-Signature` for a body."""
     return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
-
-
-def expanded(request: Request) -> set[str]:
-    """The values of `expand`, which the client sends as a list or joined by commas."""
-    values = request.query_params.getlist("expand") + request.query_params.getlist("expand[]")
-    return {name for value in values for name in value.split(",")}
 
 
 def multipart(content_type: str, body: bytes) -> dict[str, bytes]:
