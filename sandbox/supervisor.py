@@ -157,16 +157,16 @@ class Supervisor:
 
 
 def _answers(url: str) -> bool:
-    """Whether the address answers 200 and does not call itself degraded."""
-    parsed = urlsplit(url)
-    connection = http.client.HTTPConnection(parsed.netloc, timeout=5)
+    """Whether the address answers; if it has a path, with 200; if that is the health document, as healthy."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.netloc, timeout=5)
     try:
-        connection.request("GET", parsed.path)
+        connection.request("GET", address.path or "/")
         answer = connection.getresponse()
         body = answer.read()
-        if answer.getheader("content-type", "").startswith("application/json"):
-            return answer.status == 200 and json.loads(body).get("status") != "degraded"
-        return answer.status == 200
+        if address.path == "/health":
+            return json.loads(body).get("status") == "healthy"
+        return answer.status == 200 or not address.path
     except (OSError, http.client.HTTPException, ValueError):
         return False
     finally:
