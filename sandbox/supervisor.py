@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from sandbox import defects, descriptor, parts, postgres, processes
+from sandbox import descriptor, parts, postgres, processes
 from sandbox.children import Children
 from sandbox.console import say
 from sandbox.errors import StartError
@@ -78,6 +78,9 @@ class Supervisor:
         cluster.initialise()
         loaded = parts.load()
         if self._sandbox.defect:
+            # Not above: it imports the application, and initdb is to start before that.
+            from sandbox import defects
+
             defects.activate(self._sandbox.defect, settings.directory)
         cluster.initialised()
         gc.freeze()
@@ -165,7 +168,7 @@ def _answers(url: str) -> bool:
         answer = connection.getresponse()
         body = answer.read()
         if address.path == "/health":
-            return json.loads(body).get("status") == "healthy"
+            return bool(json.loads(body).get("status") == "healthy")
         return answer.status == 200 or not address.path
     except (OSError, http.client.HTTPException, ValueError):
         return False
