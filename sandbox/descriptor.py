@@ -58,6 +58,7 @@ def describe(settings: Settings) -> dict[str, Any]:
             "embedding": {"name": settings.embedding_model, "dimensions": settings.embedding_dimensions},
         },
         "users": "admin-api",
+        "exclusive": True,
         "sessions": {
             "refresh_reuse_seconds": settings.refresh_reuse_seconds,
             "logout_revokes_access": True,

@@ -72,3 +72,9 @@ async def ask(
         str(answer["model"]),
         answer,
     )
+
+
+async def listed_conversations(run: Run, person: Person) -> list[str]:
+    """Identifiers of the conversations that the list shows to this person."""
+    answer = await run.client.call("conversations", token=person.access_token)
+    return [pick(listed, run.contract.listed_conversation["conversation_id"]) for listed in answer["conversations"]]

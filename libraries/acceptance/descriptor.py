@@ -123,6 +123,7 @@ class Descriptor(Data):
     services: Services
     providers: Providers
     users: Literal["signup", "admin-api", "pool"]
+    exclusive: bool = False  # nobody but the run uses it: whatever is found in it counts, whoever made it
     sessions: Sessions
     plan: Plan = Plan()
     capabilities: frozenset[str] = frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -23,11 +24,12 @@ class Inspection:
         self._contract = contract
         self._timeout = timeout
 
-    async def rows(self, query: str, **equal: object) -> list[Row]:
+    async def rows(self, query: str, *, columns: Sequence[str] = (), **equal: object) -> list[Row]:
         """Rows of a named query.
 
         Args:
             query: its name in the contract.
+            columns: the result columns that are wanted; all, unless said.
             equal: result columns and the values that they must have; a list means any of its values.
 
         Raises:
@@ -38,7 +40,8 @@ class Inspection:
         conditions = [SQL("{}::text = any(%s)").format(Identifier(column)) for column in equal]
         values = [[str(one) for one in value] if isinstance(value, list) else [str(value)] for value in equal.values()]
         where = SQL(" where ") + SQL(" and ").join(conditions) if conditions else SQL("")
-        statement = SQL("select * from (") + SQL(text) + SQL(") as named") + where
+        wanted = SQL(", ").join(map(Identifier, columns)) if columns else SQL("*")
+        statement = SQL("select ") + wanted + SQL(" from (") + SQL(text) + SQL(") as named") + where
         try:
             async with await self.connect() as connection:
                 cursor = await connection.execute(statement, values)

@@ -137,6 +137,13 @@ async def upload_complete(run: Run, person: Person, payload: Payload, *, within:
     return await complete(run, upload, within=within)
 
 
+async def delete(run: Run, upload: Upload) -> None:
+    """The owner deletes the document, and all that belongs to it."""
+    await run.client.call("document_delete", path={"document_id": upload.document_id}, token=upload.owner.access_token)
+    run.made.note("document", upload.document_id, gone=True)
+    run.made.note("job", upload.job_id, gone=True)
+
+
 async def listed_documents(run: Run, person: Person) -> list[dict[str, Any]]:
     """Every document that the list shows to this person, by our words."""
     answer = await run.client.call("documents", token=person.access_token)
