@@ -182,9 +182,9 @@ class RealtimeClient:
 
     @asynccontextmanager
     async def socket(
-        self, path: str, token: str | None, *, after: int | None = None, within: float = 10.0
+        self, path: str, token: str | None, *, after: int | str | bytes | None = None, within: float = 10.0
     ) -> AsyncIterator[Socket]:
-        """WebSocket of any path."""
+        """WebSocket of any path; `after` may be nonsense."""
         query = {self._contract.token_parameter: token, self._contract.after_parameter: after}
         words = urlencode({name: value for name, value in query.items() if value is not None})
         url = f"{self._base}{path}" + (f"?{words}" if words else "")
