@@ -26,7 +26,7 @@ REFUSALS: Final = {
     "empty_document": "This document is empty.",
     "not_a_pdf": "This document is not a PDF.",
     "damaged_document": "This document is damaged and could not be read.",
-    "encrypted_document": "This document is protected by a password. Please upload it without one.",
+    "encrypted_document": "This document is encrypted with a password. Please upload it without one.",
     "no_text_found": "No text was found in this document. Scanned pages and pictures cannot be read.",
 }
 """What a user is told; the parser's own words are for the log."""
