@@ -18,7 +18,7 @@ ADMIN_ROLE: Final = "postgres"
 APPLICATION_ROLE: Final = "application"
 SERVICE_ROLE: Final = "service"
 INSPECTOR_ROLE: Final = "inspector"
-DATABASE: Final = "app"
+DATABASE: Final = "postgres"
 
 
 def _secret() -> str:
@@ -30,7 +30,7 @@ class Settings:
     """Addresses, secrets and limits. `part` is the name of the part that holds this copy.
 
     The roles `application` (API and worker), `service` (authentication and storage) and `inspector` (read-only) exist,
-    with the passwords below, before schema.sql runs as superuser in the database `app`, with the extension `vector`.
+    with the passwords below, before schema.sql runs as superuser in the database, with the extension `vector`.
     """
 
     directory: Path
@@ -129,7 +129,7 @@ class Settings:
 
 def reserve(port: int = 0) -> socket.socket:
     """A socket bound to a loopback port (0: any free one) that shares it only with sockets made in the same way."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((HOST, port))
     return bound
