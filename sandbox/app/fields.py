@@ -17,8 +17,8 @@ class Body(BaseModel):
 
 
 def _storable(value: str) -> str:
-    if "\x00" in value:
-        raise ValueError("must not contain NUL")
+    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("must not contain NUL or half of a surrogate pair")
     return value
 
 
