@@ -37,7 +37,10 @@ class AcceptanceConsole(BaseConsole):
 
     def end_suite(self, data: Any, result: Any) -> None:
         if data.parent is None:
-            self._progress.close()
+            self._progress.doing("removing what was made, and writing the log")
+
+    def close(self) -> None:
+        self._progress.close()
 
     def message(self, msg: Any) -> None:
         if msg.level in ("WARN", "ERROR"):

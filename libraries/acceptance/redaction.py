@@ -28,7 +28,7 @@ class Redactor:
     """Knows the secrets of the run, and cleans text of them in every form in which they are written."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may be logged while a pattern is made
         self._forms: set[str] = set()
         self._known: re.Pattern[str] | None = None
 

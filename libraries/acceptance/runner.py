@@ -134,13 +134,13 @@ def run(request: Request) -> Ending:
             with open_deployment(request.deployment, progress=progress.say, plant=request.plant) as opened:
                 scope = _scope_of(scope, opened.descriptor)
                 criteria.with_thresholds(scope.thresholds)  # its mistakes are told before anything starts
-                with _observer(opened, request, redactor, recorder) as observer:
+                with _observer(opened, request, redactor, recorder, progress) as observer:
                     progress.doing("looking whether the deployment is ready")
                     problems = _preflight(observer, recorder)
                     if not problems:
                         scope = scope.model_copy(update={"started": True})
                         progress.doing("")
-                        _run_suites(opened, request, recorder)
+                        _run_suites(opened, request, recorder, progress)
                         progress.doing("looking at what is left")
                         _closing(observer, recorder)
                 request.before_end(opened)
@@ -150,7 +150,7 @@ def run(request: Request) -> Ending:
             _record(recorder, "preflight: PRE-02", "PRE-02", problems)
         except KeyboardInterrupt:
             interrupted = True
-            recorder.note("interrupted")
+            _note(recorder, progress, "interrupted: what was seen until then is judged")
             problems = () if scope.started else ["interrupted before the suites started"]
     recorder.write(scope)
     recorder.close()
@@ -183,13 +183,15 @@ def _scope_of(scope: Scope, descriptor: Descriptor) -> Scope:
 
 
 @contextmanager
-def _observer(opened: OpenDeployment, request: Request, redactor: Redactor, recorder: Recorder) -> Iterator[Run]:
+def _observer(
+    opened: OpenDeployment, request: Request, redactor: Redactor, recorder: Recorder, progress: Progress
+) -> Iterator[Run]:
     observer = Run(opened, request.folder, request.folder.name, redactor)
     try:
         yield observer
     finally:
         for left in observer.close():
-            recorder.note(f"not removed: {left}")
+            _note(recorder, progress, f"not removed: {left}")
 
 
 def _preflight(observer: Run, recorder: Recorder) -> list[str]:
@@ -204,7 +206,7 @@ def _preflight(observer: Run, recorder: Recorder) -> list[str]:
     return [f"{name}: {problem}" for name in ("PRE-01", "PRE-02") for problem in found.problems[name]]
 
 
-def _run_suites(opened: OpenDeployment, request: Request, recorder: Recorder) -> None:
+def _run_suites(opened: OpenDeployment, request: Request, recorder: Recorder, progress: Progress) -> None:
     command = [
         *(sys.executable, "-m", "robot", "--pythonpath", str(PROJECT / "libraries")),
         *("--outputdir", str(request.folder), "--xunit", "xunit.xml"),
@@ -216,7 +218,8 @@ def _run_suites(opened: OpenDeployment, request: Request, recorder: Recorder) ->
     environment = os.environ | {"ACCEPTANCE_DEPLOYMENT": str(opened.path), "ACCEPTANCE_RUN": request.folder.name}
     status = run_child(command, folder=str(PROJECT), environment=environment)
     if status < 0:
-        recorder.note(f"robot died of {signal.Signals(-status).name}: what it had not judged by then is not verified")
+        died = f"robot died of {signal.Signals(-status).name}: what had not ended by then is not verified"
+        _note(recorder, progress, died)
     elif status in NOT_RUN:
         raise ConfigurationError(
             [f"robot could not run {RUNS / request.name}.args (status {status}): it says why above"]
@@ -233,6 +236,11 @@ def _closing(observer: Run, recorder: Recorder) -> None:
         _record(recorder, name, "INT-14", [str(error)])
     else:
         _record(recorder, name, "INT-14", [])
+
+
+def _note(recorder: Recorder, progress: Progress, text: str) -> None:
+    recorder.note(text)
+    progress.say(text)
 
 
 def _record(recorder: Recorder, name: str, criterion: str, problems: Sequence[str]) -> None:
