@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox import logs, serving
 from sandbox.balancer import Balancer
-from sandbox.settings import Settings
+from sandbox.settings import NO_TLS, Settings
 
 REGION: Final = "local"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -60,7 +60,7 @@ def application(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[Mapping[str, httpx.AsyncClient]]:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=50, keepalive_expiry=30)
         async with httpx.AsyncClient(
-            base_url=settings.api_url, timeout=TIMEOUT, limits=limits, trust_env=False
+            base_url=settings.api_url, timeout=TIMEOUT, limits=limits, verify=NO_TLS, trust_env=False
         ) as client:
             yield {"client": client}
 

@@ -19,7 +19,7 @@ from psycopg import sql
 
 from sandbox import processes
 from sandbox.errors import StartError
-from sandbox.settings import ADMIN_ROLE, APPLICATION_ROLE, DATABASE, HOST, INSPECTOR_ROLE, SERVICE_ROLE, Settings
+from sandbox.settings import ADMIN_ROLE, APPLICATION_ROLE, HOST, INSPECTOR_ROLE, SERVICE_ROLE, Settings
 
 SCHEMA: Final = Path(__file__).parent / "schema.sql"
 
@@ -100,13 +100,13 @@ class Cluster:
     def answers(self) -> bool:
         """Whether the server takes connections."""
         try:
-            psycopg.connect(self._admin("postgres"), connect_timeout=2).close()
+            psycopg.connect(self._settings.admin_dsn, connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
 
     def prepare(self) -> None:
-        """Make database, roles and schema."""
+        """Make roles and schema."""
         settings = self._settings
         roles = {
             APPLICATION_ROLE: settings.application_password,
@@ -114,8 +114,6 @@ class Cluster:
             INSPECTOR_ROLE: settings.inspector_password,
         }
         try:
-            with psycopg.connect(self._admin("postgres"), autocommit=True) as connection:
-                connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
             with psycopg.connect(settings.admin_dsn) as connection:
                 for role, password in roles.items():
                     create = sql.SQL("create role {} login password {}")
@@ -125,9 +123,6 @@ class Cluster:
         except psycopg.Error as error:
             first = str(error).strip().splitlines()[0]
             raise StartError(f"the database could not be made ready: {first} (binaries: {self._bin})") from error
-
-    def _admin(self, database: str) -> str:
-        return self._settings.admin_dsn.rpartition("/")[0] + f"/{database}"
 
     def _become(self, parent: int) -> None:
         """In the child: give root up, then agree to end with the supervisor, which a change of user would undo."""

@@ -11,8 +11,11 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, Final
 
 import uvicorn
+import uvicorn.lifespan.on  # now, and not by each part after the fork, as uvicorn would
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from sandbox import logs
 
@@ -54,7 +57,8 @@ def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         AccessLog(app),
         loop="asyncio",
-        ws="websockets-sansio",
+        http=H11Protocol,
+        ws=WebSocketsSansIOProtocol,
         ws_max_size=MAX_FRAME_BYTES,
         ws_per_message_deflate=False,
         lifespan="on",

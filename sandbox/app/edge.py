@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox import logs
 from sandbox.app import errors
+from sandbox.settings import NO_TLS
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
@@ -136,4 +137,4 @@ async def pass_trace_on(request: httpx.Request | httpx2.Request) -> None:
 
 def client(timeout: float = 3.0) -> httpx.AsyncClient:
     """An HTTP client for calls to other services."""
-    return httpx.AsyncClient(timeout=timeout, trust_env=False, event_hooks={"request": [pass_trace_on]})
+    return httpx.AsyncClient(timeout=timeout, verify=NO_TLS, trust_env=False, event_hooks={"request": [pass_trace_on]})

@@ -15,7 +15,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from sandbox.app import edge
 from sandbox.app.errors import RETRY_AFTER_SECONDS, Unavailable
-from sandbox.settings import Settings
+from sandbox.settings import NO_TLS, Settings
 
 ANSWER_SECONDS: Final = 5.0
 
@@ -46,7 +46,9 @@ class Model:
             base_url=settings.openai_url,
             max_retries=0,
             timeout=ANSWER_SECONDS,
-            http_client=httpx2.AsyncClient(trust_env=False, event_hooks={"request": [edge.pass_trace_on]}),
+            http_client=httpx2.AsyncClient(
+                verify=NO_TLS, trust_env=False, event_hooks={"request": [edge.pass_trace_on]}
+            ),
         )
 
     async def close(self) -> None:
