@@ -18,7 +18,7 @@ from acceptance.people import Person
 from acceptance.realtime import Socket
 from acceptance.reconnecting import Follower
 from acceptance.run import Run
-from acceptance.uploads import PROCESSING_SECONDS, Payload, Upload, announce, document, put_bytes
+from acceptance.uploads import PROCESSING_SECONDS, Payload, Upload, announce, document, put_bytes, upload_complete
 from acceptance.waiting import together, wait_until
 
 Path = Literal["job", "workflow"]
@@ -32,7 +32,7 @@ CUT_AFTER = (1, 2, 4, 7, 9)
 
 @dataclass(frozen=True)
 class Ground:
-    """Someone with a job that waits for its bytes and a workflow, and somebody else who has neither."""
+    """Someone with a finished job and a workflow, and somebody else who has neither."""
 
     owner: Person
     other: Person
@@ -45,11 +45,10 @@ class Ground:
 
 @dataclass(frozen=True)
 class Idle:
-    """Connections that carry nothing but heartbeats, on a job that waits for its bytes; `opened` is in Unix seconds."""
+    """Connections that carry nothing but heartbeats, on a job that has failed and can be tried again."""
 
     upload: Upload
     sockets: list[Socket]
-    opened: float
 
 
 async def ground(run: Run) -> Ground:
@@ -57,7 +56,7 @@ async def ground(run: Run) -> Ground:
 
     async def make() -> Ground:
         owner, other = await together(run.people.signed_in(), run.people.signed_in())
-        upload = await announce(run, owner, Payload.of(await document(run, "note", 900)))
+        upload = await upload_complete(run, owner, Payload.of(await document(run, "note", 900)))
         workflow_id = str(uuid.uuid4())
         await ask(run, owner, "What do my documents say?", workflow_id=workflow_id)
         return Ground(owner, other, upload, workflow_id)
@@ -134,13 +133,10 @@ async def idling_is_survived(run: Run) -> None:
     )  # fmt: skip
     seconds = await _idle_seconds(idle)
     for socket in idle.sockets:
-        _check_server_pings(run, idle, socket)
+        _check_server_pings(run, socket)
     within = run.contract.realtime.pong_within_seconds
     await together(*(socket.ping(within=within) for socket in idle.sockets))
-    await put_bytes(run, idle.upload)
-    for socket in idle.sockets:
-        await socket.until(lambda seen: has_ended(run, seen), what="the final event", within=PROCESSING_SECONDS)
-        check_order(events_of(run, idle.upload.job_id, socket.events), run.contract.jobs.statuses, socket.what)
+    await _another_try_is_told(run, idle)
     run.observe("INT-09", "idle_time_survived", seconds, "s", samples=len(idle.sockets))
 
 
@@ -177,12 +173,32 @@ async def _is_closed(
 
 async def _open_idle(run: Run) -> Idle:
     person = await run.people.signed_in()
-    upload = await announce(run, person, Payload.of(await document(run, "note", 902)))
+    upload = await announce(run, person, Payload.of(await document(run, "encrypted", 902)))
     subscriptions = [run.realtime.job(upload.job_id, person.access_token, after=0) for _ in range(IDLE_CONNECTIONS)]
     sockets = [await run.channels.enter_async_context(each) for each in subscriptions]
+    await put_bytes(run, upload)
     for socket in sockets:
-        await socket.until(lambda seen: bool(seen.events), what="the job's first event", within=REFUSED_SECONDS)
-    return Idle(upload, sockets, time.time())
+        await socket.until(lambda seen: has_ended(run, seen), what="the final event", within=PROCESSING_SECONDS)
+    return Idle(upload, sockets)
+
+
+async def _another_try_is_told(run: Run, idle: Idle) -> None:
+    """The user tries the job again: the idle connections tell all of it, as a new one does that begins at the start."""
+    upload, before = idle.upload, len(idle.sockets[0].events)
+    token, final = upload.owner.access_token, run.contract.jobs.final_states
+    await run.client.call("job_retry", path={"job_id": upload.job_id}, token=token)
+    told = []
+    async with run.realtime.job(upload.job_id, token, after=0) as another:
+        for socket in (another, *idle.sockets):
+            await socket.until(
+                lambda seen: len(seen.events) > before and seen.events[-1].data.get("state") in final,
+                what="the final event of another try", within=PROCESSING_SECONDS,
+            )  # fmt: skip
+            told.append([frame.data for frame in socket.events])
+    for socket, events in zip(idle.sockets, told[1:], strict=True):
+        numbers = [event["sequence"] for event in events]
+        if events != told[0] or numbers != list(range(1, len(events) + 1)):
+            raise violation(socket.what, expected=f"after its idle time, as a new one: {told[0]}", seen=events)
 
 
 async def _open_silent(run: Run) -> None:
@@ -196,15 +212,15 @@ async def _idle_seconds(idle: Idle) -> float:
     """How long the connections have carried no application frame; raises AssertionError when one has ended."""
     for socket in idle.sockets:
         if socket.closed is not None:
-            seen = f"{socket.summary()}, {time.time() - idle.opened:.0f} s after it was opened"
+            seen = f"{socket.summary()}, {socket.closed_at - socket.opened:.0f} s after it was opened"
             raise violation(socket.what, expected="to stay open while idle", seen=seen)
     return min(time.time() - socket.application_frames[-1].at for socket in idle.sockets)
 
 
-def _check_server_pings(run: Run, idle: Idle, socket: Socket) -> None:
+def _check_server_pings(run: Run, socket: Socket) -> None:
     every, grace = run.contract.realtime.heartbeat_seconds, run.contract.realtime.pong_within_seconds
-    times = [idle.opened, *socket.pings]
+    times = [socket.opened, *socket.pings]
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     if not all(every - grace <= gap <= every + grace for gap in gaps) or time.time() - times[-1] > every + grace:
-        seen = f"after {', '.join(f'{at - idle.opened:.0f} s' for at in socket.pings) or 'none'}"
+        seen = f"after {', '.join(f'{at - socket.opened:.0f} s' for at in socket.pings) or 'none'}"
         raise violation(f"{socket.what}: pings of the server", expected=f"one every {every:g} s", seen=seen)

@@ -55,6 +55,7 @@ class Followed:
 
     upload: Upload
     frames: dict[Channel, list[Frame]] = field(default_factory=dict)
+    opened: dict[Channel, float] = field(default_factory=dict)  # Unix seconds
     views: list[View] = field(default_factory=list)
     clock: float = 0.0
 
@@ -72,10 +73,11 @@ async def follow(run: Run, person: Person, payload: Payload) -> Followed:
         run.realtime.job_events(upload.job_id, token, after=0) as stream,
     ):
         await together(put_bytes(run, upload), _poll(run, followed))
-        for channel in (socket, stream):
-            await channel.until(lambda seen: has_ended(run, seen), what="the final event", within=5 * LAG_SECONDS)
+        for each in (socket, stream):
+            await each.until(lambda seen: has_ended(run, seen), what="the final event", within=5 * LAG_SECONDS)
         await together(settled(run, socket), settled(run, stream))
-        followed.frames = dict(zip(CHANNELS, (socket.events, stream.events), strict=True))
+        for name, channel in zip(CHANNELS, (socket, stream), strict=True):
+            followed.frames[name], followed.opened[name] = channel.events, channel.opened
     followed.clock = await _clock_ahead(run)
     return followed
 
@@ -145,9 +147,9 @@ def lags(events: Sequence[Event], views: Sequence[View]) -> list[float]:
     return result
 
 
-def ages(events: Sequence[Event], clock: float) -> list[float]:
-    """Seconds, at least, from when each event says that it happened to when it was received."""
-    return [event.at - event.timestamp + clock for event in events]
+def ages(events: Sequence[Event], clock: float, opened: float) -> list[float]:
+    """Seconds, at least, from when each event happened by its own word, the channel being open, to when it came."""
+    return [event.at - max(event.timestamp - clock, opened) for event in events]
 
 
 async def tells_in_time(run: Run, followed: Followed) -> None:
@@ -157,7 +159,8 @@ async def tells_in_time(run: Run, followed: Followed) -> None:
     worst: list[tuple[float, str]] = []
     for channel, frames in followed.frames.items():
         events = events_of(run, followed.upload.job_id, frames)
-        both = zip(events, lags(events, followed.views), ages(events, followed.clock), strict=True)
+        told = ages(events, followed.clock, followed.opened[channel])
+        both = zip(events, lags(events, followed.views), told, strict=True)
         worst += [(max(lag, age), f"'{event.status}' over {channel}") for event, lag, age in both]
     seconds, which = max(worst, default=(float("inf"), "nothing"))
     run.observe("INT-08", "realtime_lag", seconds, "s", samples=len(worst))

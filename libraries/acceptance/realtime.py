@@ -43,12 +43,17 @@ class Frame:
 
 @dataclass
 class Subscription:
-    """What one subscriber received so far; `closed` says how it ended: WebSocket close code, HTTP status, or 0."""
+    """What one subscriber received so far, from when it was `opened` (Unix seconds).
+
+    A channel that ended says how in `closed`: WebSocket close code, HTTP status, or 0.
+    """
 
     what: str
+    opened: float = field(default_factory=time.time)
     frames: list[Frame] = field(default_factory=list)
     pings: list[float] = field(default_factory=list)
     closed: int | None = None
+    closed_at: float = 0.0  # Unix seconds
     reason: str = ""
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition, repr=False)
 
@@ -102,7 +107,7 @@ class Subscription:
     async def end(self, code: int, reason: str = "") -> None:
         async with self._changed:
             if self.closed is None:
-                self.closed, self.reason = code, reason
+                self.closed, self.closed_at, self.reason = code, time.time(), reason
             self._changed.notify_all()
 
 
@@ -201,7 +206,7 @@ class RealtimeClient:
             return
         except (OSError, TimeoutError, websockets.InvalidHandshake) as error:
             raise violation(socket.what, expected="a handshake", seen=f"{type(error).__name__}: {error}") from None
-        socket.connection = connection
+        socket.connection, socket.opened = connection, time.time()
         reader = asyncio.create_task(_read_socket(socket, connection))
         try:
             yield socket
@@ -239,6 +244,7 @@ class RealtimeClient:
                 await subscription.end(response.status_code, response.text[:200])
                 yield subscription
                 return
+            subscription.opened = time.time()
             reader = asyncio.create_task(_read_events(subscription, httpx_sse.EventSource(response)))
             try:
                 yield subscription
