@@ -62,16 +62,20 @@ class Edge:
                     answer.setdefault(name, value)
             await send(message)
 
+        async def take() -> Message:
+            message = await receive()
+            scope["state"]["body_ended"] = not message.get("more_body", False)
+            return message
+
         try:
-            if not self._streams(scope["path"]):
-                receive = await read_body(scope, receive, self._body_bytes)
-            await self._app(scope, receive, mark)
+            streams = self._streams(scope["path"])
+            await self._app(scope, take if streams else await read_body(scope, take, self._body_bytes), mark)
         except errors.ApiError as error:
-            await Refusal(errors.render(error, HTTPConnection(scope)))(scope, receive, mark)
+            await Refusal(errors.render(error, HTTPConnection(scope)))(scope, take, mark)
         except Exception:
             logging.exception("unexpected error")
             if not started:
-                await errors.render(errors.internal(), HTTPConnection(scope))(scope, receive, mark)
+                await errors.render(errors.internal(), HTTPConnection(scope))(scope, take, mark)
 
 
 def identify(headers: Headers) -> str:
@@ -108,10 +112,7 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> Receive:
 
 
 class Refusal(Response):
-    """Answers at once and lets the client finish sending: closing on unread bytes would reset the line and lose the answer.
-
-    Only for a request whose body has not been read to its end.
-    """
+    """Answers at once and lets the client finish sending: to close on unread bytes would reset the line."""
 
     def __init__(self, answer: Response) -> None:
         super().__init__(answer.body, answer.status_code)
@@ -120,7 +121,7 @@ class Refusal(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        drained, more = 0, True
+        drained, more = 0, not scope["state"].get("body_ended")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 while more and drained < DRAIN_BYTES:
