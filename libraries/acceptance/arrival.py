@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from acceptance.client import Answer
 from acceptance.contract import pick
-from acceptance.documents import TestDocument
 from acceptance.errors import violation
 from acceptance.people import Person
+from acceptance.records import nothing_is_left
 from acceptance.run import Run
 from acceptance.uploads import (
     Payload,
@@ -20,15 +21,32 @@ from acceptance.uploads import (
     accepted,
     announce,
     complete,
+    document,
     listed_documents,
     listed_jobs,
     put_bytes,
+    sent,
     status_of_headers_alone,
+    upload_complete,
 )
 from acceptance.waiting import together
 
 CLOCK_SKEW = timedelta(seconds=60)  # between our clock and the deployment's
 MEGABYTE = 1_000_000
+SEED = 11_000  # of the documents of this module
+
+
+async def stored(run: Run, name: str) -> Upload:
+    """A complete document of the catalogue, sent once for all that look at it."""
+
+    async def somebody() -> Person:
+        return await run.people.signed_in()
+
+    async def send() -> Upload:
+        person = await run.once("uploader", somebody)
+        return await upload_complete(run, person, Payload.of(await document(run, name, SEED)))
+
+    return await run.once(f"stored {name}", send)
 
 
 async def whole(run: Run, upload: Upload) -> None:
@@ -126,20 +144,27 @@ async def refused_as_duplicate(run: Run, first: Upload, *, filename: str | None 
     return duplicate
 
 
-async def stays_the_only_one(run: Run, first: Upload, another: Upload) -> None:
-    """While the first is processed and afterwards, under its own name and the other's, the same content is refused.
-
-    Args:
-        first: a document whose bytes were sent.
-        another: a document of the same owner that came later: no refusal may speak of it.
-    """
+async def second_time_is_refused(run: Run, person: Person) -> None:
+    """While a document is processed and afterwards, under its own name and another's, the same content is refused."""
+    first = await sent(run, person, Payload.of(await document(run, "note", SEED)))
     early = await refused_as_duplicate(run, first)
+    # A later document, of which no refusal may speak.
+    another = await sent(run, person, Payload.of(await document(run, "note", SEED + 1)))
     await together(complete(run, first), complete(run, another))
     for filename in (first.payload.filename, another.payload.filename):
         late = await refused_as_duplicate(run, first, filename=filename)
         if late.last_uploaded != early.last_uploaded:
             raise violation("last_uploaded", expected=f"{early.last_uploaded} in each refusal", seen=late.last_uploaded)
     await is_the_only_one(run, first)
+
+
+async def everybody_may_send_it(run: Run, people: Sequence[Person]) -> None:
+    """The same content of several users is no duplicate: each gets a document and a job of their own."""
+    payload = Payload.of(await document(run, "note", SEED))
+    for upload in [await sent(run, person, payload) for person in people]:
+        await complete(run, upload)
+        await whole(run, upload)
+        await is_the_only_one(run, upload)
 
 
 async def is_the_only_one(run: Run, upload: Upload) -> None:
@@ -162,10 +187,11 @@ async def is_the_only_one(run: Run, upload: Upload) -> None:
         )  # fmt: skip
 
 
-async def sent_at_once(run: Run, person: Person, payload: Payload, times: int) -> Upload:
-    """The same content announced so often at the same moment, each under its own name: one is taken, the rest refused."""
+async def sent_at_once(run: Run, person: Person, times: int) -> None:
+    """The same content announced so often at the same moment, each under a name of its own, is taken once."""
+    note = await document(run, "note", SEED)
     begin = time.monotonic()
-    payloads = [Payload(f"{number}-{payload.filename}", payload.data, payload.mime) for number in range(1, times + 1)]
+    payloads = [replace(Payload.of(note), filename=f"{number}-{note.filename}") for number in range(times)]
     answers = await together(
         *(run.client.send("upload", body=each.announcement(), token=person.access_token) for each in payloads)
     )
@@ -184,51 +210,42 @@ async def sent_at_once(run: Run, person: Person, payload: Payload, times: int) -
             raise violation("document_title", expected=winner.filename, seen=title, look=each.look)
     upload = accepted(run, person, winner, answer, begin)
     await put_bytes(run, upload)
-    return await complete(run, upload)
+    await complete(run, upload)
+    await is_the_only_one(run, upload)
 
 
-async def at_limit(run: Run, people: list[Person], document: TestDocument) -> list[Upload]:
+async def at_limit(run: Run, people: Sequence[Person]) -> None:
     """A document of exactly the allowed size goes through every stage and comes back whole, for each of these people.
 
-    Records the throughput of the uploads: all bytes by all seconds between the first byte sent and the answer.
+    Records the throughput of their uploads: all bytes by all seconds until they were answered.
     """
+    largest = Payload.of(await document(run, "at-limit"))
     uploads, seconds = [], 0.0
     for person in people:
-        upload = await announce(run, person, Payload.of(document))
+        upload = await announce(run, person, largest)
         seconds += (await put_bytes(run, upload)).elapsed
         uploads.append(upload)
-    run.observe(
-        "INT-11",
-        "upload_throughput",
-        len(people) * len(document.data) / MEGABYTE / seconds,
-        "MB/s",
-        samples=len(people),
-    )
+    throughput = len(uploads) * len(largest.data) / MEGABYTE / seconds
+    run.observe("INT-11", "upload_throughput", throughput, "MB/s", samples=len(uploads))
     await together(*(_went_through(run, upload) for upload in uploads))
-    return uploads
 
 
-async def refused_over_limit(run: Run, person: Person, document: TestDocument) -> None:
-    """A document one byte over the limit is refused when it is announced; nothing is left of it."""
-    payload = Payload.of(document)
-    errors = run.contract.errors
-    await run.client.call("upload", body=payload.announcement(), token=person.access_token, status=errors.too_large)
-    for kind, left in ("documents", await listed_documents(run, person)), ("jobs", await listed_jobs(run, person)):
-        if left:
-            raise violation(f"{kind} after the refusal", expected="none", seen=left)
+async def refused_over_limit(run: Run, person: Person) -> None:
+    """A document one byte over the limit is refused when it is announced, and nothing is left of it."""
+    body = Payload.of(await document(run, "over-limit")).announcement()
+    async with nothing_is_left(run, person):
+        await run.client.call("upload", body=body, token=person.access_token, status=run.contract.errors.too_large)
 
 
-async def refused_before_its_bytes(run: Run, person: Person, document: TestDocument, length: int) -> Upload:
-    """The signed address of a small document refuses a larger one by its headers alone, then takes the right one."""
-    upload = await announce(run, person, Payload.of(document))
-    status, expected = await status_of_headers_alone(upload.signed_url, length), run.contract.errors.wrong_bytes
+async def refused_before_its_bytes(run: Run, person: Person) -> None:
+    """The signed address of a small document refuses one over the limit by its headers alone, then takes its own."""
+    upload = await announce(run, person, Payload.of(await document(run, "note", SEED)))
+    too_long = (await run.client.call("limits"))["max_file_size_bytes"] + 1
+    status, expected = await status_of_headers_alone(upload.signed_url, too_long), run.contract.errors.wrong_bytes
     if status != expected:
-        raise violation(
-            f"a PUT of {length} bytes where {len(document.data)} were announced", expected=expected, seen=status
-        )
+        raise violation(f"the headers of a PUT of {too_long} bytes", expected=f"status {expected}", seen=status)
     await put_bytes(run, upload)
     await _went_through(run, upload)
-    return upload
 
 
 async def _went_through(run: Run, upload: Upload) -> None:

@@ -55,6 +55,13 @@ class Ignored(Data):
     headers: dict[str, str]
 
 
+class Sound(Data):
+    """A JSON body by our words in which nothing is wrong, and the name of the status that answers it."""
+
+    answer: str
+    body: dict[str, Any]
+
+
 class Nonsense(Data):
     """Everything in `variables/nonsense.yaml`; its comments say what each part means."""
 
@@ -64,7 +71,7 @@ class Nonsense(Data):
     content_types: list[str]
     ignored: Ignored
     parameters: dict[str, Parameters]
-    sound: dict[str, dict[str, Any]]
+    sound: dict[str, Sound]
     kept_filenames: dict[str, Any]
 
     def gaps(self, contract: Contract) -> list[str]:
@@ -75,17 +82,24 @@ class Nonsense(Data):
                 lines += _differences(f"parameters.{name}.{where}", words, set(getattr(self.parameters[name], where)))
             used = {kind.removeprefix(OPTIONAL) for _, _, kind in self._words(name)}
             lines += [f"parameters.{name}: there is no kind '{kind}'" for kind in sorted(used - self.kinds.keys())]
-            if contract.route(name).body and name not in self.sound:
-                lines.append(f"sound.{name}: missing")
+        with_body = {name for name, route in contract.routes.items() if route.body}
+        lines += _differences("sound", with_body, set(self.sound))
         known = {word for word, status in contract.errors if isinstance(status, int)}
         known |= {word for route in contract.routes.values() for word in route.refuses}
         for name, rule in self.kinds.items():
             lines += [f"kinds.{name}: the contract has no refusal '{word}'" for word in sorted(rule.refusals - known)]
+        for name, sound in self.sound.items():
+            if sound.answer not in known | {"success"}:
+                lines.append(f"sound.{name}: the contract has no status '{sound.answer}'")
         return lines
 
-    def sound_body(self, route: str, run: str) -> dict[str, Any]:
-        """A body by our words in which nothing is wrong."""
-        body = self.sound.get(route, {})
+    def sound_case(self, contract: Contract, route: str, run: str) -> Case:
+        """The call in which nothing is wrong, so that whatever refuses the others refuses what is wrong with them."""
+        status = _status(contract, route, self.sound[route].answer)
+        return Case(route, "nothing is wrong", status, body=self._sound_body(route, run))
+
+    def _sound_body(self, route: str, run: str) -> dict[str, Any]:
+        body = self.sound[route].body if route in self.sound else {}
         return {word: value.replace("{run}", run) if isinstance(value, str) else value for word, value in body.items()}
 
     def cases(self, contract: Contract, route: str, sound_path: Mapping[str, str], run: str) -> list[Case]:
@@ -102,7 +116,7 @@ class Nonsense(Data):
             raise ConfigurationError([f"variables/nonsense.yaml: {gap}" for gap in gaps])
         entry = contract.route(route)
         own = {word: sound_path[word] for word in self.parameters[route].path}
-        sound = self.sound_body(route, run)
+        sound = self._sound_body(route, run)
         made = [
             case
             for where, word, kind in self._words(route)
@@ -212,6 +226,8 @@ def _split(kind: Kind, entry: Any) -> tuple[Any, str]:
 
 
 def _status(contract: Contract, route: str, refusal: str) -> int:
+    if refusal == "success":
+        return contract.route(route).success
     status = getattr(contract.errors, refusal, None)
     return status if isinstance(status, int) else contract.refused(route, refusal)
 

@@ -98,6 +98,13 @@ async def put_bytes(run: Run, upload: Upload, data: bytes | None = None, *, stat
     )
 
 
+async def sent(run: Run, person: Person, payload: Payload) -> Upload:
+    """Announce a document and send its bytes."""
+    upload = await announce(run, person, payload)
+    await put_bytes(run, upload)
+    return upload
+
+
 async def job_of(run: Run, upload: Upload) -> Answer:
     """The job as REST shows it to its owner."""
     return await run.client.call("job", path={"job_id": upload.job_id}, token=upload.owner.access_token)
@@ -132,9 +139,7 @@ async def complete(run: Run, upload: Upload, *, within: float = PROCESSING_SECON
 
 async def upload_complete(run: Run, person: Person, payload: Payload, *, within: float = PROCESSING_SECONDS) -> Upload:
     """Announce, send and follow a document until it is complete."""
-    upload = await announce(run, person, payload)
-    await put_bytes(run, upload)
-    return await complete(run, upload, within=within)
+    return await complete(run, await sent(run, person, payload), within=within)
 
 
 async def delete(run: Run, upload: Upload) -> None:
