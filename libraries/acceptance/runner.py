@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from acceptance import closing, preflight
+from acceptance import consistency, preflight
 from acceptance.child import handling, run_child
 from acceptance.criteria import Criteria, read_criteria
 from acceptance.deployment import PROJECT, OpenDeployment, open_deployment
@@ -229,7 +229,7 @@ def _run_suites(opened: OpenDeployment, request: Request, recorder: Recorder, pr
 def _closing(observer: Run, recorder: Recorder) -> None:
     name = OWN_CHECKS["INT-14"][0]
     try:
-        observer.wait(closing.consistency(observer), within=CLOSING_SECONDS)
+        observer.wait(consistency.check(observer), within=CLOSING_SECONDS)
     except CapabilityMissing as error:
         recorder.test(name=name, criteria=["INT-14"], status="SKIP", cause="capability", message=str(error))
     except AssertionError as error:
