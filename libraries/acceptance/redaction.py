@@ -11,7 +11,9 @@ from urllib.parse import quote
 
 MASK = "<redacted>"
 PREFIX = 16  # so many first characters of a secret identify it, where a log cut the rest off
+START = 6  # shorter texts are no secrets
 _TOKEN = r"[\w\-.~+/%=]"
+_TOKENS = re.compile(rf"{_TOKEN}*")
 _PATTERNS = re.compile(
     r"(?P<keep>"
     r"(?:authorization|proxy-authorization|cookie|set-cookie|apikey|x-api-key)['\"]?\s*[:=]\s*['\"]?(?:bearer\s+|basic\s+)?"
@@ -28,33 +30,36 @@ class Redactor:
     """Knows the secrets of the run, and cleans text of them in every form in which they are written."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a signal may be logged while a pattern is made
-        self._forms: set[str] = set()
-        self._known: re.Pattern[str] | None = None
+        self._lock = threading.RLock()  # a signal may be logged while a secret is registered
+        self._known: dict[str, tuple[str, ...]] = {}  # first characters -> forms that begin so, the longest first
 
     def register(self, secret: str) -> str:
         """Have `secret` hidden from now on, also as base64, URL-quoted and JSON text; returns it."""
-        if len(secret) >= 6:
+        if len(secret) >= START:
             with self._lock:
-                before = len(self._forms)
-                self._forms.update(_forms(secret))
-                if len(self._forms) != before:
-                    self._known = None
+                for form in _forms(secret):
+                    others = self._known.get(form[:START], ())
+                    if form not in others:
+                        self._known[form[:START]] = tuple(sorted((*others, form), key=len, reverse=True))
         return secret
 
     def clean(self, text: str) -> str:
         """`text` without any secret, registered or of a well-known shape."""
-        known = self._pattern()
-        if known is not None:
-            text = known.sub(MASK, text)
-        return _PATTERNS.sub(lambda match: (match["keep"] or "") + MASK, text)
+        return _PATTERNS.sub(lambda match: (match["keep"] or "") + MASK, "".join(self._without_known(text)))
 
-    def _pattern(self) -> re.Pattern[str] | None:
-        with self._lock:
-            if self._known is None and self._forms:
-                longest_first = sorted(self._forms, key=len, reverse=True)
-                self._known = re.compile("|".join(map(_expression, longest_first)))
-            return self._known
+    def _without_known(self, text: str) -> Iterator[str]:
+        """The text in pieces. A run registers hundreds of secrets one by one: a pattern of all is slow to make."""
+        known, done, at, last = self._known, 0, 0, len(text) - START
+        while at <= last:
+            forms = known.get(text[at : at + START])
+            end = next((end for form in forms if (end := _end(form, text, at))), 0) if forms else 0
+            if end:
+                yield text[done:at]
+                yield MASK
+                done = at = end
+            else:
+                at += 1
+        yield text[done:]
 
 
 def _forms(secret: str) -> Iterator[str]:
@@ -70,7 +75,11 @@ def _forms(secret: str) -> Iterator[str]:
             yield inner.replace("+", "-").replace("/", "_")
 
 
-def _expression(form: str) -> str:
-    if len(form) <= PREFIX:
-        return re.escape(form)
-    return rf"{re.escape(form)}|{re.escape(form[:PREFIX])}{_TOKEN}*"
+def _end(form: str, text: str, at: int) -> int:
+    """Where a form that begins here ends, whole or cut off after so much that it is known; 0 where none begins."""
+    if text.startswith(form, at):
+        return at + len(form)
+    if len(form) > PREFIX and text.startswith(form[:PREFIX], at):
+        rest = _TOKENS.match(text, at + PREFIX)
+        return rest.end() if rest else 0
+    return 0
