@@ -67,10 +67,10 @@ class SessionLibrary:
         """No refresh token of it works, and no access token where the deployment revokes those."""
         the_run().wait(sessions.session_is_over(the_run(), held(name)), within=WITHIN)
 
-    @keyword("every token of ${name} was new")
-    def every_token_was_new(self, name: str) -> None:
-        """No token was given twice."""
-        sessions.all_tokens_differ(held(name))
+    @keyword("each refresh token of ${name} was new")
+    def each_refresh_token_was_new(self, name: str) -> None:
+        """None was given twice."""
+        sessions.refresh_tokens_differ(held(name))
 
     @keyword("the refresh tokens that ${name} used are refused")
     def used_tokens_are_refused(self, name: str) -> None:
@@ -111,6 +111,11 @@ class SessionLibrary:
     def shortest_strong_password_is_accepted(self) -> None:
         """A strong password of the least length that the contract states opens an account."""
         the_run().wait(accounts.shortest_password_is_accepted(the_run()))
+
+    @keyword
+    def nearly_right_password_is_refused(self) -> None:
+        """One that differs in case, in blanks or in the last letters of a long password is a wrong one."""
+        the_run().wait(accounts.nearly_right_password_is_refused(the_run()))
 
     @keyword("registering the address of ${name} again reveals nothing")
     def registering_again_reveals_nothing(self, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 import statistics
 import time
 from collections.abc import Sequence
@@ -42,14 +43,7 @@ class _End:
 
 async def session_is_of(run: Run, person: Person) -> None:
     """The session that a person holds is theirs: its claims, its lifetime and every instance's answer say so."""
-    claims = claims_of(person.access_token)
-    if claims.get("sub") != person.user_id:
-        raise violation("access token", expected=f"the subject {person.user_id}", seen=claims.get("sub"))
-    if "iat" in claims and abs(claims["exp"] - claims["iat"] - person.expires_in) > ROUNDING_SECONDS:
-        lives = claims["exp"] - claims["iat"]
-        raise violation(
-            "access token", expected=f"a lifetime of {person.expires_in:g} s (expires_in)", seen=f"{lives} s"
-        )
+    _check_claims(person)
     own = (person.user_id, person.email)
     for answer in await together(*(run.client.call("user", token=person.access_token) for _ in range(READS))):
         if (seen := (answer["user_id"], answer["email"])) != own:
@@ -59,6 +53,7 @@ async def session_is_of(run: Run, person: Person) -> None:
 async def ends_when_it_says(run: Run) -> None:
     """A short session lives until it had said, and not longer."""
     end = await run.once("expired session", lambda: _observed_end(run))
+    _check_claims(end.person)
     says = end.person.expires_in
     run.observe("INT-01", "session_lived", end.seconds, "s")
     run.observe("INT-01", "session_expires_in", says, "s")
@@ -104,6 +99,17 @@ async def shortest_password_is_accepted(run: Run) -> None:
     person.password = person.password[: run.contract.limits.password_characters]
     await run.people.register(person)
     await session_is_of(run, person)
+
+
+async def nearly_right_password_is_refused(run: Run) -> None:
+    """A password that differs from the right one only a little is wrong: in case, in blanks, or in its last letters."""
+    person = run.people.stranger()
+    person.password = run.redactor.register(f"Aa1!{secrets.token_urlsafe(72)}")  # longer than some hashes look
+    await run.people.register(person)
+    right = person.password
+    for wrong in ("", right[:-1], right + "x", right[:-1] + chr(ord(right[-1]) ^ 1), right.swapcase(), f" {right} "):
+        await _expect_refusal(run, "login", replace(person, password=wrong), "invalid_credentials")
+    await run.people.sign_in(person)
 
 
 async def known_address_reveals_nothing(run: Run, person: Person) -> None:
@@ -172,9 +178,18 @@ async def all_sign_in_at_once(run: Run, number: int) -> None:
     await together(*(session_is_of(run, person) for person in people))
 
 
+def _check_claims(person: Person) -> None:
+    claims = claims_of(person.access_token)
+    if claims.get("sub") != person.user_id:
+        raise violation("access token", expected=f"the subject {person.user_id}", seen=claims.get("sub"))
+    lives = claims.get("exp", 0) - claims.get("iat", 0)
+    if abs(lives - person.expires_in) > ROUNDING_SECONDS:
+        raise violation("access token", expected=f"to live {person.expires_in:g} s (expires_in)", seen=f"{lives} s")
+
+
 async def _observed_end(run: Run) -> _End:
     person = await run.people.signed_in(access_token_seconds=SHORT_SECONDS)
-    await session_is_of(run, person)
+    await run.client.call("user", token=person.access_token)
 
     async def look() -> _End:
         answer = await run.client.send("user", token=person.access_token)

@@ -53,6 +53,15 @@ def forgeries(kind: str, of: Genuine) -> list[Credential]:
     return [Credential(kind, made, token) for made, token in makers[kind]()]
 
 
+def forged(token: str) -> Iterator[tuple[str, str]]:
+    """What can be made of any signed token without its key, and how it was made."""
+    if token.count(".") == 2:
+        yield from _wrong_signatures(token)
+        yield from _unsigned(token)
+    else:
+        yield "one letter changed", _changed(token)
+
+
 def claims_of(token: str) -> dict[str, Any]:
     """The claims of an access token, unverified; raises AssertionError for what is not a signed JSON Web Token."""
     return _decoded(_parts(token)[1])
@@ -70,12 +79,7 @@ def _garbage(of: Genuine) -> Iterator[tuple[str, str]]:
 
 def _wrong_signatures(token: str) -> Iterator[tuple[str, str]]:
     header, claims, signature = _parts(token)
-    middle = len(signature) // 2
-    changed = "A" if signature[middle] != "A" else "B"
-    yield (
-        "one letter of the signature changed",
-        f"{header}.{claims}.{signature[:middle]}{changed}{signature[middle + 1 :]}",
-    )
+    yield "one letter of the signature changed", f"{header}.{claims}.{_changed(signature)}"
     yield "claims of another user under the old signature", f"{header}.{_with(claims, sub=ANOTHER_USER)}.{signature}"
     yield "a later expiry under the old signature", f"{header}.{_with(claims, exp=_later(claims))}.{signature}"
     hs256 = _with(header, alg="HS256")
@@ -93,6 +97,11 @@ def _unsigned(token: str) -> Iterator[tuple[str, str]]:
         yield f"alg '{algorithm}' without a signature", f"{_with(header, alg=algorithm)}.{claims}."
     yield "alg 'none' with the old signature", f"{_with(header, alg='none')}.{claims}.{signature}"
     yield "no alg at all", f"{_encoded({'typ': 'JWT'})}.{claims}."
+
+
+def _changed(text: str) -> str:
+    middle = len(text) // 2  # the last letter may hold bits that do not count
+    return text[:middle] + ("A" if text[middle] != "A" else "B") + text[middle + 1 :]
 
 
 def _parts(token: str) -> tuple[str, str, str]:

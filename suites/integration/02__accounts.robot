@@ -43,6 +43,10 @@ The Shortest Strong Password Is Accepted
     [Metadata]    Criterion    INT-01
     Shortest Strong Password Is Accepted
 
+A Nearly Right Password Is Refused
+    [Metadata]    Criterion    INT-01
+    Nearly Right Password Is Refused
+
 Wrong Password And Unknown User Look The Same
     [Metadata]    Criterion    INT-01
     Given Alice is signed in
@@ -57,7 +61,7 @@ Refreshing Gives New Tokens And The Used Ones Stop
     [Metadata]    Criterion    INT-02
     Given Alice is signed in
     When Alice refreshes the session 3 times
-    Then every token of Alice was new
+    Then each refresh token of Alice was new
     And the session is Alice's own
     And the refresh tokens that Alice used are refused
 
