@@ -27,13 +27,11 @@ from sandbox.app.tokens import Identity
 MESSAGE_CHARACTERS: Final = 4000
 EMBED_SECONDS: Final = 2.5
 WHOLE_SECONDS: Final = 8.0
-
 BEGIN_WORKFLOW: Final = """
     insert into app.workflows (id, user_id) values (%(workflow_id)s, %(user_id)s)
-      on conflict (id) do update set user_id = excluded.user_id where workflows.user_id = excluded.user_id returning id"""
-
+      on conflict (id) do update set user_id = excluded.user_id where workflows.user_id = excluded.user_id
+      returning id"""
 END_WORKFLOW: Final = "update app.workflows set conversation_id = %(conversation_id)s where id = %(workflow_id)s"
-
 STEPS: Final = {
     "received": ("Your question has arrived.", 0.1),
     "retrieving": ("Your documents are being searched.", 0.3),
@@ -96,7 +94,7 @@ class Work:
     responses={200: {"content": {"text/event-stream": {}}}, **errors.responses(401, 404, 413, 422, 503)},
 )
 async def chat(question: Question, request: Request, user: User, services: Uses) -> Response:
-    """Ask. With `Accept: text/event-stream` the answer comes as events `delta` {text} and, with the whole of it, `done`."""
+    """Ask. With `Accept: text/event-stream` it comes as events `delta` {text} and at last `done` with the whole."""
     work = Work(question.message, question.conversation_id or uuid4(), question.workflow_id or uuid4(), user, services)
     await services.database.transaction(lambda session: begin(session, work, question.conversation_id is not None))
     pieces = respond(work)
@@ -120,14 +118,22 @@ async def begin(session: Session, work: Work, continues: bool) -> None:
 
 async def respond(work: Work) -> AsyncIterator[str]:
     """The answer bit by bit; whatever goes wrong ends the workflow too."""
+    deadline = asyncio.get_running_loop().time() + WHOLE_SECONDS
     try:
-        async with asyncio.timeout(WHOLE_SECONDS):
+        async with asyncio.timeout_at(deadline):
             history = await prepare(work)
-            async for piece in work.services.model.answer(answering.prompt(work.question, work.passages, history)):
-                work.model = piece.model or work.model
-                if shown := work.citations.feed(piece.text):
-                    work.text += shown
-                    yield shown
+        pieces = work.services.model.answer(answering.prompt(work.question, work.passages, history))
+        while True:
+            async with asyncio.timeout_at(
+                deadline
+            ):  # around each step: a stream goes on in another task than it began in
+                piece = await anext(pieces, None)
+            if piece is None:
+                break
+            work.model = piece.model or work.model
+            if shown := work.citations.feed(piece.text):
+                work.text += shown
+                yield shown
         if rest := work.citations.finish():
             work.text += rest
             yield rest

@@ -17,27 +17,22 @@ from sandbox.app.database import Row, Session
 
 TITLE_CHARACTERS: Final = 80
 TURNS_REMEMBERED: Final = 12
-
 OWN_CONVERSATIONS: Final = """
     select c.id as conversation_id, c.title, c.created_at, c.updated_at, count(m.id) as messages
       from app.conversations c left join app.messages m on m.conversation_id = c.id
       where c.user_id = %(user_id)s group by c.id order by c.updated_at desc, c.id"""
-
 OWN_CONVERSATION: Final = "select from app.conversations where id = %(conversation_id)s and user_id = %(user_id)s"
-
 DELETE_OWN: Final = (
     "delete from app.conversations where id = %(conversation_id)s and user_id = %(user_id)s returning id"
 )
-
 HISTORY: Final = """
     select role, content from (
-      select id, role, content from app.messages where conversation_id = %(conversation_id)s order by id desc limit %(turns)s
+      select id, role, content from app.messages where conversation_id = %(conversation_id)s
+        order by id desc limit %(turns)s
     ) as latest order by id"""
-
 KEEP_CONVERSATION: Final = """
     insert into app.conversations (id, user_id, title) values (%(conversation_id)s, %(user_id)s, %(title)s)
       on conflict (id) do update set updated_at = now()"""
-
 ADD_MESSAGE: Final = """
     insert into app.messages (conversation_id, role, content, sources)
       values (%(conversation_id)s, %(role)s, %(content)s, %(sources)s)"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
@@ -17,6 +17,7 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 OPERATION_SECONDS: Final = 4.0
+CHECK_SECONDS: Final = 5.0
 CONNECTION: Final[dict[str, Any]] = {
     "autocommit": True,
     "row_factory": dict_row,
@@ -92,6 +93,18 @@ class Database:
             return await bounded(run(), OPERATION_SECONDS)
         except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError) as error:
             raise Unavailable("database") from error
+
+
+async def listen(dsn: str, application: str, channel: LiteralString) -> AsyncGenerator[str, None]:
+    """What is notified on a channel, after an empty text once it is listened to. LISTEN needs a session of its own."""
+    connection = await psycopg.AsyncConnection.connect(dsn, **CONNECTION, application_name=application)
+    async with connection:
+        await connection.execute(f"listen {channel}")
+        yield ""
+        while True:
+            async for notification in connection.notifies(timeout=CHECK_SECONDS):
+                yield notification.payload
+            await asyncio.wait_for(connection.execute("select 1"), CHECK_SECONDS)  # a dead line says nothing by itself
 
 
 async def bounded(work: Coroutine[Any, Any, T], seconds: float) -> T:

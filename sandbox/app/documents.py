@@ -17,16 +17,12 @@ from sandbox.app.database import Row
 from sandbox.app.progress import JobState, Progress, progress
 from sandbox.app.tokens import Identity
 
-OWN_DOCUMENTS: Final = """
-    select d.id, d.filename, d.bytes_len, d.mime, d.sha256, d.created_at, j.id as job_id, j.status, j.state
-      from app.documents d join app.jobs j on j.document_id = d.id
-      where d.user_id = %(user_id)s order by d.created_at desc, d.id"""
-
-OWN_DOCUMENT: Final = """
-    select d.id, d.filename, d.bytes_len, d.mime, d.sha256, d.created_at, d.storage_path, d.stored_at, j.id as job_id, j.status, j.state
-      from app.documents d join app.jobs j on j.document_id = d.id
-      where d.id = %(document_id)s and d.user_id = %(user_id)s"""
-
+DOCUMENT: Final = """
+    select d.id as document_id, j.id as job_id, d.filename, d.bytes_len, d.mime, d.sha256, d.created_at, d.storage_path,
+        d.stored_at, j.status, j.state
+      from app.documents d join app.jobs j on j.document_id = d.id """
+OWN_DOCUMENTS: Final = f"{DOCUMENT} where d.user_id = %(user_id)s order by d.created_at desc, d.id"
+OWN_DOCUMENT: Final = f"{DOCUMENT} where d.id = %(document_id)s and d.user_id = %(user_id)s"
 DELETE_DOCUMENT: Final = "delete from app.documents where id = %(document_id)s"
 """Job, events, chunks and vectors go with it."""
 
@@ -99,7 +95,4 @@ async def own(document_id: UUID, user: Identity, services: Services) -> Row:
 
 
 def view(row: Row) -> Document:
-    return Document(document_id=row["id"], progress=progress(row["status"]), **{name: row[name] for name in SHOWN})
-
-
-SHOWN: Final = ("job_id", "filename", "bytes_len", "mime", "sha256", "status", "state", "created_at")
+    return Document(**row, progress=progress(row["status"]))

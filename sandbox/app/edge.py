@@ -1,4 +1,4 @@
-"""What every request passes before it reaches a route: an identifier, a bound on its body, and an answer whatever happens."""
+"""What every request passes before its route: an identifier, a bound on its body, and an answer whatever happens."""
 
 from __future__ import annotations
 
@@ -29,12 +29,11 @@ DRAIN_BYTES: Final = 32 * 1024 * 1024
 DRAIN_SECONDS: Final = 5.0
 BODY_SECONDS: Final = 30.0
 HEADERS: Final = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
-
 _traceparent: Final[ContextVar[str | None]] = ContextVar("traceparent", default=None)
 
 
 class Edge:
-    """Wraps an application. Bodies over `body_bytes` get 413; `streams` says for which paths the route reads the body itself."""
+    """Wraps an application. Bodies over `body_bytes` get 413; where `streams` says so, the route reads them."""
 
     def __init__(self, app: ASGIApp, body_bytes: int, streams: Callable[[str], bool] = lambda path: False) -> None:
         self._app, self._body_bytes, self._streams = app, body_bytes, streams

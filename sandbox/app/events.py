@@ -1,4 +1,4 @@
-"""What happened, numbered without a gap: written in the transaction of the change itself, and told to all API instances at its end."""
+"""What happened, numbered without a gap: written in the transaction of the change, and told to all API instances."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from sandbox.app.progress import progress
 
 MOVE: Final = """
     with moved as (
-      update app.jobs set status = %(status)s, state = %(state)s, sequence = sequence + 1, updated_at = clock_timestamp(),
-          last_error = %(error)s, failures = 0
+      update app.jobs set status = %(status)s, state = %(state)s, sequence = sequence + 1, last_error = %(error)s,
+          failures = 0, updated_at = clock_timestamp()
         where id = %(job_id)s and (%(lease)s::uuid is null or lease = %(lease)s)
         returning id, sequence, status, state, updated_at
     ), recorded as (
       insert into app.job_events (job_id, sequence, status, state, at) select * from moved returning job_id
     ) select pg_notify('events', 'job:' || job_id) from recorded"""
-
 RECORD_WORKFLOW: Final = """
     with numbered as (
       update app.workflows set sequence = sequence + 1 where id = %(workflow_id)s returning id, sequence
@@ -28,12 +27,12 @@ RECORD_WORKFLOW: Final = """
       insert into app.workflow_events (workflow_id, sequence, type, body)
         select id, sequence, %(type)s, %(body)s from numbered returning workflow_id
     ) select pg_notify('events', 'workflow:' || workflow_id) from recorded"""
-
 JOB_EVENTS_AFTER: Final = """
-    select job_id, sequence, status, state, at from app.job_events where job_id = %(key)s and sequence > %(after)s order by sequence"""
-
+    select job_id, sequence, status, state, at from app.job_events
+      where job_id = %(key)s and sequence > %(after)s order by sequence"""
 WORKFLOW_EVENTS_AFTER: Final = """
-    select sequence, type, body, at from app.workflow_events where workflow_id = %(key)s and sequence > %(after)s order by sequence"""
+    select sequence, type, body, at from app.workflow_events
+      where workflow_id = %(key)s and sequence > %(after)s order by sequence"""
 
 
 async def publish(

@@ -19,7 +19,6 @@ from sandbox.app.errors import Unavailable
 CHECK_SECONDS: Final = 1.5
 KEPT_SECONDS: Final = 1.0
 MOST_HEARTBEAT_AGE_SECONDS: Final = 5.0
-
 WORKERS: Final = """
     select id, build, extract(epoch from clock_timestamp() - at)::float as heartbeat_age_seconds from app.workers
       where at > now() - interval '1 hour' order by at desc, id"""

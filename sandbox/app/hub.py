@@ -1,4 +1,4 @@
-"""Tells the subscribers of one API instance that something new is in the database. They read it there, so nothing is lost here."""
+"""Tells the subscribers of one API instance that there is something new in the database, where they read it."""
 
 from __future__ import annotations
 
@@ -11,73 +11,41 @@ from typing import Final
 import psycopg
 
 from sandbox import logs
-from sandbox.app.database import CONNECTION, bounded
+from sandbox.app import database
 
-CHANNEL: Final = "events"
-CHECK_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 0.5
 
 
-class Signal:
-    """Wakes one subscriber."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def set(self) -> None:
-        self._event.set()
-
-    async def wait(self, seconds: float) -> None:
-        """Return when something new may be there, at the latest after this time."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._event.wait()
-        self._event.clear()
-
-
 class Hub:
-    """Listens on one connection of its own: LISTEN needs a session, which a pooler does not give."""
+    """The subscribers, and the one connection that listens for them."""
 
     def __init__(self, dsn: str, application: str) -> None:
         self._dsn, self._application = dsn, application
-        self._signals: dict[str, set[Signal]] = defaultdict(set)
+        self._subscribers: dict[str, set[asyncio.Event]] = defaultdict(set)
 
     @contextlib.contextmanager
-    def subscribe(self, key: str) -> Iterator[Signal]:
-        """A signal for `job:<id>` or `workflow:<id>`."""
-        signal = Signal()
-        self._signals[key].add(signal)
+    def subscribe(self, key: str) -> Iterator[asyncio.Event]:
+        """Set whenever there may be something new for `job:<id>` or `workflow:<id>`."""
+        event = asyncio.Event()
+        self._subscribers[key].add(event)
         try:
-            yield signal
+            yield event
         finally:
-            self._signals[key].discard(signal)
-            if not self._signals[key]:
-                del self._signals[key]
+            self._subscribers[key].discard(event)
+            if not self._subscribers[key]:
+                del self._subscribers[key]
 
     def notify(self, key: str) -> None:
-        for signal in self._signals.get(key, ()):
-            signal.set()
+        for event in self._subscribers.get(key, ()):
+            event.set()
 
     async def run(self) -> None:
-        """Listen, and connect again whenever the line is gone."""
+        """Listen, and connect again whenever the line is gone; meanwhile anything may have happened."""
         while True:
             try:
-                await self._listen()
-            except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError) as error:
+                async for key in database.listen(self._dsn, self._application, "events"):
+                    for changed in [key] if key else list(self._subscribers):
+                        self.notify(changed)
+            except (psycopg.Error, TimeoutError) as error:
                 logs.log("listener lost", cause=repr(error))
             await asyncio.sleep(RETRY_SECONDS)
-
-    async def _listen(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(self._dsn, **CONNECTION, application_name=self._application)
-        async with connection:
-            await connection.execute(f"listen {CHANNEL}")
-            for key in list(self._signals):
-                self.notify(key)
-            while True:
-                async for notification in connection.notifies(timeout=CHECK_SECONDS):
-                    self.notify(notification.payload)
-                await bounded(_check(connection), CHECK_SECONDS)
-
-
-async def _check(connection: psycopg.AsyncConnection[object]) -> None:
-    await connection.execute("select 1")

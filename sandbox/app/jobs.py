@@ -14,31 +14,26 @@ from sandbox.app.access import User, Uses
 from sandbox.app.database import Row, Session
 from sandbox.app.progress import JobState, Progress, progress
 
-OWN_JOBS: Final = """
-    select j.*, count(*) over () as total from app.jobs j join app.documents d on d.id = j.document_id
-      where d.user_id = %(user_id)s and (%(state)s::text is null or j.state = %(state)s)
-      order by j.created_at desc, j.id limit %(limit)s offset %(offset)s"""
-
+JOB: Final = """
+    select j.id as job_id, j.document_id, j.status, j.state, j.retry_count, j.last_error, j.updated_at,
+        count(*) over () as total
+      from app.jobs j join app.documents d on d.id = j.document_id """
+OWN_JOBS: Final = f"""{JOB} where d.user_id = %(user_id)s and (%(state)s::text is null or j.state = %(state)s)
+    order by j.created_at desc, j.id limit %(limit)s offset %(offset)s"""
 COUNT_OWN_JOBS: Final = """
     select count(*) as total from app.jobs j join app.documents d on d.id = j.document_id
       where d.user_id = %(user_id)s and (%(state)s::text is null or j.state = %(state)s)"""
-
-OWN_JOB: Final = """
-    select j.* from app.jobs j join app.documents d on d.id = j.document_id where j.id = %(job_id)s and d.user_id = %(user_id)s"""
-
+OWN_JOB: Final = f"{JOB} where j.id = %(job_id)s and d.user_id = %(user_id)s"
+LOCK_JOB: Final = "select from app.jobs where id = %(job_id)s for update"
 RETRY_NOW: Final = """
-    update app.jobs set run_after = now(), retry_count = retry_count + 1, updated_at = clock_timestamp() where id = %(job_id)s"""
-
-WAKE: Final = "select pg_notify('jobs', %(job_id)s::text)"
-
+    update app.jobs set run_after = now(), retry_count = retry_count + 1, updated_at = clock_timestamp()
+      where id = %(job_id)s returning pg_notify('jobs', id::text)"""
 RETRYABLE_STATES: Final = ("retryable", "deadletter")
 RESUMES_FROM: Final = {
     "failed_parse": "uploaded",
     "failed_chunking": "parse_validated",
     "failed_embedding": "chunks_stored",
 }
-"""Where a failed job takes up its work again."""
-
 MOST_A_PAGE: Final = 100
 MOST_SKIPPED: Final = 2**31 - 1
 
@@ -106,14 +101,14 @@ async def retry(job_id: UUID, user: User, services: Uses) -> Job:
     """Work on a job that failed, or waits for its next try, again and at once."""
 
     async def again(session: Session) -> Row | None:
-        row = await session.one(f"{OWN_JOB} for update of j", job_id=job_id, user_id=user.user_id)
+        await session.one(LOCK_JOB, job_id=job_id)
+        row = await session.one(OWN_JOB, job_id=job_id, user_id=user.user_id)
         if row is None:
             raise errors.not_found("job")
         check_retry(row["state"])
         if row["state"] == "deadletter":
             await events.publish(session, job_id, RESUMES_FROM[row["status"]], "queued")
         await session.one(RETRY_NOW, job_id=job_id)
-        await session.one(WAKE, job_id=job_id)
         return await session.one(OWN_JOB, job_id=job_id, user_id=user.user_id)
 
     row = await services.database.transaction(again)
@@ -132,13 +127,4 @@ def paginate(limit: int, offset: int, shown: int, total: int) -> Pagination:
 
 def view(row: Row) -> Job:
     """A job's row as the API shows it."""
-    return Job(
-        job_id=row["id"],
-        document_id=row["document_id"],
-        status=row["status"],
-        state=row["state"],
-        retry_count=row["retry_count"],
-        progress=progress(row["status"]),
-        last_error=row["last_error"],
-        updated_at=row["updated_at"],
-    )
+    return Job(**row, progress=progress(row["status"]))

@@ -1,4 +1,4 @@
-"""OpenAI, through its official client: embeddings and chat, bounded in time, with one error for all that can go wrong."""
+"""OpenAI, through its official client: embeddings and chat, bounded in time, with one error for all faults."""
 
 from __future__ import annotations
 

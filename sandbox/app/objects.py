@@ -16,7 +16,7 @@ CALL_SECONDS: Final = 4.0
 
 
 class ObjectStorage:
-    """The client of one process. What does not succeed raises Unavailable: the application asks for nothing it may not have."""
+    """The client of one process. What does not succeed raises Unavailable: nothing else can be wrong."""
 
     def __init__(self, settings: Settings) -> None:
         key = settings.service_role_key

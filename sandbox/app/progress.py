@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 JobState = Literal["queued", "working", "retryable", "done", "deadletter"]
 FINAL_STATES: Final = ("done", "deadletter")
-
 TOTAL: Final = {
     "uploaded": 5,
     "failed_parse": 5,

@@ -1,6 +1,6 @@
-"""Jobs and workflows in real time: the same numbered events by WebSocket and by Server-Sent Events, on any API instance.
+"""Jobs and workflows in real time: the same numbered events by WebSocket and Server-Sent Events, on any API instance.
 
-A subscriber reads the database from the last number it has seen; the hub only says when. So replaying is the same as following.
+A subscriber reads the database from the last number it has seen; the hub only says when. So replaying is following.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, LiteralString
@@ -26,7 +26,6 @@ from sandbox.app.tokens import Identity
 
 LOOK_SECONDS: Final = 5.0
 COMMENT_SECONDS: Final = 15.0
-
 OWN_WORKFLOW: Final = "select from app.workflows where id = %(workflow_id)s and user_id = %(user_id)s"
 
 router: Final = APIRouter(tags=["realtime"])
@@ -78,12 +77,14 @@ async def replay(channel: Channel, after: int, services: Services) -> list[dict[
 
 async def follow(channel: Channel, after: int, services: Services) -> AsyncGenerator[list[dict[str, Any]], None]:
     """What came after that number, and then what comes; an empty list now and then, when nothing did."""
-    with services.hub.subscribe(f"{channel.kind}:{channel.key}") as signal:
+    with services.hub.subscribe(f"{channel.kind}:{channel.key}") as changed:
         while True:
+            changed.clear()
             frames = await replay(channel, after, services)
             after = frames[-1]["sequence"] if frames else after
             yield frames
-            await signal.wait(LOOK_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), LOOK_SECONDS)
 
 
 def confirmation(channel: Channel, services: Services) -> dict[str, Any]:

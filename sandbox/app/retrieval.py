@@ -1,4 +1,4 @@
-"""Finds the passages of a user's own documents that a question is about: by meaning, by words, and by the document it names."""
+"""Finds what a question is about in the user's own documents: by meaning, by words, and by the document it names."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ PASSAGES: Final = 8
 WORD_WEIGHT: Final = 0.5
 NAME_WEIGHT: Final = 0.6
 MOST_WORDS: Final = 40
-
 HOLDERS: Final = """
     with asked as (
       select word, plainto_tsquery('english', word) as query from unnest(%(words)s::text[]) as word
         where numnode(plainto_tsquery('english', word)) > 0
     ), own as (
       select d.id, to_tsvector('english', regexp_replace(d.filename, '[^[:alnum:]]+', ' ', 'g')) as name
-        from app.documents d join app.jobs j on j.document_id = d.id where d.user_id = %(user_id)s and j.status = 'complete'
-    ) select o.id as document_id, a.word,
-        o.name @@ a.query or exists (select from app.chunks c where c.document_id = o.id and c.terms @@ a.query) as holds
+        from app.documents d join app.jobs j on j.document_id = d.id
+        where d.user_id = %(user_id)s and j.status = 'complete'
+    ) select o.id as document_id, a.word, o.name @@ a.query
+        or exists (select from app.chunks c where c.document_id = o.id and c.terms @@ a.query) as holds
       from own o cross join asked a"""
 """Which of the question's words each document has, in its name or its text."""
 
@@ -37,7 +37,8 @@ NEAREST: Final = """
         where numnode(plainto_tsquery('english', word)) > 0
     ), scored as (
       select c.id as chunk_id, c.document_id, d.filename as title, left(d.parsed_text, 200) as beginning, c.text,
-          case when vector_dims(v.embedding) = vector_dims(%(vector)s::vector) then 1 - (v.embedding <=> %(vector)s::vector) end as similarity,
+          case when vector_dims(v.embedding) = vector_dims(%(vector)s::vector)
+            then 1 - (v.embedding <=> %(vector)s::vector) end as similarity,
           coalesce((select avg((c.terms @@ a.query)::int) from asked a), 0)::float as words,
           coalesce((%(bonuses)s::jsonb ->> d.id::text)::float, 0) as bonus
         from app.documents d join app.jobs j on j.document_id = d.id
@@ -45,7 +46,7 @@ NEAREST: Final = """
         where d.user_id = %(user_id)s and j.status = 'complete'
     ) select * from scored where similarity is not null
       order by similarity + %(word_weight)s * words + bonus desc, document_id, chunk_id limit %(limit)s"""
-"""Exact search: a user has thousands of passages, not millions, and an approximate index would filter after it has chosen."""
+"""Exact search: a user has thousands of passages, and an approximate index would choose before it filters."""
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,8 @@ from sandbox.app.tokens import Identity
 BAD_TOKEN: Final = 4401
 UNKNOWN: Final = 4404
 SERVER_FAULT: Final = 1011
-
 AUTH_SECONDS: Final = 10.0
 PING_SECONDS: Final = 25.0
-
 PING: Final = {"type": "ping"}
 PONG: Final = {"type": "pong"}
 
@@ -63,7 +61,7 @@ async def workflows(socket: WebSocket, key: str) -> None:
 
 
 async def serve(socket: WebSocket, kind: str, key: str) -> None:
-    """One connection from its handshake to its end. A refusal comes as a close code, which needs an accepted handshake."""
+    """One connection from its handshake to its end; to refuse by a close code it has to be accepted first."""
     await socket.accept()
     services = access.services(socket)
     try:

@@ -16,30 +16,24 @@ from sandbox.app.fields import Body, FileName, Text
 from sandbox.settings import Settings
 
 MIME_TYPES: Final = ["application/pdf"]
-
 LOCK_USER: Final = "select pg_advisory_xact_lock(hashtextextended(%(user_id)s::text, 0))"
-
 DROP_EXPIRED: Final = """
     delete from app.documents
       where user_id = %(user_id)s and sha256 = %(sha256)s and stored_at is null and upload_expires_at < now()"""
-
 DUPLICATE: Final = """
     select filename, coalesce(stored_at, created_at) as last_uploaded from app.documents
       where user_id = %(user_id)s and sha256 = %(sha256)s"""
-
 CONCURRENT_JOBS: Final = """
     select count(*) from app.jobs j join app.documents d on d.id = j.document_id
       where d.user_id = %(user_id)s and j.state in ('queued', 'working', 'retryable')"""
-
 COUNT_UPLOAD: Final = """
     insert into app.daily_uploads (user_id, day, uploads) values (%(user_id)s, (now() at time zone 'utc')::date, 1)
       on conflict (user_id, day) do update set uploads = daily_uploads.uploads + 1
       returning uploads, extract(epoch from day + 1 - (now() at time zone 'utc'))::float as seconds_left"""
-
 INSERT_DOCUMENT: Final = """
     insert into app.documents (id, user_id, filename, bytes_len, mime, sha256, ocr, storage_path, upload_expires_at)
-      values (%(document_id)s, %(user_id)s, %(filename)s, %(bytes_len)s, %(mime)s, %(sha256)s, %(ocr)s, %(path)s, %(expires_at)s)"""
-
+      values (%(document_id)s, %(user_id)s, %(filename)s, %(bytes_len)s, %(mime)s, %(sha256)s, %(ocr)s, %(path)s,
+        %(expires_at)s)"""
 INSERT_JOB: Final = (
     "insert into app.jobs (document_id, status, state) values (%(document_id)s, 'uploaded', 'queued') returning id"
 )
@@ -116,7 +110,7 @@ async def upload(upload: Upload, user: User, services: Uses) -> Accepted:
 
 
 async def admit(session: Session, document: dict[str, Any], services: Services) -> UUID:
-    """Make document and job. The user's lock makes checking and making one step, so two at once cannot both be first."""
+    """Make document and job. The user's lock makes it one step, so two at once cannot both be first."""
     user_id, sha256 = document["user_id"], document["sha256"]
     await session.one(LOCK_USER, user_id=user_id)
     await session.one(DROP_EXPIRED, user_id=user_id, sha256=sha256)

@@ -1,4 +1,4 @@
-"""The parser calls here when a document is parsed. It only makes the worker look earlier: what the worker then asks is the truth."""
+"""The parser calls here when it is done, which only makes the worker look earlier: the truth is what it then asks."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from starlette.requests import Request
 from sandbox.app import errors
 from sandbox.app.access import Uses
 from sandbox.app.database import Row, Session
-from sandbox.app.jobs import WAKE
 
 HEADER: Final = "LC-Signature"
-
 EXISTS: Final = "select from app.jobs where id = %(job_id)s"
-
 WAKE_UP: Final = """
     update app.jobs set run_after = case when waiting then now() else run_after end, woken = true
-      where id = %(job_id)s and status in ('uploaded', 'parse_queued') and state in ('queued', 'working', 'retryable')"""
+      where id = %(job_id)s and status in ('uploaded', 'parse_queued') and state in ('queued', 'working', 'retryable')
+      returning pg_notify('jobs', id::text)"""
 
 router: Final = APIRouter(prefix="/api/upload-pipeline/webhook", tags=["webhook"])
 
@@ -42,7 +40,6 @@ async def llamaparse(job_id: str, request: Request, services: Uses) -> Received:
     async def wake(session: Session) -> Row | None:
         if (row := await session.one(EXISTS, job_id=job)) is not None:
             await session.one(WAKE_UP, job_id=job)
-            await session.one(WAKE, job_id=job)
         return row
 
     if await services.database.transaction(wake) is None:

@@ -25,7 +25,6 @@ from sandbox.supabase import passwords, sessions
 EMAIL: Final = re.compile(
     r"[^\s@\x00-\x1f\x7f\ud800-\udfff]{1,64}@(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 )
-
 FIND_USER: Final = "select * from auth.users where email = %(email)s"
 ADD_USER: Final = """
     insert into auth.users (email, password_hash, app_metadata) values (%(email)s, %(password_hash)s, %(app_metadata)s)

@@ -1,4 +1,4 @@
-"""Passwords: what is strong enough, and argon2id at the least cost that OWASP advises (19 MiB, two passes, one lane)."""
+"""Passwords: what is strong enough, and argon2id at the least cost that OWASP advises (19 MiB, two passes)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ LEAST_CHARACTERS: Final = 8
 COMMON: Final = frozenset(
     {"password1", "password123", "qwerty123", "abc12345", "12345678a", "letmein1", "iloveyou1", "admin123"}
 )
-
 HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-
 NOBODYS: Final = "$argon2id$v=19$m=19456,t=2,p=1$ZLDtGej1iz50KS7NuKOZ6A$CizgpQVLtUDSl5R+vUErqr4XIHkoHZ3//XwnJ2diC78"
 """A hash that no password has: an unknown user takes as long to refuse as a wrong password."""
 

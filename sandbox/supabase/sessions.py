@@ -10,9 +10,7 @@ from sandbox.settings import Settings
 from sandbox.supabase import tokens
 
 BEGIN: Final = "insert into auth.sessions (user_id) values (%(user_id)s) returning id"
-
 ADD_TOKEN: Final = "insert into auth.refresh_tokens (token_hash, session_id) values (%(hash)s, %(session_id)s)"
-
 USE_TOKEN: Final = """
     update auth.refresh_tokens t set used_at = coalesce(t.used_at, clock_timestamp())
       from auth.sessions s join auth.users u on u.id = s.user_id
@@ -22,9 +20,7 @@ USE_TOKEN: Final = """
 """One statement, so that of two who use a token at once only one is its first user."""
 
 REVOKE: Final = "update auth.sessions set revoked_at = now() where id = %(session_id)s and revoked_at is null"
-
 REVOKE_ALL: Final = "update auth.sessions set revoked_at = now() where user_id = %(user_id)s and revoked_at is null"
-
 ACTIVE_USER: Final = """
     select u.* from auth.sessions s join auth.users u on u.id = s.user_id
       where s.id = %(session_id)s and u.id = %(user_id)s and s.revoked_at is null"""

@@ -1,4 +1,4 @@
-"""The storage API (`/storage/v1`), as Supabase speaks it: private buckets, signed uploads, the bytes in the database."""
+"""The storage API (`/storage/v1`), as Supabase speaks it: private objects, signed uploads, bytes in the database."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from sandbox.settings import Settings
 from sandbox.supabase.auth import bearer
 
 SIGNED_UPLOAD: Final = "/object/upload/sign/"
-
 STORE: Final = """
     insert into storage.objects (path, owner, content_type, length, sha256, content)
       values (%(path)s, %(owner)s, %(content_type)s, %(length)s, %(sha256)s, %(content)s)
@@ -33,7 +32,6 @@ FETCH: Final = "select owner, content_type, content from storage.objects where p
 REMOVE: Final = "delete from storage.objects where path = %(path)s"
 LOCK: Final = "select pg_advisory_xact_lock(hashtextextended(%(path)s, 1))"
 IS_USED: Final = "select from storage.objects where path = %(path)s"
-
 CLAIMS: Final = ["url", "owner", "length", "sha256", "content_type", "exp"]
 RECEIVE_SECONDS: Final = 60.0
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 CHUNK_CHARACTERS: Final = 800
-SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+|\n\s*\n\s*")
+SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"'”)\]]*\s+|\n\s*\n\s*")
 
 
 @dataclass(frozen=True)

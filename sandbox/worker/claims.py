@@ -14,7 +14,6 @@ from sandbox.app.database import Database, Session
 LEASE_SECONDS: Final = 5.0
 LONGEST_DELAY_SECONDS: Final = 10.0
 MOST_FAILURES: Final = 60
-
 CLAIM: Final = """
     with next as (
       select j.id from app.jobs j join app.documents d on d.id = j.document_id
@@ -26,24 +25,21 @@ CLAIM: Final = """
         attempts = attempts + case when waiting then 0 else 1 end, waiting = false,
         state = case when state = 'retryable' then 'working' else state end
       from next, app.documents d where j.id = next.id and d.id = j.document_id
-      returning j.id as job_id, j.document_id, j.status, j.lease, j.failures, d.filename, d.mime, d.ocr, d.storage_path"""
-
+      returning j.id as job_id, j.document_id, j.status, j.lease, j.failures,
+        d.filename, d.mime, d.ocr, d.storage_path"""
 EXTEND: Final = (
     "update app.jobs set lease_until = now() + make_interval(secs => %(lease_seconds)s) where lease = any(%(leases)s)"
 )
-
 HOLD: Final = "select from app.jobs where id = %(job_id)s and lease = %(lease)s for update"
-
 WAIT: Final = """
     update app.jobs set waiting = true, woken = false, lease = null, lease_until = null,
         run_after = case when woken then now() else now() + make_interval(secs => %(seconds)s) end
       where id = %(job_id)s and lease = %(lease)s returning run_after <= now() as at_once"""
-
 PUT_OFF: Final = """
-    update app.jobs set state = 'retryable', retry_count = retry_count + 1, failures = failures + 1, last_error = %(error)s,
-        lease = null, lease_until = null, run_after = now() + make_interval(secs => %(seconds)s), updated_at = clock_timestamp()
+    update app.jobs set state = 'retryable', retry_count = retry_count + 1, failures = failures + 1,
+        last_error = %(error)s, lease = null, lease_until = null, updated_at = clock_timestamp(),
+        run_after = now() + make_interval(secs => %(seconds)s)
       where id = %(job_id)s and lease = %(lease)s"""
-
 RELEASE: Final = "update app.jobs set lease = null, lease_until = null where id = %(job_id)s and lease = %(lease)s"
 
 
@@ -99,5 +95,5 @@ async def release(session: Session, claim: Claim) -> None:
 
 
 def backoff(failures: int) -> float:
-    """Seconds until the next try: doubling from half a second, bounded, and spread so that jobs do not come back together."""
+    """Seconds until the next try: doubling, bounded, and spread so that jobs do not come back together."""
     return min(LONGEST_DELAY_SECONDS, 0.5 * 2.0 ** min(failures, 10)) * random.uniform(0.8, 1.2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import psycopg
 
 from sandbox import logs
 from sandbox.app import events
-from sandbox.app.database import CONNECTION, Database, Session
+from sandbox.app.database import Database, Session, listen
 from sandbox.app.errors import Unavailable
 from sandbox.app.model import Model
 from sandbox.app.objects import ObjectStorage
@@ -26,7 +27,6 @@ IDLE_SECONDS: Final = 0.5
 BEAT_SECONDS: Final = 1.0
 SWEEP_BEATS: Final = 5
 GRACE_SECONDS: Final = 3.0
-
 BEAT: Final = """
     insert into app.workers (id, build, at) values (%(id)s, %(build)s, clock_timestamp())
       on conflict (id) do update set build = excluded.build, at = excluded.at"""
@@ -69,10 +69,8 @@ class Worker:
                 await asyncio.wait(self._jobs, timeout=GRACE_SECONDS)
             for task in self._jobs:
                 task.cancel()
-            try:
+            with contextlib.suppress(Unavailable):
                 await self._database.one(LEAVE, id=self._settings.part)
-            except Unavailable:
-                pass
             for tool in (self._tools.parser, self._tools.model, self._tools.objects, self._database):
                 await tool.close()
 
@@ -93,11 +91,8 @@ class Worker:
                 self._jobs[task] = claim
                 task.add_done_callback(self._finished)
                 continue
-            try:
-                async with asyncio.timeout(IDLE_SECONDS):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
             self._wake.clear()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
@@ -116,13 +111,8 @@ class Worker:
 
     async def _listen(self) -> None:
         """Begin at once what is announced; polling finds it a little later without."""
-        connection = await psycopg.AsyncConnection.connect(
-            self._settings.application_dsn, **CONNECTION, application_name=f"{self._settings.part} listener"
-        )
-        async with connection:
-            await connection.execute("listen jobs")
-            async for _ in connection.notifies():
-                self._wake.set()
+        async for _ in listen(self._settings.application_dsn, f"{self._settings.part} listener", "jobs"):
+            self._wake.set()
 
     async def _process(self, claim: Claim) -> None:
         """Carry a job on until it ends, waits, or cannot go on."""
@@ -146,7 +136,7 @@ class Worker:
             await self._put_off(claim, Unavailable("worker"))
 
     async def _put_off(self, claim: Claim, error: Unavailable) -> None:
-        """Try again later, unless that is known to be in vain or has been tried long enough. Without a database the lease runs out."""
+        """Try again later, unless that is in vain or has been tried long enough. Without a database the lease ends."""
         logs.log("job put off", service=error.service, failures=claim.failures, cause=repr(error.__cause__))
         code, message = f"{error.service}_unavailable", f"The {error.service} service is unavailable just now."
         if error.lasting or claim.failures >= claims.MOST_FAILURES:

@@ -1,4 +1,4 @@
-"""LlamaParse, through its official client: hand a document over, ask how it went, and tell lasting refusals from passing faults."""
+"""LlamaParse, through its official client: hand a document over, ask how it went, tell refusals from faults."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from sandbox.settings import Settings
 UPLOAD_SECONDS: Final = 30.0
 ASK_SECONDS: Final = 10.0
 PAGE_BREAK: Final = "\n\n"
-
 REFUSALS: Final = {
     "empty_document": "This document is empty.",
     "not_a_pdf": "This document is not a PDF.",

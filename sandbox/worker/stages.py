@@ -1,6 +1,6 @@
-"""The stages of a document. Each step begins at a status, does its work, and ends with the next status in one transaction.
+"""The stages of a document. Each step begins at a status and ends with the next, in one transaction with its effects.
 
-A step that a dying worker left half done is done again from its beginning, and its effects replace those of the first try.
+A step that a dying worker left half done is done again from its beginning; its effects replace those of the first try.
 """
 
 from __future__ import annotations
@@ -24,27 +24,25 @@ Save = Callable[[Session], Awaitable[None]]
 POLL_SECONDS: Final = 1.0
 EMBED_AT_ONCE: Final = 64
 EMBED_SECONDS: Final = 30.0
-
 SAVE_PARSER_JOB: Final = (
     "update app.documents set parser_job_id = %(parser_job_id)s, parser = null where id = %(document_id)s"
 )
 PARSER_JOB: Final = "select parser_job_id from app.documents where id = %(document_id)s"
 SAVE_TEXT: Final = "update app.documents set parsed_text = %(text)s, parser = %(parser)s where id = %(document_id)s"
 TEXT: Final = "select parsed_text from app.documents where id = %(document_id)s"
-
 DROP_CHUNKS: Final = "delete from app.chunks where document_id = %(document_id)s"
 SAVE_CHUNKS: Final = """
     insert into app.chunks (document_id, ordinal, start_offset, end_offset, text)
-      select %(document_id)s, * from unnest(%(ordinals)s::int[], %(starts)s::int[], %(ends)s::int[], %(texts)s::text[])"""
-
+      select %(document_id)s, *
+        from unnest(%(ordinals)s::int[], %(starts)s::int[], %(ends)s::int[], %(texts)s::text[])"""
 WITHOUT_VECTOR: Final = """
     select c.id, c.text from app.chunks c left join app.vectors v on v.chunk_id = c.id
       where c.document_id = %(document_id)s and v.chunk_id is null order by c.ordinal limit %(most)s"""
 SAVE_VECTORS: Final = """
     insert into app.vectors (chunk_id, model, embedding)
-      select chunk_id, %(model)s, embedding::vector from unnest(%(chunk_ids)s::uuid[], %(embeddings)s::text[]) as given(chunk_id, embedding)
+      select chunk_id, %(model)s, embedding::vector
+        from unnest(%(chunk_ids)s::uuid[], %(embeddings)s::text[]) as given(chunk_id, embedding)
       on conflict (chunk_id) do nothing"""
-
 WHOLE: Final = """
     select count(*) > 0 and bool_and(coalesce(vector_dims(v.embedding) = %(dimensions)s, false)) as whole
       from app.chunks c left join app.vectors v on v.chunk_id = c.id where c.document_id = %(document_id)s"""
