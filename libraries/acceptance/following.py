@@ -13,11 +13,15 @@ from acceptance.errors import violation
 from acceptance.people import Person
 from acceptance.realtime import Frame, Socket, Subscription
 from acceptance.run import Run
-from acceptance.uploads import PROCESSING_SECONDS, Payload, Upload, announce, job_of, put_bytes
+from acceptance.uploads import PROCESSING_SECONDS, Payload, Upload, announce, document, job_of, put_bytes
 from acceptance.waiting import together, wait_until
 
 Channel = Literal["WebSocket", "Server-Sent Events"]
 CHANNELS: tuple[Channel, ...] = ("WebSocket", "Server-Sent Events")
+Kind = Literal["a readable document", "an unreadable document"]
+DOCUMENTS: dict[Kind, str] = {"a readable document": "note", "an unreadable document": "encrypted"}
+FAILURE = "failed_parse"
+SEED = 800
 LAG_SECONDS = 1.0  # between REST and realtime, either way; a deployment's own threshold takes its place
 POLL_SECONDS = 0.03
 QUIET_SECONDS = 0.5
@@ -62,6 +66,26 @@ class Followed:
     @property
     def name(self) -> str:
         return f"job {self.upload.job_id} of '{self.upload.payload.filename}'"
+
+
+async def followed(run: Run, kind: Kind) -> Followed:
+    """A document of this kind, followed once in a run."""
+
+    async def make() -> Followed:
+        person, made = await run.people.signed_in(), await document(run, DOCUMENTS[kind], SEED)
+        return await follow(run, person, Payload.of(made))
+
+    return await run.once(f"{kind}, followed", make)
+
+
+def told_once(run: Run, kind: Kind, followed: Followed, channel: Channel) -> None:
+    """The channel told every status once and in order, and ended with the right one; raises AssertionError."""
+    events = events_of(run, followed.upload.job_id, followed.frames[channel])
+    statuses = run.contract.jobs.statuses
+    if kind == "an unreadable document":
+        stage = statuses.index(run.contract.jobs.stages.parse)
+        statuses = [*statuses[: max(1, min(len(events) - 1, stage))], FAILURE]
+    check_order(events, statuses, f"{followed.name} over {channel}")
 
 
 async def follow(run: Run, person: Person, payload: Payload) -> Followed:

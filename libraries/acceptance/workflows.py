@@ -12,10 +12,11 @@ from typing import Any
 from acceptance.contract import MISSING, pick
 from acceptance.conversations import Reply, ask
 from acceptance.errors import violation
-from acceptance.following import CHANNELS, LAG_SECONDS, Channel, moment, settled
+from acceptance.following import CHANNELS, DOCUMENTS, LAG_SECONDS, SEED, Channel, followed, moment, settled
 from acceptance.people import Person
 from acceptance.realtime import Frame
 from acceptance.run import Run
+from acceptance.uploads import document
 from acceptance.waiting import together
 
 ANSWER_SECONDS = 15.0
@@ -30,6 +31,18 @@ class Watched:
     reply: Reply
     answered: float
     frames: dict[Channel, list[Frame]]
+
+
+async def watched(run: Run) -> Watched:
+    """An answer that was watched once in a run, from the document that was followed."""
+
+    async def make() -> Watched:
+        upload = (await followed(run, "a readable document")).upload
+        note = await document(run, DOCUMENTS["a readable document"], SEED)
+        assert note.handbook is not None
+        return await watch(run, upload.owner, note.handbook.facts[0].question)
+
+    return await run.once("watched answer", make)
 
 
 async def watch(run: Run, person: Person, question: str) -> Watched:
