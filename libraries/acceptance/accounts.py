@@ -22,7 +22,7 @@ READS = 4  # of the same thing at once: behind one address there may be several 
 SHORT_SECONDS = 3
 ROUNDING_SECONDS = 1.0  # the times in a token are whole seconds
 GRACE_SECONDS = 1.0
-PAIRS = 15
+PAIRS = 21
 CONFIDENCE = 0.99
 # Hashing a password costs 20 ms and more, so leaving it out for an unknown user shows; whether a row is found costs
 # less than a millisecond, which nobody can tell over a network.
