@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from acceptance.data import Data, read_model
 from acceptance.errors import CapabilityMissing, ConfigurationError
@@ -130,6 +130,7 @@ class Descriptor(Data):
     secrets: dict[str, str] = {}
     secrets_file: Path | None = None
     thresholds: dict[str, Threshold] = {}
+    _from_file: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
 
     @field_validator("capabilities")
     @classmethod
@@ -158,11 +159,11 @@ class Descriptor(Data):
         return [
             f"secret '{name}' is not set: set {variable} {where}"
             for name, variable in self.secrets.items()
-            if not os.environ.get(variable)
+            if self._value(variable) is None
         ]
 
     def secret(self, name: str) -> SecretStr:
-        """The secret's value, from the environment.
+        """The secret's value, from the environment, else from the secrets file.
 
         Raises:
             ConfigurationError: the descriptor does not name it, or its variable is unset.
@@ -170,30 +171,34 @@ class Descriptor(Data):
         variable = self.secrets.get(name)
         if variable is None:
             raise ConfigurationError([f"secrets.{name}: missing in the descriptor '{self.name}'"])
-        value = os.environ.get(variable)
-        if not value:
+        value = self._value(variable)
+        if value is None:
             raise ConfigurationError([f"secret '{name}' is not set: set {variable}"])
-        return SecretStr(value)
+        return value
+
+    def read_secrets(self, path: Path) -> None:
+        """Know the secrets of a file of `NAME=value` lines; the environment goes before it."""
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise ConfigurationError([f"secrets_file {path}: cannot be read: {error.strerror}"]) from None
+        for name, separator, value in (line.partition("=") for line in lines if not line.startswith("#")):
+            if separator and value.strip():
+                self._from_file[name.strip()] = SecretStr(value.strip())
+
+    def _value(self, variable: str) -> SecretStr | None:
+        if value := os.environ.get(variable):
+            return SecretStr(value)
+        return self._from_file.get(variable)
 
 
 def read_descriptor(path: Path) -> Descriptor:
-    """The descriptor in a file; what its secrets file holds is put into the environment where that has not set it.
+    """The descriptor in a file, with the secrets of its secrets file.
 
     Raises:
         ConfigurationError: with every mistake in the file at once, by field.
     """
     descriptor = read_model(path, Descriptor)
     if descriptor.secrets_file is not None:
-        _load_secrets(path.parent / descriptor.secrets_file)
+        descriptor.read_secrets(path.parent / descriptor.secrets_file)
     return descriptor
-
-
-def _load_secrets(path: Path) -> None:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ConfigurationError([f"secrets_file {path}: cannot be read: {error.strerror}"]) from None
-    for line in lines:
-        name, separator, value = line.partition("=")
-        if separator and not name.startswith("#"):
-            os.environ.setdefault(name.strip(), value.strip())

@@ -40,15 +40,16 @@ def front_end_without_its_build() -> None:
     patch(frontend.Edge, "__call__", nameless)
 
 
-@defect(
-    "stale-heartbeat",
-    "PRE",
-    must=["PRE-01"],
-    may={"PRE-03": "the health document may call such a worker unhealthy"},
-)
-def stale_heartbeat() -> None:
-    """The worker's clock is a minute behind, so nobody can tell from its heartbeat whether it lives."""
-    patch_query(worker, "BEAT", "clock_timestamp()", "clock_timestamp() - interval '1 minute'")
+@defect("heartbeat-in-milliseconds", "PRE", must=["PRE-01"])
+def heartbeat_in_milliseconds() -> None:
+    """The age of the workers' heartbeat is told in another unit, so that nobody can tell whether they live."""
+    healthy = health.WorkerHealth
+
+    def in_milliseconds(**fields: Any) -> health.WorkerHealth:
+        mark_active()
+        return healthy(**{**fields, "heartbeat_age_seconds": 1000 * fields["heartbeat_age_seconds"] + 20_000})
+
+    patch(health, "WorkerHealth", in_milliseconds)
 
 
 @defect("webhook-secret-not-set", "PRE", must=["PRE-02"])
