@@ -61,8 +61,8 @@ class Settings:
 
     max_file_size: int = 5_242_880
     json_body_bytes: int = 1_048_576
-    max_concurrent_jobs_per_user: int = 20
-    max_uploads_per_day_per_user: int = 500
+    max_concurrent_jobs_per_user: int = 100
+    max_uploads_per_day_per_user: int = 1000
     signed_url_ttl_seconds: int = 20
     access_token_seconds: int = 3600
     refresh_reuse_seconds: int = 0
