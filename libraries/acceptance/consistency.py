@@ -56,6 +56,8 @@ class Noted:
 async def check(run: Run) -> None:
     """Wait until the jobs under way have ended, then look at everything that is left.
 
+    A job that waits for bytes is not under way until its address has expired; from then on it must go.
+
     Raises:
         CapabilityMissing: the descriptor does not list `sql`.
         AssertionError: names the jobs left working, or what does not belong together.
@@ -64,7 +66,7 @@ async def check(run: Run) -> None:
 
     async def working() -> list[str]:
         rows, waiting = await together(_jobs(run, noted), run.inspection.rows("awaiting_bytes"))
-        idle = {str(row["job_id"]) for row in waiting}
+        idle = {str(row["job_id"]) for row in waiting if not row["expired"]}
         left = [row for row in rows if row["state"] not in final and str(row["job_id"]) not in idle]
         return [f"{row['job_id']} is '{row['status']}', {row['state']}" for row in left]
 
