@@ -38,6 +38,8 @@ STEPS: Final = {
     "answering": ("The answer is being written.", 0.6),
 }
 
+_endings: Final[set[asyncio.Task[None]]] = set()
+
 router: Final = APIRouter(prefix="/api/chat", tags=["chat"])
 
 
@@ -221,6 +223,11 @@ async def tell(work: Work, first: str, pieces: AsyncIterator[str], request_id: s
         async for piece in pieces:
             yield event("delta", {"text": piece})
         yield event("done", (await finish(work)).model_dump(mode="json"))
+    except (asyncio.CancelledError, GeneratorExit):  # nobody listens any more, and this task ends here
+        ending = asyncio.create_task(fail(work))
+        _endings.add(ending)
+        ending.add_done_callback(_endings.discard)
+        raise
     except Unavailable as error:
         refusal = errors.unavailable(error)
         yield event("error", {"error": {"code": refusal.code, "message": refusal.message, "request_id": request_id}})
