@@ -150,7 +150,7 @@ def _try(defect: Defect, provided: Defects, deployment: str, folder: Path) -> tu
         active=active,
         detected=active and set(defect.must) <= violated <= {*defect.must, *defect.may},
         test=test,
-        message=message,
+        message=message or "; ".join(ending.problems),
         seconds=round(time.monotonic() - begin, 1),
     )
     return finding, ending
@@ -183,6 +183,7 @@ def _told(finding: Finding) -> str:
     reasons = [] if finding.active else ["it was never active"]
     reasons += [f"{', '.join(missed)} did not notice"] if missed else []
     reasons += [f"{', '.join(beside)} should not be violated"] if beside else []
+    reasons += [finding.message] if finding.message else []
     return f"NOT DETECTED {finding.name} ({finding.seconds:.0f} s): {'; '.join(reasons)}"
 
 
