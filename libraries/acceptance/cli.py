@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import NoReturn
 
 from acceptance import runner
@@ -18,6 +19,7 @@ from acceptance.gate import UNCLAIMED, Gate
 from acceptance.progress import Progress
 
 COULD_NOT_RUN = 3
+REASON_CHARACTERS = 300  # of the table; gate.json has all of it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +44,7 @@ def complain(problems: Sequence[str]) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     folder = runner.folder_for(options.name, options.results)
-    ending = runner.run(runner.Request(options.name, folder, options.deployment))
+    ending = runner.run(runner.Request(options.name, folder, deployment=options.deployment))
     runner.point_latest(folder)
     if ending.problems:
         return complain(ending.problems)
@@ -78,12 +80,12 @@ def print_gate(gate: Gate) -> None:
     shown = [row for row in gate.criteria if row.reason != UNCLAIMED]
     print()
     for row in shown:
-        figure = "" if row.figure is None else f"{row.figure:g} {row.unit}"
+        figure = "" if row.figure is None else f"{row.figure:.4g} {row.unit}"
         limit = "" if row.threshold is None else f"({row.threshold:g})"
         mark = row.status.replace("_", " ")
         print(f"{row.id:9} {mark:14} {figure:>14} {limit:9} {row.title}")
         if row.reason:
-            print(f"{'':10}{row.reason}")
+            print(f"{'':10}{shorten(row.reason, REASON_CHARACTERS, placeholder=' …')}")
     if len(shown) < len(gate.criteria):
         print(f"{len(gate.criteria) - len(shown)} more criteria are not claimed by this run")
 

@@ -110,7 +110,7 @@ def detect(selection: Selection, deployment: str, folder: Path) -> int:
         for number, defect in enumerate(defects, start=1):
             count = f"[{number:{len(str(len(defects)))}}/{len(defects)}]"
             progress.doing(f"{count} {defect.name}")
-            finding, ending = _try(defect, provided, deployment, folder / defect.name)
+            finding, ending = _try(defect, provided, deployment, folder / defect.name, f"{folder.name}-{number}")
             if ending.interrupted:
                 break
             build = build or ending.gate.build
@@ -122,7 +122,9 @@ def detect(selection: Selection, deployment: str, folder: Path) -> int:
     return 1 if undetected else 0
 
 
-def _try(defect: Defect, provided: Defects, deployment: str, folder: Path) -> tuple[Finding, runner.Ending]:
+def _try(
+    defect: Defect, provided: Defects, deployment: str, folder: Path, identifier: str
+) -> tuple[Finding, runner.Ending]:
     active = False
 
     def look(opened: OpenDeployment) -> None:
@@ -133,6 +135,7 @@ def _try(defect: Defect, provided: Defects, deployment: str, folder: Path) -> tu
     request = runner.Request(
         name=_run_for(defect),
         folder=folder,
+        identifier=identifier,
         deployment=deployment,
         plant=defect.name,
         options=("--exclude", f"slow NOT {' OR '.join(f'criterion:{name}' for name in (*defect.must, *defect.may))}"),

@@ -40,6 +40,7 @@ class Request:
     Args:
         name: a file of `runs/`, without `.args`.
         folder: where the run leaves its files; it is made.
+        identifier: name of the run, carried by all that it makes; default is the folder's name.
         deployment: a name in `variables/deployments/`, or the path of a descriptor.
         plant: name of a defect to plant into the deployment.
         options: further options for robot.
@@ -49,6 +50,7 @@ class Request:
 
     name: str
     folder: Path
+    identifier: str = ""
     deployment: str = "sandbox"
     plant: str | None = None
     options: tuple[str, ...] = ()
@@ -115,7 +117,7 @@ def run(request: Request) -> Ending:
     """
     criteria = read_criteria(CRITERIA)
     scope = Scope(
-        run=request.folder.name,
+        run=request.identifier or request.folder.name,
         name=request.name,
         claims=claims_of(request.name, criteria),
         deployment=request.deployment,
@@ -134,13 +136,13 @@ def run(request: Request) -> Ending:
             with open_deployment(request.deployment, progress=progress.say, plant=request.plant) as opened:
                 scope = _scope_of(scope, opened.descriptor)
                 criteria.with_thresholds(scope.thresholds)  # its mistakes are told before anything starts
-                with _observer(opened, request, redactor, recorder, progress) as observer:
+                with _observer(opened, request.folder, scope.run, redactor, recorder, progress) as observer:
                     progress.doing("looking whether the deployment is ready")
                     problems = _preflight(observer, recorder)
                     if not problems:
                         scope = scope.model_copy(update={"started": True})
                         progress.doing("")
-                        _run_suites(opened, request, recorder, progress)
+                        _run_suites(opened, request, scope.run, recorder, progress)
                         progress.doing("looking at what is left")
                         _closing(observer, recorder)
                 request.before_end(opened)
@@ -184,9 +186,9 @@ def _scope_of(scope: Scope, descriptor: Descriptor) -> Scope:
 
 @contextmanager
 def _observer(
-    opened: OpenDeployment, request: Request, redactor: Redactor, recorder: Recorder, progress: Progress
+    opened: OpenDeployment, folder: Path, name: str, redactor: Redactor, recorder: Recorder, progress: Progress
 ) -> Iterator[Run]:
-    observer = Run(opened, request.folder, request.folder.name, redactor)
+    observer = Run(opened, folder, name, redactor)
     try:
         yield observer
     finally:
@@ -206,7 +208,7 @@ def _preflight(observer: Run, recorder: Recorder) -> list[str]:
     return [f"{name}: {problem}" for name in ("PRE-01", "PRE-02") for problem in found.problems[name]]
 
 
-def _run_suites(opened: OpenDeployment, request: Request, recorder: Recorder, progress: Progress) -> None:
+def _run_suites(opened: OpenDeployment, request: Request, name: str, recorder: Recorder, progress: Progress) -> None:
     command = [
         *(sys.executable, "-m", "robot", "--pythonpath", str(PROJECT / "libraries")),
         *("--outputdir", str(request.folder), "--xunit", "xunit.xml"),
@@ -215,7 +217,7 @@ def _run_suites(opened: OpenDeployment, request: Request, recorder: Recorder, pr
         *request.options,
         *("--argumentfile", str(RUNS / f"{request.name}.args")),
     ]
-    environment = os.environ | {"ACCEPTANCE_DEPLOYMENT": str(opened.path), "ACCEPTANCE_RUN": request.folder.name}
+    environment = os.environ | {"ACCEPTANCE_DEPLOYMENT": str(opened.path), "ACCEPTANCE_RUN": name}
     status = run_child(command, folder=str(PROJECT), environment=environment)
     if status < 0:
         died = f"robot died of {signal.Signals(-status).name}: what had not ended by then is not verified"
