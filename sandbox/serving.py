@@ -37,7 +37,7 @@ def serve_all(*served: tuple[ASGIApp, socket.socket], beside: Coroutine[Any, Any
 async def _serve_all(
     served: tuple[tuple[ASGIApp, socket.socket], ...], beside: Coroutine[Any, Any, None] | None
 ) -> None:
-    servers = [_Server(_config(app)) for app, _ in served]
+    servers = [_Server(configuration(app)) for app, _ in served]
     background = asyncio.create_task(beside) if beside else None
 
     def leave(*_: object) -> None:
@@ -53,7 +53,8 @@ async def _serve_all(
         background.result()
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def configuration(app: ASGIApp) -> uvicorn.Config:
+    """How uvicorn serves any part."""
     return uvicorn.Config(
         AccessLog(app),
         loop="asyncio",
@@ -65,6 +66,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

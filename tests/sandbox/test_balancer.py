@@ -1,0 +1,98 @@
+"""The balancer spreads connections over the instances that live, whatever goes through them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import httpx
+import pytest
+import websockets
+
+from sandbox.balancer import Balancer
+from sandbox.settings import HOST, reserve
+
+
+@asynccontextmanager
+async def balanced(*ports: int) -> AsyncIterator[int]:
+    """A balancer before the ports; gives its own."""
+    sock = reserve()
+    task = asyncio.create_task(Balancer(ports).serve(sock))
+    await asyncio.sleep(0)
+    yield sock.getsockname()[1]
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+@asynccontextmanager
+async def instance(name: bytes) -> AsyncIterator[int]:
+    """Says its name, then sends back all that it is sent until its client has finished."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(name)
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    sock = reserve()
+    server = await asyncio.start_server(handle, sock=sock)
+    async with server:
+        yield sock.getsockname()[1]
+
+
+async def exchange(port: int, data: bytes = b"") -> bytes:
+    reader, writer = await asyncio.open_connection(HOST, port)
+
+    async def send() -> None:
+        writer.write(data)
+        await writer.drain()
+        writer.write_eof()
+
+    answer, _ = await asyncio.gather(reader.read(-1), send())
+    writer.close()
+    return answer
+
+
+async def test_connections_go_to_the_instances_in_turn() -> None:
+    async with instance(b"A") as one, instance(b"B") as two, balanced(one, two) as port:
+        answers = [await exchange(port) for _ in range(6)]
+    assert sorted(answers) == [b"A"] * 3 + [b"B"] * 3
+    assert answers[0] != answers[1]
+
+
+async def test_an_instance_that_refuses_is_passed_over() -> None:
+    with reserve() as dead:
+        async with instance(b"B") as two, balanced(dead.getsockname()[1], two) as port:
+            assert [await exchange(port) for _ in range(4)] == [b"B"] * 4
+
+
+async def test_without_any_instance_the_answer_is_a_readable_503() -> None:
+    with reserve() as dead:
+        async with balanced(dead.getsockname()[1]) as port, httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"http://{HOST}:{port}/health")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json()["error"]["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 3_000_000])
+async def test_every_byte_passes_both_ways_also_after_one_side_has_finished(size: int) -> None:
+    data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    async with instance(b"") as one, balanced(one) as port:
+        assert await exchange(port, data) == data
+
+
+async def test_websockets_pass() -> None:
+    async def handle(connection: websockets.ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(websockets.serve(handle, HOST, 0))
+        port = await stack.enter_async_context(balanced(server.sockets[0].getsockname()[1]))
+        client = await stack.enter_async_context(websockets.connect(f"ws://{HOST}:{port}", proxy=None))
+        await client.send("one")
+        assert await client.recv() == "one"
