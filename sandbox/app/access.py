@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, cast
+from typing import Annotated, Final, cast
 from uuid import UUID
 
 import httpx
@@ -20,9 +20,6 @@ from sandbox.app.objects import ObjectStorage
 from sandbox.app.tokens import Identity
 from sandbox.settings import Settings
 
-if TYPE_CHECKING:
-    from sandbox.app.health import Examiner
-
 SESSION_IS_ACTIVE: Final = (
     "select from auth.sessions where id = %(session_id)s and user_id = %(user_id)s and revoked_at is null"
 )
@@ -38,7 +35,6 @@ class Services:
     hub: Hub
     objects: ObjectStorage
     http: httpx.AsyncClient
-    examiner: Examiner
 
 
 def services(connection: HTTPConnection) -> Services:
@@ -59,21 +55,12 @@ async def session_is_active(database: Database, session_id: UUID, user_id: UUID)
     return await database.one(SESSION_IS_ACTIVE, session_id=session_id, user_id=user_id) is not None
 
 
-async def _user(
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))],
-    services: Annotated[Services, Depends(services)],
-) -> Identity:
-    if credentials is None:
-        raise errors.unauthorized()
-    return await identify(credentials.credentials, services)
-
-
-async def _bearer(
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))],
-) -> str:
-    return credentials.credentials if credentials else ""
-
-
 Uses = Annotated[Services, Depends(services)]
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+
+
+async def _user(bearer: Bearer, services: Uses) -> Identity:
+    return await identify(bearer.credentials if bearer else "", services)
+
+
 User = Annotated[Identity, Depends(_user)]
-BearerToken = Annotated[str, Depends(_bearer)]

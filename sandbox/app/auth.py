@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
 from sandbox.app import errors
-from sandbox.app.access import BearerToken, Services, User, Uses
+from sandbox.app.access import Bearer, Services, User, Uses
 from sandbox.app.database import bounded
 from sandbox.app.errors import ApiError, Unavailable
 from sandbox.app.fields import Body, Text
@@ -74,26 +74,27 @@ async def signup(credentials: Credentials, services: Uses) -> Response:
     return JSONResponse(session(answer).model_dump(mode="json"), 201)
 
 
-@router.post("/login", responses=errors.responses(401, 422, 503))
+@router.post("/login", responses=errors.OF_USER)
 async def login(credentials: Credentials, services: Uses) -> Session:
     """Log in with e-mail and password."""
     return session(await ask(services, "/token?grant_type=password", credentials.model_dump()))
 
 
-@router.post("/refresh", responses=errors.responses(401, 422, 503))
+@router.post("/refresh", responses=errors.OF_USER)
 async def refresh(token: RefreshToken, services: Uses) -> Session:
     """Trade a refresh token for a new pair; it can be used once."""
     return session(await ask(services, "/token?grant_type=refresh_token", token.model_dump()))
 
 
-@router.post("/logout", status_code=204, response_class=Response, responses=errors.responses(401, 503))
-async def logout(user: User, token: BearerToken, services: Uses) -> Response:
+@router.post("/logout", status_code=204, response_class=Response, responses=errors.OF_USER)
+async def logout(user: User, bearer: Bearer, services: Uses) -> Response:
     """End this session, with all its tokens; the user's other sessions go on."""
+    token = bearer.credentials if bearer else ""
     await ask(services, "/logout?scope=local", None, {"authorization": f"Bearer {token}"})
     return Response(status_code=204)
 
 
-@router.get("/user", responses=errors.responses(401, 503))
+@router.get("/user", responses=errors.OF_USER)
 async def user(user: User) -> Account:
     """Who is logged in."""
     return Account(id=user.user_id, email=user.email)

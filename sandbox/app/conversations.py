@@ -52,16 +52,14 @@ class ConversationList(BaseModel):
     conversations: list[Conversation]
 
 
-@router.get("", responses=errors.responses(401, 503))
+@router.get("", responses=errors.OF_USER)
 async def conversations(user: User, services: Uses) -> ConversationList:
     """The user's conversations, the latest first."""
     rows = await services.database.all(OWN_CONVERSATIONS, user_id=user.user_id)
     return ConversationList(conversations=[Conversation(**row) for row in rows])
 
 
-@router.delete(
-    "/{conversation_id}", status_code=204, response_class=Response, responses=errors.responses(401, 404, 422, 503)
-)
+@router.delete("/{conversation_id}", status_code=204, response_class=Response, responses=errors.OF_OWNER)
 async def delete(conversation_id: UUID, user: User, services: Uses) -> Response:
     """Remove a conversation with everything that was said in it."""
     if await services.database.one(DELETE_OWN, conversation_id=conversation_id, user_id=user.user_id) is None:

@@ -46,14 +46,14 @@ class DocumentList(BaseModel):
     documents: list[Document]
 
 
-@router.get("", responses=errors.responses(401, 503))
+@router.get("", responses=errors.OF_USER)
 async def documents(user: User, services: Uses) -> DocumentList:
     """The user's documents, the newest first."""
     rows = await services.database.all(OWN_DOCUMENTS, user_id=user.user_id)
     return DocumentList(documents=[view(row) for row in rows])
 
 
-@router.get("/{document_id}/status", responses=errors.responses(401, 404, 422, 503))
+@router.get("/{document_id}/status", responses=errors.OF_OWNER)
 async def status(document_id: UUID, user: User, services: Uses) -> Document:
     """What a document is, and how far its processing."""
     return view(await own(document_id, user, services))
@@ -62,7 +62,7 @@ async def status(document_id: UUID, user: User, services: Uses) -> Document:
 @router.get(
     "/{document_id}/content",
     response_class=Response,
-    responses={200: {"content": {"application/pdf": {}}}, **errors.responses(401, 404, 422, 503)},
+    responses={200: {"content": {"application/pdf": {}}}, **errors.OF_OWNER},
 )
 async def content(document_id: UUID, user: User, services: Uses) -> Response:
     """The bytes as they were uploaded."""
@@ -74,9 +74,7 @@ async def content(document_id: UUID, user: User, services: Uses) -> Response:
     return Response(stored, media_type=document["mime"], headers=headers)
 
 
-@router.delete(
-    "/{document_id}", status_code=204, response_class=Response, responses=errors.responses(401, 404, 422, 503)
-)
+@router.delete("/{document_id}", status_code=204, response_class=Response, responses=errors.OF_OWNER)
 async def delete(document_id: UUID, user: User, services: Uses) -> Response:
     """Remove a document and all that belongs to it."""
     document = await own(document_id, user, services)

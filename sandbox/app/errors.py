@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -19,28 +20,24 @@ from sandbox import logs
 RETRY_AFTER_SECONDS: Final = 2
 
 
+@dataclass(eq=False)
 class ApiError(Exception):
     """A failure that the caller is told of. `body` replaces the envelope where the contract has another one."""
 
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        message: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message, self.headers, self.body = status, code, message, headers, body
+    status: int
+    code: str
+    message: str
+    headers: Mapping[str, str] | None = None
+    body: Mapping[str, Any] | None = None
 
 
+@dataclass(eq=False)
 class Unavailable(Exception):
     """A service that the application needs is not there just now. `lasting` when waiting will not help."""
 
-    def __init__(self, service: str, retry_after: float = RETRY_AFTER_SECONDS, *, lasting: bool = False) -> None:
-        super().__init__(f"{service} is unavailable")
-        self.service, self.retry_after, self.lasting = service, retry_after, lasting
+    service: str
+    retry_after: float = RETRY_AFTER_SECONDS
+    lasting: bool = False
 
 
 class ErrorDetail(BaseModel):
@@ -62,21 +59,37 @@ def not_found(what: str) -> ApiError:
 
 def unauthorized() -> ApiError:
     """The same for every way in which a token can be bad."""
-    return ApiError(401, "unauthorized", "A valid access token is needed.", headers={"www-authenticate": "Bearer"})
+    return ApiError(401, "unauthorized", "A valid access token is needed.", {"www-authenticate": "Bearer"})
 
 
 def too_many(code: str, message: str, retry_after: float) -> ApiError:
-    return ApiError(429, code, message, headers={"retry-after": str(max(1, round(retry_after)))})
+    return ApiError(429, code, message, later(retry_after))
 
 
 def unavailable(error: Unavailable) -> ApiError:
     message = f"The {error.service} service is unavailable just now. Please try again."
-    headers = {"retry-after": str(max(1, round(error.retry_after)))}
-    return ApiError(503, f"{error.service}_unavailable", message, headers=headers)
+    return ApiError(503, f"{error.service}_unavailable", message, later(error.retry_after))
+
+
+def later(seconds: float) -> dict[str, str]:
+    return {"retry-after": str(max(1, round(seconds)))}
+
+
+def asked_delay(headers: Mapping[str, str]) -> float:
+    """The seconds that another service asks us to wait."""
+    try:
+        return float(headers.get("retry-after-ms", "")) / 1000
+    except ValueError:
+        given = headers.get("retry-after", "")
+        return float(given) if given.isdecimal() else RETRY_AFTER_SECONDS
 
 
 def body_too_large() -> ApiError:
     return ApiError(413, "body_too_large", "The request is too large.")
+
+
+def malformed_json() -> ApiError:
+    return ApiError(422, "malformed_json", "The body is not valid JSON.")
 
 
 def internal() -> ApiError:
@@ -87,7 +100,7 @@ def invalid(error: RequestValidationError) -> ApiError:
     """Says where the request is wrong and why, and never repeats what was sent."""
     first = error.errors()[0]
     if first["type"] == "json_invalid":
-        return ApiError(422, "malformed_json", "The body is not valid JSON.")
+        return malformed_json()
     where = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
     return ApiError(422, "invalid_request", f"{where}: {first['msg']}")
 
@@ -95,9 +108,9 @@ def invalid(error: RequestValidationError) -> ApiError:
 def of_framework(error: HTTPException) -> ApiError:
     """404 and 405 of the router; a body that cannot even be read as JSON comes as 400."""
     if error.status_code == 400:
-        return ApiError(422, "malformed_json", "The body is not valid JSON.")
+        return malformed_json()
     phrase = HTTPStatus(error.status_code).phrase
-    return ApiError(error.status_code, phrase.lower().replace(" ", "_"), f"{phrase}.", headers=error.headers)
+    return ApiError(error.status_code, phrase.lower().replace(" ", "_"), f"{phrase}.", error.headers)
 
 
 def render(error: ApiError, connection: HTTPConnection) -> Response:
@@ -126,3 +139,7 @@ def install(app: FastAPI) -> None:
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For OpenAPI: the errors that a route declares."""
     return {status: {"model": ErrorBody, "description": HTTPStatus(status).phrase} for status in statuses}
+
+
+OF_USER: Final = responses(401, 422, 503)
+OF_OWNER: Final = responses(401, 404, 422, 503)

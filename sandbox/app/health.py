@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import httpx
 from fastapi import APIRouter
 from pydantic import BaseModel
+from starlette.datastructures import State
+from starlette.requests import Request
 
 from sandbox.app.access import Services, Uses
 from sandbox.app.database import Row, bounded
@@ -24,6 +26,7 @@ WORKERS: Final = """
       where at > now() - interval '1 hour' order by at desc, id"""
 
 Condition = Literal["healthy", "unavailable"]
+Findings = tuple[dict[str, Condition], list[Row]]
 
 router: Final = APIRouter(tags=["health"])
 
@@ -44,44 +47,34 @@ class Health(BaseModel):
     timestamp: datetime
 
 
-class Examiner:
-    """Looks at everything once for all who ask within a second."""
-
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._until = 0.0
-        self._services: dict[str, Condition] = {}
-        self._workers: list[Row] = []
-
-    async def examine(self, services: Services) -> tuple[dict[str, Condition], list[Row]]:
-        async with self._lock:
-            if time.monotonic() >= self._until:
-                self._services, self._workers = await look(services)
-                self._until = time.monotonic() + KEPT_SECONDS
-            return self._services, self._workers
-
-
 @router.get("/health")
-async def health(services: Uses) -> Health:
+async def health(request: Request, services: Uses) -> Health:
     """200 also when degraded; `workers` begins with the one that was heard of last."""
-    conditions, workers = await services.examiner.examine(services)
-    settings = services.settings
+    conditions, workers = await kept(request.app.state, services)
+    about = services.settings
     return Health(
         status=overall(conditions),
-        environment=settings.environment,
-        version=settings.version,
-        build=settings.build,
+        environment=about.environment,
+        version=about.version,
+        build=about.build,
         services=conditions,
         workers=[WorkerHealth(**worker) for worker in workers],
         timestamp=datetime.now(UTC),
     )
 
 
+async def kept(state: State, services: Services) -> Findings:
+    """What was found within the last second, by one look for all who ask at the same time."""
+    if time.monotonic() > getattr(state, "examined_until", 0.0):
+        state.examination, state.examined_until = asyncio.create_task(look(services)), time.monotonic() + KEPT_SECONDS
+    return cast(Findings, await asyncio.shield(state.examination))
+
+
 def overall(conditions: dict[str, Condition]) -> Literal["healthy", "degraded"]:
     return "healthy" if all(condition == "healthy" for condition in conditions.values()) else "degraded"
 
 
-async def look(services: Services) -> tuple[dict[str, Condition], list[Row]]:
+async def look(services: Services) -> Findings:
     """Ask every service, all at the same time."""
     settings = services.settings
     answers = await asyncio.gather(

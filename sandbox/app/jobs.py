@@ -69,7 +69,7 @@ class JobList(BaseModel):
     pagination: Pagination
 
 
-@router.get("", responses=errors.responses(401, 422, 503))
+@router.get("", responses=errors.OF_USER)
 async def jobs(
     user: User,
     services: Uses,
@@ -87,7 +87,7 @@ async def jobs(
     )
 
 
-@router.get("/{job_id}", responses=errors.responses(401, 404, 422, 503))
+@router.get("/{job_id}", responses=errors.OF_OWNER)
 async def job(job_id: UUID, user: User, services: Uses) -> Job:
     """One job of the user's."""
     row = await services.database.one(OWN_JOB, job_id=job_id, user_id=user.user_id)

@@ -55,7 +55,7 @@ def create_app(settings: Settings) -> ASGIApp:
             hub = Hub(settings.application_dsn, f"{settings.part} listener")
             listening = asyncio.create_task(hub.run())
             stack.callback(listening.cancel)
-            app.state.services = Services(settings, database, model, hub, objects, http, health.Examiner())
+            app.state.services = Services(settings, database, model, hub, objects, http)
             yield
 
     app = FastAPI(

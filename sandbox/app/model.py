@@ -14,7 +14,7 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionMessageParam
 
 from sandbox.app import edge
-from sandbox.app.errors import RETRY_AFTER_SECONDS, Unavailable
+from sandbox.app.errors import Unavailable, asked_delay
 from sandbox.settings import NO_TLS, Settings
 
 ANSWER_SECONDS: Final = 5.0
@@ -88,15 +88,8 @@ def _faults() -> Iterator[None]:
         yield
     except openai.APIStatusError as error:
         logging.warning("model answered %s %s", error.status_code, error.code)
-        raise Unavailable("model", _retry_after(error), lasting=error.code == "insufficient_quota") from error
+        raise Unavailable(
+            "model", asked_delay(error.response.headers), lasting=error.code == "insufficient_quota"
+        ) from error
     except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:
         raise Unavailable("model") from error
-
-
-def _retry_after(error: openai.APIStatusError) -> float:
-    try:
-        if milliseconds := error.response.headers.get("retry-after-ms"):
-            return float(milliseconds) / 1000
-        return float(error.response.headers.get("retry-after", RETRY_AFTER_SECONDS))
-    except ValueError:
-        return RETRY_AFTER_SECONDS

@@ -102,7 +102,7 @@ def confirmation(channel: Channel, services: Services) -> dict[str, Any]:
 @router.get(
     "/api/upload-pipeline/jobs/{job_id}/events",
     response_class=StreamingResponse,
-    responses=errors.responses(401, 404, 422, 503),
+    responses=errors.OF_OWNER,
 )
 async def job_events(
     job_id: UUID, user: User, services: Uses, after: After = None, last_event_id: LastEventId = None
@@ -114,7 +114,7 @@ async def job_events(
 @router.get(
     "/api/workflow/{workflow_id}/status/stream",
     response_class=StreamingResponse,
-    responses=errors.responses(401, 404, 422, 503),
+    responses=errors.OF_OWNER,
 )
 async def workflow_events(
     workflow_id: UUID, user: User, services: Uses, after: After = None, last_event_id: LastEventId = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import dataclass
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -27,6 +28,7 @@ AUTH_SECONDS: Final = 10.0
 PING_SECONDS: Final = 25.0
 PING: Final = {"type": "ping"}
 PONG: Final = {"type": "pong"}
+MALFORMED: Final = {"type": "error", "code": "malformed_frame", "message": "A frame has to be a JSON object, as text."}
 
 router: Final = APIRouter(tags=["realtime"])
 
@@ -36,12 +38,12 @@ class About(BaseModel):
     build: str
 
 
+@dataclass(eq=False)
 class Refused(Exception):
     """The socket is to be closed with this code."""
 
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(reason)
-        self.code, self.reason = code, reason
+    code: int
+    reason: str
 
 
 @router.get("/ws/health")
@@ -103,10 +105,8 @@ async def find(kind: str, key: str, user: Identity, services: Services) -> Chann
 
 async def converse(socket: WebSocket, channel: Channel, user: Identity, services: Services) -> None:
     """Send, listen and ping at the same time, until one of them ends or the token does."""
-    tasks = [
-        asyncio.create_task(work)
-        for work in (tell(socket, channel, services), listen(socket), ping(socket, user, services))
-    ]
+    works = tell(socket, channel, services), listen(socket), ping(socket, user, services)
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         done, _ = await asyncio.wait(tasks, timeout=user.expires_at - time.time(), return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -130,10 +130,7 @@ async def listen(socket: WebSocket) -> None:
     while True:
         message = parse(await receive(socket))
         if message is None:
-            await send(
-                socket,
-                {"type": "error", "code": "malformed_frame", "message": "A frame has to be a JSON object, as text."},
-            )
+            await send(socket, MALFORMED)
         elif message.get("type") == "ping":
             await send(socket, PONG)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from sandbox.app import errors, events
 from sandbox.app.access import Services, User, Uses
@@ -32,8 +32,8 @@ COUNT_UPLOAD: Final = """
       returning uploads, extract(epoch from day + 1 - (now() at time zone 'utc'))::float as seconds_left"""
 INSERT_DOCUMENT: Final = """
     insert into app.documents (id, user_id, filename, bytes_len, mime, sha256, ocr, storage_path, upload_expires_at)
-      values (%(document_id)s, %(user_id)s, %(filename)s, %(bytes_len)s, %(mime)s, %(sha256)s, %(ocr)s, %(path)s,
-        %(expires_at)s)"""
+      values (%(document_id)s, %(user_id)s, %(filename)s, %(bytes_len)s, %(mime)s, %(sha256)s,
+        coalesce(%(ocr)s, false), %(path)s, %(expires_at)s)"""
 INSERT_JOB: Final = (
     "insert into app.jobs (document_id, status, state) values (%(document_id)s, 'uploaded', 'queued') returning id"
 )
@@ -53,7 +53,7 @@ class Upload(Body):
     filename: FileName
     bytes_len: Annotated[int, Field(gt=0)]
     mime: Text
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$"), AfterValidator(str.lower)]
     ocr: bool | None = None
 
 
@@ -93,17 +93,9 @@ async def upload(upload: Upload, user: User, services: Uses) -> Accepted:
     check_size(upload.bytes_len, services.settings)
     document_id = uuid4()
     expires_at = datetime.now(UTC) + timedelta(seconds=services.settings.signed_url_ttl_seconds)
-    document = {
-        "document_id": document_id,
-        "user_id": user.user_id,
-        "path": f"{user.user_id}/{document_id}",
-        "expires_at": expires_at,
-        "filename": upload.filename,
-        "bytes_len": upload.bytes_len,
-        "mime": upload.mime,
-        "sha256": upload.sha256.lower(),
-        "ocr": bool(upload.ocr),
-    }
+    path = f"{user.user_id}/{document_id}"
+    whose = {"document_id": document_id, "user_id": user.user_id, "path": path, "expires_at": expires_at}
+    document = upload.model_dump() | whose
     signed_url = await services.objects.sign(document)
     job_id = await services.database.transaction(lambda session: admit(session, document, services))
     return Accepted(job_id=job_id, document_id=document_id, signed_url=signed_url, upload_expires_at=expires_at)

@@ -6,6 +6,7 @@ import hmac
 import json
 import re
 import uuid
+from dataclasses import dataclass
 from typing import Any, Final
 
 from psycopg.types.json import Jsonb
@@ -32,12 +33,13 @@ ADD_USER: Final = """
 DELETE_USER: Final = "delete from auth.users where id = %(user_id)s returning id"
 
 
+@dataclass(eq=False)
 class AuthError(Exception):
     """A refusal in GoTrue's shape."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+    status: int
+    code: str
+    message: str
 
 
 def application(settings: Settings, database: Database) -> Starlette:
@@ -53,9 +55,8 @@ def application(settings: Settings, database: Database) -> Starlette:
         Route("/admin/users", service.create_user, methods=["POST"]),
         Route("/admin/users/{user_id}", service.delete_user, methods=["DELETE"]),
     ]
-    return Starlette(
-        routes=routes, exception_handlers={AuthError: _refuse, Unavailable: _unavailable, HTTPException: _unknown}
-    )
+    handlers: dict[Any, Any] = {AuthError: _refuse, Unavailable: _unavailable, HTTPException: _unknown}
+    return Starlette(routes=routes, exception_handlers=handlers)
 
 
 class Service:
@@ -71,9 +72,7 @@ class Service:
 
     async def settings(self, request: Request) -> Response:
         self._check_key(request, self._settings.anon_key, self._settings.service_role_key)
-        return JSONResponse(
-            {"external": {"email": True, "phone": False}, "disable_signup": False, "mailer_autoconfirm": True}
-        )
+        return JSONResponse({"external": {"email": True}, "disable_signup": False, "mailer_autoconfirm": True})
 
     async def signup(self, request: Request) -> Response:
         """A new user and session; for a known address, a user that means nothing, after the same work."""
@@ -107,9 +106,8 @@ class Service:
     async def _refresh(self, refresh_token: object) -> dict[str, Any]:
         if not is_text(refresh_token):
             raise AuthError(400, "validation_failed", "refresh_token required")
-        begun = await self._database.transaction(
-            lambda session: sessions.rotate(session, str(refresh_token), self._settings)
-        )
+        token = str(refresh_token)
+        begun = await self._database.transaction(lambda session: sessions.rotate(session, token, self._settings))
         if begun is None:
             raise AuthError(400, "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found")
         return begun
@@ -134,10 +132,8 @@ class Service:
         metadata = body.get("app_metadata") or {}
         if not isinstance(metadata, dict) or "\\u0000" in json.dumps(metadata):
             raise AuthError(400, "validation_failed", "app_metadata must be an object")
-        password_hash = await passwords.hash_password(password)
-        user = await self._database.one(
-            ADD_USER, email=email, password_hash=password_hash, app_metadata=Jsonb(metadata)
-        )
+        hashed = await passwords.hash_password(password)
+        user = await self._database.one(ADD_USER, email=email, password_hash=hashed, app_metadata=Jsonb(metadata))
         if user is None:
             raise AuthError(422, "email_exists", "A user with this email address has already been registered")
         return JSONResponse(sessions.public(user))
@@ -215,18 +211,16 @@ def known_address(email: str) -> dict[str, Any]:
     return {"id": str(uuid.uuid4()), "aud": "authenticated", "role": "", "email": email, "identities": []}
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
-    assert isinstance(error, AuthError)
+async def _refuse(request: Request, error: AuthError) -> Response:
     if request.headers.get("x-supabase-api-version", "") >= "2024-01-01":
         return JSONResponse({"code": error.code, "message": error.message}, error.status)
     return JSONResponse({"code": error.status, "error_code": error.code, "msg": error.message}, error.status)
 
 
-async def _unavailable(request: Request, error: Exception) -> Response:
+async def _unavailable(request: Request, error: Unavailable) -> Response:
     logs.log("unavailable", cause=repr(error.__cause__))
     return await _refuse(request, AuthError(503, "unexpected_failure", "Database error"))
 
 
-async def _unknown(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _unknown(request: Request, error: HTTPException) -> Response:
     return await _refuse(request, AuthError(error.status_code, "not_found", error.detail))

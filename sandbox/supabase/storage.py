@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+from dataclasses import dataclass
 from typing import Any, Final
 
 import jwt
@@ -36,12 +37,13 @@ CLAIMS: Final = ["url", "owner", "length", "sha256", "content_type", "exp"]
 RECEIVE_SECONDS: Final = 60.0
 
 
+@dataclass(eq=False)
 class StorageError(Exception):
     """A refusal in Supabase's shape: it travels as 400, with the real status in the body."""
 
-    def __init__(self, status: int, error: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.error, self.message = status, error, message
+    status: int
+    error: str
+    message: str
 
 
 def application(settings: Settings, database: Database) -> Starlette:
@@ -54,13 +56,8 @@ def application(settings: Settings, database: Database) -> Starlette:
         Route("/object/authenticated/{path:path}", service.get, methods=["GET"]),
         Route("/object/{path:path}", service.delete, methods=["DELETE"]),
     ]
-    handlers: dict[Any, Any] = {
-        StorageError: _refuse,
-        Unavailable: errors.handle,
-        ApiError: errors.handle,
-        HTTPException: _unknown,
-    }
-    return Starlette(routes=routes, exception_handlers=handlers)
+    handlers: dict[Any, Any] = dict.fromkeys((Unavailable, ApiError), errors.handle)
+    return Starlette(routes=routes, exception_handlers=handlers | {StorageError: _refuse, HTTPException: _unknown})
 
 
 class Service:
@@ -199,11 +196,9 @@ def key(path: str) -> str:
     return path.partition("/")[2].replace("\0", "")
 
 
-async def _refuse(_: Request, error: Exception) -> Response:
-    assert isinstance(error, StorageError)
+async def _refuse(_: Request, error: StorageError) -> Response:
     return JSONResponse({"statusCode": str(error.status), "error": error.error, "message": error.message}, 400)
 
 
-async def _unknown(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _unknown(request: Request, error: HTTPException) -> Response:
     return await _refuse(request, StorageError(error.status_code, error.detail, error.detail))

@@ -15,7 +15,7 @@ from llama_cloud import AsyncLlamaCloud
 from llama_cloud.types.parsing_get_response import MarkdownPageMarkdownResultPage, ParsingGetResponse
 
 from sandbox.app import edge
-from sandbox.app.errors import RETRY_AFTER_SECONDS, Unavailable
+from sandbox.app.errors import Unavailable, asked_delay
 from sandbox.settings import Settings
 
 UPLOAD_SECONDS: Final = 30.0
@@ -31,12 +31,12 @@ REFUSALS: Final = {
 """What a user is told; the parser's own words are for the log."""
 
 
+@dataclass(eq=False)
 class Refused(Exception):
     """The document cannot be processed, and trying again would not help."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
+    code: str
+    message: str
 
 
 class Forgotten(Exception):
@@ -129,13 +129,6 @@ def _faults() -> Iterator[None]:
     except (llama_cloud.BadRequestError, llama_cloud.UnprocessableEntityError) as error:
         raise refusal(str(error.body)) from error
     except llama_cloud.APIStatusError as error:
-        raise Unavailable("parser", _retry_after(error.response)) from error
+        raise Unavailable("parser", asked_delay(error.response.headers)) from error
     except (llama_cloud.LlamaCloudError, httpx.HTTPError, ValueError) as error:
         raise Unavailable("parser") from error
-
-
-def _retry_after(response: httpx.Response) -> float:
-    try:
-        return float(response.headers.get("retry-after", RETRY_AFTER_SECONDS))
-    except ValueError:
-        return RETRY_AFTER_SECONDS
