@@ -16,7 +16,7 @@ from sandbox.app.database import bounded
 from sandbox.app.errors import ApiError, Unavailable
 from sandbox.app.fields import Body, Text
 
-CALL_SECONDS: Final = 5.0
+CALL_SECONDS: Final = 6.0
 REFUSALS: Final = {
     "validation_failed": (422, "malformed_email", "This is not an e-mail address."),
     "weak_password": (

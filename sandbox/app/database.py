@@ -16,7 +16,7 @@ from sandbox.app.errors import Unavailable
 T = TypeVar("T")
 Row = dict[str, Any]
 
-OPERATION_SECONDS: Final = 4.0
+OPERATION_SECONDS: Final = 5.0
 CHECK_SECONDS: Final = 5.0
 CONNECTION: Final[dict[str, Any]] = {
     "autocommit": True,
@@ -54,7 +54,7 @@ class Database:
             kwargs={**CONNECTION, "application_name": application},
             min_size=1,
             max_size=size,
-            timeout=2.0,
+            timeout=3.0,
             reconnect_timeout=10.0,
             open=False,
             check=AsyncConnectionPool.check_connection,

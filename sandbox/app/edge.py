@@ -135,6 +135,6 @@ async def pass_trace_on(request: httpx.Request | httpx2.Request) -> None:
         request.headers["traceparent"] = f"00-{current[1]}-{secrets.token_hex(8)}-{current[2]}"
 
 
-def client(timeout: float = 3.0) -> httpx.AsyncClient:
+def client(timeout: float = 6.0) -> httpx.AsyncClient:
     """An HTTP client for calls to other services."""
     return httpx.AsyncClient(timeout=timeout, verify=NO_TLS, trust_env=False, event_hooks={"request": [pass_trace_on]})

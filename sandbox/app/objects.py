@@ -12,7 +12,7 @@ from sandbox.app.errors import Unavailable
 from sandbox.settings import Settings
 
 BUCKET: Final = "documents"
-CALL_SECONDS: Final = 4.0
+CALL_SECONDS: Final = 6.0
 
 
 class ObjectStorage:

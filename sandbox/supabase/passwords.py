@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -16,6 +17,8 @@ HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 NOBODYS: Final = "$argon2id$v=19$m=19456,t=2,p=1$ZLDtGej1iz50KS7NuKOZ6A$CizgpQVLtUDSl5R+vUErqr4XIHkoHZ3//XwnJ2diC78"
 """A hash that no password has: an unknown user takes as long to refuse as a wrong password."""
 
+_lanes: Final = asyncio.Semaphore(os.cpu_count() or 1)  # more at once only make each other and the event loop slower
+
 
 def is_strong(password: str) -> bool:
     """Whether it is long enough, has letters and others, and is not a common one."""
@@ -24,12 +27,14 @@ def is_strong(password: str) -> bool:
 
 
 async def hash_password(password: str) -> str:
-    return await asyncio.to_thread(HASHER.hash, password)
+    async with _lanes:
+        return await asyncio.to_thread(HASHER.hash, password)
 
 
 async def verify(hashed: str | None, password: str) -> bool:
     """Whether the password is the user's; None, for no such user, takes the same time and is never right."""
-    return await asyncio.to_thread(_verify, hashed or NOBODYS, password) and hashed is not None
+    async with _lanes:
+        return await asyncio.to_thread(_verify, hashed or NOBODYS, password) and hashed is not None
 
 
 def _verify(hashed: str, password: str) -> bool:
