@@ -12,6 +12,7 @@ from acceptance.errors import violation
 from acceptance.forging import Genuine
 from acceptance.people import Person
 from acceptance.run import Run
+from acceptance.sessions import another_session
 from acceptance.waiting import together
 
 SEED = 301
@@ -81,7 +82,8 @@ async def _make(run: Run) -> Protected:
     alice, bob = await together(run.people.signed_in(), run.people.signed_in())
     belongings = await gather_belongings(run, alice, seed=SEED)
     expired = await expired_session(run)
-    genuine = Genuine(alice.access_token, alice.refresh_token, expired.access_token, bob.access_token)
+    spare = await another_session(run, alice)  # what a forgery may end must not be what we look with
+    genuine = Genuine(spare.access_token, spare.refresh_token, expired.access_token, bob.access_token)
     return Protected(belongings, bob, genuine, await seen_of(run, belongings, bob))
 
 
