@@ -1,0 +1,114 @@
+"""What cannot start says so in one line, with what to do, ends with status 3, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox.place import Place
+
+NOT_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+
+
+def refused(place: Place, *arguments: str, **environment: str) -> str:
+    """The one line that `up` complains with."""
+    done = place.command("up", *arguments, **environment)
+    assert done.returncode == 3, done
+    assert place.processes() == set()
+    assert list(place.folder.rglob("sandbox-*")) == []
+    complaints = done.stderr.splitlines()
+    assert len(complaints) == 1, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return complaints[0]
+
+
+def test_missing_binaries(place: Place) -> None:
+    line = refused(place, SANDBOX_PG_BIN=str(place.folder))
+    assert line == f"sandbox: {place.folder}/initdb is not there or cannot be run: correct SANDBOX_PG_BIN"
+
+
+def test_binaries_that_fail(place: Place) -> None:
+    for name in ("initdb", "postgres"):
+        (place.folder / name).write_text("#!/bin/sh\necho 'initdb: error: the disk is full' >&2\nexit 1\n")
+        (place.folder / name).chmod(0o755)
+    line = refused(place, SANDBOX_PG_BIN=str(place.folder))
+    assert "the disk is full" in line
+    assert "set TMPDIR" in line
+
+
+def test_temporary_folder_that_is_not_there(place: Place) -> None:
+    line = refused(place, TMPDIR=str(place.folder / "nothing"))
+    assert "No such file or directory" in line
+    assert "TMPDIR" in line
+
+
+@NOT_ROOT
+def test_temporary_folder_that_cannot_be_written(place: Place) -> None:
+    place.folder.chmod(0o555)
+    line = refused(place)
+    place.folder.chmod(0o755)
+    assert "Permission denied" in line
+    assert "TMPDIR" in line
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as somebody else")
+def test_temporary_folder_that_nobody_can_enter(place: Place) -> None:
+    place.folder.chmod(0o700)
+    line = refused(place)
+    assert f"nobody, who cannot enter {place.folder}" in line
+
+
+def test_descriptor_where_nothing_can_be_written(place: Place) -> None:
+    line = refused(place, "--descriptor", str(place.folder / "nothing" / "deployment.yaml"))
+    assert line == f"sandbox: cannot write into {place.folder}/nothing; name another --descriptor"
+
+
+@pytest.mark.parametrize("name", ["deployment.yaml", "secrets.env"])
+def test_files_of_somebody_else_are_not_overwritten(place: Place, name: str) -> None:
+    (place.folder / name).write_text("precious")
+    assert "exists already" in refused(place, "--descriptor", str(place.folder / "deployment.yaml"))
+    assert (place.folder / name).read_text() == "precious"
+
+
+def test_unknown_defect_is_answered_with_the_nearest(place: Place) -> None:
+    from sandbox import defects
+
+    name = next(iter(defects.load()))
+    line = refused(place, "--defect", name[:-1])
+    assert f"there is no defect '{name[:-1]}'; did you mean " in line
+    assert name in line
+
+
+@pytest.mark.parametrize(
+    ("life", "last_line"),
+    [
+        ("raise ValueError('no such queue')", "ValueError: no such queue"),
+        ("print('half a thought', flush=True); os._exit(7)", "half a thought"),
+    ],
+)
+def test_part_that_dies_while_it_starts(place: Place, life: str, last_line: str) -> None:
+    program = f"""
+import os, sys
+from sandbox import cli, parts
+def live(settings):
+    {life}
+parts.load = lambda: (parts.Part("worker-1", live, (("api", "/health"),)),)
+sys.exit(cli.main(["up"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=place.environment,
+        cwd=Path.cwd(),
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("sandbox: worker-1 ended with status ")
+    assert done.stderr.endswith(f"while it started; the end of its log: {last_line}\n")
+    assert "Traceback" not in done.stdout + done.stderr
+    assert place.is_empty()
