@@ -85,7 +85,7 @@ def when_query(query: str, then: Callable[[], None]) -> None:
     """Do something each time that a statement which begins with this one is run."""
     run = database.Session.all
 
-    async def watched(self: database.Session, text: LiteralString, **parameters: Any) -> list[database.Row]:
+    async def watched(self: database.Session, text: LiteralString, /, **parameters: Any) -> list[database.Row]:
         if text.startswith(query):
             then()
         return await run(self, text, **parameters)
