@@ -13,6 +13,7 @@ from acceptance.data import Data, read_model
 from acceptance.descriptor import CAPABILITIES, Threshold
 from acceptance.errors import ConfigurationError
 
+CRITERIA = Path(__file__).resolve().parents[2] / "variables" / "criteria.yaml"
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Z]+-\d\d$")]
 _COMPARE = {"at most": operator.le, "under": operator.lt, "at least": operator.ge, "over": operator.gt}
 
@@ -140,3 +141,9 @@ def read_criteria(path: Path) -> Criteria:
         ConfigurationError: with every mistake in the file at once, by entry and field.
     """
     return read_model(path, Criteria)
+
+
+def limit_for(thresholds: Mapping[str, Threshold], criterion: str, figure: str) -> Limit:
+    """The limit of a criterion's figure, with a deployment's own threshold where it has one."""
+    criteria, _ = read_criteria(CRITERIA).with_thresholds(thresholds)
+    return next(limit for limit in criteria.criteria[criterion].limits if limit.figure == figure)

@@ -124,6 +124,7 @@ class Descriptor(Data):
     providers: Providers
     users: Literal["signup", "admin-api", "pool"]
     exclusive: bool = False  # nobody but the run uses it: whatever is found in it counts, whoever made it
+    baseline: str | None = None  # the recording that its behaviour must equal; that of its own name, unless said
     sessions: Sessions
     plan: Plan = Plan()
     capabilities: frozenset[str] = frozenset()

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from acceptance import runner
-from acceptance.criteria import read_criteria
+from acceptance.criteria import CRITERIA, read_criteria
 from acceptance.data import Data, read_model
 from acceptance.deployment import PROJECT, Defects, OpenDeployment, Stub, command_of, find_descriptor
 from acceptance.errors import ConfigurationError
@@ -161,7 +161,7 @@ def _try(
 
 def _run_for(defect: Defect) -> str:
     """The run that claims least, among those that claim all that must notice the defect."""
-    criteria = read_criteria(runner.CRITERIA)
+    criteria = read_criteria(CRITERIA)
     claims = {path.stem: set(runner.claims_of(path.stem, criteria)) for path in runner.RUNS.glob("*.args")}
     fitting = [name for name, claimed in claims.items() if claimed.issuperset(defect.must)]
     if not fitting:

@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+SHOWN = 10  # of many problems, as many as a reader takes in
 
 
 class EnvironmentUnavailable(Exception):
@@ -47,3 +49,11 @@ class Violation(AssertionError):
 def violation(what: str, *, expected: object, seen: object, look: str = "") -> Violation:
     """An assertion that says what was expected, what was seen, and where to look."""
     return Violation(what, str(expected), str(seen), look)
+
+
+def expect_none(problems: Iterable[str], what: str, *, expected: str) -> None:
+    """Raises a violation with every problem that there is, or of many the first ones and their number."""
+    found = list(problems)
+    if found:
+        more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        raise violation(what, expected=expected, seen="; ".join(found[:SHOWN]) + more)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from acceptance.descriptor import Descriptor
 from acceptance.errors import CapabilityMissing, violation
 
 Row = dict[str, Any]
+Connection = psycopg.AsyncConnection[Row]
 
 
 class Inspection:
@@ -36,22 +38,24 @@ class Inspection:
             CapabilityMissing: the descriptor does not list `sql`.
             AssertionError: the database cannot be reached, or refuses the query.
         """
+        with _told(query):
+            async with await self.connect() as connection:
+                return await self.rows_over(connection, query, columns=columns, **equal)
+
+    async def rows_over(
+        self, connection: Connection, query: str, *, columns: Sequence[str] = (), **equal: object
+    ) -> list[Row]:
+        """The same over a connection that is open already, for a look at this very moment."""
         text = self._contract.queries[query]
         conditions = [SQL("{}::text = any(%s)").format(Identifier(column)) for column in equal]
         values = [[str(one) for one in value] if isinstance(value, list) else [str(value)] for value in equal.values()]
         where = SQL(" where ") + SQL(" and ").join(conditions) if conditions else SQL("")
         wanted = SQL(", ").join(map(Identifier, columns)) if columns else SQL("*")
         statement = SQL("select ") + wanted + SQL(" from (") + SQL(text) + SQL(") as named") + where
-        try:
-            async with await self.connect() as connection:
-                cursor = await connection.execute(statement, values)
-                return await cursor.fetchall()
-        except psycopg.Error as error:
-            raise violation(
-                f"named query '{query}'", expected="rows", seen=f"{type(error).__name__}: {error}".strip()
-            ) from None
+        with _told(query):
+            return await (await connection.execute(statement, values)).fetchall()
 
-    async def connect(self) -> psycopg.AsyncConnection[Row]:
+    async def connect(self) -> Connection:
         """A connection of the read-only role, in autocommit."""
         self._descriptor.need("sql")
         database = self._descriptor.services.database
@@ -63,3 +67,13 @@ class Inspection:
             connect_timeout=max(2, int(self._timeout)), options=f"-c statement_timeout={int(self._timeout * 1000)}",
             application_name="acceptance", autocommit=True, prepare_threshold=None, row_factory=dict_row,
         )  # fmt: skip
+
+
+@contextmanager
+def _told(query: str) -> Iterator[None]:
+    """What the database refuses is the deployment's fault."""
+    try:
+        yield
+    except psycopg.Error as error:
+        seen = f"{type(error).__name__}: {error}".strip()
+        raise violation(f"named query '{query}'", expected="rows", seen=seen) from None

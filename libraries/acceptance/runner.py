@@ -14,7 +14,7 @@ from pathlib import Path
 
 from acceptance import consistency, preflight
 from acceptance.child import handling, run_child
-from acceptance.criteria import Criteria, read_criteria
+from acceptance.criteria import CRITERIA, Criteria, read_criteria
 from acceptance.deployment import PROJECT, OpenDeployment, open_deployment
 from acceptance.descriptor import Descriptor
 from acceptance.errors import CapabilityMissing, ConfigurationError
@@ -26,7 +26,6 @@ from acceptance.run import Run
 
 RUNS = PROJECT / "runs"
 RESULTS = PROJECT / "results"
-CRITERIA = PROJECT / "variables" / "criteria.yaml"
 CLAIMS = "--metadata Claims:"
 PREFLIGHT_SECONDS = 60.0
 CLOSING_SECONDS = 60.0

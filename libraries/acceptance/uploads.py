@@ -68,11 +68,15 @@ class Upload:
     seconds: float | None = None
 
 
-async def document(run: Run, name: str, seed: int = 0) -> TestDocument:
-    """A document of the catalogue for this run, within the limits that the deployment states; see `documents.make`."""
+async def document(run: Run, name: str, seed: int = 0, *, fixed: str | None = None) -> TestDocument:
+    """A document of the catalogue for this run, within the limits that the deployment states; see `documents.make`.
+
+    Args:
+        fixed: stands in place of the run's identifier, for what must be the same in every run.
+    """
     answer = await run.once("limits", lambda: run.client.call("limits"))
     limits = Limits(answer["max_file_size_bytes"], run.contract.limits.filename_characters)
-    return await asyncio.to_thread(make, name, run.identifier, limits, seed)
+    return await asyncio.to_thread(make, name, fixed or run.identifier, limits, seed)
 
 
 async def announce(run: Run, person: Person, payload: Payload, **instead: Any) -> Upload:
@@ -110,12 +114,14 @@ async def job_of(run: Run, upload: Upload) -> Answer:
     return await run.client.call("job", path={"job_id": upload.job_id}, token=upload.owner.access_token)
 
 
-async def finished(run: Run, upload: Upload, *, within: float = PROCESSING_SECONDS) -> Upload:
+async def finished(
+    run: Run, upload: Upload, *, within: float = PROCESSING_SECONDS, every: float = 0.1
+) -> Upload:
     """The upload once its job is in a final state, whichever; fills in `job` and `seconds` since it was announced."""
     final = run.contract.jobs.final_states
     upload.job = await wait_until(
         lambda: job_of(run, upload), lambda job: job["state"] in final,
-        what=f"job {upload.job_id} of '{upload.payload.filename}' ends", within=within,
+        what=f"job {upload.job_id} of '{upload.payload.filename}' ends", within=within, every=every,
         describe=lambda job: f"status '{job['status']}', state '{job['state']}'; {job.look}",
     )  # fmt: skip
     upload.seconds = time.monotonic() - upload.started

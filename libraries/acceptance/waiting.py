@@ -49,15 +49,26 @@ async def wait_until(
         raise AssertionError(f"{what}: not within {within:g} s; last seen {last}") from None
 
 
-async def together(*coroutines: Coroutine[Any, Any, Result]) -> list[Result]:
-    """The results of all, run at once; the first that fails ends the others, and its exception is raised."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+async def together(*coroutines: Coroutine[Any, Any, Result], at_once: int | None = None) -> list[Result]:
+    """The results of all, in order, run at once or so many at a time.
+
+    The first that fails ends the others, and its exception is raised.
+    """
+    gate = asyncio.Semaphore(at_once or max(1, len(coroutines)))
+
+    async def in_turn(coroutine: Coroutine[Any, Any, Result]) -> Result:
+        async with gate:
+            return await coroutine
+
+    tasks = [asyncio.ensure_future(in_turn(coroutine)) for coroutine in coroutines]
     try:
         return list(await asyncio.gather(*tasks))
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for coroutine in coroutines:
+            coroutine.close()  # one whose turn never came would complain
 
 
 class Pace:

@@ -127,8 +127,8 @@ def names_match(named: set[str], sentence: Sentence) -> bool:
 
 
 def asks_figure(question: str) -> bool:
-    """Whether only an amount, a number or a date answers the question."""
-    return bool(_ASKS_FIGURE.search(question))
+    """Whether only an amount, a number or a date answers the question; a statement asks for none."""
+    return not question.rstrip().endswith((".", "!")) and bool(_ASKS_FIGURE.search(question))
 
 
 def coverage(asked: set[str], sentence: Sentence, rarity: dict[str, float]) -> float:

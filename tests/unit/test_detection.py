@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from acceptance import detection, runner
-from acceptance.criteria import read_criteria
+from acceptance.criteria import CRITERIA, read_criteria
 from acceptance.deployment import Defects
 from acceptance.detection import Defect, Selection, detect
 from acceptance.errors import ConfigurationError
 from acceptance.evidence import Evidence, Outcome, Scope
 from acceptance.gate import judge
-from acceptance.runner import CRITERIA, Ending, Request
+from acceptance.runner import Ending, Request
 
 
 def defect(name: str, must: tuple[str, ...], may: dict[str, str] | None = None, area: str = "INT") -> Defect:

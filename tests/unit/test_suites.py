@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from acceptance.criteria import Criteria, read_criteria
+from acceptance.criteria import CRITERIA, Criteria, read_criteria
 from acceptance.deployment import PROJECT
-from acceptance.runner import CRITERIA, OWN_CHECKS
+from acceptance.runner import OWN_CHECKS
 from AcceptancePlan import criteria_of
 from robot import running
 
