@@ -162,13 +162,11 @@ async def _is_closed(
 ) -> None:
     subscribe = run.realtime.job if path == "job" else run.realtime.workflow
     async with subscribe(key, token, after=0) as socket:
+        socket.what += f" ({how})"
         if first is not None:
             await socket.send(dict(first))
-        seen = await socket.until_closed(within=REFUSED_SECONDS)
-        if seen != code or socket.application_frames:
-            raise violation(
-                f"{socket.what}, token {how}", expected=f"closed with {code}, untold", seen=socket.summary()
-            )
+        if await socket.until_closed(within=REFUSED_SECONDS) != code or socket.application_frames:
+            raise violation(socket.what, expected=f"closed with {code}, untold", seen=socket.summary())
 
 
 async def _open_idle(run: Run) -> Idle:

@@ -81,8 +81,14 @@ async def check(run: Run) -> None:
 
 
 def contradictions(rows: Rows, noted: Noted, complete: str) -> Iterator[str]:
-    """Each thing that does not belong together, one line."""
-    yield from (f"{row['kind']}: {row['id']}" for row in rows.orphans)
+    """Each thing that does not belong together, one line; an orphan that shows in nothing else last."""
+    said = list(_contradictions(rows, noted, complete))
+    yield from said
+    known = "; ".join(said)
+    yield from (f"{row['kind']} {row['id']}" for row in rows.orphans if str(row["id"]) not in known)
+
+
+def _contradictions(rows: Rows, noted: Noted, complete: str) -> Iterator[str]:
     documents, jobs = _by(rows.documents, "document_id"), _by(rows.jobs, "job_id")
     job_count = Counter(str(row["document_id"]) for row in rows.jobs)
     for document_id, document in documents.items():

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any, Literal
 
 from acceptance.contract import MISSING, pick
@@ -158,6 +159,12 @@ def shown(told: Sequence[tuple[int, str]]) -> str:
     return ", ".join(f"#{sequence} {status}" for sequence, status in told) or "nothing"
 
 
+def difference(expected: Sequence[object], seen: Sequence[object]) -> tuple[object, object] | None:
+    """The first two that differ; `nothing` stands for what one of both has not. None where all are the same."""
+    pairs = zip_longest(expected, seen, fillvalue="nothing")
+    return next((pair for pair in pairs if pair[0] != pair[1]), None)
+
+
 def lags(events: Sequence[Event], views: Sequence[View]) -> list[float]:
     """For each event, the seconds by which realtime came after REST or REST after realtime; 0 where neither did."""
     order = {event.status: number for number, event in enumerate(events)}
@@ -197,11 +204,10 @@ async def tells_in_time(run: Run, followed: Followed) -> None:
 async def views_agree(run: Run, followed: Followed) -> None:
     """Both channels and REST told the same; raises AssertionError naming the difference."""
     first, second = ([frame.data for frame in followed.frames[channel]] for channel in CHANNELS)
-    if first != second:
-        differing = next(
-            (pair for pair in zip(first, second, strict=False) if pair[0] != pair[1]), (len(first), len(second))
+    if differing := difference(first, second):
+        raise violation(
+            f"{followed.name} over {CHANNELS[1]}", expected=f"{differing[0]} as over {CHANNELS[0]}", seen=differing[1]
         )
-        raise violation(followed.name, expected=f"the same over {' and '.join(CHANNELS)}", seen=differing)
     events = events_of(run, followed.upload.job_id, followed.frames[CHANNELS[0]])
     told = {event.status: (number, event.total_pct) for number, event in enumerate(events)}
     reached = 0
@@ -227,8 +233,8 @@ async def database_agrees(run: Run, followed: Followed) -> None:
     events = events_of(run, followed.upload.job_id, followed.frames[CHANNELS[0]])
     recorded = [(row["sequence"], row["status"], round(row["at"].timestamp(), 3)) for row in rows]
     told = [(event.sequence, event.status, round(event.timestamp, 3)) for event in events]
-    if recorded != told:
-        raise violation(f"named query 'job_events' of {followed.name}", expected=told, seen=recorded)
+    if differing := difference(told, recorded):
+        raise violation(f"named query 'job_events' of {followed.name}", expected=differing[0], seen=differing[1])
     (job,) = await run.inspection.rows("jobs", job_id=followed.upload.job_id) or [{}]
     if (job.get("status"), job.get("state")) != (events[-1].status, events[-1].state):
         raise violation(f"named query 'jobs' of {followed.name}", expected=events[-1], seen=job)
@@ -246,11 +252,9 @@ async def replay_is_exact(run: Run, followed: Followed, channel: Channel) -> Non
                 await channel_again.until(lambda seen: has_ended(run, seen), what="the final event again", within=5)
             await settled(run, channel_again)
             replayed = [frame.data for frame in channel_again.events]
-        if replayed != whole[after:]:
-            wanted = [frame["sequence"] for frame in whole[after:]]
-            raise violation(
-                f"{channel} of {followed.name} after {after}", expected=f"{wanted} as before", seen=replayed
-            )
+        if differing := difference(whole[after:], replayed):
+            wanted = f"what it told before: {differing[0]}"
+            raise violation(f"{channel} of {followed.name} after {after}", expected=wanted, seen=differing[1])
 
     await together(*(replay(after) for after in range(len(whole) + 1)))
 

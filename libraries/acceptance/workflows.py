@@ -12,7 +12,7 @@ from typing import Any
 from acceptance.contract import MISSING, pick
 from acceptance.conversations import Reply, ask
 from acceptance.errors import violation
-from acceptance.following import CHANNELS, DOCUMENTS, LAG_SECONDS, SEED, Channel, followed, moment, settled
+from acceptance.following import CHANNELS, DOCUMENTS, LAG_SECONDS, SEED, Channel, difference, followed, moment, settled
 from acceptance.people import Person
 from acceptance.realtime import Frame
 from acceptance.run import Run
@@ -79,8 +79,9 @@ def check_agreement(watched: Watched) -> None:
     """Both channels told the same, and the answer within a second of REST; raises AssertionError."""
     what = f"workflow {watched.workflow_id}"
     first, second = ([frame.data for frame in watched.frames[channel]] for channel in CHANNELS)
-    if first != second:
-        raise violation(what, expected=f"the same over {' and '.join(CHANNELS)}: {first}", seen=second)
+    if differing := difference(first, second):
+        wanted = f"{differing[0]} as over {CHANNELS[0]}"
+        raise violation(f"{what} over {CHANNELS[1]}", expected=wanted, seen=differing[1])
     for channel, frames in watched.frames.items():
         late = frames[-1].at - watched.answered
         if late > LAG_SECONDS:
