@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -28,6 +29,8 @@ REFUSALS: Final = {
     "refresh_token_not_found": (401, "invalid_refresh_token", "This session has ended. Please log in again."),
 }
 """The authentication service's error code -> what the caller is told."""
+
+OPEN: Final = errors.responses(422, 503)
 
 router: Final = APIRouter(prefix="/auth", tags=["authentication"])
 
@@ -60,38 +63,32 @@ class Registered(BaseModel):
     user: Account
 
 
-@router.post(
-    "/signup",
-    status_code=201,
-    response_model=Session,
-    responses={200: {"model": Registered}, **errors.responses(422, 503)},
-)
+@router.post("/signup", status_code=201, response_model=Session, responses={200: {"model": Registered}, **OPEN})
 async def signup(credentials: Credentials, services: Uses) -> Response:
     """Register and log in. A known address gets 200 and no session."""
     answer = await ask(services, "/signup", credentials.model_dump())
     if "access_token" not in answer:
-        return JSONResponse(Registered(user=Account(**account(answer))).model_dump(mode="json"))
-    return JSONResponse(session(answer).model_dump(mode="json"), 201)
+        return JSONResponse(Registered(user=Account(**answer)).model_dump(mode="json"))
+    return JSONResponse(Session(**answer).model_dump(mode="json"), 201)
 
 
 @router.post("/login", responses=errors.OF_USER)
 async def login(credentials: Credentials, services: Uses) -> Session:
     """Log in with e-mail and password."""
-    return session(await ask(services, "/token?grant_type=password", credentials.model_dump()))
+    return Session(**await ask(services, "/token?grant_type=password", credentials.model_dump()))
 
 
 @router.post("/refresh", responses=errors.OF_USER)
 async def refresh(token: RefreshToken, services: Uses) -> Session:
     """Trade a refresh token for a new pair; it can be used once."""
-    return session(await ask(services, "/token?grant_type=refresh_token", token.model_dump()))
+    return Session(**await ask(services, "/token?grant_type=refresh_token", token.model_dump()))
 
 
-@router.post("/logout", status_code=204, response_class=Response, responses=errors.OF_USER)
-async def logout(user: User, bearer: Bearer, services: Uses) -> Response:
+@router.post("/logout", status_code=204, responses=errors.OF_USER)
+async def logout(user: User, bearer: Bearer, services: Uses) -> None:
     """End this session, with all its tokens; the user's other sessions go on."""
     token = bearer.credentials if bearer else ""
-    await ask(services, "/logout?scope=local", None, {"authorization": f"Bearer {token}"})
-    return Response(status_code=204)
+    await ask(services, "/logout?scope=local", headers={"authorization": f"Bearer {token}"})
 
 
 @router.get("/user", responses=errors.OF_USER)
@@ -100,15 +97,12 @@ async def user(user: User) -> Account:
     return Account(id=user.user_id, email=user.email)
 
 
-async def ask(
-    services: Services, path: str, body: dict[str, Any] | None, headers: dict[str, str] | None = None
-) -> dict[str, Any]:
+async def ask(services: Services, path: str, body: object = None, headers: Mapping[str, str] = {}) -> dict[str, Any]:
     """One call to the authentication service."""
-    sent = {"apikey": services.settings.anon_key, **(headers or {})}
+    settings = services.settings
+    call = services.http.post(settings.auth_url + path, json=body, headers={"apikey": settings.anon_key, **headers})
     try:
-        answer = await bounded(
-            services.http.post(services.settings.auth_url + path, json=body, headers=sent), CALL_SECONDS
-        )
+        answer = await bounded(call, CALL_SECONDS)
         document = answer.json() if answer.content else {}
     except (httpx.HTTPError, TimeoutError, ValueError) as error:
         raise Unavailable("authentication") from error
@@ -124,11 +118,3 @@ def refusal(status: int, code: str | None) -> Exception:
     if status == 401:
         return errors.unauthorized()
     return Unavailable("authentication")
-
-
-def session(answer: dict[str, Any]) -> Session:
-    return Session(**{**answer, "user": account(answer["user"])})
-
-
-def account(user: dict[str, Any]) -> dict[str, Any]:
-    return {"id": user["id"], "email": user["email"]}

@@ -9,7 +9,6 @@ from uuid import UUID
 from fastapi import APIRouter
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel
-from starlette.responses import Response
 
 from sandbox.app import errors
 from sandbox.app.access import User, Uses
@@ -22,9 +21,8 @@ OWN_CONVERSATIONS: Final = """
       from app.conversations c left join app.messages m on m.conversation_id = c.id
       where c.user_id = %(user_id)s group by c.id order by c.updated_at desc, c.id"""
 OWN_CONVERSATION: Final = "select from app.conversations where id = %(conversation_id)s and user_id = %(user_id)s"
-DELETE_OWN: Final = (
-    "delete from app.conversations where id = %(conversation_id)s and user_id = %(user_id)s returning id"
-)
+DELETE_OWN: Final = """
+    delete from app.conversations where id = %(conversation_id)s and user_id = %(user_id)s returning id"""
 HISTORY: Final = """
     select role, content from (
       select id, role, content from app.messages where conversation_id = %(conversation_id)s
@@ -59,12 +57,11 @@ async def conversations(user: User, services: Uses) -> ConversationList:
     return ConversationList(conversations=[Conversation(**row) for row in rows])
 
 
-@router.delete("/{conversation_id}", status_code=204, response_class=Response, responses=errors.OF_OWNER)
-async def delete(conversation_id: UUID, user: User, services: Uses) -> Response:
+@router.delete("/{conversation_id}", status_code=204, responses=errors.OF_OWNER)
+async def delete(conversation_id: UUID, user: User, services: Uses) -> None:
     """Remove a conversation with everything that was said in it."""
     if await services.database.one(DELETE_OWN, conversation_id=conversation_id, user_id=user.user_id) is None:
         raise errors.not_found("conversation")
-    return Response(status_code=204)
 
 
 async def recall(session: Session, conversation_id: UUID) -> list[Row]:
@@ -76,11 +73,7 @@ async def remember(
     session: Session, conversation_id: UUID, user_id: UUID, question: str, text: str, sources: list[dict[str, Any]]
 ) -> None:
     """Keep a question and its answer; the conversation begins with its first."""
-    await session.one(
-        KEEP_CONVERSATION, conversation_id=conversation_id, user_id=user_id, title=question[:TITLE_CHARACTERS]
-    )
-    turns: tuple[tuple[str, str, list[dict[str, Any]]], ...] = (("user", question, []), ("assistant", text, sources))
-    for role, content, cited in turns:
-        await session.one(
-            ADD_MESSAGE, conversation_id=conversation_id, role=role, content=content, sources=Jsonb(cited)
-        )
+    here = {"conversation_id": conversation_id}
+    await session.one(KEEP_CONVERSATION, **here, user_id=user_id, title=question[:TITLE_CHARACTERS])
+    await session.one(ADD_MESSAGE, **here, role="user", content=question, sources=Jsonb([]))
+    await session.one(ADD_MESSAGE, **here, role="assistant", content=text, sources=Jsonb(sources))

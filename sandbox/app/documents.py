@@ -74,14 +74,13 @@ async def content(document_id: UUID, user: User, services: Uses) -> Response:
     return Response(stored, media_type=document["mime"], headers=headers)
 
 
-@router.delete("/{document_id}", status_code=204, response_class=Response, responses=errors.OF_OWNER)
-async def delete(document_id: UUID, user: User, services: Uses) -> Response:
+@router.delete("/{document_id}", status_code=204, responses=errors.OF_OWNER)
+async def delete(document_id: UUID, user: User, services: Uses) -> None:
     """Remove a document and all that belongs to it."""
     document = await own(document_id, user, services)
     # The bytes first: if the second step fails, the document is still there and can be deleted again.
     await services.objects.remove(document["storage_path"])
     await services.database.one(DELETE_DOCUMENT, document_id=document_id)
-    return Response(status_code=204)
 
 
 async def own(document_id: UUID, user: Identity, services: Services) -> Row:

@@ -53,7 +53,7 @@ async def health(request: Request, services: Uses) -> Health:
     conditions, workers = await kept(request.app.state, services)
     about = services.settings
     return Health(
-        status=overall(conditions),
+        status="healthy" if set(conditions.values()) == {"healthy"} else "degraded",
         environment=about.environment,
         version=about.version,
         build=about.build,
@@ -68,10 +68,6 @@ async def kept(state: State, services: Services) -> Findings:
     if time.monotonic() > getattr(state, "examined_until", 0.0):
         state.examination, state.examined_until = asyncio.create_task(look(services)), time.monotonic() + KEPT_SECONDS
     return cast(Findings, await asyncio.shield(state.examination))
-
-
-def overall(conditions: dict[str, Condition]) -> Literal["healthy", "degraded"]:
-    return "healthy" if all(condition == "healthy" for condition in conditions.values()) else "degraded"
 
 
 async def look(services: Services) -> Findings:
