@@ -126,15 +126,15 @@ async def workflow_events(
 async def stream(channel: Channel, user: Identity, services: Services, after: int | None) -> StreamingResponse:
     if not await channel.is_of(user, services):
         raise errors.not_found(channel.kind)
-    return event_stream(lines(channel, after or 0, services))
+    return event_stream(lines(channel, after or 0, user, services))
 
 
 def event_stream(content: AsyncIterator[str]) -> StreamingResponse:
     return StreamingResponse(content, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
 
-async def lines(channel: Channel, after: int, services: Services) -> AsyncIterator[str]:
-    """Server-Sent Events until the last event; comments in between show that the line lives."""
+async def lines(channel: Channel, after: int, user: Identity, services: Services) -> AsyncIterator[str]:
+    """Server-Sent Events until the last, or until the thing is deleted; comments show that the line lives."""
     yield ": connected\n\n"
     said = asyncio.get_running_loop().time()
     try:
@@ -146,6 +146,8 @@ async def lines(channel: Channel, after: int, services: Services) -> AsyncIterat
                     said = now
                     if channel.is_last(frames[-1]):
                         return
+                elif not await channel.is_of(user, services):
+                    return
                 elif now - said > COMMENT_SECONDS:
                     yield ": waiting\n\n"
                     said = now

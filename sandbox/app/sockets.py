@@ -105,7 +105,7 @@ async def find(kind: str, key: str, user: Identity, services: Services) -> Chann
 
 async def converse(socket: WebSocket, channel: Channel, user: Identity, services: Services) -> None:
     """Send, listen and ping at the same time, until one of them ends or the token does."""
-    works = tell(socket, channel, services), listen(socket), ping(socket, user, services)
+    works = tell(socket, channel, user, services), listen(socket), ping(socket, user, services)
     tasks = [asyncio.create_task(work) for work in works]
     try:
         done, _ = await asyncio.wait(tasks, timeout=user.expires_at - time.time(), return_when=asyncio.FIRST_COMPLETED)
@@ -118,9 +118,11 @@ async def converse(socket: WebSocket, channel: Channel, user: Identity, services
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def tell(socket: WebSocket, channel: Channel, services: Services) -> None:
-    """Send every event once, in order."""
+async def tell(socket: WebSocket, channel: Channel, user: Identity, services: Services) -> None:
+    """Send every event once, in order, as long as there is what they are of."""
     async for frames in realtime.follow(channel, after(socket), services):
+        if not frames and not await channel.is_of(user, services):
+            raise Refused(UNKNOWN, f"no such {channel.kind} any more")
         for frame in frames:
             await send(socket, frame)
 
