@@ -54,8 +54,13 @@ class SessionLibrary:
 
     @keyword("the session is ${name}'s own")
     def session_is_own(self, name: str) -> None:
-        """The claims of the token, its lifetime and every instance name this user."""
+        """The claims of the token and every instance name this user."""
         the_run().wait(accounts.session_is_of(the_run(), person(name)))
+
+    @keyword("the token of ${name} lives as long as announced")
+    def token_lives_as_announced(self, name: str) -> None:
+        """Its claims say the same as the answer that brought it."""
+        accounts.token_says_the_same(person(name))
 
     @keyword("the session of ${name} goes on")
     def session_goes_on(self, name: str) -> None:

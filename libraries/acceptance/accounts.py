@@ -42,18 +42,27 @@ class _End:
 
 
 async def session_is_of(run: Run, person: Person) -> None:
-    """The session that a person holds is theirs: its claims, its lifetime and every instance's answer say so."""
-    _check_claims(person)
+    """The session that a person holds is theirs: its claims and every instance's answer say so."""
+    if (subject := claims_of(person.access_token).get("sub")) != person.user_id:
+        raise violation("access token", expected=f"the subject {person.user_id}", seen=subject)
     own = (person.user_id, person.email)
     for answer in await together(*(run.client.call("user", token=person.access_token) for _ in range(READS))):
         if (seen := (answer["user_id"], answer["email"])) != own:
             raise violation("user", expected=f"the user {own}", seen=seen, look=answer.look)
 
 
+def token_says_the_same(person: Person) -> None:
+    """The access token names the end that the answer which brought it announced."""
+    claims = claims_of(person.access_token)
+    lives = claims.get("exp", 0) - claims.get("iat", 0)
+    if abs(lives - person.expires_in) > ROUNDING_SECONDS:
+        raise violation("access token", expected=f"to live {person.expires_in:g} s (expires_in)", seen=f"{lives} s")
+
+
 async def ends_when_it_says(run: Run) -> None:
     """A short session lives until it had said, and not longer."""
     end = await run.once("expired session", lambda: _observed_end(run))
-    _check_claims(end.person)
+    token_says_the_same(end.person)
     says = end.person.expires_in
     run.observe("INT-01", "session_lived", end.seconds, "s")
     run.observe("INT-01", "session_expires_in", says, "s")
@@ -176,15 +185,8 @@ async def all_sign_in_at_once(run: Run, number: int) -> None:
         await together(*(session_is_of(run, person) for person in people))
         await together(*(run.people.sign_in(person) for person in people))
     await together(*(session_is_of(run, person) for person in people))
-
-
-def _check_claims(person: Person) -> None:
-    claims = claims_of(person.access_token)
-    if claims.get("sub") != person.user_id:
-        raise violation("access token", expected=f"the subject {person.user_id}", seen=claims.get("sub"))
-    lives = claims.get("exp", 0) - claims.get("iat", 0)
-    if abs(lives - person.expires_in) > ROUNDING_SECONDS:
-        raise violation("access token", expected=f"to live {person.expires_in:g} s (expires_in)", seen=f"{lives} s")
+    for person in people:
+        token_says_the_same(person)
 
 
 async def _observed_end(run: Run) -> _End:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import httpx
 
@@ -169,7 +169,9 @@ class ContractClient:
 
     def url(self, route: Route, path: Mapping[str, object]) -> str:
         """The address of a route with the braces of its path filled in."""
-        quoted = {word: quote(value if isinstance(value, bytes) else str(value), safe="") for word, value in path.items()}
+        quoted = {
+            word: quote(value if isinstance(value, bytes) else str(value), safe="") for word, value in path.items()
+        }
         filled = route.path.format(**quoted | {word: value for word, value in path.items() if word == "signed_url"})
         if "://" in filled:
             return filled
@@ -242,8 +244,8 @@ class ContractClient:
         )  # fmt: skip
         for word in ("access_token", "refresh_token", "signed_url"):
             value = pick(answer.json(), answer.paths[word]) if word in answer.paths and answer.content else MISSING
-            if isinstance(value, str):
-                self._redactor.register(value)
+            for secret in _secrets_in(value) if isinstance(value, str) else ():
+                self._redactor.register(secret)
 
     def _unanswered(
         self, route: str, method: str, url: str, error: Exception, begin: float, sent: Mapping[str, str]
@@ -253,3 +255,8 @@ class ContractClient:
             seen=f"{type(error).__name__}: {str(error) or 'no answer'} after {time.monotonic() - begin:.1f} s",
             look=f"{method} {url}, request {sent[self.contract.errors.request_id_header]}",
         )  # fmt: skip
+
+
+def _secrets_in(value: str) -> list[str]:
+    """A token itself; of a signed address what is signed, since its beginning is that of every address."""
+    return [word for _, word in parse_qsl(urlsplit(value).query)] if "://" in value else [value]

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -98,15 +98,11 @@ async def services_reach_one_another(run: Run) -> None:
 
 
 async def probe_services(run: Run) -> list[Probe]:
-    """Every service of the descriptor, all at once; another build than expected is a problem of who says it."""
+    """Every service of the descriptor, all at once."""
     services = run.descriptor.services
     http = [_probe(name, service) for name, service in services if isinstance(service, Service)]
-    probes = [*await asyncio.gather(*http, _probe_realtime(run), _probe_database(run))]
-    database, handshake = probes.pop(), probes.pop()
-    probes = [
-        replace(probe, problem=probe.problem or handshake.problem) if probe.service == "realtime" else probe
-        for probe in probes
-    ]
+    found, handshake, database = await asyncio.gather(asyncio.gather(*http), _probe_realtime(run), _probe_database(run))
+    probes = [handshake if probe.service == "realtime" and handshake.problem else probe for probe in found]
     return with_one_build(probes, run.descriptor.build) + ([database] if services.database else [])
 
 
@@ -181,6 +177,15 @@ def judged(name: str, service: Service, response: httpx.Response) -> Probe:
     return replace(probe, problem=_stale(response, service))
 
 
+def gathered(probes: Sequence[Probe]) -> Probe:
+    """One probe for several of the same service: the worst of them, and the slowest time; all must say one build."""
+    worst = next((probe for probe in probes if probe.problem), probes[0])
+    builds = sorted({probe.build for probe in probes})
+    if not worst.problem and len(builds) > 1:
+        worst = replace(worst, problem=f"its instances say builds {', '.join(builds)}")
+    return replace(worst, seconds=max(probe.seconds for probe in probes))
+
+
 def with_one_build(probes: list[Probe], build: str | None) -> list[Probe]:
     """The same probes, with a problem for each that says another build than `build` (None: than the first one says)."""
     expected = build or next((probe.build for probe in probes if probe.build), "")
@@ -217,10 +222,8 @@ async def _unhealthy(run: Run) -> list[str]:
 
 
 async def _probe(name: str, service: Service) -> Probe:
-    """The service's first answer that has a problem, else its last; several at once reach several instances."""
-    probes = await asyncio.gather(*(_probe_once(name, service) for _ in range(PROBES)))
-    *_, worst = sorted(with_one_build(list(probes), None), key=lambda probe: bool(probe.problem))
-    return replace(worst, seconds=max(probe.seconds for probe in probes))
+    """An answer of the service that has a problem, if any has; several at once reach several instances."""
+    return gathered(await asyncio.gather(*(_probe_once(name, service) for _ in range(PROBES))))
 
 
 async def _probe_once(name: str, service: Service) -> Probe:

@@ -15,6 +15,7 @@ Whoever Registers Gets A Session Of Their Own
     [Metadata]    Criterion    INT-01
     When Sasha registers
     Then the session is Sasha's own
+    And the token of Sasha lives as long as announced
     And the session of Sasha goes on
 
 Whoever Signs In Gets A Session Of Their Own

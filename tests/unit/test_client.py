@@ -77,3 +77,15 @@ def test_refusals_by_kind_and_by_route(contract: Contract) -> None:
     assert contract.refused("upload_bytes", "used") == 403
     with pytest.raises(KeyError, match="does not say"):
         contract.refused("health", "none")
+
+
+def test_of_a_signed_address_only_what_is_signed_is_a_secret(serve: Serve, client_at: ClientAt) -> None:
+    body = {
+        "job_id": "j", "document_id": "d", "upload_expires_at": "later",
+        "signed_url": "http://storage.example/object/1?token=tok-123456789",
+    }  # fmt: skip
+    client = client_at(serve(200, body))
+    asyncio.run(client.call("upload", body={}))
+    assert client._redactor.clean("see http://storage.example/ for tok-123456789") == (
+        "see http://storage.example/ for <redacted>"
+    )

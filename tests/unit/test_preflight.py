@@ -9,6 +9,7 @@ from acceptance.descriptor import Descriptor, Plan, Service
 from acceptance.preflight import (
     HEALTHY,
     Probe,
+    gathered,
     judged,
     missing_configuration,
     plan_too_low,
@@ -96,6 +97,13 @@ def test_another_build_is_a_problem_of_who_says_it() -> None:
         "", "says build 1, 2, expected 1", "",
     ]  # fmt: skip
     assert with_one_build([one], "3")[0].problem == "says build 1, expected 3"
+
+
+def test_several_probes_of_a_service_are_one() -> None:
+    one, slow, other = Probe("api", build="1"), Probe("api", build="1", seconds=3), Probe("api", build="2")
+    assert gathered([one, slow]) == slow
+    assert gathered([one, other, slow]).problem == "its instances say builds 1, 2"
+    assert gathered([one, Probe("api", "gone"), slow]) == Probe("api", "gone", seconds=3)
 
 
 def test_all_missing_names_at_once_with_where_to_set_them(monkeypatch: pytest.MonkeyPatch) -> None:
