@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sandbox import processes, reaper, state
 from sandbox.console import complain, say
-from sandbox.errors import StartError
+from sandbox.errors import StartError, in_a_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,16 +22,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         match options.command:
             case "up":
-                return reaper.up(reaper.Options(options.defect, options.descriptor, options.detach))
+                return reaper.up(options.defect, options.descriptor, options.detach)
             case "down":
                 return down()
             case "status":
                 return status(options.json)
             case _:
                 return defects(options.json)
-    except StartError as error:
-        complain(str(error))
+    except (StartError, OSError) as error:
+        complain(in_a_line(error))
         return reaper.STATUS_CANNOT_START
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 def down() -> int:

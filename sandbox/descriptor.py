@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import yaml
 
-from sandbox.errors import StartError
 from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, Settings
 from sandbox.state import SECRETS_FILE, replace, written
 
@@ -81,11 +80,6 @@ def write(settings: Settings, path: Path) -> None:
         "anon_key": settings.anon_key,
     }
     lines = "".join(f"{SECRETS[name]}={value}\n" for name, value in values.items())
-    try:
-        file, secrets_file = written(path)
-        replace(secrets_file, lines)
-        replace(file, yaml.safe_dump(describe(settings), sort_keys=False))
-    except OSError as error:
-        raise StartError(
-            f"cannot write the descriptor {path}: {error.strerror}; name another place with --descriptor"
-        ) from error
+    file, secrets_file = written(path)
+    replace(secrets_file, lines)
+    replace(file, yaml.safe_dump(describe(settings), sort_keys=False))

@@ -1,5 +1,17 @@
-"""The one error that the sandbox's own tools tell their user."""
+"""What the sandbox's own tools tell when they cannot go on: one line, with what to do."""
+
+from __future__ import annotations
 
 
 class StartError(Exception):
-    """What is wrong and what to do about it, in one line; the program ends with status 3."""
+    """What is wrong and what to do about it; the program ends with status 3."""
+
+
+def in_a_line(error: Exception) -> str:
+    """The line for whatever has gone wrong."""
+    if isinstance(error, StartError):
+        return str(error)
+    if isinstance(error, OSError):
+        what = ": ".join(str(part) for part in (error.strerror or error, error.filename) if part)
+        return f"{what}; see to space and permissions there, or choose another place (TMPDIR, XDG_RUNTIME_DIR)"
+    return f"unexpected {type(error).__name__}: {error}; this is a fault of the sandbox itself"

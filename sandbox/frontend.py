@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -26,18 +27,10 @@ from sandbox.settings import NO_TLS, Settings
 
 REGION: Final = "local"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-HOP_BY_HOP: Final = frozenset(
-    (
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
+OF_THE_LINE: Final = "connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade"
+NOT_PASSED_BACK: Final = re.compile(OF_THE_LINE)
+NOT_PASSED_ON: Final = re.compile(f"{OF_THE_LINE}|host|x-forwarded-.*")
+RETRY: Final = {"retry-after": "1"}
 TIMEOUT: Final = httpx.Timeout(connect=5, read=60, write=60, pool=5)
 _PAGE: Final = Path(__file__).parent / "start.html"
 
@@ -102,8 +95,9 @@ class Edge:
 async def forward(request: Request) -> Response:
     """Pass a request on to the API and its answer back, both as streams."""
     client: httpx.AsyncClient = request.state.client
+    query: bytes = request.scope["query_string"]
     has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
-    target = request.scope["raw_path"] + (b"?" + request.scope["query_string"] if request.url.query else b"")
+    target = request.scope["raw_path"] + (query and b"?" + query)
     upstream = httpx.Request(
         request.method,
         client.base_url.copy_with(raw_path=target),
@@ -114,21 +108,13 @@ async def forward(request: Request) -> Response:
     try:
         answer = await client.send(upstream, stream=True)
     except httpx.TimeoutException:
-        return _error(
-            504, "timeout", "The application takes too long to answer. Please try again.", {"retry-after": "1"}
-        )
+        return _error(504, "timeout", "The application takes too long to answer. Please try again.", RETRY)
     except httpx.TransportError as error:
         logs.log("the API cannot be reached", error=repr(error))
-        return _error(
-            503,
-            "unavailable",
-            "The application is not available at the moment. Please try again.",
-            {"retry-after": "1"},
-        )
+        return _error(503, "unavailable", "The application is not available at the moment. Please try again.", RETRY)
     response = StreamingResponse(_body(answer), answer.status_code)
-    response.raw_headers = [
-        (name.lower(), value) for name, value in answer.headers.raw if name.lower().decode() not in HOP_BY_HOP
-    ]
+    headers = ((name.lower(), value) for name, value in answer.headers.raw)
+    response.raw_headers = [(name, value) for name, value in headers if not NOT_PASSED_BACK.fullmatch(name.decode())]
     return response
 
 
@@ -143,10 +129,9 @@ async def _body(answer: httpx.Response) -> AsyncIterator[bytes]:
 
 def _passed_on(request: Request) -> list[tuple[bytes, bytes]]:
     """The caller's headers, with what the edge itself knows of the caller in the place of what the caller claims."""
-    dropped = HOP_BY_HOP | {"host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
     client = request.client.host if request.client else "unknown"
     return [
-        *((name, value) for name, value in request.headers.raw if name.decode("latin-1") not in dropped),
+        *((name, value) for name, value in request.headers.raw if not NOT_PASSED_ON.fullmatch(name.decode())),
         (b"x-forwarded-for", client.encode()),
         (b"x-forwarded-proto", request.url.scheme.encode()),
         (b"x-forwarded-host", request.headers.get("host", "").encode("latin-1")),

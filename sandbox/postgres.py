@@ -57,7 +57,11 @@ class Cluster:
         password = self._home / "password"
         password.write_text(self._settings.admin_password)
         if self._user:
-            self._check_way()
+            self._settings.directory.chmod(0o711)
+            if closed := _closed(self._settings.directory):
+                raise StartError(
+                    f"PostgreSQL runs as nobody, who cannot enter {closed}; set TMPDIR to a folder open to all"
+                )
             for path in (self._home, password):
                 os.chown(path, self._user.pw_uid, self._user.pw_gid)
         self._bin = self._reachable(_find_bin())
@@ -132,39 +136,21 @@ class Cluster:
             os.setuid(self._user.pw_uid)
         processes.die_with(parent, signal.SIGKILL)
 
-    def _check_way(self) -> None:
-        self._settings.directory.chmod(0o711)
-        if closed := _closed_to_others(self._settings.directory):
-            raise StartError(
-                f"PostgreSQL runs as nobody, who cannot enter {closed}; set TMPDIR to a folder open to all, as /tmp is"
-            )
-
     def _reachable(self, bin_folder: Path) -> Path:
         """The binaries where the server's user can reach them, if need be in a copy of the installation."""
-        if not self._user or not _closed_to_others(bin_folder):
+        if not self._user or not _closed(bin_folder):
             return bin_folder
-        installation = bin_folder.parent
-        package = installation.parent
+        installation, package = bin_folder.parent, bin_folder.parent.parent
+        # Beside the package is where a wheel's binaries look for the libraries that came with it.
+        libraries = package.with_name(f"{package.name}.libs")
         target = self._settings.directory / "installation"
-        try:
-            shutil.copytree(installation, target / package.name / installation.name, symlinks=True, ignore=_needless)
-            # Where a wheel's binaries look for the libraries that came with it.
-            libraries = package.parent / f"{package.name}.libs"
-            if libraries.is_dir():
-                shutil.copytree(libraries, target / libraries.name)
-        except (OSError, shutil.Error) as error:
-            raise StartError(
-                f"cannot copy PostgreSQL to {target}: {error}; see to space there, or set TMPDIR"
-            ) from error
-        for folder, folders, files in os.walk(target):
-            for name in (*folders, *files, "."):
-                path = Path(folder, name)
-                if not path.is_symlink():
-                    path.chmod(
-                        stat.S_IMODE(path.stat().st_mode)
-                        | (0o555 if path.is_dir() or path.parent.name == "bin" else 0o444)
-                    )
-        return target / package.name / installation.name / "bin"
+        copied = target / package.name / installation.name
+        shutil.copytree(installation, copied, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
+        if libraries.is_dir():
+            shutil.copytree(libraries, target / libraries.name)
+        for path in (target, *target.rglob("*")):
+            os.chown(path, self._user.pw_uid, self._user.pw_gid, follow_symlinks=False)
+        return copied / bin_folder.name
 
 
 def _find_bin() -> Path:
@@ -185,19 +171,7 @@ def _find_bin() -> Path:
     return folder
 
 
-def _closed_to_others(folder: Path) -> Path | None:
+def _closed(folder: Path) -> Path | None:
     """The outermost folder on the way that people without any right of their own cannot enter."""
     way = [folder, *folder.parents]
     return next((part for part in reversed(way) if not part.stat().st_mode & stat.S_IXOTH), None)
-
-
-def _needless(folder: str, names: list[str]) -> list[str]:
-    """What a server does not need of its installation."""
-    return [
-        name
-        for name in names
-        if name == "include" or name.endswith(".a") or (Path(folder).name == "bin" and name not in _NEEDED)
-    ]
-
-
-_NEEDED: Final = ("initdb", "postgres")

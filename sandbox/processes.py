@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -35,6 +36,23 @@ def die_with(parent: int, number: signal.Signals) -> None:
 def adopt_orphans() -> None:
     """Become the new parent of every descendant whose own parent dies, whatever its process group or session."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def hear_signals() -> int:
+    """A file number from which the numbers of arriving SIGNALS are read; they have no other effect any more."""
+    reading, writing = socket.socketpair()
+    for end in (reading, writing):
+        end.setblocking(False)
+    signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    return reading.detach()
+
+
+def wants_end(signals: bytes) -> bool:
+    """Whether one of the signals that were read asks for the end; SIGCHLD only tells of a child."""
+    return bool(signals.strip(bytes([signal.SIGCHLD])))
 
 
 def start_time(pid: int) -> str | None:

@@ -10,48 +10,35 @@ import contextlib
 import os
 import select
 import signal
-import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
 from sandbox import processes, state
 from sandbox.console import complain
-from sandbox.errors import StartError
+from sandbox.errors import StartError, in_a_line
 from sandbox.processes import SIGNALS
 
 STATUS_CANNOT_START: Final = 3
 PATIENCE_SECONDS: Final = 10
 
 
-@dataclass(frozen=True)
-class Options:
-    """What `up` was asked for."""
-
-    defect: str | None = None
-    descriptor: Path | None = None
-    detach: bool = False
-
-
-def up(options: Options) -> int:
+def up(defect: str | None, descriptor: Path | None, detach: bool) -> int:
     """Run a sandbox until it is asked to end or its owner is gone. Returns the exit status.
 
     With `detach` it goes on without an owner, and this returns when it is ready.
     """
     state.alive()
-    if options.descriptor:
-        _check(options.descriptor)
+    if descriptor:
+        _check(descriptor)
     directory = state.make_directory()
-    descriptor = (options.descriptor or directory / "deployment.yaml").absolute()
-    sandbox = state.Sandbox(str(directory), str(descriptor), options.detach, options.defect, 0, None)
-    try:
-        return _detached(sandbox) if options.detach else _keep(sandbox, os.pidfd_open(os.getppid()), None)
-    finally:
-        if not options.detach:
-            sandbox.remove()
+    file = (descriptor or directory / "deployment.yaml").absolute()
+    sandbox = state.Sandbox(str(directory), str(file), detach, defect)
+    return _detached(sandbox) if detach else _keep(sandbox, os.getppid(), None)
 
 
 def _check(descriptor: Path) -> None:
@@ -69,37 +56,35 @@ def _detached(sandbox: state.Sandbox) -> int:
     if keeper == 0:
         os.close(ready)
         os.setsid()
-        status = 1
-        try:
-            status = _keep(sandbox, None, tell)
-        finally:
-            sandbox.remove()
-            os._exit(status)
+        os._exit(_keep(sandbox, None, tell))
     os.close(tell)
     with contextlib.suppress(KeyboardInterrupt):
         if os.read(ready, 1):
             return 0
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(keeper, signal.SIGTERM)
+    os.kill(keeper, signal.SIGTERM)
     return os.waitstatus_to_exitcode(os.waitpid(keeper, 0)[1])
 
 
 def _keep(sandbox: state.Sandbox, owner: int | None, tell: int | None) -> int:
-    """Start the supervisor, and stay until it has ended. `owner` is a pidfd whose end ends the sandbox."""
+    """Start the supervisor, stay until it has ended, and remove all that is left then."""
     processes.name_process("sandbox-reaper")
     processes.adopt_orphans()
+    # An owner outside of this process namespace has the number 0 and cannot be watched.
+    watched = os.pidfd_open(owner) if owner else None
+    wake = processes.hear_signals()
     me, begun = os.getpid(), time.monotonic()
-    with _signals() as wake:
-        supervisor = os.fork()
-        if supervisor == 0:
-            _supervise(sandbox, me, begun, tell)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        if tell is not None:
-            os.close(tell)
-            _to_log(Path(sandbox.directory, "reaper.log"))
-        _stay(os.pidfd_open(supervisor), wake, owner, lambda number: os.kill(supervisor, number))
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    supervisor = os.fork()
+    if supervisor == 0:
+        _supervise(sandbox, me, begun, tell)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    if tell is not None:
+        os.close(tell)
+        _to_log(Path(sandbox.directory, "reaper.log"))
+    _stay(os.pidfd_open(supervisor), wake, watched, partial(os.kill, supervisor))
     status = os.waitstatus_to_exitcode(os.waitpid(supervisor, 0)[1])
     processes.end_children()
+    sandbox.remove()
     if status < 0:
         complain(f"the supervisor was killed by {signal.Signals(-status).name}; everything has been ended and removed")
         return 1
@@ -113,7 +98,7 @@ def _stay(supervisor: int, wake: int, owner: int | None, send: Callable[[signal.
         watched.register(number, select.POLLIN)
     deadline: float | None = None
     while supervisor not in (seen := {number for number, _ in watched.poll(None if deadline is None else 500)}):
-        asked = wake in seen and os.read(wake, 100).strip(bytes([signal.SIGCHLD]))
+        asked = wake in seen and processes.wants_end(os.read(wake, 100))
         if owner in seen:
             watched.unregister(owner)
         if asked or owner in seen:
@@ -138,12 +123,8 @@ def _supervise(sandbox: state.Sandbox, reaper: int, begun: float, tell: int | No
 
         Supervisor(sandbox, reaper, begun, lambda: _ready(sandbox, tell)).run()
         status = 0
-    except StartError as error:
-        complain(str(error))
-    except OSError as error:
-        complain(f"{error}; see to space and permissions, or set TMPDIR")
     except Exception as error:  # noqa: BLE001 - a traceback says nothing to who only wants to start it
-        complain(f"unexpected {type(error).__name__}: {error}; this is a fault of the sandbox itself")
+        complain(in_a_line(error))
     finally:
         os._exit(status)
 
@@ -161,19 +142,3 @@ def _to_log(path: Path) -> None:
         standard.flush()
         os.dup2(number, standard.fileno())
     os.close(number)
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[int]:
-    """A file number from which arriving signals are read; they are blocked until the caller unblocks them."""
-    reading, writing = socket.socketpair()
-    writing.setblocking(False)
-    before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
-    signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield reading.fileno()
-    finally:
-        signal.set_wakeup_fd(-1)
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -29,8 +29,8 @@ class Sandbox:
     descriptor: str
     detached: bool
     defect: str | None
-    reaper: int
-    reaper_started: str | None
+    reaper: int = 0
+    reaper_started: str | None = None
     supervisor: int = 0
     supervisor_started: str | None = None
 
@@ -51,8 +51,9 @@ class Sandbox:
         shutil.rmtree(directory, ignore_errors=True)
         entry = self._file
         for file in (*written(Path(self.descriptor)), entry):
-            file.unlink(missing_ok=True)
-            _unfinished(file).unlink(missing_ok=True)
+            for path in (file, _unfinished(file)):
+                with contextlib.suppress(OSError):
+                    path.unlink()
         with contextlib.suppress(OSError):
             entry.parent.rmdir()
 
@@ -83,12 +84,7 @@ def written(descriptor: Path) -> tuple[Path, Path]:
 
 def make_directory() -> Path:
     """A new private runtime directory."""
-    try:
-        return Path(tempfile.mkdtemp(prefix="sandbox-", dir=_temporary())).resolve()
-    except OSError as error:
-        raise StartError(
-            f"cannot make a runtime directory: {error.strerror}: {error.filename}; set TMPDIR to a folder with space"
-        ) from error
+    return Path(tempfile.mkdtemp(prefix="sandbox-", dir=_temporary())).resolve()
 
 
 def alive() -> list[Sandbox]:
@@ -134,14 +130,9 @@ def _temporary() -> str:
 
 def _folder() -> Path:
     base = os.environ.get("XDG_RUNTIME_DIR")
-    try:
-        folder = Path(base, "acceptance-sandbox") if base else Path(_temporary(), f"acceptance-sandbox-{os.getuid()}")
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-    except OSError as error:
-        raise StartError(
-            f"cannot use the runtime folder: {error.strerror}: {error.filename}; set XDG_RUNTIME_DIR or TMPDIR"
-        ) from error
+    folder = Path(base, "acceptance-sandbox") if base else Path(_temporary(), f"acceptance-sandbox-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
     if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
         raise StartError(f"{folder} is not a private folder of this user; remove it, or set XDG_RUNTIME_DIR")
     return folder

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import http.client
 import json
+import os
 import resource
 import select
 import signal
@@ -22,7 +22,6 @@ from sandbox.children import Children
 from sandbox.console import say
 from sandbox.errors import StartError
 from sandbox.parts import Part
-from sandbox.processes import SIGNALS
 from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, LISTENERS, Settings, reserve, source_build
 from sandbox.state import Sandbox
 
@@ -37,7 +36,6 @@ class Supervisor:
         self._sandbox = sandbox
         self._reaper = reaper
         self._on_ready = on_ready
-        self._asked = False
         self._reserved: dict[str, socket.socket] = {name: reserve() for name in LISTENERS}
         ports = {name: bound.getsockname()[1] for name, bound in self._reserved.items()}
         self._settings = Settings(Path(sandbox.directory), ports, build=source_build())
@@ -45,7 +43,9 @@ class Supervisor:
 
     def run(self) -> None:
         """Start, watch, end. Raises StartError after having ended whatever had been started."""
-        self._listen()
+        self._wake = processes.hear_signals()
+        processes.adopt_orphans()
+        processes.die_with(self._reaper, signal.SIGTERM)
         try:
             self._start()
             self._watch()
@@ -55,24 +55,10 @@ class Supervisor:
             self._children.end()
             self._sandbox.remove()
 
-    def _listen(self) -> None:
-        self._wake, self._waking = socket.socketpair()
-        for end in (self._wake, self._waking):
-            end.setblocking(False)
-        signal.set_wakeup_fd(self._waking.fileno(), warn_on_full_buffer=False)
-        for number in SIGNALS:
-            signal.signal(number, self._on_signal)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        processes.adopt_orphans()
-        processes.die_with(self._reaper, signal.SIGTERM)
-
-    def _on_signal(self, number: int, _: object) -> None:
-        self._asked = self._asked or number != signal.SIGCHLD
-
     def _start(self) -> None:
         settings = self._settings
         say(f"sandbox {settings.version}, build {settings.build}, starts in {settings.directory}")
-        _raise_file_limit()
+        _prepare_process()
         settings.logs.mkdir(mode=0o700)
         cluster = postgres.Cluster(settings)
         cluster.initialise()
@@ -129,12 +115,8 @@ class Supervisor:
 
     def _pause(self, seconds: float | None) -> None:
         """Sleep until a signal comes or the time is over. Raises KeyboardInterrupt when the sandbox is to end."""
-        if self._asked:
-            raise KeyboardInterrupt
-        select.select([self._wake], [], [], seconds)
-        with contextlib.suppress(BlockingIOError):
-            self._wake.recv(1000)
-        if self._asked:
+        heard, _, _ = select.select([self._wake], [], [], seconds)
+        if heard and processes.wants_end(os.read(self._wake, 100)):
             raise KeyboardInterrupt
 
     def _progress(self, name: str) -> None:
@@ -176,7 +158,9 @@ def _answers(url: str) -> bool:
         connection.close()
 
 
-def _raise_file_limit() -> None:
-    """Every WebSocket is an open file, in two processes."""
+def _prepare_process() -> None:
+    """What all parts inherit: room for many WebSockets, and no PostgreSQL settings of the user's own."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536), hard))
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from sandbox import defects, descriptor, state
-from sandbox.errors import StartError
+from sandbox.errors import StartError, in_a_line
 from sandbox.settings import LISTENERS, Settings, reserve
 
 
@@ -49,9 +49,16 @@ def test_settings_do_not_show_their_secrets(settings: Settings) -> None:
     assert not any(getattr(settings, name) in shown for name in secrets)
 
 
-def test_a_disk_that_cannot_be_written_is_named(settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(StartError, match=r"cannot write the descriptor .*nothing/deployment.yaml: No such file"):
-        descriptor.write(settings, tmp_path / "nothing" / "deployment.yaml")
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device", "/x/y"), "No space left on device: /x/y; see to space and permissions"),
+        (OSError(28, "No space left on device"), "No space left on device; see to space and permissions"),
+        (KeyError("queue"), "unexpected KeyError: 'queue'; this is a fault of the sandbox itself"),
+    ],
+)
+def test_whatever_goes_wrong_is_said_in_a_line(error: Exception, line: str) -> None:
+    assert in_a_line(error).startswith(line)
 
 
 def test_a_reserved_port_is_free_for_its_part_and_for_nobody_else(settings: Settings) -> None:
