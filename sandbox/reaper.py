@@ -35,10 +35,12 @@ def up(defect: str | None, descriptor: Path | None, detach: bool) -> int:
     state.alive()
     if descriptor:
         _check(descriptor)
+    # An owner outside of this process namespace has the number 0 and cannot be watched.
+    owner = os.pidfd_open(os.getppid()) if os.getppid() and not detach else None
     directory = state.make_directory()
     file = (descriptor or directory / "deployment.yaml").absolute()
     sandbox = state.Sandbox(str(directory), str(file), detach, defect)
-    return _detached(sandbox) if detach else _keep(sandbox, os.getppid(), None)
+    return _detached(sandbox) if detach else _keep(sandbox, owner, None)
 
 
 def _check(descriptor: Path) -> None:
@@ -66,25 +68,25 @@ def _detached(sandbox: state.Sandbox) -> int:
 
 
 def _keep(sandbox: state.Sandbox, owner: int | None, tell: int | None) -> int:
-    """Start the supervisor, stay until it has ended, and remove all that is left then."""
+    """Start the supervisor, stay until it has ended, and remove all that is left then. `owner` is a pidfd."""
     processes.name_process("sandbox-reaper")
     processes.adopt_orphans()
-    # An owner outside of this process namespace has the number 0 and cannot be watched.
-    watched = os.pidfd_open(owner) if owner else None
     wake = processes.hear_signals()
     me, begun = os.getpid(), time.monotonic()
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    supervisor = os.fork()
-    if supervisor == 0:
-        _supervise(sandbox, me, begun, tell)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    if tell is not None:
-        os.close(tell)
-        _to_log(Path(sandbox.directory, "reaper.log"))
-    _stay(os.pidfd_open(supervisor), wake, watched, partial(os.kill, supervisor))
-    status = os.waitstatus_to_exitcode(os.waitpid(supervisor, 0)[1])
-    processes.end_children()
-    sandbox.remove()
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        supervisor = os.fork()
+        if supervisor == 0:
+            _supervise(sandbox, me, begun, tell)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        if tell is not None:
+            os.close(tell)
+            _to_log(Path(sandbox.directory, "reaper.log"))
+        _stay(os.pidfd_open(supervisor), wake, owner, partial(os.kill, supervisor))
+        status = os.waitstatus_to_exitcode(os.waitpid(supervisor, 0)[1])
+    finally:
+        processes.end_children()
+        sandbox.remove()
     if status < 0:
         complain(f"the supervisor was killed by {signal.Signals(-status).name}; everything has been ended and removed")
         return 1
