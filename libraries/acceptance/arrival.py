@@ -65,6 +65,9 @@ async def whole(run: Run, upload: Upload) -> None:
             expected=f"{len(payload.data)} bytes with SHA-256 {payload.sha256}",
             seen=f"{len(content.content)} bytes with {stored}",
         )  # fmt: skip
+    sent_as = content.headers.get("content-type", "none").partition(";")[0]
+    if sent_as != payload.mime:
+        raise violation(f"type of '{payload.filename}'", expected=payload.mime, seen=sent_as, look=content.look)
     status = await run.client.call("document_status", path=path, token=token)
     for word, value in (payload.announcement() | path).items():
         if status[word] != value:

@@ -43,7 +43,7 @@ CALLS_AT_ONCE = 8
 REST_SECONDS = 2.0
 SHOWN = 12  # refusals that went wrong, in one message
 SEED = 12_000  # of the documents of this module
-_TECHNICAL = re.compile(r"traceback|exception|error:|[{}<>\\\n]|\bnone\b|\bnull\b|0x", re.IGNORECASE)
+_TECHNICAL = re.compile(r"traceback|exception|error:|[{}<>\\\n]|0x", re.IGNORECASE)
 
 
 async def somebody(run: Run) -> Belongings:

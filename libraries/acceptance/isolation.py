@@ -105,6 +105,7 @@ async def answers_hold_nothing(run: Run, theirs: Belongings, asker: Person, own:
     secret = {fact.figure for fact in theirs.facts} - known
     questions = [fact.question for fact in theirs.facts]
     questions.append(f"What does {theirs.upload.payload.filename} say?")
+    before = await listed_conversations(run, asker)
     replies = await together(*(ask(run, asker, question) for question in questions))
     for reply in replies:
         if told := secret & figures(reply.text):
@@ -122,6 +123,9 @@ async def answers_hold_nothing(run: Run, theirs: Belongings, asker: Person, own:
     streamed = await _streamed(run, asker, questions[0])
     if told := secret & figures(streamed):
         raise violation(f"'{questions[0]}', streamed", expected="no figure of another user's", seen=told)
+    for conversation in set(await listed_conversations(run, asker)) - set(before):
+        path = {"conversation_id": conversation}
+        await run.client.call("conversation_delete", path=path, token=asker.access_token)
     return replies
 
 
