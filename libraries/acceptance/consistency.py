@@ -12,13 +12,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from acceptance.errors import violation
+from acceptance.errors import expect_none
 from acceptance.inspection import Row
 from acceptance.run import Run
 from acceptance.waiting import together, wait_until
 
 SETTLE_SECONDS = 30.0
-NAMED = 10  # problems that a message names
 
 
 @dataclass
@@ -72,12 +71,9 @@ async def check(run: Run) -> None:
 
     await wait_until(working, lambda left: not left, what="jobs left working", within=SETTLE_SECONDS, every=0.25)
     rows = await _rows(run, noted)
-    problems = list(contradictions(rows, noted, run.contract.jobs.complete.status))
     run.observe("INT-14", "jobs_checked", len(rows.jobs), samples=max(1, len(rows.jobs)))
-    if problems:
-        more = f", and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
-        seen = "; ".join(problems[:NAMED]) + more
-        raise violation("what is left", expected="no contradiction", seen=seen, look="named queries of the contract")
+    problems = contradictions(rows, noted, run.contract.jobs.complete.status)
+    expect_none(problems, "what is left, by the contract's named queries", expected="no contradiction")
 
 
 def contradictions(rows: Rows, noted: Noted, complete: str) -> Iterator[str]:

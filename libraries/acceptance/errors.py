@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 SHOWN = 10  # of many problems, as many as a reader takes in
@@ -43,7 +44,8 @@ class Violation(AssertionError):
     @property
     def request_id(self) -> str:
         """The request that the deployment's logs can be searched for, or nothing where there was no single one."""
-        return self.look.rpartition("request ")[2].split()[0] if "request " in self.look else ""
+        found = re.search(r"\brequest ([\w.-]+)", str(self))
+        return found[1] if found else ""
 
 
 def violation(what: str, *, expected: object, seen: object, look: str = "") -> Violation:

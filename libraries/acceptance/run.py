@@ -130,9 +130,13 @@ class Run:
         try:
             return self.wait(self.end(), within=90)
         finally:
-            self.loop.close()
-            self.made.close()
-            self.evidence.close()
+            self.release()
+
+    def release(self) -> None:
+        """Give back what the process holds: thread and files. For a caller with a loop of its own, after `end`."""
+        self.loop.close()
+        self.made.close()
+        self.evidence.close()
 
     async def end(self) -> list[str]:
         """Close the channels, remove what the run made; returns one line for each thing that stays."""

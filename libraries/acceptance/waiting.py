@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from acceptance.errors import violation
+
 Seen = TypeVar("Seen")
 Result = TypeVar("Result")
 
@@ -46,7 +48,7 @@ async def wait_until(
     except TimeoutError:
         if time.monotonic() - begin < within:
             raise  # a time-out of the look's own
-        raise AssertionError(f"{what}: not within {within:g} s; last seen {last}") from None
+        raise violation(what, expected=f"within {within:g} s", seen=last) from None
 
 
 async def together(*coroutines: Coroutine[Any, Any, Result], at_once: int | None = None) -> list[Result]:
