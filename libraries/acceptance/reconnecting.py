@@ -16,14 +16,14 @@ FOREVER = 3600.0  # whoever calls has a deadline of their own
 
 @dataclass(frozen=True)
 class Backoff:
-    """Pauses between two connections, in seconds; after so many in which nothing new came, it is given up."""
+    """Pauses before coming back, in seconds; after so many tries more that bring nothing new, it is given up."""
 
     first: float = 0.05
     longest: float = 2.0
-    attempts: int = 8
+    tries: int = 8
 
     def pauses(self) -> Iterator[float]:
-        for attempt in range(self.attempts):
+        for attempt in range(self.tries):
             yield min(self.first * 2**attempt, self.longest)
 
 
@@ -88,7 +88,7 @@ class Follower:
                 pauses = self._backoff.pauses()
             pause = next(pauses, None)
             if pause is None:
-                wanted = f"something new after #{self.last} in {self._backoff.attempts} connections"
+                wanted = f"something new after #{self.last} in {self._backoff.tries} more tries"
                 raise violation(f"job {self._job_id}", expected=wanted, seen=lost)
             await asyncio.sleep(pause)
 
