@@ -10,7 +10,8 @@ import pytest
 import yaml
 from acceptance.results import StepError
 from acceptance.validator import CloudIntegrationValidator
-from conftest import Serve, descriptor_at
+
+from tests.unit.conftest import Serve, descriptor_at
 
 ValidatorAt = Callable[[str], CloudIntegrationValidator]
 NOBODY = "http://127.0.0.1:9"
