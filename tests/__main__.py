@@ -20,7 +20,7 @@ def main() -> int:
         "format of suites": (*PYTHON, "robocop", "format", "--check", "--no-overwrite", "suites", "resources"),
         "unit tests": (*PYTHON, "pytest", "tests/unit", "tests/sandbox"),
         "self-tests": (*PYTHON, "pytest", "tests/self"),
-        "dry run": (*PYTHON, "robot", "--dryrun", "--console", "dotted", "--output", "none", "suites"),
+        "dry run": (*PYTHON, "robot", "--dryrun", "--console", "dotted", "--output", "none", "--log", "none", "--report", "none", "suites"),
         "integration run": (*PYTHON, "acceptance", "run", "integration"),
         "planted defects": (*PYTHON, "acceptance", "detect", "--sample", _last_landed()),
     }
