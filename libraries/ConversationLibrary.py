@@ -1,4 +1,4 @@
-"""The conversation of a reader with two handbooks: of the place that is asked for, and of another with other figures."""
+"""The conversation of a reader with two handbooks: of the place that is asked for, and of one with other figures."""
 
 from __future__ import annotations
 

@@ -30,5 +30,5 @@ class ServicesLibrary:
 
     @keyword
     def documents_and_requests_have_the_outcomes_of_the_recorded_baseline(self) -> None:
-        """Ends, statuses in order, error codes, numbers of chunks; without a recording nothing is known (needs `sql`)."""
+        """Ends, statuses in order, error codes, counts of chunks; without a recording nothing is known (`sql`)."""
         the_run().wait(baseline.behaves_as_recorded(the_run()), within=WITHIN)

@@ -1,4 +1,4 @@
-"""How keyword libraries reach the run: opened at the first step that needs it, in whatever form Robot Framework was started."""
+"""How keyword libraries reach the run: opened at the first step that needs it, however Robot Framework was started."""
 
 from __future__ import annotations
 

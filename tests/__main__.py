@@ -9,6 +9,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 PYTHON = (sys.executable, "-m")
+NO_FILES = ("--output", "none", "--log", "none", "--report", "none")
 
 
 def main() -> int:
@@ -20,7 +21,7 @@ def main() -> int:
         "format of suites": (*PYTHON, "robocop", "format", "--check", "--no-overwrite", "suites", "resources"),
         "unit tests": (*PYTHON, "pytest", "tests/unit", "tests/sandbox"),
         "self-tests": (*PYTHON, "pytest", "tests/self"),
-        "dry run": (*PYTHON, "robot", "--dryrun", "--console", "dotted", "--output", "none", "--log", "none", "--report", "none", "suites"),
+        "dry run": (*PYTHON, "robot", "--dryrun", "--console", "dotted", *NO_FILES, "suites"),
         "integration run": (*PYTHON, "acceptance", "run", "integration"),
         "planted defects": (*PYTHON, "acceptance", "detect", "--sample", _last_landed()),
     }

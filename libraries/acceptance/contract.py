@@ -156,7 +156,7 @@ class Contract(Data):
     queries: dict[str, str] = Field(min_length=1)
 
     def route(self, name: str) -> Route:
-        """The route of that name; an unknown name is a mistake of the caller, and raises KeyError with the known ones."""
+        """The route of that name; an unknown one is the caller's mistake, and raises KeyError with the known ones."""
         try:
             return self.routes[name]
         except KeyError:

@@ -1,4 +1,4 @@
-"""No byte that a run leaves behind holds a secret, at the highest log level, with failures, from one suite file alone."""
+"""No byte that a run leaves behind holds a secret: at the highest log level, with failures, of one file alone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def address() -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_POST = _answer
+        do_POST = _answer  # noqa: N815
 
         def log_message(self, *args: object) -> None:
             """Say nothing."""

@@ -65,7 +65,8 @@ def descriptor_at(address: str) -> Descriptor:
                 "realtime": {"url": address.replace("http", "ws", 1)},
             },
             "providers": {
-                "parser": {"name": "p", "job_id_pattern": "^p"}, "model": "m", "embedding": {"name": "e", "dimensions": 8},
+                "parser": {"name": "p", "job_id_pattern": "^p"}, "model": "m",
+                "embedding": {"name": "e", "dimensions": 8},
             },
             "sessions": {"refresh_reuse_seconds": 0, "logout_revokes_access": True, "jwt_survives_auth_outage": True},
         }
