@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from acceptance.client import Answer
-from acceptance.contract import pick
+from acceptance.contract import Contract, pick
 from acceptance.errors import violation
 from acceptance.people import Person
 from acceptance.records import nothing_is_left
@@ -106,9 +106,9 @@ class Duplicate:
     last_uploaded: str
 
 
-def duplicate_of(run: Run, answer: Answer) -> Duplicate:
+def duplicate_of(contract: Contract, answer: Answer) -> Duplicate:
     """The contract's flat body of a refusal; raises AssertionError where it is another one."""
-    body, paths = answer.json(), run.contract.duplicate
+    body, paths = answer.json(), contract.duplicate
     values = {word: pick(body, path) for word, path in paths.items()}
     roots = {path.partition(".")[0] for path in paths.values()}
     texts = all(isinstance(value, str) and value for value in values.values())
@@ -120,8 +120,8 @@ def duplicate_of(run: Run, answer: Answer) -> Duplicate:
             look=answer.look,
         )
     duplicate = Duplicate(**values)
-    if duplicate.error_type != run.contract.duplicate_type:
-        raise violation("error_type", expected=run.contract.duplicate_type, seen=duplicate.error_type, look=answer.look)
+    if duplicate.error_type != contract.duplicate_type:
+        raise violation("error_type", expected=contract.duplicate_type, seen=duplicate.error_type, look=answer.look)
     return duplicate
 
 
@@ -135,13 +135,13 @@ async def refused_as_duplicate(run: Run, first: Upload, *, filename: str | None 
     answer = await run.client.call(
         "upload", body=body, token=first.owner.access_token, status=run.contract.errors.duplicate_document
     )
-    duplicate = duplicate_of(run, answer)
+    duplicate = duplicate_of(run.contract, answer)
     if duplicate.document_title != first.payload.filename:
         raise violation(
             "document_title", expected=first.payload.filename, seen=duplicate.document_title, look=answer.look
         )
     announced = datetime.now(UTC) - timedelta(seconds=time.monotonic() - first.started)
-    if not _is_about(duplicate.last_uploaded, announced):
+    if not is_about(duplicate.last_uploaded, announced):
         expected = f"a time with zone, about {announced.isoformat(timespec='seconds')}"
         raise violation("last_uploaded", expected=expected, seen=duplicate.last_uploaded, look=answer.look)
     return duplicate
@@ -158,7 +158,7 @@ async def second_time_is_refused(run: Run, person: Person) -> None:
         late = await refused_as_duplicate(run, first, filename=filename)
         if late.last_uploaded != early.last_uploaded:
             raise violation("last_uploaded", expected=f"{early.last_uploaded} in each refusal", seen=late.last_uploaded)
-    await is_the_only_one(run, first)
+    await nothing_else_is_there(run, person, [first, another])
 
 
 async def everybody_may_send_it(run: Run, people: Sequence[Person]) -> None:
@@ -167,27 +167,21 @@ async def everybody_may_send_it(run: Run, people: Sequence[Person]) -> None:
     for upload in [await sent(run, person, payload) for person in people]:
         await complete(run, upload)
         await whole(run, upload)
-        await is_the_only_one(run, upload)
+        await nothing_else_is_there(run, upload.owner, [upload])
 
 
-async def is_the_only_one(run: Run, upload: Upload) -> None:
-    """Of this content its owner has one document and one job, in the lists and (with `sql`) in the database."""
-    owner = upload.owner
-    documents = [entry for entry in await listed_documents(run, owner) if entry["document_id"] == upload.document_id]
-    jobs = [entry["job_id"] for entry in await listed_jobs(run, owner) if entry["document_id"] == upload.document_id]
-    if (len(documents), jobs) != (1, [upload.job_id]):
-        raise violation(
-            "documents and jobs of the content",
-            expected=f"1 and [{upload.job_id}]",
-            seen=f"{len(documents)} and {jobs}",
-        )
-    rows = await run.inspection.rows("documents", user_id=owner.user_id, sha256=upload.payload.sha256)
+async def nothing_else_is_there(run: Run, owner: Person, uploads: Sequence[Upload]) -> None:
+    """These are all the documents and jobs that a person has, in the lists and in the database (needs `sql`)."""
+    expected = sorted((upload.document_id, upload.job_id) for upload in uploads)
+    jobs = [(entry["document_id"], entry["job_id"]) for entry in await listed_jobs(run, owner)]
+    documents = sorted(entry["document_id"] for entry in await listed_documents(run, owner))
+    if sorted(jobs) != expected or documents != [document_id for document_id, _ in expected]:
+        raise violation("documents and jobs in the lists", expected=expected, seen=f"{documents} and {jobs}")
+    rows = await run.inspection.rows("documents", user_id=owner.user_id)
     made = await run.inspection.rows("jobs", document_id=[row["document_id"] for row in rows])
-    if (len(rows), [_plain(job["job_id"]) for job in made]) != (1, [upload.job_id]):
-        raise violation(
-            "documents and jobs of the content, by the named queries", expected=f"1 and [{upload.job_id}]",
-            seen=f"{len(rows)} and {[_plain(job['job_id']) for job in made]}",
-        )  # fmt: skip
+    stored = sorted((str(job["document_id"]), str(job["job_id"])) for job in made)
+    if stored != expected or len(rows) != len(expected):
+        raise violation("documents and jobs of the named queries", expected=expected, seen=f"{len(rows)}, {stored}")
 
 
 async def sent_at_once(run: Run, person: Person, times: int) -> None:
@@ -209,12 +203,12 @@ async def sent_at_once(run: Run, person: Person, times: int) -> None:
         )  # fmt: skip
     winner, answer = taken[0]
     for each in refused:
-        if (title := duplicate_of(run, each).document_title) != winner.filename:
+        if (title := duplicate_of(run.contract, each).document_title) != winner.filename:
             raise violation("document_title", expected=winner.filename, seen=title, look=each.look)
     upload = accepted(run, person, winner, answer, begin)
     await put_bytes(run, upload)
     await complete(run, upload)
-    await is_the_only_one(run, upload)
+    await nothing_else_is_there(run, person, [upload])
 
 
 async def at_limit(run: Run, people: Sequence[Person]) -> None:
@@ -242,7 +236,7 @@ async def refused_over_limit(run: Run, person: Person) -> None:
 
 async def refused_before_its_bytes(run: Run, person: Person) -> None:
     """The signed address of a small document refuses one over the limit by its headers alone, then takes its own."""
-    upload = await announce(run, person, Payload.of(await document(run, "note", SEED)))
+    upload = await announce(run, person, Payload.of(await document(run, "note", SEED + 2)))
     too_long = (await run.client.call("limits"))["max_file_size_bytes"] + 1
     status, expected = await status_of_headers_alone(upload.signed_url, too_long), run.contract.errors.wrong_bytes
     if status != expected:
@@ -262,7 +256,8 @@ async def _went_through(run: Run, upload: Upload) -> None:
     await whole(run, upload)
 
 
-def _is_about(text: str, when: datetime) -> bool:
+def is_about(text: str, when: datetime) -> bool:
+    """Whether a text is a time with zone, and that time, as far as two clocks agree."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

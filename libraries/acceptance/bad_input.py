@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import re
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
@@ -34,6 +33,7 @@ from acceptance.uploads import (
     put_bytes,
 )
 from acceptance.waiting import together
+from acceptance.webhooks import signed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -101,14 +101,13 @@ async def channels_of_nothing_are_closed(run: Run) -> None:
     who, nonsense = await somebody(run), read_nonsense(NONSENSE)
     realtime, expected = run.contract.realtime, run.contract.realtime.close.unknown
     identifiers = [expanded(value) for value in nonsense.kinds["identifier"].nonsense.values()]
-    unknown = hashlib.sha256(run.identifier.encode()).hexdigest()
 
     async def is_closed(path: str) -> None:
         async with run.realtime.socket(path, who.owner.access_token) as socket:
             if await socket.until_closed(within=5) != expected or socket.frames:
                 raise violation(socket.what[:200], expected=f"closed with {expected}", seen=socket.summary())
 
-    quoted = [quote(value, safe="") for value in (*identifiers, f"{unknown[:8]}-0000-4000-8000-{unknown[8:20]}")]
+    quoted = [quote(value, safe="") for value in (*identifiers, str(uuid.uuid4()))]
     await together(
         *(is_closed(realtime.job.format(job_id=each)) for each in quoted),
         *(is_closed(realtime.workflow.format(workflow_id=each)) for each in quoted),
@@ -271,9 +270,8 @@ async def _pieces(content: bytes) -> AsyncIterator[bytes]:
 
 def _signed(run: Run, content: bytes) -> dict[str, str]:
     run.descriptor.need("webhook-secret")
-    secret = run.descriptor.secret("webhook_secret").get_secret_value().encode()
-    signature = hmac.new(secret, content, hashlib.sha256).hexdigest()
-    return {run.contract.webhook.header: run.contract.webhook.scheme.format(hmac_sha256_hex_of_body=signature)}
+    secret = run.descriptor.secret("webhook_secret").get_secret_value()
+    return {run.contract.webhook.header: signed(run.contract.webhook.scheme, content, secret)}
 
 
 async def _some_at_once(run: Run, items: Iterable[Item], work: Callable[[Item], Awaitable[Result]]) -> list[Result]:
