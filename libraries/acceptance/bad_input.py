@@ -80,13 +80,11 @@ async def nonsense_is_refused(run: Run, kind: Kind) -> int:
                 return await _problem(run, who.owner, case)
 
         problems = list(filter(None, await together(*map(problem, cases))))
+        if problems:
+            seen = "\n".join([f"{len(problems)} not:", *problems[:SHOWN]])
+            raise violation(f"nonsense in {len(cases)} calls", expected="each refused", seen=seen)
         if spare:
             await delete(run, spare)
-    if problems:
-        shown = "\n".join(problems[:SHOWN])
-        raise violation(
-            f"nonsense in {len(cases)} calls", expected="each refused", seen=f"{len(problems)} not:\n{shown}"
-        )
     for name in names:
         if name in nonsense.sound:
             await _sound_is_taken(run, who.owner, nonsense.sound_case(run.contract, name, run.identifier))
