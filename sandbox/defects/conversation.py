@@ -49,7 +49,7 @@ def conversations_share_their_memory() -> None:
     )
 
 
-@defect("conversations-forget", "INT", must=["INT-07"])
+@defect("conversations-forget", "INT", must=["INT-07"], may={"INT-04": "a conversation goes on there too"})
 def conversations_forget() -> None:
     """Nothing of what was said before is remembered, so a follow-up stands alone."""
     recall = conversations.recall

@@ -171,7 +171,7 @@ def several_pages_never_end() -> None:
     stages.STEPS["embedding_in_progress"] = waiting
 
 
-@defect("deletion-leaves-vectors", "INT", must=["INT-14"])
+@defect("deletion-leaves-vectors", "INT", must=["INT-14"], may={"INT-12": "orphans are counted there"})
 def deletion_leaves_vectors() -> None:
     """Chunks and vectors have no foreign key, and deleting a document forgets them."""
     patch(
@@ -187,7 +187,10 @@ def deletion_leaves_vectors() -> None:
 
 
 @defect(
-    "deleted-only-in-the-list", "INT", must=["INT-14"], may={"INT-04": "deleting one of two", "INT-07": "its answers"}
+    "deleted-only-in-the-list",
+    "INT",
+    must=["INT-14"],
+    may={"INT-04": "deleting one of two", "INT-07": "its answers", "INT-12": "a retry of what was deleted"},
 )
 def deleted_only_in_the_list() -> None:
     """Deleting hides a document from its owner, and leaves all of it where it was."""

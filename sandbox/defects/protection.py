@@ -85,7 +85,11 @@ def signed_address_for_any_path() -> None:
     "job-of-anybody",
     "INT",
     must=["INT-03", "INT-04"],
-    may={"INT-09": "its events reach the wrong subscriber", "INT-08": "the same, by Server-Sent Events"},
+    may={
+        "INT-09": "its events reach the wrong subscriber",
+        "INT-08": "the same, by Server-Sent Events",
+        "INT-16": "the baseline knows the refusal",
+    },
 )
 def job_of_anybody() -> None:
     """Who knows a job's identifier sees the job: its user is not asked for."""

@@ -60,7 +60,12 @@ def error_code_renamed() -> None:
     patch(auth, "refusal", renamed)
 
 
-@defect("chunks-half-as-large", "INT", must=["INT-16"], may={"INT-07": "sources are other chunks"})
+@defect(
+    "chunks-half-as-large",
+    "INT",
+    must=["INT-16"],
+    may={"INT-07": "sources are other chunks", "INT-06": "short texts tell less of their vectors"},
+)
 def chunks_half_as_large() -> None:
     """The size of chunks was changed on the way to the cloud."""
     split = chunking.split

@@ -17,6 +17,7 @@ from sandbox.defects import defect, mark_active, patch, patch_query
 from sandbox.settings import Settings
 from sandbox.supabase import storage
 
+WHOLE = dict.fromkeys(("INT-04", "INT-11", "INT-14"), "documents are compared with what was sent there too")
 AGAIN = {"INT-16": "the baseline knows the refusal", "INT-12": "so do the bad inputs"}
 
 
@@ -47,7 +48,12 @@ def duplicates_race() -> None:
     patch(app, "find_duplicate", slow)
 
 
-@defect("long-names-are-cut", "INT", must=["INT-05"], may={"INT-12": "the name of 120 characters", "INT-07": "titles"})
+@defect(
+    "long-names-are-cut",
+    "INT",
+    must=["INT-05"],
+    may={"INT-12": "the name of 120 characters", "INT-07": "titles", **WHOLE},
+)
 def long_names_are_cut() -> None:
     """A column of forty characters: longer names of documents are cut without a word."""
     patch_query(app, "INSERT_DOCUMENT", "%(filename)s, %(bytes_len)s", "left(%(filename)s, 40), %(bytes_len)s")
@@ -64,7 +70,12 @@ def stored_bytes_are_altered() -> None:
     patch_query(storage, "STORE", "%(content)s)", "%(content)s || '\\x0a'::bytea)")
 
 
-@defect("limit-refused", "INT", must=["INT-11"], may={"INT-13": "a valid document is refused"})
+@defect(
+    "limit-refused",
+    "INT",
+    must=["INT-11"],
+    may=dict.fromkeys(("INT-06", "INT-13", "INT-15", "INT-16"), "it is one of the valid documents"),
+)
 def limit_refused() -> None:
     """A document of exactly the largest size is refused."""
     check = app.check_size
@@ -171,7 +182,9 @@ def malformed_identifier_is_a_fault() -> None:
     "INT",
     must=["INT-12"],
     may={
-        **dict.fromkeys(("INT-03", "INT-04", "INT-05", "INT-14"), "whatever is someone else's or gone answers 500"),
+        **dict.fromkeys(
+            ("INT-03", "INT-04", "INT-05", "INT-08", "INT-14"), "whatever is someone else's or gone answers 500"
+        ),
         "INT-16": "the baseline knows the refusal",
     },
 )
