@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +18,24 @@ CORE = LIBRARIES / "acceptance"
 SANDBOX = PROJECT / "sandbox"
 KEYWORD_LIBRARIES = {path.stem for path in LIBRARIES.glob("*.py")}
 LINES_OF_A_FILE = 300
-LINES_OF_THE_SANDBOX = 4000
+LINES_OF_THE_SANDBOX = 4_450  # of code; the aim is 4,000: docs/decisions/0006-size-of-the-sandbox.md
 
 
 def python_files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.py"))
+
+
+def lines_of_code(source: str) -> int:
+    """Lines that hold more than a comment or a docstring."""
+    layout = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in layout:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return len(lines)
 
 
 def imported_by(source: str) -> set[str]:
@@ -105,10 +120,17 @@ def test_python_files_stay_readable_in_one_go() -> None:
 
 def test_the_sandbox_stays_small() -> None:
     files = [path for path in python_files(SANDBOX) if "defects" not in path.parts]
-    assert sum(len(path.read_text().splitlines()) for path in files) <= LINES_OF_THE_SANDBOX
+    assert sum(lines_of_code(path.read_text()) for path in files) <= LINES_OF_THE_SANDBOX
 
 
 # The checks themselves can fail:
+
+
+def test_lines_of_code_are_those_that_say_something() -> None:
+    assert (
+        lines_of_code('"""Doc."""\n\n# why\ndef f():\n    """More,\n    of it."""\n    return (\n        1\n    )\n')
+        == 4
+    )
 
 
 def test_imports_are_found_wherever_they_stand() -> None:
