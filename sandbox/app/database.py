@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, Final, LiteralString, TypeVar
 
@@ -17,6 +18,7 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 OPERATION_SECONDS: Final = 5.0
+DEADLOCK_TRIES: Final = 3
 CHECK_SECONDS: Final = 5.0
 CONNECTION: Final[dict[str, Any]] = {
     "autocommit": True,
@@ -90,6 +92,11 @@ class Database:
                 return await work(Session(connection), connection)
 
         try:
+            for _ in range(
+                DEADLOCK_TRIES - 1
+            ):  # whom the database has chosen to give way is rolled back, and may try again
+                with contextlib.suppress(psycopg.errors.DeadlockDetected):
+                    return await bounded(run(), OPERATION_SECONDS)
             return await bounded(run(), OPERATION_SECONDS)
         except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError) as error:
             raise Unavailable("database") from error

@@ -10,6 +10,7 @@ from sandbox import postgres
 from sandbox.app import documents, events
 from sandbox.app.errors import Unavailable
 from sandbox.defects import Rewritten, defect, mark_active, patch, patch_query, when_query
+from sandbox.defects.realtime import FOLLOWED
 from sandbox.worker import chunking, claims, stages
 from sandbox.worker import main as worker
 from sandbox.worker.claims import Claim
@@ -77,7 +78,7 @@ def vectors_of_the_neighbours() -> None:
     "a-stage-is-skipped",
     "INT",
     must=["INT-06", "INT-08"],
-    may={"INT-16": "the baseline knows the statuses", "INT-09": "complete states are compared there"},
+    may={"INT-16": "the baseline knows the statuses", **FOLLOWED},
 )
 def a_stage_is_skipped() -> None:
     """Embedding begins without having been queued, so one status never comes."""
@@ -95,6 +96,7 @@ def a_stage_is_skipped() -> None:
     must=["INT-06"],
     may={
         **ANSWERS,
+        "INT-03": "nothing should change while refused calls are made",
         "INT-05": "processing goes on behind the end",
         "INT-13": "what is complete is looked at there too",
         "INT-14": "chunks without vectors while it goes on",
@@ -132,7 +134,10 @@ def complete_too_early() -> None:
     "right-to-left-refused",
     "INT",
     must=["INT-13"],
-    may={"INT-16": "the baseline knows its end", "INT-06": "it is among the real documents"},
+    may={
+        "INT-16": "the baseline knows its end",
+        **dict.fromkeys(("INT-06", "INT-15"), "it is among the real documents"),
+    },
 )
 def right_to_left_refused() -> None:
     """A text that is not Latin is taken for damage."""
