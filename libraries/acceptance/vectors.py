@@ -18,6 +18,7 @@ from statistics import fmean, median
 LEAST_TEXTS = 12
 LEAST_FIT = 0.3
 LEAST_SHARE = 0.45  # of the usual fit: how well a model's vectors can fit is its own affair
+LEAST_NEARNESS = 0.45  # of how near the nearest other vector usually is: noise is near nothing
 MARGIN = 0.25  # by so much may another text fit better: neighbours in a document are alike
 
 _WORD = re.compile(r"[^\W_]+")
@@ -47,12 +48,17 @@ def misplaced(texts: Sequence[str], vectors: Sequence[Vector]) -> dict[int, str]
     empty = [place for place, vector in enumerate(vectors) if not _length(vector)]
     if empty:
         return dict.fromkeys(empty, "its vector has no direction: all its values are zero, or some are no numbers")
-    seen = _centred(_likeness(vectors))
-    wanted = _centred(_likeness(_lexical(texts)))
-    places = range(len(texts))
+    places, likeness = range(len(texts)), _likeness(vectors)
+    nearest = [max(likeness[place][other] for other in places if other != place) for place in places]
+    near = LEAST_NEARNESS * median(nearest)
+    seen, wanted = _centred(likeness), _centred(_likeness(_lexical(texts)))
     fits = [[_fit(seen[place], wanted[other], {place, other}) for other in places] for place in places]
     least = max(LEAST_FIT, LEAST_SHARE * median(fits[place][place] for place in places))
-    reasons = {place: _reason(place, fits[place], least) for place in places}
+    reasons = {
+        place: _reason(place, fits[place], least)
+        or (f"its vector is far from every other, at best {nearest[place]:.2f}" if nearest[place] < near else "")
+        for place in places
+    }
     return {place: reason for place, reason in reasons.items() if reason}
 
 
@@ -75,7 +81,8 @@ def _lexical(texts: Sequence[str]) -> list[list[float]]:
 
 def _likeness(vectors: Sequence[Vector]) -> Matrix:
     """The cosine of each pair; of a vector without length it is 0."""
-    units = [[value / (_length(vector) or 1.0) for value in vector] for vector in vectors]
+    lengths = [_length(vector) or 1.0 for vector in vectors]
+    units = [[value / length for value in vector] for vector, length in zip(vectors, lengths, strict=True)]
     return [[_dot(one, other) for other in units] for one in units]
 
 

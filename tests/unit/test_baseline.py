@@ -1,0 +1,105 @@
+"""A recording is kept and read again, every difference from it is named, and all routes are asked."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from acceptance.baseline import BASELINE, Baseline, Recording, Tolerance, compare, write
+from acceptance.contract import Contract
+from acceptance.data import read_model
+from acceptance.documents import catalogue
+from acceptance.requests import fill, read_requests
+
+WAY = ["uploaded", "parsed", "complete"]
+
+
+def recording(**changes: Any) -> Recording:
+    content: dict[str, Any] = {
+        "at": "2026-01-01T00:00:00+00:00",
+        "build": "1",
+        "providers": {},
+        "documents": {
+            "long": {"statuses": WAY, "state": "done", "chunks": 40},
+            "short": {"statuses": WAY, "state": "done", "chunks": 3},
+            "locked": {"statuses": ["uploaded", "failed_parse"], "state": "deadletter", "code": "encrypted"},
+            "large": {"refused": {"status": 413, "code": "too_large"}},
+        },
+        "requests": {"jobs": {"status": 200}, "no token": {"status": 401, "code": "unauthorized"}},
+    }
+    for path, value in changes.items():
+        kind, name, field = path.split("__")
+        if value is None:
+            del content[kind][name]
+        else:
+            content[kind][name] = content[kind].get(name, {}) | {field: value}
+    return Recording.model_validate(content)
+
+
+def differences(seen: Recording) -> list[str]:
+    return compare(recording(), seen, Tolerance(chunks=0.05))
+
+
+def test_the_same_behaviour_of_another_build_is_no_difference() -> None:
+    assert differences(recording().model_copy(update={"build": "2", "at": "later"})) == []
+
+
+def test_chunks_may_differ_by_the_tolerance() -> None:
+    assert differences(recording(documents__long__chunks=42)) == []
+    assert differences(recording(documents__long__chunks=38)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"documents__long__chunks": 43}, "document 'long': chunks 43, recorded 40"),
+        ({"documents__short__chunks": 2}, "document 'short': chunks 2, recorded 3"),
+        ({"documents__short__statuses": WAY[1:]}, f"document 'short': statuses {WAY[1:]}, recorded {WAY}"),
+        ({"documents__short__state": "working"}, "document 'short': state working, recorded done"),
+        ({"documents__locked__code": "damaged"}, "document 'locked': code damaged, recorded encrypted"),
+        ({"documents__locked__any": None}, "document 'locked' is not made any more"),
+        ({"documents__new__state": "done"}, "document 'new' is not in the recording"),
+        ({"requests__no token__status": 403}, "request 'no token': status 403, recorded 401"),
+        ({"requests__no token__code": "forbidden"}, "request 'no token': code forbidden, recorded unauthorized"),
+        ({"requests__jobs__any": None}, "request 'jobs' is not made any more"),
+    ],
+)
+def test_every_difference_is_named(changes: dict[str, Any], difference: str) -> None:
+    assert differences(recording(**changes)) == [difference]
+
+
+def test_another_refusal_is_named() -> None:
+    (difference,) = differences(recording(documents__large__refused={"status": 422, "code": "too_large"}))
+    assert difference.startswith("document 'large': refused ")
+
+
+def test_a_recording_is_kept_and_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "baseline.yaml"
+    shutil.copy(BASELINE, path)
+    before = read_model(path, Baseline)
+    write(recording().model_dump(mode="json", exclude_defaults=True), "unit", path)
+    after = read_model(path, Baseline)
+    assert after.recordings["unit"] == recording()
+    assert (after.local, after.tolerance) == (before.local, before.tolerance)
+    assert after.recordings.keys() == before.recordings.keys() | {"unit"}
+
+
+def test_what_is_recorded_is_what_is_asked_today() -> None:
+    names = catalogue().names()
+    for name, recorded in read_model(BASELINE, Baseline).recordings.items():
+        assert sorted(recorded.documents) == sorted(names), name
+        assert list(recorded.requests) == list(read_requests()), name
+
+
+def test_every_route_is_asked_by_words_that_the_contract_has(contract: Contract) -> None:
+    requests = read_requests()
+    assert {request.route for request in requests.values()} == set(contract.routes)
+    for name, request in requests.items():
+        assert set(request.body or {}) <= set(contract.route(request.route).body), name
+        assert set(request.query) <= set(contract.route(request.route).query), name
+
+
+def test_braces_are_filled_in_wherever_they_stand() -> None:
+    assert fill({"a": "x {word} y", "b": 1, "c": None}, {"word": "z"}) == {"a": "x z y", "b": 1, "c": None}
