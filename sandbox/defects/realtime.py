@@ -162,7 +162,7 @@ def quiet_lines_are_cut() -> None:
     "events-of-everybody",
     "INT",
     must=["INT-09"],
-    may=dict.fromkeys(("INT-04", "INT-08", "INT-10"), "frames of other jobs among one's own"),
+    may={**FRAMES, **dict.fromkeys(("INT-08", "INT-15"), "frames of other jobs among one's own")},
 )
 def events_of_everybody() -> None:
     """The last event of any job is told to all who listen."""
