@@ -8,7 +8,7 @@ from pathlib import Path
 from acceptance.errors import CapabilityMissing, ConfigurationError, Violation
 from acceptance.run import Run, open_run
 from RedactingListener import REDACTOR
-from robot.api import FatalError
+from robot.api import FatalError, logger
 from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 
 # A test that needs what the deployment does not offer is skipped, with the capability's name.
@@ -21,11 +21,13 @@ def the_run() -> Run:
     """The run of this process; the first call opens `${DEPLOYMENT}` (else ACCEPTANCE_DEPLOYMENT, else the sandbox)."""
     variables = BuiltIn()
     try:
-        return open_run(
+        run = open_run(
             Path(variables.get_variable_value("${OUTPUT DIR}")), variables.get_variable_value("${DEPLOYMENT}"), REDACTOR
         )
     except ConfigurationError as error:
         raise FatalError(str(error)) from None
+    run.tell = logger.info
+    return run
 
 
 def refuse_debug_file() -> None:

@@ -14,4 +14,8 @@ def in_a_line(error: Exception) -> str:
     if isinstance(error, OSError):
         what = ": ".join(str(part) for part in (error.strerror or error, error.filename) if part)
         return f"{what}; see to space and permissions there, or choose another place (TMPDIR, XDG_RUNTIME_DIR)"
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("sandbox"):
+        return (
+            f"the package '{error.name}' is not installed for this Python; use .venv/bin/python, which `make` sets up"
+        )
     return f"unexpected {type(error).__name__}: {error}; this is a fault of the sandbox itself"

@@ -24,7 +24,7 @@ BASELINE = Path(__file__).resolve().parents[2] / "variables" / "baseline.yaml"
 HEADER = """\
 # local:      the mission's figures of the local integration, to match or beat
 # tolerance:  by how much a deployment may differ from a recording; everything else must be equal
-# recordings: how a deployment of that name behaved, by `make baseline DEPLOYMENT=name`; a descriptor says with `baseline:`
+# recordings: how a deployment of this name behaved, by `make baseline DEPLOYMENT=name`; descriptors say by `baseline:`
 #             which one it must equal, unless it is that of its own name
 """
 

@@ -13,12 +13,12 @@ WITHIN_SECONDS = 600.0
 
 
 def clean_up(opened: OpenDeployment, results: Path) -> tuple[int, list[str]]:
-    """Remove what the notes under `results` still name, but for runs that are under way.
+    """Remove the users that the notes under `results` still name, with all that is theirs, but for runs under way.
 
     Returns:
-        How many users were noted, and a line for each thing that stays.
+        How many users were removed, and a line for each thing that stays.
     """
-    noted, left = 0, []
+    removed, left = 0, []
     with tempfile.TemporaryDirectory() as folder:
         run = Run(opened, Path(folder), "clean-up")
         own = run.made
@@ -26,10 +26,11 @@ def clean_up(opened: OpenDeployment, results: Path) -> tuple[int, list[str]]:
             for path in sorted(results.rglob(str(NAME))):
                 run.made = Made(path.parents[1], opened.descriptor.name)
                 if not run.made.under_way():
-                    noted += len(run.made.standing("user"))
+                    before = len(run.made.standing("user"))
                     left += run.wait(run.people.remove_all(), within=WITHIN_SECONDS)
+                    removed += before - len(run.made.standing("user"))
                 run.made.close()
         finally:
             run.made = own
             run.close()
-    return noted, left
+    return removed, left

@@ -10,15 +10,18 @@ from pathlib import Path
 from textwrap import shorten
 from typing import NoReturn
 
-from acceptance import runner
+from acceptance import baseline, runner
+from acceptance.child import handling
 from acceptance.cleanup import clean_up
 from acceptance.deployment import open_deployment
 from acceptance.detection import Selection, detect
 from acceptance.errors import ConfigurationError
 from acceptance.gate import UNCLAIMED, Gate
 from acceptance.progress import Progress
+from acceptance.run import Run
 
 COULD_NOT_RUN = 3
+RECORDING_SECONDS = 600.0
 REASON_CHARACTERS = 300  # of the table; gate.json has all of it
 
 
@@ -26,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 GO or PASS, 1 NO-GO, 2 INCONCLUSIVE, 3 could not run."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.command(options))
+        with handling(runner.interrupt):
+            return int(options.command(options))
     except ConfigurationError as error:
         return complain(error.problems)
     except KeyboardInterrupt:
@@ -43,6 +47,7 @@ def complain(problems: Sequence[str]) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    runner.forget_latest(options.results)
     folder = runner.folder_for(options.name, options.results)
     ending = runner.run(runner.Request(options.name, folder, deployment=options.deployment))
     runner.point_latest(folder)
@@ -64,12 +69,32 @@ def _detect(options: argparse.Namespace) -> int:
             runner.point_latest(folder)
 
 
+def _baseline(options: argparse.Namespace) -> int:
+    folder = runner.folder_for("baseline", options.results)
+    runner.make_folder(folder)
+    with Progress(sys.stdout) as progress:
+        progress.doing(f"opening the deployment {options.deployment}")
+        with open_deployment(options.deployment, progress=progress.say) as opened:
+            progress.doing("recording how it behaves")
+            run = Run(opened, folder, folder.name)
+            try:
+                recording = run.wait(baseline.record(run), within=RECORDING_SECONDS)
+            except AssertionError as error:
+                progress.say(f"no baseline: {error}")
+                return 1
+            finally:
+                run.close()
+    baseline.write(recording, opened.descriptor.name)
+    print(f"recorded as '{opened.descriptor.name}' in {baseline.BASELINE}")
+    return 0
+
+
 def _clean_up(options: argparse.Namespace) -> int:
     with Progress(sys.stdout) as progress:
         progress.doing("removing what earlier runs left")
         with open_deployment(options.deployment, progress=progress.say) as opened:
-            noted, left = clean_up(opened, options.results)
-    print(f"{noted - len(left)} of {noted} users removed")
+            removed, left = clean_up(opened, options.results)
+    print(f"{removed} users of earlier runs removed")
     for line in left:
         print(f"stays: {line}")
     return 1 if left else 0
@@ -81,13 +106,17 @@ def print_gate(gate: Gate) -> None:
     print()
     for row in shown:
         figure = "" if row.figure is None else f"{row.figure:.4g} {row.unit}"
-        limit = "" if row.threshold is None else f"({row.threshold:g})"
+        limit = "" if row.threshold is None else f"({row.must_be} {row.threshold:g})"
         mark = row.status.replace("_", " ")
-        print(f"{row.id:9} {mark:14} {figure:>14} {limit:9} {row.title}")
+        print(f"{row.id:9} {mark:14} {figure:>14} {limit:15} {row.title}")
         if row.reason:
             print(f"{'':10}{shorten(row.reason, REASON_CHARACTERS, placeholder=' …')}")
     if len(shown) < len(gate.criteria):
-        print(f"{len(gate.criteria) - len(shown)} more criteria are not claimed by this run")
+        others = [row for row in gate.criteria if row.reason == UNCLAIMED]
+        required = sum(row.required for row in others)
+        print(
+            f"{len(others)} more ({required} required, {len(others) - required} observed) are not claimed by this run"
+        )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -114,6 +143,8 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", parents=[common], help="run a file of runs/ against a deployment, and judge it")
     run.add_argument("name", help="a file of runs/, without .args")
     run.set_defaults(command=_run)
+    record = commands.add_parser("baseline", parents=[common], help="record the behaviour that INT-16 compares with")
+    record.set_defaults(command=_baseline)
     clean = commands.add_parser("clean-up", parents=[common], help="remove what earlier runs left on a deployment")
     clean.set_defaults(command=_clean_up)
     detection = commands.add_parser("detect", parents=[common], help="see whether planted defects are noticed")

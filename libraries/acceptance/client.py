@@ -76,6 +76,7 @@ class ContractClient:
         self.contract = contract
         self._journal = journal
         self._redactor = redactor
+        self.calls: list[str] = []  # one line for each answer, for whoever reads along
         host = urlsplit(descriptor.services.api.url).hostname
         self._http = httpx.AsyncClient(
             timeout=timeout,
@@ -238,6 +239,7 @@ class ContractClient:
         return answered.get(header) or sent[header]
 
     def _keep(self, answer: Answer) -> None:
+        self.calls.append(f"{answer.look}: {answer.status} in {answer.elapsed * 1000:.0f} ms")
         self._journal.record(
             method=answer.method, url=answer.url, status=answer.status,
             body=answer.content.decode("utf-8", "replace"), request_id=answer.request_id,

@@ -45,6 +45,13 @@ class Service(Data):
             raise ValueError("expected an address such as https://api.example.org")
         return value.rstrip("/")
 
+    @field_validator("probe")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        if not value.startswith("/"):
+            raise ValueError("expected a path that begins with /")
+        return value
+
     @field_validator("build", "version", "heartbeat_age")
     @classmethod
     def _source(cls, value: str | None) -> str | None:
@@ -78,6 +85,15 @@ class Services(Data):
 class Parser(Data):
     name: str
     job_id_pattern: str
+
+    @field_validator("job_id_pattern")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"is not a regular expression: {error}") from None
+        return value
 
 
 class Embedding(Data):
@@ -171,7 +187,9 @@ class Descriptor(Data):
         """
         variable = self.secrets.get(name)
         if variable is None:
-            raise ConfigurationError([f"secrets.{name}: missing in the descriptor '{self.name}'"])
+            raise ConfigurationError(
+                [f"the descriptor '{self.name}' does not say which variable holds the secret '{name}'"]
+            )
         value = self._value(variable)
         if value is None:
             raise ConfigurationError([f"secret '{name}' is not set: set {variable}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -24,6 +26,7 @@ from acceptance.gate import Gate
 from acceptance.progress import Progress
 
 COMMAND_SECONDS = 60.0
+SHOWN = 160  # characters of a message; detection.json has all of it
 
 
 class Defect(Data):
@@ -80,14 +83,21 @@ class Selection:
         chosen = [one for one in defects if self.defect in (None, one.name)]
         chosen = [one for one in chosen if self.criterion is None or self.criterion in one.must]
         if not chosen:
-            known = ", ".join(one.name for one in defects) or "none"
-            raise ConfigurationError([f"no defect of this name and criterion; there are: {known}"])
+            raise ConfigurationError([self._nothing(defects)])
         if self.sample is not None:
             changed = _changed_since(self.sample)
             firsts = {one.area: one.name for one in reversed(chosen)}.values()
             chosen = [one for one in chosen if one.name in firsts or one.file in changed]
         part, parts = self.shard
         return chosen[part - 1 :: parts]
+
+    def _nothing(self, defects: Sequence[Defect]) -> str:
+        names = [one.name for one in defects]
+        if self.defect is None or self.defect in names:
+            return f"no defect must be noticed by {self.criterion}" if self.criterion else "there are no defects"
+        near = difflib.get_close_matches(self.defect, names, n=3, cutoff=0.4)
+        advice = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
+        return f"DEFECT {self.defect}: unknown; {advice}"
 
 
 def detect(selection: Selection, deployment: str, folder: Path) -> int:
@@ -180,13 +190,13 @@ def _noticed(defect: Defect, gate: Gate, folder: Path) -> tuple[str, str]:
 
 def _told(finding: Finding) -> str:
     if finding.detected:
-        return f"detected {finding.name} ({finding.seconds:.0f} s): {finding.test}"
+        return f"detected {finding.name} ({finding.seconds:.0f} s) by {finding.test}: {shorten(finding.message, SHOWN)}"
     missed = sorted(set(finding.must) - set(finding.violated))
     beside = sorted(set(finding.violated) - {*finding.must, *finding.may})
     reasons = [] if finding.active else ["it was never active"]
     reasons += [f"{', '.join(missed)} did not notice"] if missed else []
     reasons += [f"{', '.join(beside)} should not be violated"] if beside else []
-    reasons += [finding.message] if finding.message else []
+    reasons += [shorten(finding.message, 2 * SHOWN)] if finding.message else []
     return f"NOT DETECTED {finding.name} ({finding.seconds:.0f} s): {'; '.join(reasons)}"
 
 

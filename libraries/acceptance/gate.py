@@ -32,6 +32,7 @@ class Row(Data):
     figure: float | None = None
     unit: str | None = None
     threshold: float | None = None
+    must_be: str | None = None
     reason: str = ""
     tests: tuple[str, ...] = ()
     observations: tuple[Observation, ...] = ()
@@ -126,6 +127,7 @@ def _row(name: str, criterion: Criterion, evidence: Evidence, scope: Scope) -> R
         figure=shown.worst if shown else None,
         unit=shown.limit.unit if shown else None,
         threshold=shown.limit.threshold if shown else None,
+        must_be=shown.limit.must_be if shown else None,
         reason=reason,
         tests=tuple(sorted(declared | {outcome.test for outcome in outcomes})),
         observations=observations,

@@ -117,9 +117,10 @@ class People:
             async with at_once:
                 return await self._remove(user_id)
 
-        left = await asyncio.gather(*map(remove, self._run.made.standing("user")))
+        users = self._run.made.standing("user")
+        left = await asyncio.gather(*map(remove, users))
         self._made.clear()
-        return [line for line in left if line]
+        return [line for line in left if line] + await self._left_behind(users)
 
     async def close(self) -> None:
         await self._admin.close()
@@ -138,6 +139,17 @@ class People:
         except (CapabilityMissing, EnvironmentUnavailable) as error:
             problems.append(f"user {person.email if person else user_id} stays: {error}")
         return "; ".join(problems)
+
+    async def _left_behind(self, users: list[str]) -> list[str]:
+        """Documents of removed users, where the database can be looked into: their routes went with their users."""
+        if not users or "sql" not in self._run.descriptor.capabilities:
+            return []
+        removed = sorted(set(users) & set(self._run.made.gone("user")))
+        try:
+            rows = await self._run.inspection.rows("documents", columns=("document_id", "user_id"), user_id=removed)
+        except AssertionError as error:
+            return [f"whether documents of {len(removed)} removed users stay is not known: {error}"]
+        return [f"document {row['document_id']} of the removed user {row['user_id']} stays" for row in rows]
 
     async def _remove_belongings(self, person: Person) -> None:
         """By the routes of the contract: what hangs on a user does not go with them on every deployment."""

@@ -63,8 +63,7 @@ async def every_service_answers(run: Run) -> list[Probe]:
     """PRE-01; raises AssertionError naming all services that do not answer, or do not say the build expected."""
     probes = await probe_services(run)
     for probe in probes:
-        run.observe("PRE-01", f"build of {probe.service}", probe.build)
-        run.observe("PRE-01", f"version of {probe.service}", probe.version)
+        run.observe("PRE-01", f"build and version of {probe.service}", f"{probe.build or 'not told'}, {probe.version}")
     run.observe("PRE-01", "slowest_probe", max(probe.seconds for probe in probes), "s", samples=len(probes))
     problems = [f"{probe.service}: {probe.problem}" for probe in probes if probe.problem]
     if problems:
@@ -229,13 +228,18 @@ async def _probe(name: str, service: Service) -> Probe:
 async def _probe_once(name: str, service: Service) -> Probe:
     url = re.sub("^ws", "http", service.url) + service.probe
     begin = time.monotonic()
-    local = httpx.URL(url).host in LOOPBACK
+    outside = httpx.URL(url).host not in LOOPBACK
     try:
-        async with asyncio.timeout(WITHIN_SECONDS), httpx.AsyncClient(timeout=None, trust_env=not local) as http:
+        async with asyncio.timeout(WITHIN_SECONDS), httpx.AsyncClient(timeout=None, trust_env=outside) as http:
             probe = judged(name, service, await http.get(url))
     except (httpx.HTTPError, TimeoutError) as error:
-        probe = Probe(name, f"{url}: no answer within {WITHIN_SECONDS:g} s ({type(error).__name__} {error})".strip())
+        probe = Probe(name, f"{url}: {_unreached(error)}")
     return replace(probe, seconds=time.monotonic() - begin)
+
+
+def _unreached(error: Exception) -> str:
+    late = isinstance(error, TimeoutError)
+    return f"no answer within {WITHIN_SECONDS:g} s" if late else f"cannot be reached ({type(error).__name__}: {error})"
 
 
 async def _probe_realtime(run: Run) -> Probe:
@@ -243,21 +247,20 @@ async def _probe_realtime(run: Run) -> Probe:
     path = run.contract.realtime.job.format(job_id=uuid.UUID(int=0))
     try:
         async with run.realtime.socket(path, None) as socket:
-            refused = f"{socket.what}: handshake refused with status {socket.closed}"
-            return Probe("realtime", refused if socket.connection is None else "")
+            refused = socket.connection is None
+            return Probe("realtime", f"{socket.what}: handshake refused with {socket.closed}" if refused else "")
     except AssertionError as error:
         return Probe("realtime", str(error))
 
 
 async def _probe_database(run: Run) -> Probe:
-    begin = time.monotonic()
-    problem = version = ""
+    begin, problem, version = time.monotonic(), "", ""
     try:
         async with asyncio.timeout(WITHIN_SECONDS), await run.inspection.connect() as connection:
-            row = await (await connection.execute("select current_setting('server_version') as version")).fetchone()
-            version = str(row["version"]) if row else ""
+            rows = await (await connection.execute("select current_setting('server_version') as version")).fetchall()
+            version = str(rows[0]["version"])
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it is what the probe reports
-        problem = f"no answer within {WITHIN_SECONDS:g} s ({type(error).__name__} {error})".strip()
+        problem = _unreached(error)
     return Probe("database", problem, version=version, seconds=time.monotonic() - begin)
 
 

@@ -28,6 +28,7 @@ from acceptance.redaction import Redactor
 
 Result = TypeVar("Result")
 
+SHOWN_CALLS = 12  # of one step
 CONTRACT = PROJECT / "variables" / "contract.yaml"
 
 
@@ -86,11 +87,16 @@ class Run:
         self.scene = Scene()
         self.kept: dict[str, Any] = {}  # what several tests look at, made once
         self.channels = AsyncExitStack()  # what stays open until the end of the run
+        self.tell: Callable[[str], None] = lambda line: None  # for whoever wants to read along
+        self._observed: list[str] = []
         self.loop = LoopThread()
 
     def wait(self, coroutine: Coroutine[Any, Any, Result], *, within: float = 60.0) -> Result:
-        """The result of a coroutine of the core, for callers that are not asynchronous."""
-        return self.loop.wait(coroutine, within=within)
+        """The result of a coroutine of the core, for callers that are not asynchronous; tells what was seen."""
+        try:
+            return self.loop.wait(coroutine, within=within)
+        finally:
+            self._tell_what_was_seen()
 
     def enter(self, channel: AbstractAsyncContextManager[Result]) -> Result:
         """Open a channel that stays open until the end of the test."""
@@ -100,6 +106,13 @@ class Run:
         """Close what the test opened; the next test starts with an empty scene."""
         scene, self.scene = self.scene, Scene()
         self.wait(scene.channels.aclose(), within=10)
+
+    def _tell_what_was_seen(self) -> None:
+        calls, self.client.calls = self.client.calls, []
+        observed, self._observed = self._observed, []
+        more = [f"… and {len(calls) - SHOWN_CALLS} more calls"] if len(calls) > SHOWN_CALLS else []
+        for line in (*calls[:SHOWN_CALLS], *more, *observed):
+            self.tell(line)
 
     def observe(
         self,
@@ -113,6 +126,8 @@ class Run:
     ) -> None:
         """Record something measured for a criterion, from so many samples."""
         self.evidence.observe(criterion, name, value, unit=unit, samples=samples, artifact=artifact)
+        counted = f" ({samples} samples)" if samples > 1 else ""
+        self._observed.append(f"{criterion}: {name} {value} {unit}".rstrip() + counted)
 
     def begin(self, name: str, make: Callable[[], Coroutine[Any, Any, Result]]) -> asyncio.Task[Result]:
         """Begin what several tests look at, unless it has begun; to be called on the run's loop."""

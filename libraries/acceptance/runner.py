@@ -8,12 +8,12 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from acceptance import consistency, preflight
-from acceptance.child import handling, run_child
+from acceptance.child import run_child
 from acceptance.criteria import CRITERIA, Criteria, read_criteria
 from acceptance.deployment import PROJECT, OpenDeployment, open_deployment
 from acceptance.descriptor import Descriptor
@@ -84,6 +84,12 @@ def make_folder(folder: Path) -> None:
         raise ConfigurationError([f"{folder.parent}: cannot be written: {error.strerror}"]) from None
 
 
+def forget_latest(results: Path) -> None:
+    """`latest` points to nothing until a run has something to show: an old verdict is nobody's new one."""
+    with suppress(OSError):  # what cannot be written is told when the run makes its folder
+        (results / "latest").unlink()
+
+
 def point_latest(folder: Path) -> None:
     """`latest` beside a run's folder points to it from now on."""
     link = folder.with_name(f".latest-{folder.name}")
@@ -129,7 +135,7 @@ def run(request: Request) -> Ending:
     recorder.write(Plan(tests=OWN_CHECKS))
     problems: Sequence[str] = ()
     interrupted = False
-    with handling(_interrupt), Progress(sys.stdout if request.shown else None) as progress:
+    with Progress(sys.stdout if request.shown else None) as progress:
         try:
             progress.doing(f"opening the deployment {request.deployment}")
             with open_deployment(request.deployment, progress=progress.say, plant=request.plant) as opened:
@@ -168,7 +174,8 @@ OWN_CHECKS: dict[str, tuple[str, ...]] = {
 }
 
 
-def _interrupt(number: int, frame: object) -> None:
+def interrupt(number: int, frame: object) -> None:
+    """What SIGINT and SIGTERM do to a run."""
     raise KeyboardInterrupt
 
 
@@ -199,11 +206,6 @@ def _preflight(observer: Run, recorder: Recorder) -> list[str]:
     found = observer.wait(preflight.check(observer), within=PREFLIGHT_SECONDS)
     for criterion, problems in found.problems.items():
         _record(recorder, f"preflight: {criterion}", criterion, problems)
-    for probe in found.probes:
-        recorder.observe("PRE-01", f"build of {probe.service}", probe.build)
-        recorder.observe("PRE-01", f"version of {probe.service}", probe.version)
-    slowest = max(probe.seconds for probe in found.probes)
-    recorder.observe("PRE-01", "slowest_probe", slowest, unit="s", samples=len(found.probes))
     return [f"{name}: {problem}" for name in ("PRE-01", "PRE-02") for problem in found.problems[name]]
 
 

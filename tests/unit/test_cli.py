@@ -120,3 +120,11 @@ def test_results_that_cannot_be_written_are_told(tmp_path: Path, capsys: pytest.
     (tmp_path / "results").write_text("a file where the folder should be")
     assert run(tmp_path, "integration") == 3
     assert capsys.readouterr().err == f"error: {tmp_path / 'results'}: cannot be written: Not a directory\n"
+
+
+def test_a_run_that_is_mistyped_leaves_no_older_verdict_as_the_latest(tmp_path: Path) -> None:
+    (tmp_path / "results" / "older").mkdir(parents=True)
+    (tmp_path / "results" / "latest").symlink_to("older")
+    assert run(tmp_path, "integratoin") == 3
+    assert not (tmp_path / "results" / "latest").is_symlink()
+    assert (tmp_path / "results" / "older").is_dir()

@@ -100,8 +100,12 @@ def test_defects_are_selected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Selection(sample="HEAD").of(ALL) == [LEAK, STALE]
     monkeypatch.setattr(detection, "_changed_since", lambda _: {"sandbox/defects/INT.py"})
     assert Selection(sample="HEAD").of(ALL) == ALL
-    with pytest.raises(ConfigurationError, match="there are: leak, slow, stale"):
+    with pytest.raises(ConfigurationError, match="DEFECT leek: unknown; did you mean leak"):
         Selection(defect="leek").of(ALL)
+    with pytest.raises(ConfigurationError, match="DEFECT xyz: unknown; there are: leak, slow, stale"):
+        Selection(defect="xyz").of(ALL)
+    with pytest.raises(ConfigurationError, match="no defect must be noticed by INT-99"):
+        Selection(criterion="INT-99").of(ALL)
 
 
 def test_the_smallest_run_that_claims_enough_is_taken() -> None:

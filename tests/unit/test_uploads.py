@@ -13,6 +13,7 @@ from acceptance.contract import Contract
 from acceptance.people import Person
 from acceptance.run import Run
 from acceptance.uploads import listed_documents, listed_jobs, status_of_headers_alone
+
 from tests.unit.conftest import Serve
 
 ClientAt = Callable[[str], ContractClient]
