@@ -13,7 +13,7 @@ from typing import NoReturn
 from acceptance import baseline, runner
 from acceptance.child import handling
 from acceptance.cleanup import clean_up
-from acceptance.deployment import open_deployment
+from acceptance.deployment import is_provisioned, open_deployment
 from acceptance.detection import Selection, detect
 from acceptance.errors import ConfigurationError
 from acceptance.gate import UNCLAIMED, Gate
@@ -90,6 +90,9 @@ def _baseline(options: argparse.Namespace) -> int:
 
 
 def _clean_up(options: argparse.Namespace) -> int:
+    if is_provisioned(options.deployment):
+        print(f"{options.deployment} is brought up for each run, and what was made in it is gone with it")
+        return 0
     with Progress(sys.stdout) as progress:
         progress.doing("removing what earlier runs left")
         with open_deployment(options.deployment, progress=progress.say) as opened:

@@ -84,6 +84,11 @@ def find_descriptor(name: str) -> Path:
     )
 
 
+def is_provisioned(name: str) -> bool:
+    """Whether a deployment is brought up for who opens it, and is gone afterwards with all that was made in it."""
+    return "provision" in read_yaml(find_descriptor(name))
+
+
 @contextmanager
 def open_deployment(
     name: str, *, progress: Callable[[str], None] = lambda line: None, plant: str | None = None
