@@ -179,7 +179,7 @@ async def conversations_do_not_mix(run: Run) -> None:
 
     async def in_turns(one: Fact, other: Fact) -> list[str]:
         assert one.follow_up and other.follow_up
-        first, second = await ask(run, somebody.person, one.question), await ask(run, somebody.person, other.question)
+        first, second = await _begin(run, somebody.person, one), await _begin(run, somebody.person, other)
         third = await _continue(run, somebody.person, first, one.follow_up)
         fourth = await _continue(run, somebody.person, second, other.follow_up)
         return [
@@ -228,12 +228,16 @@ async def _book(run: Run, person: Person, name: str, seed: int = 0) -> Book:
 
 async def _told(run: Run, person: Person, fact: Fact) -> Told:
     assert fact.follow_up
-    reply = await ask(run, person, fact.question)
+    reply = await _begin(run, person, fact)
     return Told(fact, reply, await _continue(run, person, reply, fact.follow_up))
 
 
+async def _begin(run: Run, person: Person, fact: Fact) -> Reply:
+    return await ask(run, person, fact.question, hang_up=True)
+
+
 async def _continue(run: Run, person: Person, before: Reply, fact: Fact) -> Reply:
-    return await ask(run, person, fact.question, conversation_id=before.conversation_id)
+    return await ask(run, person, fact.question, conversation_id=before.conversation_id, hang_up=True)
 
 
 async def _ask_as_stranger(run: Run, person: Person) -> Sequence[Reply]:

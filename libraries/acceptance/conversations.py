@@ -47,13 +47,24 @@ class Reply:
 
 
 async def ask(
-    run: Run, person: Person, question: str, *, conversation_id: str | None = None, workflow_id: str | None = None
+    run: Run,
+    person: Person,
+    question: str,
+    *,
+    conversation_id: str | None = None,
+    workflow_id: str | None = None,
+    hang_up: bool = False,
 ) -> Reply:
-    """Ask in a conversation, or begin one; raises AssertionError where the answer is not the contract's."""
+    """Ask in a conversation, or begin one; raises AssertionError where the answer is not the contract's.
+
+    Args:
+        hang_up: end the connection behind the answer, so that another instance may get the next question.
+    """
     body: dict[str, Any] = {"message": question}
     body |= {"conversation_id": conversation_id} if conversation_id else {}
     body |= {"workflow_id": workflow_id} if workflow_id else {}
-    answer = await run.client.call("chat", body=body, token=person.access_token)
+    headers = {"connection": "close"} if hang_up else None
+    answer = await run.client.call("chat", body=body, token=person.access_token, headers=headers)
     paths = run.contract.sources
     sources = []
     for entry in answer["sources"]:

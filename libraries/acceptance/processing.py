@@ -35,6 +35,11 @@ class Processed:
     stored: Stored
 
     @property
+    def ended_as(self) -> str:
+        """The last status that was recorded."""
+        return str(self.stored.events[-1]["status"]) if self.stored.events else ""
+
+    @property
     def name(self) -> str:
         return f"'{self.document.filename}' (document {self.upload.document_id})"
 
@@ -73,22 +78,19 @@ async def every_chunk_has_its_vector(run: Run, which: Which) -> None:
 
 async def vectors_lie_near_their_texts(run: Run) -> None:
     """Each vector's likeness to the others fits its own text's; raises AssertionError naming the chunks where not."""
-    seen = [
-        (each, chunk, vector.values)
-        for each in await processed(run, "the handbooks")
-        for chunk in each.stored.chunks
-        for vector in each.stored.vectors
-        if vector.chunk_id == chunk.chunk_id
-    ]
-    texts = [chunk.text for _, chunk, _ in seen]
-    if len(texts) < vectors.LEAST_TEXTS:
+    seen = [(each, chunk) for each in await processed(run, "the handbooks") for chunk in each.stored.chunks]
+    values = {vector.chunk_id: vector.values for each, _ in seen for vector in each.stored.vectors}
+    names = [f"chunk {chunk.ordinal} of {each.name}" for each, chunk in seen]
+    without = (f"{name} has none" for name, (_, chunk) in zip(names, seen, strict=True) if chunk.chunk_id not in values)
+    expect_none(without, "vectors", expected="one for each chunk")
+    if len(seen) < vectors.LEAST_TEXTS:
         raise EnvironmentUnavailable(
-            f"{len(texts)} chunks are too few to tell their vectors apart, {vectors.LEAST_TEXTS} are needed"
+            f"{len(seen)} chunks are too few to tell their vectors apart, {vectors.LEAST_TEXTS} are needed"
         )
-    wrong = vectors.misplaced(texts, [values for _, _, values in seen])
+    wrong = vectors.misplaced([chunk.text for _, chunk in seen], [values[chunk.chunk_id] for _, chunk in seen])
     run.observe("INT-06", "vectors_near_their_text", 100 - 100 * len(wrong) / len(seen), "%", samples=len(seen))
-    names = {place: f"chunk {seen[place][1].ordinal} of {seen[place][0].name}" for place in wrong}
-    expect_none((f"{names[place]}: {wrong[place]}" for place in wrong), "vectors", expected="each near its own text")
+    reasons = (f"{names[place]}: {reason}" for place, reason in wrong.items())
+    expect_none(reasons, "vectors", expected="each near its own text")
 
 
 async def sentences_find_their_chunks(run: Run) -> None:

@@ -114,9 +114,7 @@ async def job_of(run: Run, upload: Upload) -> Answer:
     return await run.client.call("job", path={"job_id": upload.job_id}, token=upload.owner.access_token)
 
 
-async def finished(
-    run: Run, upload: Upload, *, within: float = PROCESSING_SECONDS, every: float = 0.1
-) -> Upload:
+async def finished(run: Run, upload: Upload, *, within: float = PROCESSING_SECONDS, every: float = 0.1) -> Upload:
     """The upload once its job is in a final state, whichever; fills in `job` and `seconds` since it was announced."""
     final = run.contract.jobs.final_states
     upload.job = await wait_until(
