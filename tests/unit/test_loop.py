@@ -58,7 +58,7 @@ def test_an_interruption_of_the_caller_is_cleaned_up(loop: LoopThread) -> None:
 
     def interrupt() -> None:
         started.wait()
-        signal.raise_signal(signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # as a terminal's reaches a program
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
