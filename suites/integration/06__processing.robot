@@ -9,6 +9,7 @@ Resource         ../../resources/processing.resource
 Every Stage Runs Once And In Order
     [Metadata]    Criterion    INT-06
     [Tags]    needs-sql
+    [Setup]    Need    sql
     [Template]    Every status of ${documents} came once and in order
     the handbooks
     the sample documents
@@ -16,6 +17,7 @@ Every Stage Runs Once And In Order
 The Parsed Text Holds What The Document Says
     [Metadata]    Criterion    INT-06
     [Tags]    needs-sql
+    [Setup]    Need    sql
     [Template]    The parsed text of ${documents} holds all that they say
     the handbooks
     the sample documents
@@ -23,6 +25,7 @@ The Parsed Text Holds What The Document Says
 Chunks Cover The Text Without Loss
     [Metadata]    Criterion    INT-06
     [Tags]    needs-sql
+    [Setup]    Need    sql
     [Template]    The chunks of ${documents} cover the text without loss
     the handbooks
     the sample documents
@@ -30,6 +33,7 @@ Chunks Cover The Text Without Loss
 Every Chunk Has Its Vector
     [Metadata]    Criterion    INT-06
     [Tags]    needs-sql
+    [Setup]    Need    sql
     [Template]    Every chunk of ${documents} has one vector of the right dimension
     the handbooks
     the sample documents
