@@ -140,7 +140,8 @@ async def _announce_expiring(run: Run) -> _Expiring:
     limits = await run.client.call("limits")
     seconds = float(limits["signed_url_ttl_seconds"])
     if seconds > LONGEST_SECONDS:
-        raise CapabilityMissing(f"upload addresses that expire within {LONGEST_SECONDS:g} s")
+        reason = f"and its upload addresses live for {seconds:g} s (waited for: {LONGEST_SECONDS:g} s at most)"
+        raise CapabilityMissing("short-lived-addresses", reason)
     note = Payload.of(await document(run, "note", EXPIRING_SEED))
     person = await run.people.signed_in()
     begin = time.monotonic()

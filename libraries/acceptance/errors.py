@@ -19,10 +19,10 @@ class EnvironmentUnavailable(Exception):
 
 
 class CapabilityMissing(Exception):
-    """The deployment's descriptor does not list a capability that the check needs."""
+    """The deployment does not offer what the check needs: a capability of the descriptor, or as `reason` says."""
 
-    def __init__(self, capability: str) -> None:
-        super().__init__(f"needs the capability '{capability}', which the deployment's descriptor does not list")
+    def __init__(self, capability: str, reason: str = "which the deployment's descriptor does not list") -> None:
+        super().__init__(f"needs the capability '{capability}', {reason}")
         self.capability = capability
 
 
