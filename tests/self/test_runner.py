@@ -26,7 +26,7 @@ def runner(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     with (tmp_path / "shown").open("w") as shown:
         process = subprocess.Popen(command, cwd=PROJECT, stdout=shown, stderr=shown, start_new_session=True, text=True)
     try:
-        wait_for(lambda: "[ 4/" in (tmp_path / "shown").read_text(), "the fourth test")
+        wait_for(lambda: re.search(r"\[ *4/", (tmp_path / "shown").read_text()), "the fourth test")
         yield process
     finally:
         process.kill()
