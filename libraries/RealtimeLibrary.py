@@ -34,13 +34,10 @@ class RealtimeLibrary:
 
     @keyword("REST and both channels agree about ${kind}")
     def views_agree(self, kind: Kind) -> None:
-        """Every frame is the same on both channels; REST never shows anything else, and ends as they do."""
+        """Frame by frame, answer by answer, and the database's events too where it can be looked into (`sql`)."""
         _do(following.views_agree(the_run(), _followed(kind)))
-
-    @keyword("the database holds what was told of ${kind}")
-    def database_agrees(self, kind: Kind) -> None:
-        """Needs the capability `sql`."""
-        _do(following.database_agrees(the_run(), _followed(kind)))
+        if "sql" in the_run().descriptor.capabilities:
+            _do(following.database_agrees(the_run(), _followed(kind)))
 
     @keyword("${channel} replays exactly what came after each event of ${kind}")
     def replay_is_exact(self, channel: Channel, kind: Kind) -> None:

@@ -23,7 +23,7 @@ from acceptance.journal import Journal
 from acceptance.loop import LoopThread
 from acceptance.made import Made
 from acceptance.people import People, Person
-from acceptance.realtime import RealtimeClient
+from acceptance.realtime import JOINS_PER_SECOND, RealtimeClient
 from acceptance.redaction import Redactor
 
 Result = TypeVar("Result")
@@ -46,7 +46,7 @@ class Needs:
     """What a run asks of the deployment's plan and limits."""
 
     realtime_connections: int = 60
-    realtime_joins_per_second: int = 50
+    realtime_joins_per_second: int = JOINS_PER_SECOND
     requests_per_minute: int = 3000
     concurrent_jobs_per_user: int = 3
     uploads_per_user: int = 40

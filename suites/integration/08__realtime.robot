@@ -27,13 +27,6 @@ REST And Realtime Agree
     a readable document
     an unreadable document
 
-The Database Holds What Was Told
-    [Metadata]    Criterion    INT-08
-    [Tags]    needs-sql
-    [Template]    the database holds what was told of ${a document}
-    a readable document
-    an unreadable document
-
 Whoever Comes Later Is Told Exactly What They Missed
     [Metadata]    Criterion    INT-08
     [Template]    ${channel} replays exactly what came after each event of ${a document}
