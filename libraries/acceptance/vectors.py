@@ -17,8 +17,9 @@ from statistics import fmean, median
 
 LEAST_TEXTS = 12
 LEAST_FIT = 0.3
-LEAST_SHARE = 0.45  # of the usual fit: how well a model's vectors can fit is its own affair
-LEAST_NEARNESS = 0.45  # of how near the nearest other vector usually is: noise is near nothing
+LEAST_SHARE = 0.4  # of the usual fit: how well a model's vectors can fit is its own affair
+LEAST_NEARNESS = 0.35  # of how near the nearest other vector usually is: noise is near nothing
+TELLING_CHARACTERS = 150  # a shorter text may well be like no other
 MARGIN = 0.25  # by so much may another text fit better: neighbours in a document are alike
 
 _WORD = re.compile(r"[^\W_]+")
@@ -54,11 +55,10 @@ def misplaced(texts: Sequence[str], vectors: Sequence[Vector]) -> dict[int, str]
     seen, wanted = _centred(likeness), _centred(_likeness(_lexical(texts)))
     fits = [[_fit(seen[place], wanted[other], {place, other}) for other in places] for place in places]
     least = max(LEAST_FIT, LEAST_SHARE * median(fits[place][place] for place in places))
-    reasons = {
-        place: _reason(place, fits[place], least)
-        or (f"its vector is far from every other, at best {nearest[place]:.2f}" if nearest[place] < near else "")
-        for place in places
-    }
+    reasons = {place: _reason(place, fits[place], least) for place in places}
+    for place in places:
+        if not reasons[place] and nearest[place] < near and len(texts[place]) >= TELLING_CHARACTERS:
+            reasons[place] = f"its vector is far from every other, at best {nearest[place]:.2f}"
     return {place: reason for place, reason in reasons.items() if reason}
 
 
