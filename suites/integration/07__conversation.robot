@@ -1,5 +1,7 @@
 *** Settings ***
-Documentation    The conversation answers from the document that is meant, for its owner only, and remembers what it is about.
+Documentation    A reader has two handbooks, each of a place that does not exist, each with twenty facts that differ in their figures.
+...              Questions name the place that they mean. The conversation answers from that place's handbook, for the reader
+...              only, and remembers what it is about.
 
 Resource         ../../resources/common.resource
 Resource         ../../resources/conversation.resource

@@ -1,6 +1,7 @@
 *** Settings ***
 Documentation    WebSocket connections let in whom they should, stay alive, come back without a loss,
-...              and do not suffer from one another.
+...              and do not suffer from one another. Two connections idle from the beginning of the run (or of this suite, when it
+...              runs alone); the test of the idle minute waits for what is then left of the minute, and records the whole of it.
 
 Resource         ../../resources/common.resource
 Resource         ../../resources/connection.resource

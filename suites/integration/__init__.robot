@@ -10,6 +10,7 @@ Suite Setup      Begin What Takes Its Time
 
 *** Keywords ***
 Begin What Takes Its Time
-    [Documentation]    What later suites look at, begun now so that nobody waits for it; what goes wrong is told there.
+    [Documentation]    An upload address that shall expire unused, and connections that shall idle for a minute: begun now, looked at
+    ...                by later suites, so that nobody waits for them; what goes wrong is told there.
     An Upload Address Is Left To Expire
     Connections Are Left To Idle
