@@ -10,6 +10,14 @@ from acceptance.loop import LoopThread
 
 
 @pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT interrupts, also where the shell has started us in the background, with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
 def loop() -> Iterator[LoopThread]:
     thread = LoopThread()
     yield thread
@@ -45,6 +53,7 @@ def test_what_takes_too_long_is_cancelled_and_cleaned_up(loop: LoopThread) -> No
     assert ended == ["cleaned up"]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_of_the_caller_is_cleaned_up(loop: LoopThread) -> None:
     ended: list[str] = []
     started = threading.Event()
