@@ -16,7 +16,9 @@ class PreflightLibrary:
     def every_service_answers_and_names_its_build(self) -> None:
         """Each service of the descriptor answers its probe within 10 s and says the same build; logs what each said."""
         for probe in the_run().wait(preflight.every_service_answers(the_run()), within=30):
-            logger.info(f"{probe.service}: build {probe.build or 'not told'}, version {probe.version}, {probe.seconds:.3f} s")
+            logger.info(
+                f"{probe.service}: build {probe.build or 'not told'}, version {probe.version}, {probe.seconds:.3f} s"
+            )
 
     @keyword
     def everything_that_the_run_needs_is_configured(self) -> None:
