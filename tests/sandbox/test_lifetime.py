@@ -81,7 +81,7 @@ def test_each_part_is_started_again_when_it_dies(place: Place) -> None:
     for name, part in report["parts"].items():
         os.kill(part["pid"], signal.SIGKILL)
         until(partial(started_again, place, name), f"{name} is started again")
-        until(lambda: healthy(api), f"health after the death of {name}")
+        until(lambda: healthy(api), f"health after the death of {name}", seconds=90)
     end(place, report["reaper"], signal.SIGTERM, report)
     output, _ = owner.communicate()
     for name in report["parts"]:
