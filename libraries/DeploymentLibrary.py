@@ -6,7 +6,7 @@ from typing import Any
 
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
 from acceptance.evidence import Cause
-from acceptance.run import close_run, opened_run
+from acceptance.run import Scene, close_run, opened_run
 from opening import refuse_debug_file, the_run
 from RedactingListener import RedactingListener
 from robot.api import logger
@@ -24,10 +24,7 @@ class _Listener(RedactingListener):
     def end_test(self, data: Any, result: Any) -> None:
         run = opened_run()
         if run is not None:
-            try:
-                run.end_scene()
-            except AssertionError as error:
-                logger.warn(f"{result.name}: what it opened did not close: {error}")
+            run.scene = Scene()
         super().end_test(data, result)
         if run is not None:
             run.evidence.test(

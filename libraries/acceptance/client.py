@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 import uuid
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from acceptance.errors import violation
 from acceptance.journal import Journal
 from acceptance.redaction import Redactor
 
+KEPT_CALLS = 10_000  # where nobody reads along
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -76,7 +78,7 @@ class ContractClient:
         self.contract = contract
         self._journal = journal
         self._redactor = redactor
-        self.calls: list[str] = []  # one line for each answer, for whoever reads along
+        self.calls: deque[str] = deque(maxlen=KEPT_CALLS)  # one line for each answer, for whoever reads along
         host = urlsplit(descriptor.services.api.url).hostname
         self._http = httpx.AsyncClient(
             timeout=timeout,

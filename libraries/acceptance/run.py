@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,7 +38,6 @@ class Scene:
 
     people: dict[str, Person] = field(default_factory=dict)
     things: dict[str, Any] = field(default_factory=dict)
-    channels: AsyncExitStack = field(default_factory=AsyncExitStack)
 
 
 @dataclass(frozen=True)
@@ -98,18 +97,10 @@ class Run:
         finally:
             self._tell_what_was_seen()
 
-    def enter(self, channel: AbstractAsyncContextManager[Result]) -> Result:
-        """Open a channel that stays open until the end of the test."""
-        return self.wait(self.scene.channels.enter_async_context(channel))
-
-    def end_scene(self) -> None:
-        """Close what the test opened; the next test starts with an empty scene."""
-        scene, self.scene = self.scene, Scene()
-        self.wait(scene.channels.aclose(), within=10)
-
     def _tell_what_was_seen(self) -> None:
-        calls, self.client.calls = self.client.calls, []
-        observed, self._observed = self._observed, []
+        calls, observed = list(self.client.calls), self._observed
+        self.client.calls.clear()
+        self._observed = []
         more = [f"… and {len(calls) - SHOWN_CALLS} more calls"] if len(calls) > SHOWN_CALLS else []
         for line in (*calls[:SHOWN_CALLS], *more, *observed):
             self.tell(line)
@@ -156,7 +147,6 @@ class Run:
     async def end(self) -> list[str]:
         """Close the channels, remove what the run made; returns one line for each thing that stays."""
         try:
-            await self.scene.channels.aclose()
             await self.channels.aclose()
             return await self.people.remove_all()
         finally:
