@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from acceptance.evidence import Plan, Recorder
 from acceptance.redaction import Redactor
+from acceptance.verdict.evidence import Plan, Recorder
 from robot.api import SuiteVisitor, TestSuite
 from robot.running import TestCase
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from acceptance import bad_input
 from acceptance.contract import Kind
+from acceptance.integration import bad_input
 from opening import the_run
 from robot.api import logger
 from robot.api.deco import keyword, library

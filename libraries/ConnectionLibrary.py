@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from acceptance import connections, neighbours
+from acceptance.integration import connections, neighbours
 from opening import the_run
 from robot.api.deco import keyword, library
 
@@ -59,7 +59,7 @@ class ConnectionLibrary:
 
     @keyword("${frame} is answered with an error, and the connection stays")
     def malformed_frame_is_answered(self, frame: str) -> None:
-        """The frames are those of acceptance.neighbours.MALFORMED."""
+        """The frames are those of acceptance.integration.neighbours.MALFORMED."""
         the_run().wait(neighbours.malformed_frame_is_answered(the_run(), frame), within=WITHIN)
 
     @keyword("A ${form} frame of one byte too many closes its connection")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from acceptance import consistency, removal
-from acceptance.removal import Removal
+from acceptance.integration import consistency, removal
+from acceptance.integration.removal import Removal
 from opening import the_run
 from robot.api.deco import keyword, library
 

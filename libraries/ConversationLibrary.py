@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acceptance import answers
+from acceptance.integration import answers
 from opening import the_run
 from PeopleLibrary import person
 from robot.api.deco import keyword, library

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
-from acceptance.evidence import Cause
 from acceptance.run import Scene, close_run, opened_run
+from acceptance.verdict.evidence import Cause
 from opening import refuse_debug_file, the_run
 from RedactingListener import RedactingListener
 from robot.api import logger

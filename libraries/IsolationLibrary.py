@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import zlib
 
-from acceptance import arrival, isolation
-from acceptance.belongings import Belongings, gather_belongings
+from acceptance.integration import arrival, isolation
+from acceptance.integration.belongings import Belongings, gather_belongings
 from acceptance.uploads import document
 from opening import the_run
 from PeopleLibrary import person

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acceptance import preflight
+from acceptance.integration import preflight
 from opening import the_run
 from robot.api import logger
 from robot.api.deco import keyword, library

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from acceptance import processing
-from acceptance.processing import Which
+from acceptance.integration import processing
+from acceptance.integration.processing import Which
 from opening import the_run
 from robot.api.deco import keyword, library
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from acceptance import addresses, protection, webhooks
+from acceptance.integration import addresses, protection, webhooks
 from opening import the_run
 from robot.api.deco import keyword, library
 

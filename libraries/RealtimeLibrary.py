@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from acceptance import following, workflows
-from acceptance.following import Channel, Kind
+from acceptance.integration import following, workflows
+from acceptance.integration.following import Channel, Kind
 from opening import the_run
 from robot.api import logger
 from robot.api.deco import keyword, library

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from acceptance import accounts, sessions
-from acceptance.accounts import Weakness
+from acceptance.integration import accounts, sessions
+from acceptance.integration.accounts import Weakness
 from acceptance.people import Person
 from opening import the_run
 from PeopleLibrary import person

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acceptance import arrival
+from acceptance.integration import arrival
 from acceptance.uploads import Upload
 from opening import the_run
 from PeopleLibrary import person

@@ -10,15 +10,16 @@ from pathlib import Path
 from textwrap import shorten
 from typing import NoReturn
 
-from acceptance import baseline, runner
-from acceptance.child import handling
-from acceptance.cleanup import clean_up
 from acceptance.deployment import is_provisioned, open_deployment
-from acceptance.detection import Selection, detect
 from acceptance.errors import ConfigurationError
-from acceptance.gate import UNCLAIMED, Gate
-from acceptance.progress import Progress
+from acceptance.integration import baseline
 from acceptance.run import Run
+from acceptance.running import runner
+from acceptance.running.child import handling
+from acceptance.running.cleanup import clean_up
+from acceptance.running.detection import Selection, detect
+from acceptance.running.progress import Progress
+from acceptance.verdict.gate import UNCLAIMED, Gate
 
 COULD_NOT_RUN = 3
 RECORDING_SECONDS = 600.0

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from acceptance.errors import ConfigurationError
 
 Model = TypeVar("Model", bound=BaseModel)
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Data(BaseModel):

@@ -18,11 +18,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from acceptance.data import Data, read_model, read_yaml
+from acceptance.data import PROJECT, Data, read_model, read_yaml
 from acceptance.descriptor import Descriptor, read_descriptor
 from acceptance.errors import ConfigurationError
 
-PROJECT = Path(__file__).resolve().parents[2]
 DEPLOYMENTS = PROJECT / "variables" / "deployments"
 STOP_SECONDS = 15.0
 

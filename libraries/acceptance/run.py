@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from acceptance.client import ContractClient
 from acceptance.contract import Contract, read_contract
-from acceptance.deployment import PROJECT, OpenDeployment, open_deployment
+from acceptance.data import PROJECT
+from acceptance.deployment import OpenDeployment, open_deployment
 from acceptance.descriptor import Descriptor
 from acceptance.errors import ConfigurationError
-from acceptance.evidence import Artifact, Recorder
 from acceptance.inspection import Inspection
 from acceptance.journal import Journal
 from acceptance.loop import LoopThread
@@ -25,6 +25,7 @@ from acceptance.made import Made
 from acceptance.people import People, Person
 from acceptance.realtime import JOINS_PER_SECOND, RealtimeClient
 from acceptance.redaction import Redactor
+from acceptance.verdict.evidence import Artifact, Recorder
 
 Result = TypeVar("Result")
 

@@ -13,7 +13,7 @@ import httpx
 
 from acceptance.client import Answer
 from acceptance.contract import MISSING, FieldPaths, pick
-from acceptance.documents import Limits, TestDocument, make
+from acceptance.documents.catalogue import Limits, TestDocument, make
 from acceptance.errors import violation
 from acceptance.people import Person
 from acceptance.run import Run

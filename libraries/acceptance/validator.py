@@ -18,14 +18,15 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from acceptance import accounts, sessions
-from acceptance.arrival import whole
 from acceptance.conversations import ask
-from acceptance.deployment import PROJECT, OpenDeployment, open_deployment
-from acceptance.documents import TestDocument
+from acceptance.data import PROJECT
+from acceptance.deployment import OpenDeployment, open_deployment
+from acceptance.documents.catalogue import TestDocument
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, Violation
-from acceptance.following import check_order, events_of, has_ended
-from acceptance.forging import Genuine, forgeries
+from acceptance.integration import accounts, sessions
+from acceptance.integration.arrival import whole
+from acceptance.integration.following import check_order, events_of, has_ended
+from acceptance.integration.forging import Genuine, forgeries
 from acceptance.people import Person
 from acceptance.results import AuthResult, IntegrationResult, PerformanceResult, StepError
 from acceptance.run import Run

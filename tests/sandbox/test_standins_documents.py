@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from acceptance.documents import Complete, Failed, Limits, TestDocument, catalogue, make
-from acceptance.handbook import Fact, figures
+from acceptance.documents.catalogue import Complete, Failed, Limits, TestDocument, catalogue, make
+from acceptance.documents.handbook import Fact, figures
 
 from sandbox.standins.answering import answer
 from sandbox.standins.embedding import embed

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from acceptance.deployment import PROJECT
-from acceptance.evidence import read_evidence
+from acceptance.data import PROJECT
+from acceptance.verdict.evidence import read_evidence
 
 SUITE = Path(__file__).parent / "console" / "promises.robot"
 

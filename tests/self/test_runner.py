@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.deployment import PROJECT
+from acceptance.data import PROJECT
 
 PATIENCE_SECONDS = 60.0
 

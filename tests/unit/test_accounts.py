@@ -3,9 +3,9 @@
 import random
 
 import pytest
-from acceptance.accounts import CONFIDENCE, LOGIN_GAP_MS, PAIRS, certain_gap
+from acceptance.integration.accounts import CONFIDENCE, LOGIN_GAP_MS, PAIRS, certain_gap
+from acceptance.integration.sessions import refresh_tokens_differ
 from acceptance.people import Person
-from acceptance.sessions import refresh_tokens_differ
 
 
 def differences(shift: float, noise: float, seed: int, number: int = PAIRS) -> list[float]:

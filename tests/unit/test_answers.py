@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.answers import Book, citing, wrong_answer
 from acceptance.client import Answer
 from acceptance.conversations import Reply, Source
-from acceptance.handbook import write
+from acceptance.documents.handbook import write
+from acceptance.integration.answers import Book, citing, wrong_answer
 
 BOOK, DECOY = Book(write("unit", "handbook"), "book"), Book(write("unit", "handbook", decoy=True), "decoy")
 FACT, FALSE = BOOK.handbook.facts[0], DECOY.handbook.facts[0]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from acceptance.deployment import PROJECT
+from acceptance.data import PROJECT
 from robot.api import get_model
 from robot.api.parsing import LibraryImport, ModelVisitor, ResourceImport, VariablesImport
 

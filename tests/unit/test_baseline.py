@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.baseline import BASELINE, Baseline, Recording, Tolerance, compare, write
 from acceptance.contract import Contract
 from acceptance.data import read_model
-from acceptance.documents import catalogue
-from acceptance.requests import fill, read_requests
+from acceptance.documents.catalogue import catalogue
+from acceptance.integration.baseline import BASELINE, Baseline, Recording, Tolerance, compare, write
+from acceptance.integration.requests import fill, read_requests
 
 WAY = ["uploaded", "parsed", "complete"]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from acceptance import descriptor as descriptors
-from acceptance.cleanup import clean_up
 from acceptance.cli import main
 from acceptance.deployment import OpenDeployment
 from acceptance.made import Made
+from acceptance.running.cleanup import clean_up
 
 from tests.unit.conftest import Serve, descriptor_at
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 from acceptance.client import Answer
-from acceptance.concurrency import Visit, what_is_wrong
 from acceptance.conversations import Reply, Source
-from acceptance.handbook import write
+from acceptance.documents.handbook import write
+from acceptance.integration.concurrency import Visit, what_is_wrong
 from acceptance.people import Person
 from acceptance.uploads import Payload, Upload
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from acceptance.criteria import CRITERIA, Criteria, Limit, read_criteria
 from acceptance.descriptor import Threshold
 from acceptance.errors import ConfigurationError
+from acceptance.verdict.criteria import CRITERIA, Criteria, Limit, read_criteria
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from acceptance import detection, runner
-from acceptance.criteria import CRITERIA, read_criteria
 from acceptance.deployment import Defects
-from acceptance.detection import Defect, Selection, detect
 from acceptance.errors import ConfigurationError
-from acceptance.evidence import Evidence, Outcome, Scope
-from acceptance.gate import judge
-from acceptance.runner import Ending, Request
+from acceptance.running import detection, runner
+from acceptance.running.detection import Defect, Selection, detect
+from acceptance.running.runner import Ending, Request
+from acceptance.verdict.criteria import CRITERIA, read_criteria
+from acceptance.verdict.evidence import Evidence, Outcome, Scope
+from acceptance.verdict.gate import judge
 
 
 def defect(name: str, must: tuple[str, ...], may: dict[str, str] | None = None, area: str = "INT") -> Defect:

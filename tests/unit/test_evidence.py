@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from acceptance.evidence import Evidence, Recorder, read_evidence
 from acceptance.redaction import Redactor
+from acceptance.verdict.evidence import Evidence, Recorder, read_evidence
 
 
 @pytest.fixture

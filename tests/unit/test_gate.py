@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from acceptance.criteria import Criteria
 from acceptance.descriptor import Threshold
 from acceptance.errors import ConfigurationError
-from acceptance.evidence import Evidence, Observation, Outcome, Plan, Scope
-from acceptance.gate import CLOSING, Gate, Row, judge
+from acceptance.verdict.criteria import Criteria
+from acceptance.verdict.evidence import Evidence, Observation, Outcome, Plan, Scope
+from acceptance.verdict.gate import CLOSING, Gate, Row, judge
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from acceptance.bad_input import NONSENSE
 from acceptance.contract import Contract
 from acceptance.data import read_yaml
 from acceptance.errors import ConfigurationError
-from acceptance.nonsense import Case, Nonsense, expanded, read_nonsense
+from acceptance.integration.bad_input import NONSENSE
+from acceptance.integration.nonsense import Case, Nonsense, expanded, read_nonsense
 
 PATH = {
     "job_id": "the-job",

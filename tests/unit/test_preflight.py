@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from acceptance.descriptor import Descriptor, Plan, Service
-from acceptance.preflight import (
+from acceptance.integration.preflight import (
     HEALTHY,
     Probe,
     gathered,

@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
-from acceptance.addresses import FORGEABLE, forged_addresses, other_bytes
 from acceptance.contract import Contract
-from acceptance.matrix import REQUIRED, SIGNED, matrix, sockets
-from acceptance.protected import differences
-from acceptance.protection import hold
-from acceptance.webhooks import bad_signatures, signed
+from acceptance.integration.addresses import FORGEABLE, forged_addresses, other_bytes
+from acceptance.integration.matrix import REQUIRED, SIGNED, matrix, sockets
+from acceptance.integration.protected import differences
+from acceptance.integration.protection import hold
+from acceptance.integration.webhooks import bad_signatures, signed
 
 ADDRESS = "http://s/object/upload/sign/documents/alice/1?token=aaa.bbb"
 OTHER = "http://s/object/upload/sign/documents/alice/2?token=ccc.ddd"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from acceptance.descriptor import Providers
 from acceptance.inspection import Row
-from acceptance.providers import other_parsers
+from acceptance.integration.providers import other_parsers
 
 DECLARED = Providers.model_validate(
     {

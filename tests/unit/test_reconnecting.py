@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from acceptance.client import ContractClient
+from acceptance.integration.reconnecting import Backoff, Follower
 from acceptance.realtime import Frame, RealtimeClient
-from acceptance.reconnecting import Backoff, Follower
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 LAST = 6

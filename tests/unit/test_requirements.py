@@ -8,7 +8,7 @@ import sys
 from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
-from acceptance.deployment import PROJECT
+from acceptance.data import PROJECT
 
 OUR_OWN = {"acceptance", "sandbox", "tests"} | {path.stem for path in (PROJECT / "libraries").glob("*.py")}
 TOOLS = {"acceptance", "pip", "setuptools", "wheel"}

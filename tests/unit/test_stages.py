@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from acceptance.documents import Limits, TestDocument, make
+from acceptance.documents.catalogue import Limits, TestDocument, make
 from acceptance.inspection import Row
-from acceptance.stages import Chunk, Stored, Vector, wrong_chunks, wrong_events, wrong_text, wrong_vectors
+from acceptance.integration.stages import Chunk, Stored, Vector, wrong_chunks, wrong_events, wrong_text, wrong_vectors
 
 STATUSES = ["uploaded", "parsed", "chunked", "complete"]
 TEXT = "The first sentence. And the second one. A third at the end."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from acceptance.criteria import CRITERIA, Criteria, read_criteria
-from acceptance.deployment import PROJECT
-from acceptance.runner import OWN_CHECKS
+from acceptance.data import PROJECT
+from acceptance.running.runner import OWN_CHECKS
+from acceptance.verdict.criteria import CRITERIA, Criteria, read_criteria
 from AcceptancePlan import criteria_of
 from robot import running
 

@@ -7,8 +7,8 @@ import re
 from functools import cache, lru_cache
 
 import pytest
-from acceptance.handbook import write
-from acceptance.vectors import misplaced, read_vector
+from acceptance.documents.handbook import write
+from acceptance.integration.vectors import misplaced, read_vector
 
 DIMENSIONS = 128
 Vectors = list[list[float]]

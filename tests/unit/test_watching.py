@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from acceptance.contract import Complete
-from acceptance.following import View
-from acceptance.watching import Claim, early_claims, wrong_progress
+from acceptance.integration.following import View
+from acceptance.integration.watching import Claim, early_claims, wrong_progress
 
 ALL = frozenset({"a", "b"})
 NONE: frozenset[str] = frozenset()

@@ -11,10 +11,10 @@ import pytest
 from acceptance.client import Answer
 from acceptance.contract import Contract
 from acceptance.conversations import Reply
-from acceptance.following import CHANNELS
+from acceptance.integration.following import CHANNELS
+from acceptance.integration.workflows import Watched, check_agreement, check_steps
 from acceptance.realtime import Frame
 from acceptance.run import Run
-from acceptance.workflows import Watched, check_agreement, check_steps
 
 Change = Callable[[list[dict[str, Any]]], object]
 BODY = {"text": "Seven."}

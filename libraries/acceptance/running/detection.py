@@ -1,0 +1,259 @@
+"""Whether the suites notice what they should: one run for each defect that a deployment can be planted with."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from acceptance.data import PROJECT, Data, read_model
+from acceptance.deployment import Defects, OpenDeployment, Stub, command_of, find_descriptor
+from acceptance.errors import ConfigurationError
+from acceptance.running import runner
+from acceptance.running.progress import Progress
+from acceptance.verdict.criteria import CRITERIA, read_criteria
+from acceptance.verdict.evidence import read_evidence
+from acceptance.verdict.gate import Gate
+
+COMMAND_SECONDS = 60.0
+SHOWN = 160  # characters of a message; detection.json has all of it
+
+
+class Defect(Data):
+    """One thing wrong with a deployment: the criteria that must notice it, and those that may, with reasons."""
+
+    name: str
+    area: str
+    must: tuple[str, ...]
+    may: dict[str, str]
+    description: str
+    file: str
+
+
+class Finding(Data):
+    """What the suites made of one defect; `test` and `message` are those of the first failure that had to come."""
+
+    name: str
+    must: tuple[str, ...]
+    may: tuple[str, ...]
+    violated: tuple[str, ...]
+    active: bool
+    detected: bool
+    test: str
+    message: str
+    seconds: float
+
+
+class Detection(Data):
+    """All findings; what `detection.json` holds."""
+
+    build: str | None
+    date: str
+    defects: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which defects: those that pass all of these.
+
+    Args:
+        defect: the name.
+        criterion: one that must notice it.
+        sample: a git revision: the first defect of each area, and those whose file is not as it was then.
+        shard: `(i, n)`: the i-th of n parts, counted from 1.
+    """
+
+    defect: str | None = None
+    criterion: str | None = None
+    sample: str | None = None
+    shard: tuple[int, int] = (1, 1)
+
+    def of(self, defects: Sequence[Defect]) -> list[Defect]:
+        """The selected ones; raises ConfigurationError when there is none."""
+        chosen = [one for one in defects if self.defect in (None, one.name)]
+        chosen = [one for one in chosen if self.criterion is None or self.criterion in one.must]
+        if not chosen:
+            raise ConfigurationError([self._nothing(defects)])
+        if self.sample is not None:
+            changed = _changed_since(self.sample)
+            firsts = {one.area: one.name for one in reversed(chosen)}.values()
+            chosen = [one for one in chosen if one.name in firsts or one.file in changed]
+        part, parts = self.shard
+        return chosen[part - 1 :: parts]
+
+    def _nothing(self, defects: Sequence[Defect]) -> str:
+        names = [one.name for one in defects]
+        if self.defect is None or self.defect in names:
+            return f"no defect must be noticed by {self.criterion}" if self.criterion else "there are no defects"
+        near = difflib.get_close_matches(self.defect, names, n=3, cutoff=0.4)
+        advice = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
+        return f"DEFECT {self.defect}: unknown; {advice}"
+
+
+def detect(selection: Selection, deployment: str, folder: Path) -> int:
+    """Run the suites against the deployment with each selected defect.
+
+    What was found is in `detection.json` in `folder` after each defect.
+
+    Returns:
+        0 when every defect was active and noticed by what must notice it, and by nothing else; else 1.
+
+    Raises:
+        ConfigurationError: no defect is selected, or the deployment cannot be planted with any.
+    """
+    provided = _provided_by(deployment)
+    defects = selection.of(_listed(provided))
+    runner.make_folder(folder)
+    build: str | None = None
+    findings: list[Finding] = []
+    with Progress(sys.stdout) as progress:
+        for number, defect in enumerate(defects, start=1):
+            count = f"[{number:{len(str(len(defects)))}}/{len(defects)}]"
+            progress.doing(f"{count} {defect.name}")
+            finding, ending = _try(defect, provided, deployment, folder / defect.name, f"{folder.name}-{number}")
+            if ending.interrupted:
+                break
+            build = build or ending.gate.build
+            findings.append(finding)
+            _write(folder, Detection(build=build, date=_now(), defects=tuple(findings)))
+            progress.say(f"{count} {_told(finding)}")
+    undetected = len(defects) - sum(finding.detected for finding in findings)
+    print(f"{len(defects) - undetected} of {len(defects)} defects detected\n{folder / 'detection.json'}", flush=True)
+    return 1 if undetected else 0
+
+
+def _try(
+    defect: Defect, provided: Defects, deployment: str, folder: Path, identifier: str
+) -> tuple[Finding, runner.Ending]:
+    active = False
+
+    def look(opened: OpenDeployment) -> None:
+        nonlocal active
+        active = _is_active(provided, opened)
+
+    begin = time.monotonic()
+    request = runner.Request(
+        name=_run_for(defect),
+        folder=folder,
+        identifier=identifier,
+        deployment=deployment,
+        plant=defect.name,
+        options=("--exclude", f"slow NOT {' OR '.join(f'criterion:{name}' for name in (*defect.must, *defect.may))}"),
+        shown=False,
+        before_end=look,
+    )
+    ending = runner.run(request)
+    violated = set(ending.gate.named("violated"))
+    test, message = _noticed(defect, ending.gate, folder)
+    finding = Finding(
+        name=defect.name,
+        must=defect.must,
+        may=tuple(defect.may),
+        violated=tuple(sorted(violated)),
+        active=active,
+        detected=active and set(defect.must) <= violated <= {*defect.must, *defect.may},
+        test=test,
+        message=message or "; ".join(ending.problems),
+        seconds=round(time.monotonic() - begin, 1),
+    )
+    return finding, ending
+
+
+def _run_for(defect: Defect) -> str:
+    """The run that claims least, among those that claim all that must notice the defect."""
+    criteria = read_criteria(CRITERIA)
+    claims = {path.stem: set(runner.claims_of(path.stem, criteria)) for path in runner.RUNS.glob("*.args")}
+    fitting = [name for name, claimed in claims.items() if claimed.issuperset(defect.must)]
+    if not fitting:
+        raise ConfigurationError([f"defect {defect.name}: no run claims {', '.join(defect.must)}"])
+    return min(fitting, key=lambda name: (len(claims[name]), name))
+
+
+def _noticed(defect: Defect, gate: Gate, folder: Path) -> tuple[str, str]:
+    """The first failure of a test of a criterion that must notice the defect; else the gate's own reason."""
+    for outcome in read_evidence(folder / "evidence").outcomes:
+        if outcome.status == "FAIL" and set(outcome.criteria) & set(defect.must):
+            return outcome.test, outcome.message
+    reasons = [row.reason for row in gate.criteria if row.id in defect.must and row.status == "violated"]
+    return "", reasons[0] if reasons else ""
+
+
+def _told(finding: Finding) -> str:
+    if finding.detected:
+        return f"detected {finding.name} ({finding.seconds:.0f} s) by {finding.test}: {shorten(finding.message, SHOWN)}"
+    missed = sorted(set(finding.must) - set(finding.violated))
+    beside = sorted(set(finding.violated) - {*finding.must, *finding.may})
+    reasons = [] if finding.active else ["it was never active"]
+    reasons += [f"{', '.join(missed)} did not notice"] if missed else []
+    reasons += [f"{', '.join(beside)} should not be violated"] if beside else []
+    reasons += [shorten(finding.message, 2 * SHOWN)] if finding.message else []
+    return f"NOT DETECTED {finding.name} ({finding.seconds:.0f} s): {'; '.join(reasons)}"
+
+
+def _provided_by(deployment: str) -> Defects:
+    path = find_descriptor(deployment)
+    try:
+        provided = read_model(path, Stub).provision.defects
+    except ConfigurationError:
+        provided = None
+    if provided is None:
+        raise ConfigurationError([f"{path}: has no provision.defects, so no defect can be planted"])
+    return provided
+
+
+def _listed(provided: Defects) -> list[Defect]:
+    try:
+        return TypeAdapter(list[Defect]).validate_python(_ask(provided.catalogue))
+    except ValidationError as error:
+        mistakes = [f"{' '.join(provided.catalogue)}: {one['loc']}: {one['msg']}" for one in error.errors()]
+        raise ConfigurationError(mistakes) from None
+
+
+def _is_active(provided: Defects, opened: OpenDeployment) -> bool:
+    """Whether the deployment says that its defect has done harm."""
+    return any(one["defect_active"] for one in _ask(provided.active) if Path(one["descriptor"]) == opened.path)
+
+
+def _ask(words: Sequence[str]) -> Any:
+    """The JSON that a command of the descriptor prints."""
+    try:
+        answer = subprocess.run(
+            command_of(words), cwd=PROJECT, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=True
+        )
+        return json.loads(answer.stdout)
+    except subprocess.CalledProcessError as error:
+        raise ConfigurationError([f"{' '.join(words)}: status {error.returncode}: {error.stderr.strip()}"]) from None
+    except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+        raise ConfigurationError([f"{' '.join(words)}: {error}"]) from None
+
+
+def _changed_since(revision: str) -> set[str]:
+    """Files of the project that are not as they were at a git revision."""
+    files: set[str] = set()
+    for words in (("diff", "--name-only", revision), ("ls-files", "--others", "--exclude-standard")):
+        answer = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False)
+        if answer.returncode:
+            raise ConfigurationError([f"git {' '.join(words)}: {answer.stderr.strip()}"])
+        files.update(answer.stdout.splitlines())
+    return files
+
+
+def _write(folder: Path, detection: Detection) -> None:
+    """In one step, so that whoever reads it finds a whole one."""
+    draft = folder / ".detection.json"
+    draft.write_text(detection.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    draft.replace(folder / "detection.json")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,252 @@
+"""One run from start to end: provision, look before starting, run the suites, look once more, judge, clean up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from acceptance.data import PROJECT
+from acceptance.deployment import OpenDeployment, open_deployment
+from acceptance.descriptor import Descriptor
+from acceptance.errors import CapabilityMissing, ConfigurationError
+from acceptance.integration import consistency, preflight
+from acceptance.redaction import Redactor
+from acceptance.run import Run
+from acceptance.running.child import run_child
+from acceptance.running.progress import Progress
+from acceptance.verdict.criteria import CRITERIA, Criteria, read_criteria
+from acceptance.verdict.evidence import Plan, Recorder, Scope, Status, read_evidence
+from acceptance.verdict.gate import CLOSING, Gate, judge
+
+RUNS = PROJECT / "runs"
+RESULTS = PROJECT / "results"
+CLAIMS = "--metadata Claims:"
+PREFLIGHT_SECONDS = 60.0
+CLOSING_SECONDS = 60.0
+NOT_RUN = (252, 255)  # exit status of robot: bad options or data, unexpected error
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for.
+
+    Args:
+        name: a file of `runs/`, without `.args`.
+        folder: where the run leaves its files; it is made.
+        identifier: name of the run, carried by all that it makes; default is the folder's name.
+        deployment: a name in `variables/deployments/`, or the path of a descriptor.
+        plant: name of a defect to plant into the deployment.
+        options: further options for robot.
+        shown: whether the console shows how the run goes.
+        before_end: called while the deployment is still there.
+    """
+
+    name: str
+    folder: Path
+    identifier: str = ""
+    deployment: str = "sandbox"
+    plant: str | None = None
+    options: tuple[str, ...] = ()
+    shown: bool = True
+    before_end: Callable[[OpenDeployment], None] = lambda deployment: None
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended: `problems` is empty unless it could not run."""
+
+    gate: Gate
+    problems: tuple[str, ...]
+    interrupted: bool
+
+    @property
+    def status(self) -> int:
+        """Exit status: 0 GO or PASS, 1 NO-GO, 2 INCONCLUSIVE, 3 could not run."""
+        return 3 if self.problems else {"GO": 0, "PASS": 0, "NO-GO": 1, "INCONCLUSIVE": 2}[self.gate.verdict]
+
+
+def folder_for(name: str, results: Path) -> Path:
+    """Where a run that starts now leaves its files; its name is the run's identifier."""
+    return results / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{uuid.uuid4().hex[:4]}"
+
+
+def make_folder(folder: Path) -> None:
+    """Raises ConfigurationError when the folder cannot be made."""
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise ConfigurationError([f"{folder.parent}: cannot be written: {error.strerror}"]) from None
+
+
+def forget_latest(results: Path) -> None:
+    """`latest` points to nothing until a run has something to show: an old verdict is nobody's new one."""
+    with suppress(OSError):  # what cannot be written is told when the run makes its folder
+        (results / "latest").unlink()
+
+
+def point_latest(folder: Path) -> None:
+    """`latest` beside a run's folder points to it from now on."""
+    link = folder.with_name(f".latest-{folder.name}")
+    link.symlink_to(folder.name)
+    link.replace(folder.with_name("latest"))
+
+
+def claims_of(name: str, criteria: Criteria) -> tuple[str, ...]:
+    """The criteria that a named run claims, by the line `--metadata Claims:…` of its argument file.
+
+    Raises:
+        ConfigurationError: there is no such run, or it claims what does not exist.
+    """
+    path = RUNS / f"{name}.args"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        known = ", ".join(sorted(file.stem for file in RUNS.glob("*.args")))
+        raise ConfigurationError([f"RUN {name}: unknown; known are {known}"]) from None
+    claims = [word for line in lines if line.startswith(CLAIMS) for word in line.removeprefix(CLAIMS).split()]
+    return criteria.of(claims)
+
+
+def run(request: Request) -> Ending:
+    """Run the suites against the deployment, and judge what was seen.
+
+    Raises:
+        ConfigurationError: there is no such run, the criteria have mistakes, or the folder cannot be made. Whatever
+            else keeps the run from starting is in its gate.
+    """
+    criteria = read_criteria(CRITERIA)
+    scope = Scope(
+        run=request.identifier or request.folder.name,
+        name=request.name,
+        claims=claims_of(request.name, criteria),
+        deployment=request.deployment,
+        started=False,
+    )
+    make_folder(request.folder)
+    redactor = Redactor()
+    evidence = request.folder / "evidence"
+    recorder = Recorder(evidence, redactor, "runner")
+    recorder.write(Plan(tests=OWN_CHECKS))
+    problems: Sequence[str] = ()
+    interrupted = False
+    with Progress(sys.stdout if request.shown else None) as progress:
+        try:
+            progress.doing(f"opening the deployment {request.deployment}")
+            with open_deployment(request.deployment, progress=progress.say, plant=request.plant) as opened:
+                scope = _scope_of(scope, opened.descriptor)
+                criteria.with_thresholds(scope.thresholds)  # its mistakes are told before anything starts
+                with _observer(opened, request.folder, scope.run, redactor, recorder, progress) as observer:
+                    progress.doing("looking whether the deployment is ready")
+                    problems = _preflight(observer, recorder)
+                    if not problems:
+                        scope = scope.model_copy(update={"started": True})
+                        progress.doing("")
+                        _run_suites(opened, request, scope.run, recorder, progress)
+                        progress.doing("looking at what is left")
+                        _closing(observer, recorder)
+                request.before_end(opened)
+                progress.doing("ending the deployment")
+        except ConfigurationError as error:
+            problems = error.problems
+            _record(recorder, "preflight: PRE-02", "PRE-02", problems)
+        except KeyboardInterrupt:
+            interrupted = True
+            _note(recorder, progress, "interrupted: what was seen until then is judged")
+            problems = () if scope.started else ["interrupted before the suites started"]
+    recorder.write(scope)
+    recorder.close()
+    gate = judge(read_evidence(evidence), criteria)
+    (request.folder / "gate.json").write_text(gate.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return Ending(gate, tuple(redactor.clean(problem) for problem in problems), interrupted)
+
+
+OWN_CHECKS: dict[str, tuple[str, ...]] = {
+    "PRE-01": ("preflight: PRE-01",),
+    "PRE-02": ("preflight: PRE-02",),
+    "PRE-03": ("preflight: PRE-03",),
+    "INT-14": (f"{CLOSING}INT-14",),
+}
+
+
+def interrupt(number: int, frame: object) -> None:
+    """What SIGINT and SIGTERM do to a run."""
+    raise KeyboardInterrupt
+
+
+def _scope_of(scope: Scope, descriptor: Descriptor) -> Scope:
+    return scope.model_copy(
+        update={
+            "deployment": descriptor.name,
+            "build": descriptor.build,
+            "capabilities": tuple(sorted(descriptor.capabilities)),
+            "thresholds": descriptor.thresholds,
+        }
+    )
+
+
+@contextmanager
+def _observer(
+    opened: OpenDeployment, folder: Path, name: str, redactor: Redactor, recorder: Recorder, progress: Progress
+) -> Iterator[Run]:
+    observer = Run(opened, folder, name, redactor)
+    try:
+        yield observer
+    finally:
+        for left in observer.close():
+            _note(recorder, progress, f"not removed: {left}")
+
+
+def _preflight(observer: Run, recorder: Recorder) -> list[str]:
+    found = observer.wait(preflight.check(observer), within=PREFLIGHT_SECONDS)
+    for criterion, problems in found.problems.items():
+        _record(recorder, f"preflight: {criterion}", criterion, problems)
+    return [f"{name}: {problem}" for name in ("PRE-01", "PRE-02") for problem in found.problems[name]]
+
+
+def _run_suites(opened: OpenDeployment, request: Request, name: str, recorder: Recorder, progress: Progress) -> None:
+    command = [
+        *(sys.executable, "-m", "robot", "--pythonpath", str(PROJECT / "libraries")),
+        *("--outputdir", str(request.folder), "--xunit", "xunit.xml"),
+        *("--console", "AcceptanceConsole" if request.shown else "none"),
+        *("--listener", "RedactingListener", "--prerunmodifier", f"AcceptancePlan:{request.folder / 'evidence'}"),
+        *request.options,
+        *("--argumentfile", str(RUNS / f"{request.name}.args")),
+    ]
+    environment = os.environ | {"ACCEPTANCE_DEPLOYMENT": str(opened.path), "ACCEPTANCE_RUN": name}
+    status = run_child(command, folder=str(PROJECT), environment=environment)
+    if status < 0:
+        died = f"robot died of {signal.Signals(-status).name}: what had not ended by then is not verified"
+        _note(recorder, progress, died)
+    elif status in NOT_RUN:
+        raise ConfigurationError(
+            [f"robot could not run {RUNS / request.name}.args (status {status}): it says why above"]
+        )
+
+
+def _closing(observer: Run, recorder: Recorder) -> None:
+    name = OWN_CHECKS["INT-14"][0]
+    try:
+        observer.wait(consistency.check(observer), within=CLOSING_SECONDS)
+    except CapabilityMissing as error:
+        recorder.test(name=name, criteria=["INT-14"], status="SKIP", cause="capability", message=str(error))
+    except AssertionError as error:
+        _record(recorder, name, "INT-14", [str(error)])
+    else:
+        _record(recorder, name, "INT-14", [])
+
+
+def _note(recorder: Recorder, progress: Progress, text: str) -> None:
+    recorder.note(text)
+    progress.say(text)
+
+
+def _record(recorder: Recorder, name: str, criterion: str, problems: Sequence[str]) -> None:
+    status: Status = "FAIL" if problems else "PASS"
+    recorder.test(name=name, criteria=[criterion], status=status, message="; ".join(problems))
