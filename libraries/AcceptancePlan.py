@@ -1,40 +1,67 @@
-"""Pre-run modifier: records which tests are declared for each criterion, before any is left out.
+"""Pre-run modifier: records which tests are declared for each criterion, whichever of them will run.
 
 With `--prerunmodifier AcceptancePlan:<folder of evidence>`, `--include criterion:INT-07` selects by criterion.
 """
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+from acceptance.data import PROJECT
+from acceptance.evidence.recorder import Recorder
+from acceptance.evidence.records import Plan
 from acceptance.redaction import Redactor
-from acceptance.verdict.evidence import Plan, Recorder
 from robot.api import SuiteVisitor, TestSuite
 from robot.running import TestCase
 
 METADATA = "Criterion"
+SUITES = PROJECT / "suites"
 
 
 class AcceptancePlan(SuiteVisitor):
-    """Collects the plan of the whole suite, and writes it when all has been visited."""
+    """Tags tests by criterion, and writes the plan when all have been visited.
+
+    Args:
+        folder: where the evidence of the run is; the run's identifier is ACCEPTANCE_RUN of the environment.
+    """
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
-        self._tests: dict[str, list[str]] = defaultdict(list)
+        self._visited: list[TestCase] = []
 
     def visit_test(self, test: TestCase) -> None:
-        for criterion in criteria_of(test):
-            self._tests[criterion].append(test.full_name)
-            test.tags.add(f"criterion:{criterion}")
+        self._visited.append(test)
+        test.tags.add(f"criterion:{name}" for name in criteria_of(test))
 
     def end_suite(self, suite: TestSuite) -> None:
         if suite.parent is None:
-            recorder = Recorder(self._folder, Redactor(), "plan")
-            recorder.write(Plan(tests={name: tuple(tests) for name, tests in self._tests.items()}))
+            recorder = Recorder(self._folder, os.environ.get("ACCEPTANCE_RUN", self._folder.name), Redactor(), "plan")
+            recorder.write(plan_of(self._visited))
             recorder.close()
+
+
+def plan_of(tests: Iterable[TestCase]) -> Plan:
+    """What is declared for each criterion: in `suites/`, whatever part of it runs, and among the tests given."""
+    declared: dict[str, dict[str, None]] = defaultdict(dict)
+    for test in (*TestSuite.from_file_system(SUITES).all_tests, *tests):
+        for criterion in criteria_of(test):
+            declared[criterion][identity(test)] = None
+    return Plan(tests={name: tuple(identities) for name, identities in declared.items()})
 
 
 def criteria_of(test: TestCase) -> list[str]:
     """The criteria that a test names in its metadata."""
     return str(test.metadata.get(METADATA, "")).split()
+
+
+def identity(test: Any) -> str:
+    """The name of a test by the place of its file in `suites/`: the same, whichever part of it is run."""
+    source = Path(test.source or "")
+    if not source.is_relative_to(SUITES):
+        return str(test.full_name)
+    parts = [TestSuite.name_from_source(part) for part in source.relative_to(SUITES).parts]
+    return ".".join([*parts, str(test.name)])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from acceptance.data import PROJECT
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
+from acceptance.evidence.records import Cause
 from acceptance.run import Scene, close_run, opened_run
-from acceptance.verdict.evidence import Cause
-from opening import refuse_debug_file, the_run
+from AcceptancePlan import identity
+from opening import begin_test, refuse_debug_file, the_run
 from RedactingListener import RedactingListener
 from robot.api import logger
 from robot.api.deco import keyword, library
@@ -17,9 +20,7 @@ class _Listener(RedactingListener):
     """Redacts, closes what each test opened, and records how it ended."""
 
     def start_test(self, data: Any, result: Any) -> None:
-        run = opened_run()
-        if run is not None:
-            run.evidence.current_test = result.full_name
+        begin_test(identity(result))
 
     def end_test(self, data: Any, result: Any) -> None:
         run = opened_run()
@@ -28,17 +29,25 @@ class _Listener(RedactingListener):
         super().end_test(data, result)
         if run is not None:
             run.evidence.test(
-                name=result.full_name,
+                name=identity(result),
                 status=result.status,
                 criteria=result.metadata.get("Criterion", "").split(),
                 message=result.message,
                 cause=_cause(result.status, result.message),
                 seconds=result.elapsed_time.total_seconds(),
+                place=result.id,
+                source=_source(result),
             )
 
     def close(self) -> None:
         for line in close_run():
             logger.warn(line)
+
+
+def _source(test: Any) -> str:
+    """File and line of a test; the file as seen from the project, where it is in it."""
+    source = Path(test.source or "")
+    return f"{source.relative_to(PROJECT) if source.is_relative_to(PROJECT) else source}:{test.lineno}"
 
 
 # What Robot Framework says of tests that it did not get to, or not to the end of.

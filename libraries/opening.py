@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from acceptance.errors import CapabilityMissing, ConfigurationError, Violation
-from acceptance.run import Run, open_run
+from acceptance.run import Run, open_run, opened_run
 from RedactingListener import REDACTOR
 from robot.api import FatalError, logger
 from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
@@ -15,6 +15,18 @@ from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 CapabilityMissing.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
 # A violation is shown as any assertion is: by its message alone.
 Violation.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
+
+
+_test = ""
+
+
+def begin_test(name: str) -> None:
+    """From now on what is recorded is seen in this test, also where the run is not opened yet."""
+    global _test
+    _test = name
+    run = opened_run()
+    if run is not None:
+        run.evidence.current_test = name
 
 
 def the_run() -> Run:
@@ -27,6 +39,7 @@ def the_run() -> Run:
     except ConfigurationError as error:
         raise FatalError(str(error)) from None
     run.tell = logger.info
+    run.evidence.current_test = _test
     return run
 
 

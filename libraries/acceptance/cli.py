@@ -1,4 +1,4 @@
-"""The command line: `python -m acceptance run | detect | baseline | clean-up`."""
+"""The command line: `python -m acceptance run | report | compare | detect | baseline | clean-up`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from typing import NoReturn
 
 from acceptance.deployment import is_provisioned, open_deployment
 from acceptance.errors import ConfigurationError
+from acceptance.evidence.merging import merge
 from acceptance.integration import baseline
+from acceptance.report.writing import PAGE
 from acceptance.run import Run
 from acceptance.running import runner
 from acceptance.running.child import handling
 from acceptance.running.cleanup import clean_up
+from acceptance.running.conclusion import judge_again
 from acceptance.running.detection import Selection, detect
 from acceptance.running.progress import Progress
-from acceptance.verdict.gate import UNCLAIMED, Gate
+from acceptance.verdict.criteria import CRITERIA, read_criteria
+from acceptance.verdict.gate import Gate
+from acceptance.verdict.rows import UNCLAIMED
 
 COULD_NOT_RUN = 3
+HISTORY = "history"  # folder of past gates, among the results
 RECORDING_SECONDS = 600.0
 REASON_CHARACTERS = 300  # of the table; gate.json has all of it
 
@@ -50,13 +56,14 @@ def complain(problems: Sequence[str]) -> int:
 def _run(options: argparse.Namespace) -> int:
     runner.forget_latest(options.results)
     folder = runner.folder_for(options.name, options.results)
-    ending = runner.run(runner.Request(options.name, folder, deployment=options.deployment))
+    ending = runner.run(
+        runner.Request(options.name, folder, deployment=options.deployment, history=options.results / HISTORY)
+    )
     runner.point_latest(folder)
     if ending.problems:
         return complain(ending.problems)
     print_gate(ending.gate)
-    log = folder / "log.html"
-    print(f"\n{ending.gate.line}\n{log if log.exists() else folder / 'gate.json'}", flush=True)
+    print(f"\n{ending.gate.line}\n{folder / PAGE}", flush=True)
     return ending.status
 
 
@@ -88,6 +95,20 @@ def _baseline(options: argparse.Namespace) -> int:
     baseline.write(recording, opened.descriptor.name)
     print(f"recorded as '{opened.descriptor.name}' in {baseline.BASELINE}")
     return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    criteria = read_criteria(CRITERIA)
+    folder = options.paths[0]
+    if len(options.paths) > 1:
+        folder = options.into or runner.folder_for("report", options.results)
+        merge(options.paths, folder)
+    gate, edited = judge_again(folder, criteria)
+    print_gate(gate)
+    for line in edited:
+        print(line)
+    print(f"\n{gate.line}\n{folder / PAGE}", flush=True)
+    return runner.EXIT[gate.verdict]
 
 
 def _clean_up(options: argparse.Namespace) -> int:
@@ -151,6 +172,10 @@ def _parser() -> argparse.ArgumentParser:
     record.set_defaults(command=_baseline)
     clean = commands.add_parser("clean-up", parents=[common], help="remove what earlier runs left on a deployment")
     clean.set_defaults(command=_clean_up)
+    again = commands.add_parser("report", parents=[common], help="judge again what runs left, also several together")
+    again.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="folder of a run")
+    again.add_argument("--into", type=Path, help="where several are merged (default: a new folder of the results)")
+    again.set_defaults(command=_report)
     detection = commands.add_parser("detect", parents=[common], help="see whether planted defects are noticed")
     detection.add_argument("--defect", metavar="NAME", help="this one only")
     detection.add_argument("--criterion", metavar="ID", help="those that this criterion must notice")

@@ -141,6 +141,7 @@ class Descriptor(Data):
     users: Literal["signup", "admin-api", "pool"]
     exclusive: bool = False  # nobody but the run uses it: whatever is found in it counts, whoever made it
     baseline: str | None = None  # the recording that its behaviour must equal; that of its own name, unless said
+    sibling_of: str | None = None  # of the same build, it shows what that deployment cannot be made to show
     sessions: Sessions
     plan: Plan = Plan()
     capabilities: frozenset[str] = frozenset()

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,10 @@ from acceptance.data import PROJECT
 from acceptance.deployment import OpenDeployment, open_deployment
 from acceptance.descriptor import Descriptor
 from acceptance.errors import ConfigurationError
+from acceptance.evidence.distribution import Distribution
+from acceptance.evidence.reading import EVIDENCE
+from acceptance.evidence.recorder import Recorder
+from acceptance.evidence.records import Artifact, Observation
 from acceptance.inspection import Inspection
 from acceptance.journal import Journal
 from acceptance.loop import LoopThread
@@ -25,7 +29,6 @@ from acceptance.made import Made
 from acceptance.people import People, Person
 from acceptance.realtime import JOINS_PER_SECOND, RealtimeClient
 from acceptance.redaction import Redactor
-from acceptance.verdict.evidence import Artifact, Recorder
 
 Result = TypeVar("Result")
 
@@ -59,10 +62,16 @@ class Run:
         deployment: the opened deployment.
         folder: where evidence is written.
         identifier: name of the run; carried by everything that it creates.
+        role: what this process is to the run; its evidence is named after it.
     """
 
     def __init__(
-        self, deployment: OpenDeployment, folder: Path, identifier: str, redactor: Redactor | None = None
+        self,
+        deployment: OpenDeployment,
+        folder: Path,
+        identifier: str,
+        redactor: Redactor | None = None,
+        role: str = "core",
     ) -> None:
         self.deployment = deployment
         self.descriptor: Descriptor = deployment.descriptor
@@ -77,7 +86,12 @@ class Run:
         self.made = Made(folder, self.descriptor.name)
         self.journal.write_to(folder / "journal" / f"errors-{os.getpid()}.jsonl")
         self.evidence = Recorder(
-            folder / "evidence", self.redactor, deployment=self.descriptor.name, build=self.descriptor.build
+            folder / EVIDENCE,
+            identifier,
+            self.redactor,
+            role,
+            deployment=self.descriptor.name,
+            build=self.descriptor.build,
         )
         self.client = ContractClient(self.descriptor, self.contract, self.journal, self.redactor)
         self.realtime = RealtimeClient(self.client, self.descriptor.services.realtime.url)
@@ -111,15 +125,33 @@ class Run:
         criterion: str,
         name: str,
         value: float | bool | str,
-        unit: str = "",
+        unit: str,
         *,
-        samples: int = 1,
+        samples: int,
         artifact: Artifact | None = None,
     ) -> None:
-        """Record something measured for a criterion, from so many samples."""
-        self.evidence.observe(criterion, name, value, unit=unit, samples=samples, artifact=artifact)
-        counted = f" ({samples} samples)" if samples > 1 else ""
-        self._observed.append(f"{criterion}: {name} {value} {unit}".rstrip() + counted)
+        """Record something measured for a criterion, in its unit (`text` for a text), from so many samples.
+
+        Raises:
+            ValueError: there is no criterion, name, unit or sample.
+        """
+        self._tell_of(self.evidence.observe(criterion, name, value, unit, samples=samples, artifact=artifact))
+
+    def observe_samples(
+        self, criterion: str, name: str, samples: Sequence[float], unit: str, *, statistic: str
+    ) -> None:
+        """Record all samples of something measured, and the statistic (mean, median, max, p95, …) that is judged."""
+        kept = Distribution.of(samples)
+        value = kept.statistic(statistic)
+        self._tell_of(
+            self.evidence.observe(
+                criterion, name, value, unit, samples=kept.count, statistic=statistic, distribution=kept
+            )
+        )
+
+    def _tell_of(self, seen: Observation) -> None:
+        counted = f" ({seen.samples} samples)" if seen.samples > 1 else ""
+        self._observed.append(f"{seen.criterion}: {seen.name} {seen.value} {seen.unit}{counted}")
 
     def begin(self, name: str, make: Callable[[], Coroutine[Any, Any, Result]]) -> asyncio.Task[Result]:
         """Begin what several tests look at, unless it has begun; to be called on the run's loop."""
@@ -179,7 +211,7 @@ def open_run(folder: Path, deployment: str | None = None, redactor: Redactor | N
             open_deployment(deployment or os.environ.get("ACCEPTANCE_DEPLOYMENT") or "sandbox")
         )
         identifier = os.environ.get("ACCEPTANCE_RUN") or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
-        _current = Run(opened, folder, identifier, redactor)
+        _current = Run(opened, folder, identifier, redactor, "robot")
     return _current
 
 

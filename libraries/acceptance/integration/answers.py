@@ -87,7 +87,13 @@ async def facts_are_cited(run: Run) -> None:
     rows = await run.inspection.rows("chunks", document_id=somebody.book.document_id)
     texts = {str(row["chunk_id"]): str(row["text"]) for row in rows}
     cited = {each.fact.figure: citing(each.reply, each.fact, texts) for each in answers}
-    run.observe("INT-07", "chunks_cited", len({chunk for chunks in cited.values() for chunk in chunks}), "chunks")
+    run.observe(
+        "INT-07",
+        "chunks_cited",
+        len({chunk for chunks in cited.values() for chunk in chunks}),
+        "chunks",
+        samples=len(answers),
+    )
     expect_none(
         (f"{shown(each.reply)} cites {each.reply.sources}" for each in answers if not cited[each.fact.figure]),
         "sources", expected="a chunk with the figure and its sentence",

@@ -84,7 +84,7 @@ async def behaves_as_recorded(run: Run) -> None:
     recorded = baseline.recordings[name]
     differences = compare(recorded, await observe(run), baseline.tolerance)
     compared = len(recorded.documents) + len(recorded.requests)
-    run.observe("INT-16", "differences_from_baseline", len(differences), samples=compared)
+    run.observe("INT-16", "differences_from_baseline", len(differences), "differences", samples=compared)
     expect_none(differences, "behaviour", expected=f"that of '{name}', recorded {recorded.at}")
 
 

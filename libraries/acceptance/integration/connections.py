@@ -107,7 +107,7 @@ async def heartbeats_are_answered(run: Run) -> None:
     async with run.realtime.job(on.upload.job_id, on.owner.access_token) as socket:
         times = [await socket.ping(within=within) for _ in range(PINGS)]
         times += [await socket.protocol_ping(within=within) for _ in range(PINGS)]
-    run.observe("INT-09", "pong_time", max(times), "s", samples=len(times))
+    run.observe_samples("INT-09", "pong_time", times, "s", statistic="max")
 
 
 async def begin_to_idle(run: Run) -> None:
@@ -154,7 +154,7 @@ async def cut_line_loses_nothing(run: Run) -> None:
     )
     await together(following, put_bytes(run, upload))
     check_order(events_of(run, upload.job_id, follower.events), run.contract.jobs.statuses, f"job {upload.job_id}")
-    run.observe("INT-09", "connections_after_cuts", follower.connections, samples=len(CUT_AFTER))
+    run.observe("INT-09", "connections_after_cuts", follower.connections, "connections", samples=len(CUT_AFTER))
 
 
 async def _is_closed(

@@ -71,7 +71,7 @@ async def check(run: Run) -> None:
 
     await wait_until(working, lambda left: not left, what="jobs left working", within=SETTLE_SECONDS, every=0.25)
     rows = await _rows(run, noted)
-    run.observe("INT-14", "jobs_checked", len(rows.jobs), samples=max(1, len(rows.jobs)))
+    run.observe("INT-14", "jobs_checked", len(rows.jobs), "jobs", samples=max(1, len(rows.jobs)))
     problems = contradictions(rows, noted, run.contract.jobs.complete.status)
     expect_none(problems, "what is left, by the contract's named queries", expected="no contradiction")
 

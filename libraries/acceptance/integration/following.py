@@ -193,8 +193,10 @@ async def tells_in_time(run: Run, followed: Followed) -> None:
         told = ages(events, followed.clock, followed.opened[channel])
         both = zip(events, lags(events, followed.views), told, strict=True)
         worst += [(max(lag, age), f"'{event.status}' over {channel}") for event, lag, age in both]
-    seconds, which = max(worst, default=(float("inf"), "nothing"))
-    run.observe("INT-08", "realtime_lag", seconds, "s", samples=len(worst))
+    if not worst:
+        raise violation(followed.name, expected="events", seen="none")
+    seconds, which = max(worst)
+    run.observe_samples("INT-08", "realtime_lag", [max(0.0, lag) for lag, _ in worst], "s", statistic="max")
     if seconds > allowed:
         raise violation(
             followed.name, expected=f"each event within {allowed:g} s", seen=f"{which} after {seconds:.2f} s"

@@ -63,8 +63,14 @@ async def every_service_answers(run: Run) -> list[Probe]:
     """PRE-01; raises AssertionError naming all services that do not answer, or do not say the build expected."""
     probes = await probe_services(run)
     for probe in probes:
-        run.observe("PRE-01", f"build and version of {probe.service}", f"{probe.build or 'not told'}, {probe.version}")
-    run.observe("PRE-01", "slowest_probe", max(probe.seconds for probe in probes), "s", samples=len(probes))
+        run.observe(
+            "PRE-01",
+            f"build and version of {probe.service}",
+            f"{probe.build or 'not told'}, {probe.version}",
+            "text",
+            samples=1,
+        )
+    run.observe_samples("PRE-01", "slowest_probe", [probe.seconds for probe in probes], "s", statistic="max")
     problems = [f"{probe.service}: {probe.problem}" for probe in probes if probe.problem]
     if problems:
         raise violation(

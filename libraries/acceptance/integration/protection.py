@@ -26,7 +26,7 @@ Attempt = tuple[str, Awaitable[object]]  # what it is, for the message, and the 
 
 async def matrix_covers_the_contract(run: Run) -> None:
     """Whether every route and WebSocket of the contract, and every credential that it names, is in the matrix."""
-    run.observe("INT-03", "cells", len(matrix(run.contract)))
+    run.observe("INT-03", "cells", len(matrix(run.contract)), "cells", samples=1)
 
 
 async def nothing_opens_with(run: Run, kind: str) -> None:
@@ -41,7 +41,7 @@ async def nothing_opens_with(run: Run, kind: str) -> None:
         for attempt in _attempts(run, case, credential, protected)
     ]
     await hold(made)
-    run.observe("INT-03", f"attempts with {kind}", len(made))
+    run.observe("INT-03", f"attempts with {kind}", len(made), "attempts", samples=len(made))
     await nothing_has_changed(run)
 
 

@@ -20,7 +20,7 @@ async def parser_is_the_declared_one(run: Run) -> None:
     rows = await run.inspection.rows("documents", document_id=[each.upload.document_id for each in documents])
     if len(rows) != len(documents):
         raise violation("named query 'documents'", expected=f"{len(documents)} documents", seen=len(rows))
-    run.observe("INT-15", "parser", ", ".join(sorted({str(row["parser"]) for row in rows})), samples=len(rows))
+    run.observe("INT-15", "parser", ", ".join(sorted({str(row["parser"]) for row in rows})), "text", samples=len(rows))
     declared = run.descriptor.providers.parser
     wanted = f"'{declared.name}' with jobs like {declared.job_id_pattern}, as the descriptor declares"
     expect_none(other_parsers(rows, run.descriptor.providers), "parser", expected=wanted)
@@ -33,7 +33,9 @@ async def embeddings_are_of_the_declared_model(run: Run) -> None:
     bare = (each.name for each in documents if not each.stored.vectors)
     expect_none(bare, "complete documents without a vector", expected="none")
     seen = Counter((vector.model, vector.dimension) for vector in vectors)
-    run.observe("INT-15", "embedding_model", ", ".join(sorted(model for model, _ in seen)), samples=len(vectors))
+    run.observe(
+        "INT-15", "embedding_model", ", ".join(sorted(model for model, _ in seen)), "text", samples=len(vectors)
+    )
     others = [
         f"'{each.document.name}' has {number} vectors of '{model}' with dimension {dimension}"
         for each in documents
@@ -48,7 +50,7 @@ async def answers_are_of_the_declared_model(run: Run) -> None:
     """Every answer of the conversation was given by the declared model."""
     told = await answers.told(run)
     replies = [reply for each in told for reply in (each.reply, each.follow_up)]
-    run.observe("INT-15", "model", ", ".join(sorted({reply.model for reply in replies})), samples=len(replies))
+    run.observe("INT-15", "model", ", ".join(sorted({reply.model for reply in replies})), "text", samples=len(replies))
     declared = run.descriptor.providers.model
     others = (f"'{reply.model}' answered; {reply.answer.look}" for reply in replies if reply.model != declared)
     expect_none(others, "model", expected=f"'{declared}', as the descriptor declares")

@@ -22,7 +22,6 @@ from acceptance.errors import ConfigurationError
 from acceptance.running import runner
 from acceptance.running.progress import Progress
 from acceptance.verdict.criteria import CRITERIA, read_criteria
-from acceptance.verdict.evidence import read_evidence
 from acceptance.verdict.gate import Gate
 
 COMMAND_SECONDS = 60.0
@@ -154,7 +153,7 @@ def _try(
     )
     ending = runner.run(request)
     violated = set(ending.gate.named("violated"))
-    test, message = _noticed(defect, ending.gate, folder)
+    test, message = _noticed(defect, ending.gate)
     finding = Finding(
         name=defect.name,
         must=defect.must,
@@ -179,13 +178,13 @@ def _run_for(defect: Defect) -> str:
     return min(fitting, key=lambda name: (len(claims[name]), name))
 
 
-def _noticed(defect: Defect, gate: Gate, folder: Path) -> tuple[str, str]:
+def _noticed(defect: Defect, gate: Gate) -> tuple[str, str]:
     """The first failure of a test of a criterion that must notice the defect; else the gate's own reason."""
-    for outcome in read_evidence(folder / "evidence").outcomes:
-        if outcome.status == "FAIL" and set(outcome.criteria) & set(defect.must):
-            return outcome.test, outcome.message
-    reasons = [row.reason for row in gate.criteria if row.id in defect.must and row.status == "violated"]
-    return "", reasons[0] if reasons else ""
+    rows = [row for row in gate.criteria if row.id in defect.must]
+    failed = [test for row in rows for test in row.tests if test.status == "FAIL" and test.cause != "environment"]
+    if failed:
+        return failed[0].name, failed[0].message
+    return "", next((row.reason for row in rows if row.status == "violated"), "")
 
 
 def _told(finding: Finding) -> str:

@@ -16,20 +16,25 @@ from acceptance.data import PROJECT
 from acceptance.deployment import OpenDeployment, open_deployment
 from acceptance.descriptor import Descriptor
 from acceptance.errors import CapabilityMissing, ConfigurationError
+from acceptance.evidence.reading import EVIDENCE
+from acceptance.evidence.recorder import Recorder
+from acceptance.evidence.records import Plan, Scope, Status, moment
 from acceptance.integration import consistency, preflight
 from acceptance.redaction import Redactor
 from acceptance.run import Run
 from acceptance.running.child import run_child
+from acceptance.running.conclusion import conclude
 from acceptance.running.progress import Progress
 from acceptance.verdict.criteria import CRITERIA, Criteria, read_criteria
-from acceptance.verdict.evidence import Plan, Recorder, Scope, Status, read_evidence
-from acceptance.verdict.gate import CLOSING, Gate, judge
+from acceptance.verdict.gate import Gate
+from acceptance.verdict.rows import CLOSING, REPORT
 
 RUNS = PROJECT / "runs"
 RESULTS = PROJECT / "results"
 CLAIMS = "--metadata Claims:"
 PREFLIGHT_SECONDS = 60.0
 CLOSING_SECONDS = 60.0
+EXIT = {"GO": 0, "PASS": 0, "NO-GO": 1, "INCONCLUSIVE": 2}
 NOT_RUN = (252, 255)  # exit status of robot: bad options or data, unexpected error
 
 
@@ -44,6 +49,7 @@ class Request:
         deployment: a name in `variables/deployments/`, or the path of a descriptor.
         plant: name of a defect to plant into the deployment.
         options: further options for robot.
+        history: folder of past gates; without one there is no trend.
         shown: whether the console shows how the run goes.
         before_end: called while the deployment is still there.
     """
@@ -54,6 +60,7 @@ class Request:
     deployment: str = "sandbox"
     plant: str | None = None
     options: tuple[str, ...] = ()
+    history: Path | None = None
     shown: bool = True
     before_end: Callable[[OpenDeployment], None] = lambda deployment: None
 
@@ -69,7 +76,7 @@ class Ending:
     @property
     def status(self) -> int:
         """Exit status: 0 GO or PASS, 1 NO-GO, 2 INCONCLUSIVE, 3 could not run."""
-        return 3 if self.problems else {"GO": 0, "PASS": 0, "NO-GO": 1, "INCONCLUSIVE": 2}[self.gate.verdict]
+        return 3 if self.problems else EXIT[self.gate.verdict]
 
 
 def folder_for(name: str, results: Path) -> Path:
@@ -122,8 +129,8 @@ def run(request: Request) -> Ending:
             else keeps the run from starting is in its gate.
     """
     criteria = read_criteria(CRITERIA)
+    run_id = request.identifier or request.folder.name
     scope = Scope(
-        run=request.identifier or request.folder.name,
         name=request.name,
         claims=claims_of(request.name, criteria),
         deployment=request.deployment,
@@ -131,8 +138,8 @@ def run(request: Request) -> Ending:
     )
     make_folder(request.folder)
     redactor = Redactor()
-    evidence = request.folder / "evidence"
-    recorder = Recorder(evidence, redactor, "runner")
+    recorder = Recorder(request.folder / EVIDENCE, run_id, redactor, "runner")
+    recorder.write(scope)
     recorder.write(Plan(tests=OWN_CHECKS))
     problems: Sequence[str] = ()
     interrupted = False
@@ -141,14 +148,16 @@ def run(request: Request) -> Ending:
             progress.doing(f"opening the deployment {request.deployment}")
             with open_deployment(request.deployment, progress=progress.say, plant=request.plant) as opened:
                 scope = _scope_of(scope, opened.descriptor)
+                recorder.write(scope)
                 criteria.with_thresholds(scope.thresholds)  # its mistakes are told before anything starts
-                with _observer(opened, request.folder, scope.run, redactor, recorder, progress) as observer:
+                with _observer(opened, request.folder, run_id, redactor, recorder, progress) as observer:
                     progress.doing("looking whether the deployment is ready")
                     problems = _preflight(observer, recorder)
                     if not problems:
-                        scope = scope.model_copy(update={"started": True})
+                        scope = scope.model_copy(update={"started": True, "time": moment()})
+                        recorder.write(scope)
                         progress.doing("")
-                        _run_suites(opened, request, scope.run, recorder, progress)
+                        _run_suites(opened, request, run_id, recorder, progress)
                         progress.doing("looking at what is left")
                         _closing(observer, recorder)
                 request.before_end(opened)
@@ -160,10 +169,8 @@ def run(request: Request) -> Ending:
             interrupted = True
             _note(recorder, progress, "interrupted: what was seen until then is judged")
             problems = () if scope.started else ["interrupted before the suites started"]
-    recorder.write(scope)
-    recorder.close()
-    gate = judge(read_evidence(evidence), criteria)
-    (request.folder / "gate.json").write_text(gate.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        progress.doing("judging what was seen")
+        gate = conclude(request.folder, recorder, criteria, history=request.history)
     return Ending(gate, tuple(redactor.clean(problem) for problem in problems), interrupted)
 
 
@@ -172,6 +179,9 @@ OWN_CHECKS: dict[str, tuple[str, ...]] = {
     "PRE-02": ("preflight: PRE-02",),
     "PRE-03": ("preflight: PRE-03",),
     "INT-14": (f"{CLOSING}INT-14",),
+    "DOC-01": (f"{REPORT}DOC-01",),
+    "DOC-02": (f"{REPORT}DOC-02",),
+    "DOC-03": (f"{REPORT}DOC-03",),
 }
 
 
@@ -185,6 +195,8 @@ def _scope_of(scope: Scope, descriptor: Descriptor) -> Scope:
         update={
             "deployment": descriptor.name,
             "build": descriptor.build,
+            "sibling_of": descriptor.sibling_of,
+            "time": moment(),
             "capabilities": tuple(sorted(descriptor.capabilities)),
             "thresholds": descriptor.thresholds,
         }
@@ -195,7 +207,7 @@ def _scope_of(scope: Scope, descriptor: Descriptor) -> Scope:
 def _observer(
     opened: OpenDeployment, folder: Path, name: str, redactor: Redactor, recorder: Recorder, progress: Progress
 ) -> Iterator[Run]:
-    observer = Run(opened, folder, name, redactor)
+    observer = Run(opened, folder, name, redactor, role="observer")
     try:
         yield observer
     finally:
@@ -213,9 +225,9 @@ def _preflight(observer: Run, recorder: Recorder) -> list[str]:
 def _run_suites(opened: OpenDeployment, request: Request, name: str, recorder: Recorder, progress: Progress) -> None:
     command = [
         *(sys.executable, "-m", "robot", "--pythonpath", str(PROJECT / "libraries")),
-        *("--outputdir", str(request.folder), "--xunit", "xunit.xml"),
+        *("--outputdir", str(request.folder)),
         *("--console", "AcceptanceConsole" if request.shown else "none"),
-        *("--listener", "RedactingListener", "--prerunmodifier", f"AcceptancePlan:{request.folder / 'evidence'}"),
+        *("--listener", "RedactingListener", "--prerunmodifier", f"AcceptancePlan:{request.folder / EVIDENCE}"),
         *request.options,
         *("--argumentfile", str(RUNS / f"{request.name}.args")),
     ]

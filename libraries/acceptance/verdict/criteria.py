@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -60,7 +61,10 @@ class Area(Data):
 
 
 class Criterion(Data):
-    """One thing to decide. `required` R gates the verdict, O is observed."""
+    """One thing to decide. `required` R gates the verdict, O is observed.
+
+    `flaky_allowed` is the reason why a test of it may pass on a second try only; without one, that violates it.
+    """
 
     title: str
     required: Literal["R", "O"]
@@ -69,11 +73,19 @@ class Criterion(Data):
     needs: tuple[Annotated[str, AfterValidator(_capability)], ...] = ()
     judged_by: Literal["test", "closing", "report"] = "test"
     status: Literal["planned"] | None = None
+    flaky_allowed: str = ""
+
+
+class Counting(Data):
+    """How long evidence counts, after it was recorded."""
+
+    counts_for_hours: float = Field(gt=0)
 
 
 class Criteria(Data):
     """All criteria, by identifier, and the areas that they belong to."""
 
+    evidence: Counting
     areas: dict[str, Area]
     criteria: dict[Identifier, Criterion]
 
@@ -127,6 +139,35 @@ class Criteria(Data):
         if problems:
             raise ConfigurationError(problems)
         return self.model_copy(update={"criteria": changed}), relaxed
+
+    def with_strictest(self, given: Sequence[Mapping[str, Threshold]]) -> tuple[Criteria, list[str]]:
+        """These criteria against the thresholds of several runs: of each limit the strictest that one of them had.
+
+        What cannot be held against a limit any more (it was renamed since) leaves the criterion's own.
+        """
+        alone = []
+        for thresholds in given:
+            try:
+                alone.append(self.with_thresholds(thresholds))
+            except ConfigurationError:
+                return self, []
+        if not alone:
+            return self, []
+        strictest = alone[0][0]
+        for other, _ in alone[1:]:
+            both = {name: _stricter(one, other.criteria[name]) for name, one in strictest.criteria.items()}
+            strictest = self.model_copy(update={"criteria": both})
+        relaxed = dict.fromkeys(line for _, lines in alone for line in lines)
+        return strictest, [line for line in relaxed if self._is_looser(strictest, re.split(r"[. ]", line)[0])]
+
+    def _is_looser(self, other: Criteria, name: str) -> bool:
+        pairs = zip(other.criteria[name].limits, self.criteria[name].limits, strict=True)
+        return any(limit.looser_than(own) for limit, own in pairs)
+
+
+def _stricter(one: Criterion, other: Criterion) -> Criterion:
+    limits = tuple(b if a.looser_than(b) else a for a, b in zip(one.limits, other.limits, strict=True))
+    return one.model_copy(update={"limits": limits})
 
 
 def area(identifier: str) -> str:

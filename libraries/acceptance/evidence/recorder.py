@@ -1,0 +1,164 @@
+"""Writing evidence: one file per writer, its lines numbered and chained, each on disk before the next."""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from acceptance.evidence.distribution import Distribution
+from acceptance.evidence.records import (
+    Artifact,
+    Cause,
+    Note,
+    Observation,
+    Opened,
+    Outcome,
+    Point,
+    Record,
+    Series,
+    Status,
+)
+from acceptance.redaction import Redactor
+
+FILES = "records-*.jsonl"
+
+
+class Recorder:
+    """Appends records to a file of its own in `folder`; what was recorded survives the writer's death.
+
+    Args:
+        folder: where the evidence of the run is.
+        run: the run's identifier.
+        redactor: cleans every text before it is written.
+        role: what the writer is; its name is made of it.
+        deployment: name of the deployment that is observed, and its `build` where that is known.
+    """
+
+    def __init__(
+        self, folder: Path, run: str, redactor: Redactor, role: str, *, deployment: str = "", build: str | None = None
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.current_test = ""
+        self.writer = f"{role}-{uuid.uuid4().hex[:8]}"
+        self._redactor = redactor
+        self._deployment, self._build = deployment, build
+        self._lock = threading.RLock()
+        self._written = (0, 0, "")  # bytes, records, SHA-256 of the last
+        self._pending = b""
+        self._file = os.open(
+            folder / FILES.replace("*", self.writer), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644
+        )
+        self.write(Opened(run=run))
+
+    def test(
+        self,
+        *,
+        name: str,
+        status: Status,
+        criteria: Sequence[str],
+        message: str = "",
+        cause: Cause | None = None,
+        seconds: float = 0.0,
+        place: str = "",
+        source: str = "",
+    ) -> None:
+        """How a test, or a check of the run itself, ended."""
+        self.write(
+            Outcome(
+                test=name,
+                criteria=tuple(criteria),
+                status=status,
+                cause=cause,
+                message=self._redactor.clean(message),
+                seconds=round(seconds, 3),
+                place=place,
+                source=source,
+            )
+        )
+
+    def observe(
+        self,
+        criterion: str,
+        name: str,
+        value: float | bool | str,
+        unit: str,
+        *,
+        samples: int,
+        artifact: Artifact | None = None,
+        statistic: str | None = None,
+        distribution: Distribution | None = None,
+    ) -> Observation:
+        """Something measured for a criterion; `criteria.yaml` names the figures that are held against a limit.
+
+        Raises:
+            ValueError: there is no criterion, name, unit or sample, or they do not fit together.
+        """
+        observation = Observation(
+            criterion=criterion,
+            name=name,
+            value=self._redactor.clean(value) if isinstance(value, str) else value,
+            unit=unit,
+            samples=samples,
+            artifact=artifact,
+            statistic=statistic,
+            distribution=distribution,
+            test=self.current_test,
+            deployment=self._deployment,
+            build=self._build,
+        )
+        self.write(observation)
+        return observation
+
+    def series(
+        self,
+        criterion: str,
+        name: str,
+        unit: str,
+        lines: Mapping[str, Sequence[Point]],
+        *,
+        x_unit: str = "s",
+        marks: Mapping[str, float] | None = None,
+    ) -> Series:
+        """Something measured over time, or against something else; each line is of points (x, y)."""
+        series = Series(
+            criterion=criterion,
+            name=name,
+            unit=unit,
+            x_unit=x_unit,
+            lines={label: tuple(points) for label, points in lines.items()},
+            marks=dict(marks or {}),
+            test=self.current_test,
+        )
+        self.write(series)
+        return series
+
+    def note(self, text: str) -> None:
+        """Something that a reader of the run should know."""
+        self.write(Note(text=self._redactor.clean(text)))
+
+    def write(self, record: Record) -> None:
+        """Append one record; it is numbered and chained here."""
+        with self._lock:
+            _, number, previous = self._settled()
+            place = {"writer": self.writer, "number": number + 1, "previous": previous}
+            self._pending = record.model_copy(update=place).model_dump_json(exclude_none=True).encode() + b"\n"
+            rest = memoryview(self._pending)
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+            self._settled()
+
+    def _settled(self) -> tuple[int, int, str]:
+        """What is written, by the file itself: a timeout or signal may come between writing a line and counting it."""
+        size, number, _ = self._written
+        if self._pending and os.fstat(self._file).st_size == size + len(self._pending):
+            digest = sha256(memoryview(self._pending)[:-1]).hexdigest()
+            self._written = (size + len(self._pending), number + 1, digest)
+        return self._written
+
+    def close(self) -> None:
+        """Nothing more is written."""
+        os.close(self._file)

@@ -1,0 +1,52 @@
+"""Writing the report of a gate into its folder, and telling what was edited there since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from acceptance.evidence.reading import Bundle
+from acceptance.report.documents import documents
+from acceptance.report.machine import summary, xunit
+from acceptance.report.page import page
+from acceptance.verdict.criteria import Criteria
+from acceptance.verdict.gate import Gate
+
+GATE = "gate.json"
+PAGE = "gate.html"
+SUMMARY = "summary.md"
+XUNIT = "xunit.xml"
+EDITED = ".edited"
+
+
+def report(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> dict[str, str]:
+    """Every file of the report by name; the same evidence gives the same bytes."""
+    return {
+        GATE: gate.model_dump_json(indent=2) + "\n",
+        PAGE: page(gate, bundles, criteria),
+        SUMMARY: summary(gate),
+        XUNIT: xunit(gate, bundles),
+        **documents(gate, bundles, criteria),
+    }
+
+
+def write_report(folder: Path, files: dict[str, str]) -> list[str]:
+    """Write the files; one that is there and says something else is kept beside, and told with its first difference."""
+    told = []
+    for name, text in files.items():
+        path = folder / name
+        if path.exists() and (line := _first_difference(path, text)):
+            kept = path.with_name(name + EDITED)
+            path.replace(kept)
+            told.append(f"{name}:{line}: is not what the evidence says: written anew, the other is kept as {kept.name}")
+        path.write_text(text, encoding="utf-8")
+    return told
+
+
+def _first_difference(path: Path, text: str) -> int:
+    """The first line of the file that is not as in the text, or 0."""
+    there = path.read_bytes()
+    if there == text.encode():
+        return 0
+    pairs = enumerate(zip(there.split(b"\n"), text.encode().split(b"\n"), strict=False), start=1)
+    return next((number for number, (one, other) in pairs if one != other), 1)

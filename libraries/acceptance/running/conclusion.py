@@ -1,0 +1,74 @@
+"""How a run is concluded: trends and decisions enter its evidence, its report is rehearsed, then it is sealed and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from acceptance.evidence.reading import EVIDENCE, Bundle, read_run
+from acceptance.evidence.recorder import Recorder
+from acceptance.evidence.records import moment
+from acceptance.evidence.seal import Seal, write_seal
+from acceptance.report.rehearsal import problems
+from acceptance.report.writing import report, write_report
+from acceptance.verdict.criteria import Criteria
+from acceptance.verdict.gate import Gate, judge
+from acceptance.verdict.history import remember, trends
+from acceptance.verdict.rows import REPORT
+
+REHEARSED = "0" * 64
+
+
+def conclude(folder: Path, recorder: Recorder, criteria: Criteria, *, history: Path | None = None) -> Gate:
+    """Close the records of a run, seal them, and write down what they decide.
+
+    Args:
+        folder: the run's folder; every other writer has ended.
+        recorder: the last writer; it is closed.
+        history: folder of past gates, to which this one is added.
+    """
+    bundles = _as_if_sealed(read_run(folder))
+    gate = judge(bundles, criteria)
+    if history is not None:
+        points, unreadable = trends(history, gate)
+        for record in points:
+            recorder.write(record)
+        for text in unreadable:
+            recorder.note(text)
+    for criterion, wrong in problems(gate, bundles, criteria).items():
+        recorder.test(
+            name=f"{REPORT}{criterion}",
+            status="FAIL" if wrong else "PASS",
+            criteria=[criterion],
+            message="; ".join(wrong),
+        )
+    recorder.close()
+    bundles = read_run(folder)
+    violated = [row.id for row in judge(_as_if_sealed(bundles), criteria).criteria if row.status == "violated"]
+    for bundle in bundles:
+        write_seal(folder / EVIDENCE, bundle.run, bundle.chains, bundle.artifacts, violated)
+    gate, _ = judge_again(folder, criteria)
+    if history is not None:
+        with suppress(OSError):  # a history that cannot be written fails no run
+            remember(history, gate)
+    return gate
+
+
+def judge_again(folder: Path, criteria: Criteria) -> tuple[Gate, list[str]]:
+    """Judge a folder by its evidence alone, and write the report; returns what was edited since it was written.
+
+    Raises:
+        ConfigurationError: there is no evidence.
+    """
+    bundles = read_run(folder)
+    gate = judge(bundles, criteria)
+    return gate, write_report(folder, report(gate, bundles, criteria))
+
+
+def _as_if_sealed(bundles: Iterable[Bundle]) -> list[Bundle]:
+    sealed = list(bundles)
+    for bundle in sealed:
+        bundle.seal = Seal(run=bundle.run, time=moment(), chains=bundle.chains, artifacts=bundle.artifacts, violated=())
+        bundle.digest = REHEARSED
+    return sealed
