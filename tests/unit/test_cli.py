@@ -86,7 +86,7 @@ def test_every_mistake_in_a_descriptor_is_told(
     assert run(tmp_path, "integration", "--deployment", path) == 3
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
-    assert all(line.startswith(f"error: {path}: ") for line in lines)
+    assert all(line.startswith(f"error: {path}:") for line in lines)
     assert statuses(tmp_path)["PRE-02"] == "violated"
 
 

@@ -53,7 +53,9 @@ criteria:
 
 def test_a_criterion_of_no_area_is_a_mistake(tmp_path: Path) -> None:
     path = tmp_path / "criteria.yaml"
-    path.write_text("areas: {}\ncriteria: {INT-01: {title: t, required: R, rule: r}}\n")
+    path.write_text(
+        "evidence: {counts_for_hours: 1}\nareas: {}\ncriteria: {INT-01: {title: t, required: R, rule: r}}\n"
+    )
     with pytest.raises(ConfigurationError, match="INT-01: of no known area"):
         read_criteria(path)
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from acceptance.deployment import Defects
 from acceptance.errors import ConfigurationError
+from acceptance.evidence.reading import Bundle
+from acceptance.evidence.records import Outcome, Scope
 from acceptance.running import detection, runner
 from acceptance.running.detection import Defect, Selection, detect
 from acceptance.running.runner import Ending, Request
 from acceptance.verdict.criteria import CRITERIA, read_criteria
-from acceptance.verdict.evidence import Evidence, Outcome, Scope
 from acceptance.verdict.gate import judge
 
 
@@ -34,9 +35,9 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def plant(violated: tuple[str, ...], *, active: bool = True, interrupted: bool = False) -> None:
         def run(request: Request) -> Ending:
             request.before_end(None)  # type: ignore[arg-type]
-            scope = Scope(run="r", name="n", claims=(), deployment="d", build="b1")
+            scope = Scope(name="n", claims=(), deployment="d", build="b1")
             failed = [Outcome(test=f"t {name}", criteria=(name,), status="FAIL", message="m") for name in violated]
-            gate = judge(Evidence(scopes=[scope], outcomes=failed), read_criteria(CRITERIA))
+            gate = judge([Bundle("r", scopes=[scope], outcomes=failed)], read_criteria(CRITERIA))
             return Ending(gate, (), interrupted)
 
         monkeypatch.setattr(runner, "run", run)

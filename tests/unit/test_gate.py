@@ -7,78 +7,43 @@ from typing import Any
 
 import pytest
 from acceptance.descriptor import Threshold
-from acceptance.errors import ConfigurationError
-from acceptance.verdict.criteria import Criteria
-from acceptance.verdict.evidence import Evidence, Observation, Outcome, Plan, Scope
-from acceptance.verdict.gate import CLOSING, Gate, Row, judge
+from acceptance.evidence.reading import Bundle
+from acceptance.evidence.records import Observation, Outcome, Plan
+from acceptance.verdict.gate import Gate
 from hypothesis import given
 from hypothesis import strategies as st
 
-LIMIT = {"figure": "speed", "must_be": "under", "threshold": 30, "unit": "s", "least_samples": 5}
-ALL = ("AA-01", "AA-02", "BB-01", "BB-02")
-CRITERIA = Criteria.model_validate(
-    {
-        "areas": {"AA": {"title": "a", "source": "s"}, "BB": {"title": "b", "source": "s"}},
-        "criteria": {
-            "AA-01": {"title": "plain", "required": "R", "rule": "r"},
-            "AA-02": {"title": "limited", "required": "R", "rule": "r", "limits": [LIMIT]},
-            "BB-01": {"title": "closing", "required": "R", "rule": "r", "judged_by": "closing", "needs": ["sql"]},
-            "BB-02": {"title": "observed", "required": "O", "rule": "r"},
-        },
-    }
+from tests.unit.gates import (
+    ALL,
+    CRITERIA,
+    TESTS,
+    evidence,
+    judge,
+    judge_runs,
+    passed,
+    row,
+    speed,
+    with_outcome,
+    with_scope,
 )
-TESTS = {"AA-01": ("one", "two"), "AA-02": ("fast",), "BB-01": (f"{CLOSING}BB-01",), "BB-02": ("look",)}
-
-
-def evidence(**changes: Any) -> Evidence:
-    """Evidence of a run that claims everything and in which everything went well."""
-    whole = Evidence(
-        scopes=[Scope(run="r", name="full", claims=ALL, deployment="d", build="b", capabilities=("sql",))],
-        plans=[Plan(tests=TESTS)],
-        outcomes=[passed(test, name) for name, tests in TESTS.items() for test in tests],
-        observations=[speed(29.9)],
-    )
-    return replace(whole, **changes)
-
-
-def passed(test: str, *criteria: str) -> Outcome:
-    return Outcome(test=test, criteria=criteria, status="PASS")
-
-
-def speed(value: float | str, *, samples: int = 5, unit: str = "s") -> Observation:
-    return Observation(criterion="AA-02", name="speed", value=value, unit=unit, samples=samples)
-
-
-def with_outcome(**outcome: Any) -> Evidence:
-    """The good evidence, but the test `one` of AA-01 ended so."""
-    others = [one for one in evidence().outcomes if one.test != "one"]
-    return evidence(outcomes=[*others, Outcome(test="one", criteria=("AA-01",), **outcome)])
-
-
-def with_scope(**changes: Any) -> Evidence:
-    return evidence(scopes=[evidence().scopes[0].model_copy(update=changes)])
-
-
-def row(gate: Gate, name: str) -> Row:
-    return next(one for one in gate.criteria if one.id == name)
 
 
 def test_everything_met_is_go() -> None:
-    gate = judge(evidence(), CRITERIA)
+    gate = judge(evidence())
     assert (gate.verdict, gate.scope, gate.line) == ("GO", "full", "GO (full: 3 of 3 required)")
     assert [one.status for one in gate.criteria] == ["met", "met", "met", "observed"]
     assert (row(gate, "AA-02").figure, row(gate, "AA-02").threshold) == (29.9, 30)
 
 
 def test_claiming_less_says_so() -> None:
-    gate = judge(with_scope(name="small", claims=("AA-01",)), CRITERIA)
+    gate = judge(with_scope(name="small", claims=("AA-01",)))
     assert (gate.verdict, gate.scope, gate.line) == ("PASS", "partial", "PASS (small: 1 of 3 required)")
     assert row(gate, "AA-02").status == "not_verified"
 
 
 @pytest.mark.parametrize("cause", ["product", None])
 def test_a_wrong_deployment_violates(cause: str | None) -> None:
-    gate = judge(with_outcome(status="FAIL", cause=cause, message="expected 1, seen 2"), CRITERIA)
+    gate = judge(with_outcome(status="FAIL", cause=cause, message="expected 1, seen 2"))
     assert (gate.verdict, row(gate, "AA-01").status) == ("NO-GO", "violated")
     assert "one: expected 1, seen 2" in row(gate, "AA-01").reason
     assert gate.line == "NO-GO (full: violated: AA-01)"
@@ -93,7 +58,7 @@ def test_a_wrong_deployment_violates(cause: str | None) -> None:
     ],
 )
 def test_what_was_not_seen_is_not_verified(outcome: dict[str, str], reason: str) -> None:
-    gate = judge(with_outcome(**outcome), CRITERIA)
+    gate = judge(with_outcome(**outcome))
     assert (gate.verdict, row(gate, "AA-01").status, row(gate, "AA-01").reason) == (
         "INCONCLUSIVE",
         "not_verified",
@@ -115,13 +80,13 @@ def test_what_was_not_seen_is_not_verified(outcome: dict[str, str], reason: str)
     ],
 )
 def test_a_figure_is_held_against_its_limit(observations: list[Observation], status: str, reason: str) -> None:
-    limited = row(judge(evidence(observations=observations), CRITERIA), "AA-02")
+    limited = row(judge(evidence(observations=observations)), "AA-02")
     assert limited.status == status
     assert reason in limited.reason
 
 
 def test_a_declared_test_that_did_not_run_counts() -> None:
-    gate = judge(evidence(outcomes=[one for one in evidence().outcomes if one.test != "two"]), CRITERIA)
+    gate = judge(evidence(outcomes=[one for one in evidence().outcomes if one.test != "two"]))
     assert (gate.verdict, row(gate, "AA-01").reason) == (
         "INCONCLUSIVE",
         "we failed to look: declared but did not run: two",
@@ -129,77 +94,69 @@ def test_a_declared_test_that_did_not_run_counts() -> None:
 
 
 def test_a_criterion_without_tests_is_not_verified() -> None:
-    gate = judge(
-        evidence(plans=[Plan(tests={name: tests for name, tests in TESTS.items() if name != "AA-01"})]), CRITERIA
-    )
+    gate = judge(evidence(plans=[Plan(tests={name: tests for name, tests in TESTS.items() if name != "AA-01"})]))
     assert row(gate, "AA-01").reason == "we failed to look: no test is declared for it"
 
 
 def test_a_closing_criterion_needs_the_closing_check() -> None:
     tests = TESTS | {"BB-01": ("a test",)}
     outcomes = [*evidence().outcomes[:3], passed("a test", "BB-01")]
-    gate = judge(evidence(plans=[Plan(tests=tests)], outcomes=outcomes), CRITERIA)
+    gate = judge(evidence(plans=[Plan(tests=tests)], outcomes=outcomes))
     assert "the closing check did not run" in row(gate, "BB-01").reason
 
 
 def test_a_missing_capability_cannot_be_known_here() -> None:
-    gate = judge(with_scope(capabilities=()), CRITERIA)
+    gate = judge(with_scope(capabilities=()))
     assert row(gate, "BB-01").reason == "cannot be known here: needs the capability 'sql'"
 
 
 def test_planned_is_not_verified_in_a_full_run() -> None:
     planned = CRITERIA.criteria["AA-01"].model_copy(update={"status": "planned"})
     criteria = CRITERIA.model_copy(update={"criteria": CRITERIA.criteria | {"AA-01": planned}})
-    assert judge(evidence(), criteria).line == "INCONCLUSIVE (full: planned, no suite yet: AA-01)"
+    assert judge_runs([evidence()], criteria).line == "INCONCLUSIVE (full: planned, no suite yet: AA-01)"
 
 
 def test_a_run_that_did_not_start_has_seen_nothing() -> None:
     outcomes = [Outcome(test="one", criteria=("AA-01",), status="FAIL", message="no secret")]
-    gate = judge(
-        evidence(scopes=[evidence().scopes[0].model_copy(update={"started": False})], outcomes=outcomes), CRITERIA
-    )
+    gate = judge(evidence(scopes=[evidence().scopes[0].model_copy(update={"started": False})], outcomes=outcomes))
     assert gate.verdict == "NO-GO"
     assert row(gate, "AA-02").reason == "we failed to look: the run could not start"
 
 
 def test_observed_criteria_do_not_gate() -> None:
     failed = Outcome(test="look", criteria=("BB-02",), status="FAIL", message="ugly")
-    gate = judge(evidence(outcomes=[*evidence().outcomes[:-1], failed]), CRITERIA)
+    gate = judge(evidence(outcomes=[*evidence().outcomes[:-1], failed]))
     assert (gate.verdict, row(gate, "BB-02").status, row(gate, "BB-02").reason) == ("GO", "observed", "look: ugly")
 
 
 def test_a_violation_counts_though_it_is_not_claimed() -> None:
     failed = Outcome(test="one", criteria=("AA-01",), status="FAIL", message="wrong")
     scope = evidence().scopes[0].model_copy(update={"claims": ("AA-02",)})
-    assert judge(evidence(scopes=[scope], outcomes=[*evidence().outcomes, failed]), CRITERIA).verdict == "NO-GO"
+    assert judge(evidence(scopes=[scope], outcomes=[*evidence().outcomes, failed])).verdict == "NO-GO"
 
 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({"damage": ["records-x.jsonl:3: half a line"]}, "damaged evidence: records-x.jsonl:3: half a line"),
+        ({"seal": None}, "the run r is not sealed: it did not come to its end"),
         ({"plans": [Plan(tests=TESTS | {"AA-77": ("t",)})]}, "unknown criteria are named: AA-77"),
     ],
 )
 def test_unsound_evidence_is_inconclusive(changes: dict[str, Any], why: str) -> None:
-    assert judge(evidence(**changes), CRITERIA).line == f"INCONCLUSIVE (full: {why})"
+    assert judge(evidence(**changes)).line == f"INCONCLUSIVE (full: {why})"
 
 
 def test_claiming_nothing_is_inconclusive() -> None:
-    assert judge(with_scope(claims=()), CRITERIA).verdict == "INCONCLUSIVE"
+    assert judge(with_scope(claims=())).verdict == "INCONCLUSIVE"
 
 
 def test_relaxed_thresholds_are_never_a_plain_go() -> None:
-    gate = judge(with_scope(thresholds={"AA-02": Threshold(value=60, reason="far away")}), CRITERIA)
+    gate = judge(with_scope(thresholds={"AA-02": Threshold(value=60, reason="far away")}))
     assert (
         gate.line
         == "GO (full: 3 of 3 required), against relaxed thresholds: AA-02 under 60 s instead of under 30 s: far away"
     )
-
-
-def test_without_a_scope_nothing_is_judged() -> None:
-    with pytest.raises(ConfigurationError, match="what was to be judged"):
-        judge(Evidence(), CRITERIA)
 
 
 ENDINGS = st.sampled_from(
@@ -208,7 +165,7 @@ ENDINGS = st.sampled_from(
 
 
 @st.composite
-def runs(draw: st.DrawFn) -> Evidence:
+def runs(draw: st.DrawFn) -> Bundle:
     """Evidence of any run of the declared tests, each of which may not have run."""
     outcomes, observations = [], []
     for name, tests in TESTS.items():
@@ -229,21 +186,21 @@ def good(gate: Gate) -> bool:
 
 
 @given(runs(), st.sets(st.sampled_from(sum(TESTS.values(), ()))))
-def test_running_fewer_tests_never_makes_a_verdict_good(run: Evidence, left_out: set[str]) -> None:
+def test_running_fewer_tests_never_makes_a_verdict_good(run: Bundle, left_out: set[str]) -> None:
     less = replace(
         run,
         outcomes=[one for one in run.outcomes if one.test not in left_out],
         observations=[one for one in run.observations if one.test not in left_out],
     )
-    if good(judge(less, CRITERIA)):
-        assert good(judge(run, CRITERIA))
+    if good(judge(less)):
+        assert good(judge(run))
 
 
 @given(runs(), st.sets(st.sampled_from(ALL)))
-def test_claiming_less_never_gives_go_and_never_hides_a_violation(run: Evidence, dropped: set[str]) -> None:
+def test_claiming_less_never_gives_go_and_never_hides_a_violation(run: Bundle, dropped: set[str]) -> None:
     scope = run.scopes[0]
     claims = tuple(name for name in scope.claims if name not in dropped)
-    before = judge(run, CRITERIA).verdict
-    after = judge(replace(run, scopes=[scope.model_copy(update={"claims": claims})]), CRITERIA).verdict
+    before = judge(run).verdict
+    after = judge(replace(run, scopes=[scope.model_copy(update={"claims": claims})])).verdict
     assert (after == "GO") <= (before == "GO")
     assert (after == "NO-GO") == (before == "NO-GO")

@@ -63,21 +63,13 @@ async def every_service_answers(run: Run) -> list[Probe]:
     """PRE-01; raises AssertionError naming all services that do not answer, or do not say the build expected."""
     probes = await probe_services(run)
     for probe in probes:
-        run.observe(
-            "PRE-01",
-            f"build and version of {probe.service}",
-            f"{probe.build or 'not told'}, {probe.version}",
-            "text",
-            samples=1,
-        )
+        says = f"{probe.build or 'not told'}, {probe.version}"
+        run.observe("PRE-01", f"build and version of {probe.service}", says, "text", samples=1)
     run.observe_samples("PRE-01", "slowest_probe", [probe.seconds for probe in probes], "s", statistic="max")
     problems = [f"{probe.service}: {probe.problem}" for probe in probes if probe.problem]
     if problems:
-        raise violation(
-            "services",
-            expected=f"an answer of each within {WITHIN_SECONDS:g} s, naming the build",
-            seen="; ".join(problems),
-        )
+        expected = f"an answer of each within {WITHIN_SECONDS:g} s, naming the build"
+        raise violation("services", expected=expected, seen="; ".join(problems))
     return probes
 
 

@@ -122,7 +122,9 @@ def _sorted(bundles: Sequence[Bundle]) -> tuple[list[Bundle], list[Bundle], list
     own = [bundle for bundle in bundles if bundle.scope is None]
     siblings, left_out = [], []
     for bundle, scope in told:
-        if scope.build != subject.build or (scope is not subject and scope.build is None):
+        if bundle.damage and scope.sibling_of is None:
+            own.append(bundle)  # what it says of itself may be altered; what it shows bad counts
+        elif scope.build != subject.build or (scope is not subject and scope.build is None):
             left_out.append(f"{bundle.run}: of build {scope.build or UNKNOWN}, judged is {subject.build or UNKNOWN}")
         elif scope.deployment == subject.deployment:
             own.append(bundle)
