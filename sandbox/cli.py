@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="start, and stay until Ctrl-C or the end of the parent process")
     up.add_argument("--defect", metavar="NAME", help="start with one thing wrong; `defects` lists them")
     up.add_argument(
-        "--descriptor", metavar="PATH", type=Path, help="write the descriptor here, and secrets.env beside it"
+        "--descriptor", metavar="PATH", type=Path, help="write the descriptor here, and the secrets beside it, as .env"
     )
     up.add_argument("--detach", action="store_true", help="return when it is ready; `down` ends it")
     commands.add_parser("down", help="end the detached sandboxes of this user")

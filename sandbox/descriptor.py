@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, Settings
-from sandbox.state import SECRETS_FILE, replace, written
+from sandbox.state import replace, written
 
 SECRETS: Final = {
     "database_password": "SANDBOX_DATABASE_PASSWORD",
@@ -66,7 +66,6 @@ def describe(settings: Settings) -> dict[str, Any]:
         "plan": {"realtime_connections": 500, "realtime_joins_per_second": 500, "requests_per_minute": None},
         "capabilities": ["sql", "short-lived-tokens", "webhook-secret", "admin-api", "destructive"],
         "secrets": SECRETS,
-        "secrets_file": SECRETS_FILE,
         "thresholds": {},
     }
 
@@ -82,4 +81,5 @@ def write(settings: Settings, path: Path) -> None:
     lines = "".join(f"{SECRETS[name]}={value}\n" for name, value in values.items())
     file, secrets_file = written(path)
     replace(secrets_file, lines)
-    replace(file, yaml.safe_dump(describe(settings), sort_keys=False))
+    content = describe(settings) | {"secrets_file": secrets_file.name}
+    replace(file, yaml.safe_dump(content, sort_keys=False))

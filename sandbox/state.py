@@ -16,7 +16,6 @@ from typing import Any, Final
 from sandbox import processes
 from sandbox.errors import StartError
 
-SECRETS_FILE: Final = "secrets.env"
 DEFECT_MARKER: Final = "defect-active"
 _PARTS: Final = "parts.json"
 
@@ -79,7 +78,7 @@ class Sandbox:
 
 def written(descriptor: Path) -> tuple[Path, Path]:
     """The files that a sandbox writes for its user: the descriptor, and the secrets beside it."""
-    return descriptor, descriptor.with_name(SECRETS_FILE)
+    return descriptor, descriptor.with_suffix(".env")
 
 
 def make_directory() -> Path:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -109,10 +110,13 @@ def open_deployment(
         yield OpenDeployment(read_descriptor(path), path)
         return
     stub = read_model(path, Stub)
-    with tempfile.TemporaryDirectory(prefix="acceptance-") as folder:
-        written = Path(folder) / stub.provision.writes
+    # No folder of ours: what the command wrote goes with it, also when we are killed.
+    written = Path(tempfile.gettempdir()).resolve() / f"acceptance-{uuid.uuid4().hex}-{stub.provision.writes}"
+    try:
         with _provisioned(stub, written, progress, plant):
             yield OpenDeployment(read_descriptor(written), written)
+    finally:
+        written.unlink(missing_ok=True)
 
 
 def command_of(words: Sequence[str], **values: str) -> list[str]:

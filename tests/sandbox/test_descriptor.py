@@ -21,13 +21,13 @@ def settings(tmp_path: Path) -> Settings:
 def test_secrets_are_beside_the_descriptor_and_only_there(settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "deployment.yaml"
     descriptor.write(settings, path)
-    written, secrets_file = path.read_text(), tmp_path / "secrets.env"
+    written, secrets_file = path.read_text(), path.with_suffix(".env")
     secrets = dict(line.split("=", 1) for line in secrets_file.read_text().splitlines())
     assert set(secrets) == set(yaml.safe_load(written)["secrets"].values())
     assert secrets["SANDBOX_DATABASE_PASSWORD"] == settings.inspector_password
     assert not any(value in written for value in secrets.values())
     assert stat.S_IMODE(secrets_file.stat().st_mode) == 0o600
-    assert sorted(tmp_path.iterdir()) == [path, secrets_file]
+    assert set(tmp_path.iterdir()) == {path, secrets_file}
 
 
 def test_every_service_has_an_address(settings: Settings) -> None:

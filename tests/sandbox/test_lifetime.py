@@ -158,6 +158,6 @@ def healthy(api: str) -> bool:
 
 def database(descriptor: str) -> str:
     entry = yaml.safe_load(Path(descriptor).read_text())["services"]["database"]
-    secrets = dict(line.split("=", 1) for line in Path(descriptor).with_name("secrets.env").read_text().splitlines())
+    secrets = dict(line.split("=", 1) for line in Path(descriptor).with_suffix(".env").read_text().splitlines())
     password = secrets["SANDBOX_DATABASE_PASSWORD"]
     return f"postgresql://{entry['user']}:{password}@{entry['host']}:{entry['port']}/{entry['name']}"

@@ -69,7 +69,7 @@ def test_descriptor_where_nothing_can_be_written(place: Place) -> None:
     assert line == f"sandbox: cannot write into {place.folder}/nothing; name another --descriptor"
 
 
-@pytest.mark.parametrize("name", ["deployment.yaml", "secrets.env"])
+@pytest.mark.parametrize("name", ["deployment.yaml", "deployment.env"])
 def test_files_of_somebody_else_are_not_overwritten(place: Place, name: str) -> None:
     (place.folder / name).write_text("precious")
     assert "exists already" in refused(place, "--descriptor", str(place.folder / "deployment.yaml"))
