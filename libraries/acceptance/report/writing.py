@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from acceptance.evidence.reading import Bundle
@@ -19,21 +19,19 @@ XUNIT = "xunit.xml"
 EDITED = ".edited"
 
 
-def report(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> dict[str, str]:
-    """Every file of the report by name; the same evidence gives the same bytes."""
-    return {
-        GATE: gate.model_dump_json(indent=2) + "\n",
-        PAGE: page(gate, bundles, criteria),
-        SUMMARY: summary(gate),
-        XUNIT: xunit(gate, bundles),
-        **documents(gate, bundles, criteria),
-    }
+def report(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> Iterator[tuple[str, str]]:
+    """Every file of the report, the gate first, with its name; the same evidence gives the same bytes."""
+    yield GATE, gate.model_dump_json(indent=2) + "\n"
+    yield SUMMARY, summary(gate)
+    yield XUNIT, xunit(gate, bundles)
+    yield PAGE, page(gate, bundles, criteria)
+    yield from documents(gate, bundles, criteria).items()
 
 
-def write_report(folder: Path, files: dict[str, str]) -> list[str]:
+def write_report(folder: Path, files: Iterable[tuple[str, str]]) -> list[str]:
     """Write the files; one that is there and says something else is kept beside, and told with its first difference."""
     told = []
-    for name, text in files.items():
+    for name, text in files:
         path = folder / name
         if path.exists() and (line := _first_difference(path, text)):
             kept = path.with_name(name + EDITED)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from acceptance.data import PROJECT
 from acceptance.evidence.reading import EVIDENCE, Bundle, read_run
 from acceptance.evidence.recorder import Recorder
-from acceptance.evidence.records import moment
+from acceptance.evidence.records import Cause, moment
 from acceptance.evidence.seal import Seal, write_seal
+from acceptance.report.decisions import read_decisions
 from acceptance.report.rehearsal import problems
 from acceptance.report.writing import report, write_report
 from acceptance.verdict.criteria import Criteria
@@ -28,21 +30,13 @@ def conclude(folder: Path, recorder: Recorder, criteria: Criteria, *, history: P
         recorder: the last writer; it is closed.
         history: folder of past gates, to which this one is added.
     """
+    _record_decisions(recorder)
     bundles = _as_if_sealed(read_run(folder))
     gate = judge(bundles, criteria)
-    if history is not None:
-        points, unreadable = trends(history, gate)
-        for record in points:
-            recorder.write(record)
-        for text in unreadable:
-            recorder.note(text)
-    for criterion, wrong in problems(gate, bundles, criteria).items():
-        recorder.test(
-            name=f"{REPORT}{criterion}",
-            status="FAIL" if wrong else "PASS",
-            criteria=[criterion],
-            message="; ".join(wrong),
-        )
+    if history is not None and _record_trends(recorder, history, gate):
+        bundles = _as_if_sealed(read_run(folder))
+        gate = judge(bundles, criteria)
+    _rehearse(recorder, gate, bundles, criteria)
     recorder.close()
     bundles = read_run(folder)
     violated = [row.id for row in judge(_as_if_sealed(bundles), criteria).criteria if row.status == "violated"]
@@ -55,6 +49,24 @@ def conclude(folder: Path, recorder: Recorder, criteria: Criteria, *, history: P
     return gate
 
 
+def _rehearse(recorder: Recorder, gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> None:
+    cause: Cause | None = None
+    try:
+        found = problems(gate, bundles, criteria)
+    except Exception as error:  # noqa: BLE001 a report that breaks is told; what was seen is sealed all the same
+        reports = [name for name, criterion in criteria.criteria.items() if criterion.judged_by == "report"]
+        found = dict.fromkeys(reports, [f"the report broke: {type(error).__name__}: {error}"])
+        cause = "environment"
+    for criterion, wrong in found.items():
+        recorder.test(
+            name=f"{REPORT}{criterion}",
+            status="FAIL" if wrong else "PASS",
+            criteria=[criterion],
+            cause=cause,
+            message="; ".join(wrong),
+        )
+
+
 def judge_again(folder: Path, criteria: Criteria) -> tuple[Gate, list[str]]:
     """Judge a folder by its evidence alone, and write the report; returns what was edited since it was written.
 
@@ -64,6 +76,24 @@ def judge_again(folder: Path, criteria: Criteria) -> tuple[Gate, list[str]]:
     bundles = read_run(folder)
     gate = judge(bundles, criteria)
     return gate, write_report(folder, report(gate, bundles, criteria))
+
+
+def _record_decisions(recorder: Recorder) -> None:
+    decisions, unread = read_decisions(PROJECT)
+    for decision in decisions:
+        recorder.write(decision)
+    for text in unread:
+        recorder.note(text)
+
+
+def _record_trends(recorder: Recorder, history: Path, gate: Gate) -> bool:
+    """Whether there was something to record."""
+    points, unreadable = trends(history, gate)
+    for record in points:
+        recorder.write(record)
+    for text in unreadable:
+        recorder.note(text)
+    return bool(points or unreadable)
 
 
 def _as_if_sealed(bundles: Iterable[Bundle]) -> list[Bundle]:
