@@ -1,4 +1,4 @@
-"""How a run is concluded: trends and decisions enter its evidence, its report is rehearsed, then it is sealed and judged."""
+"""How a run is concluded: trends enter its evidence, its report is rehearsed; it is sealed, judged and reported."""
 
 from __future__ import annotations
 
@@ -22,13 +22,18 @@ from acceptance.verdict.rows import REPORT
 REHEARSED = "0" * 64
 
 
-def conclude(folder: Path, recorder: Recorder, criteria: Criteria, *, history: Path | None = None) -> Gate:
+def conclude(
+    folder: Path, recorder: Recorder, criteria: Criteria, *, history: Path | None = None
+) -> tuple[Gate, list[str]]:
     """Close the records of a run, seal them, and write down what they decide.
 
     Args:
         folder: the run's folder; every other writer has ended.
         recorder: the last writer; it is closed.
         history: folder of past gates, to which this one is added.
+
+    Returns:
+        The gate, and what went wrong with the report about it.
     """
     _record_decisions(recorder)
     bundles = _as_if_sealed(read_run(folder))
@@ -42,11 +47,11 @@ def conclude(folder: Path, recorder: Recorder, criteria: Criteria, *, history: P
     violated = [row.id for row in judge(_as_if_sealed(bundles), criteria).criteria if row.status == "violated"]
     for bundle in bundles:
         write_seal(folder / EVIDENCE, bundle.run, bundle.chains, bundle.artifacts, violated)
-    gate, _ = judge_again(folder, criteria)
+    gate, told = judge_again(folder, criteria)
     if history is not None:
         with suppress(OSError):  # a history that cannot be written fails no run
             remember(history, gate)
-    return gate
+    return gate, told
 
 
 def _rehearse(recorder: Recorder, gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> None:
@@ -55,7 +60,7 @@ def _rehearse(recorder: Recorder, gate: Gate, bundles: Sequence[Bundle], criteri
         found = problems(gate, bundles, criteria)
     except Exception as error:  # noqa: BLE001 a report that breaks is told; what was seen is sealed all the same
         reports = [name for name, criterion in criteria.criteria.items() if criterion.judged_by == "report"]
-        found = dict.fromkeys(reports, [f"the report broke: {type(error).__name__}: {error}"])
+        found = {name: [_broke(error)] for name in reports}
         cause = "environment"
     for criterion, wrong in found.items():
         recorder.test(
@@ -68,14 +73,21 @@ def _rehearse(recorder: Recorder, gate: Gate, bundles: Sequence[Bundle], criteri
 
 
 def judge_again(folder: Path, criteria: Criteria) -> tuple[Gate, list[str]]:
-    """Judge a folder by its evidence alone, and write the report; returns what was edited since it was written.
+    """Judge a folder by its evidence alone, and write the report; returns what of it was edited since, or broke.
 
     Raises:
         ConfigurationError: there is no evidence.
     """
     bundles = read_run(folder)
     gate = judge(bundles, criteria)
-    return gate, write_report(folder, report(gate, bundles, criteria))
+    try:
+        return gate, write_report(folder, report(gate, bundles, criteria))
+    except Exception as error:  # noqa: BLE001 the verdict stands, whatever becomes of the pages about it
+        return gate, [_broke(error)]
+
+
+def _broke(error: Exception) -> str:
+    return f"the report broke: {type(error).__name__}: {error}"
 
 
 def _record_decisions(recorder: Recorder) -> None:

@@ -170,7 +170,9 @@ def run(request: Request) -> Ending:
             _note(recorder, progress, "interrupted: what was seen until then is judged")
             problems = () if scope.started else ["interrupted before the suites started"]
         progress.doing("judging what was seen")
-        gate = conclude(request.folder, recorder, criteria, history=request.history)
+        gate, told = conclude(request.folder, recorder, criteria, history=request.history)
+        for line in told:
+            progress.say(line)
     return Ending(gate, tuple(redactor.clean(problem) for problem in problems), interrupted)
 
 
