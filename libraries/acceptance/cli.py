@@ -14,6 +14,7 @@ from acceptance.deployment import is_provisioned, open_deployment
 from acceptance.errors import ConfigurationError
 from acceptance.evidence.merging import merge
 from acceptance.integration import baseline
+from acceptance.report.comparison import lines
 from acceptance.report.writing import PAGE
 from acceptance.run import Run
 from acceptance.running import runner
@@ -22,6 +23,7 @@ from acceptance.running.cleanup import clean_up
 from acceptance.running.conclusion import judge_again
 from acceptance.running.detection import Selection, detect
 from acceptance.running.progress import Progress
+from acceptance.verdict.comparison import compare, look_at
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import Gate
 from acceptance.verdict.rows import UNCLAIMED
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return complain(["interrupted"])
     except OSError as error:
-        return complain([f"{error.filename or 'files'}: {error.strerror}"])
+        return complain([f"{error.filename or 'files'}: {error.strerror or error}"])
 
 
 def complain(problems: Sequence[str]) -> int:
@@ -111,6 +113,13 @@ def _report(options: argparse.Namespace) -> int:
     return runner.EXIT[gate.verdict]
 
 
+def _compare(options: argparse.Namespace) -> int:
+    criteria = read_criteria(CRITERIA)
+    (one, decided), (other, decided_other) = (look_at(path, criteria) for path in (options.one, options.other))
+    print("\n".join(lines(compare(one, other, decided=decided, decided_other=decided_other))), flush=True)
+    return 0
+
+
 def _clean_up(options: argparse.Namespace) -> int:
     if is_provisioned(options.deployment):
         print(f"{options.deployment} is brought up for each run, and what was made in it is gone with it")
@@ -176,6 +185,10 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="folder of a run")
     again.add_argument("--into", type=Path, help="where several are merged (default: a new folder of the results)")
     again.set_defaults(command=_report)
+    comparison = commands.add_parser("compare", help="what changed from one run to another")
+    comparison.add_argument("one", type=Path, metavar="A", help="folder of the earlier run, or its gate.json")
+    comparison.add_argument("other", type=Path, metavar="B", help="folder of the later run, or its gate.json")
+    comparison.set_defaults(command=_compare)
     detection = commands.add_parser("detect", parents=[common], help="see whether planted defects are noticed")
     detection.add_argument("--defect", metavar="NAME", help="this one only")
     detection.add_argument("--criterion", metavar="ID", help="those that this criterion must notice")

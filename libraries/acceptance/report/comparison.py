@@ -1,0 +1,210 @@
+"""What changed between two runs, as text for a console of 100 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import shorten, wrap
+
+from acceptance.verdict.comparison import Comparison, Difference, Edited, Ended, Moved
+
+WIDTH = 100
+SHOWN = 20  # of a long list
+PLAIN = 10  # figures without a limit, those that changed most
+REASON = 300  # characters
+DIGEST = 12  # characters of a SHA-256
+_ENDINGS = {
+    "fail": "now failing",
+    "flaky": "now flaky",
+    "skip": "now skipped",
+    "": "gone",
+    "new": "new",
+    "pass": "now passing",
+}
+_GOOD = {"fail": 0, "flaky": 1, "skip": 1, "pass": 2}
+
+
+def lines(comparison: Comparison) -> list[str]:
+    """What changed, the most important first; of what did not change, the count alone."""
+    return [_clip(line) for line in _all(comparison)]
+
+
+def in_sum(comparison: Comparison) -> str:
+    """One sentence: what got worse and what got better."""
+    one, other = comparison.one, comparison.other
+    worse, better = (list(_counts(comparison, better=better)) for better in (False, True))
+    told = [f"the verdict went from {one.verdict} to {other.verdict}"] if one.verdict != other.verdict else []
+    told += [f"worse: {', '.join(worse)}"] if worse else []
+    told += [f"better: {', '.join(better)}"] if better else []
+    if comparison.unclaimed:
+        told.append(f"{_number(len(comparison.unclaimed), 'criterion')} no longer claimed")
+    sentence = "; ".join(told) if told else "no verdict, criterion, threshold or test got worse or better"
+    apart = [word for word in ("deployment", "build") if getattr(one, word) != getattr(other, word)]
+    return f"In sum: {sentence}" + (f" (not the same {' and '.join(apart)})." if apart else ".")
+
+
+def _all(comparison: Comparison) -> Iterator[str]:
+    one, other = comparison.one, comparison.other
+    for word in ("deployment", "build"):
+        before, after = getattr(one, word), getattr(other, word)
+        if before != after:
+            yield f"Not the same {word}: {before or 'unknown'} -> {after or 'unknown'}"
+    for word, gate in (("before", one), ("after", other)):
+        yield f"{word:8}{gate.run}"
+        yield from _wrapped(gate.line, 8)
+    yield from _claims(comparison)
+    yield from _criteria(comparison.criteria)
+    yield from _figures(comparison.figures)
+    yield from _tests(comparison)
+    yield from _edited("Thresholds", comparison.thresholds, WIDTH)
+    yield from _edited("Decisions", comparison.decisions, DIGEST)
+    yield ""
+    yield f"Equal: {', '.join(_number(count, _one(kind)) for kind, count in comparison.equal.items() if count) or 'nothing'}"
+    yield from _wrapped(in_sum(comparison), 0)
+
+
+def _claims(comparison: Comparison) -> Iterator[str]:
+    one, other = comparison.one, comparison.other
+    if one.scope != other.scope:
+        yield f"scope   {one.scope} -> {other.scope}"
+    if one.claimed != other.claimed:
+        yield f"claims  {one.claimed} -> {other.claimed} of {other.required} required"
+    for word, names in (("claimed only before", comparison.unclaimed), ("claimed only after", comparison.claimed)):
+        if names:
+            yield from _wrapped(f"{word}: {', '.join(names)}", 8)
+
+
+def _criteria(moved: Sequence[Moved]) -> Iterator[str]:
+    if moved:
+        yield from ("", "Criteria")
+    for row in moved:
+        step = f"{_words(row.before)} -> {_words(row.after)}"
+        yield f"  {row.id:9} {step:28} {row.title}"
+        if row.reason:
+            was = "was: " if row.better else ""
+            yield from _wrapped(was + shorten(row.reason, REASON, placeholder=" …"), 12)
+
+
+def _figures(changed: Sequence[Difference]) -> Iterator[str]:
+    if not changed:
+        return
+    limited = [figure for figure in changed if figure.limit or figure.difference is None]
+    plain = [figure for figure in changed if figure not in limited]
+    shown = limited + plain[:PLAIN]
+    table = [("", "", "before", "after", "difference", "", "")]
+    table += [
+        (
+            figure.criterion,
+            shorten(figure.name, 30, placeholder="…"),
+            _value(figure.before, figure.unit),
+            _value(figure.after, figure.unit),
+            "" if figure.difference is None else f"{figure.difference:+.4g}",
+            _percent(figure.percent),
+            _side(figure),
+        )
+        for figure in shown
+    ]
+    widths = [max(len(row[column]) for row in table) for column in range(6)]
+    yield from ("", "Figures")
+    for row in table:
+        names = "  ".join(text.ljust(width) for text, width in zip(row[:2], widths[:2], strict=True))
+        values = "  ".join(text.rjust(width) for text, width in zip(row[2:6], widths[2:], strict=True))
+        yield f"  {names}  {values}  {row[6]}".rstrip()
+    if len(plain) > PLAIN:
+        yield f"  and {len(plain) - PLAIN} more without a limit, that changed less"
+
+
+def _side(figure: Difference) -> str:
+    if not figure.limit:
+        return ""
+    before, after = figure.kept_before, figure.kept_after
+    if after is None:
+        return f"{figure.limit}: not verified"
+    if after:
+        return f"{figure.limit}: {'kept again' if before is False else 'kept'}"
+    return f"{figure.limit}: {'BROKEN as before' if before is False else 'BROKEN'}"
+
+
+def _tests(comparison: Comparison) -> Iterator[str]:
+    by_ending: dict[str, list[Ended]] = {ending: [] for ending in _ENDINGS}
+    for test in comparison.tests:
+        by_ending["new" if test.before == "" and test.after == "pass" else test.after].append(test)
+    if comparison.tests or comparison.slower:
+        yield from ("", "Tests")
+    for ending, tests in by_ending.items():
+        for test in tests[:SHOWN]:
+            new = " (new)" if test.before == "" and ending != "new" else ""
+            yield f"  {_ENDINGS[ending]:12} {_end_of(test.test, WIDTH - 15 - len(new))}{new}"
+            if ending in ("fail", "flaky", "skip") and test.message:
+                yield from _wrapped(shorten(test.message, REASON, placeholder=" …"), 15)
+        yield from _more(tests, 15)
+    for slow in comparison.slower[:SHOWN]:
+        times = f" {slow.before:.1f} s -> {slow.after:.1f} s"
+        yield f"  {'much slower':12} {_end_of(slow.test, WIDTH - 15 - len(times))}{times}"
+    yield from _more(comparison.slower, 15)
+
+
+def _edited(title: str, edited: Sequence[Edited], width: int) -> Iterator[str]:
+    if edited:
+        yield from ("", title)
+    for one in edited:
+        yield f"  {one.name}: {one.before[:width] or 'none'} -> {one.after[:width] or 'none'}"
+
+
+def _counts(comparison: Comparison, *, better: bool) -> Iterator[str]:
+    criteria = sum(row.better is better for row in comparison.criteria)
+    sides = [(figure.kept_before, figure.kept_after) for figure in comparison.figures]
+    crossed = sides.count((False, True) if better else (True, False))
+    steps = [_GOOD[test.after] - _GOOD[test.before or "pass"] for test in comparison.tests if test.after]
+    tests = sum(step > 0 if better else step < 0 for step in steps)
+    if criteria:
+        yield _number(criteria, "criterion")
+    if crossed:
+        yield f"{_number(crossed, 'figure')} {'within the limit again' if better else 'beyond the limit'}"
+    if tests:
+        yield _number(tests, "test")
+    gone = sum(test.after == "" for test in comparison.tests)
+    if gone and not better:
+        yield f"{_number(gone, 'test')} gone"
+    if comparison.slower and not better:
+        yield f"{_number(len(comparison.slower), 'test')} much slower"
+
+
+def _number(count: int, what: str) -> str:
+    plural = "criteria" if what == "criterion" else f"{what}s"
+    return f"{count} {what if count == 1 else plural}"
+
+
+def _one(kind: str) -> str:
+    return "criterion" if kind == "criteria" else kind.removesuffix("s")
+
+
+def _words(status: str) -> str:
+    return status.replace("_", " ")
+
+
+def _value(value: float | None, unit: str) -> str:
+    return "none" if value is None else f"{value:.4g} {unit}"
+
+
+def _percent(percent: float | None) -> str:
+    if percent is None:
+        return ""
+    return f"{percent:+.1f} %" if abs(percent) < 10 else f"{percent:+.0f} %"
+
+
+def _more(things: Sequence[object], indent: int) -> Iterator[str]:
+    if len(things) > SHOWN:
+        yield f"{'':{indent}}and {len(things) - SHOWN} more"
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    return wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * indent)
+
+
+def _end_of(name: str, width: int) -> str:
+    """The end of a long name, which says more than its beginning."""
+    return name if len(name) <= width else "…" + name[1 - width :]
+
+
+def _clip(line: str) -> str:
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
