@@ -2,15 +2,223 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from acceptance.evidence.reading import Bundle
-from acceptance.verdict.criteria import Criteria
+from acceptance.evidence.records import Decision
+from acceptance.report import wording
+from acceptance.report.analysis import (
+    PERFORMANCE,
+    SECTIONS,
+    STRATEGIES,
+    benchmarks,
+    by_reason,
+    deciding,
+    observed_figures,
+    sections,
+)
+from acceptance.report.decisions import measurements
+from acceptance.report.links import PAGE, anchor
+from acceptance.verdict.criteria import Criteria, area
+from acceptance.verdict.figures import Figure
 from acceptance.verdict.gate import Gate
+from acceptance.verdict.rows import UNCLAIMED, UNKNOWABLE, Row, Tried
 
-NAMES = tuple(f"TODO001_phase2_{name}.md" for name in ("notes", "decisions", "handoff", "testing_summary"))
+SUBJECTS = ("notes", "decisions", "handoff", "testing_summary")
+NAMES = tuple(f"TODO001_phase2_{subject}.md" for subject in SUBJECTS)
+TEMPLATES = Path(__file__).parent / "templates"
+# What phase 2 saw that security builds on: accounts, sessions, routes, isolation, input, caches, error answers.
+SECURITY = ("INT-01", "INT-02", "INT-03", "INT-04", "INT-12", "CLOUD-02", "ERR-06", "ERR-09")
+FOR_A_PERSON = ("BRW-03", "BRW-05")
+SHOWN = 5  # figures of one criterion in a table; the gate page has all of them
 
 
 def documents(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> dict[str, str]:
     """The documents as Markdown by file name; the same evidence gives the same bytes."""
-    return dict.fromkeys(NAMES, "")
+    told = {
+        "gate": gate,
+        "criteria": criteria,
+        "areas": [(name, list(rows)) for name, rows in groupby(gate.criteria, key=lambda row: area(row.id))],
+        "tests": list(tests_of(gate).values()),
+        "decisions": [(decision, measurements(decision, gate)) for decision in decisions_of(bundles)],
+        "sections": sections(gate, SECTIONS),
+        "strategies": sections(gate, STRATEGIES),
+        **_by_use(gate),
+    }
+    return {
+        name: _tidy(_environment().get_template(f"{subject}.md.jinja").render(told))
+        for name, subject in zip(NAMES, SUBJECTS, strict=True)
+    }
+
+
+def decisions_of(bundles: Sequence[Bundle]) -> list[Decision]:
+    """The decisions of the evidence, each version once, by file."""
+    found = {(one.file, one.sha256): one for bundle in bundles for one in bundle.decisions}
+    return [found[key] for key in sorted(found)]
+
+
+def tests_of(gate: Gate) -> dict[tuple[str, str], Tried]:
+    """Every test that the gate shows, once, by name and run."""
+    found = {(test.name, test.run): test for row in gate.criteria for test in row.tests}
+    return {key: found[key] for key in sorted(found)}
+
+
+def _by_use(gate: Gate) -> dict[str, object]:
+    """Rows of the gate by what a document tells with them."""
+    rows = gate.criteria
+    unverified = [row for row in rows if row.status == "not_verified"]
+    unknowable = [row for row in unverified if row.reason.startswith(UNKNOWABLE)]
+    return {
+        "security": [row for row in rows if area(row.id) == "SEC"],
+        "related": [row for row in rows if row.id in SECURITY],
+        "findings": [row for row in rows if row.status == "observed"],
+        "violated": [row for row in rows if row.status == "violated"],
+        "person": [row for row in rows if row.id in FOR_A_PERSON],
+        "unknowable": unknowable,
+        "related_gaps": by_reason(row for row in unverified if row.id in SECURITY),
+        "unverified": [row for row in unverified if row.required],
+        "gaps": by_reason(row for row in unverified if row.required and row not in unknowable),
+        "open": by_reason(unverified),
+        "benchmarks": [(row, one) for row in rows if area(row.id) == "PERF" for one in benchmarks(row)],
+        "worse": [(row, trend) for row in rows for trend in row.trend if trend.regression],
+    }
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=False,  # it is Markdown: `text` and its like take care of what the evidence says
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_there,
+    )
+    environment.globals |= {"PAGE": PAGE, "UNCLAIMED": UNCLAIMED, "UNKNOWABLE": UNKNOWABLE}
+    environment.filters |= {
+        "count": wording.count,
+        "ended": _ended,
+        "figure": _figure,
+        "figures": _figures,
+        "in_line": _in_line,
+        "kept": _kept,
+        "limit": _limit,
+        "main": deciding,
+        "name": _name,
+        "optimizes": _optimizes,
+        "problems": _problems,
+        "prose": wording.prose,
+        "ranges": wording.ranges,
+        "share": wording.share,
+        "status": _status,
+        "test": _test,
+        "tests": _tests,
+        "text": wording.safe,
+        "time": wording.day_and_time,
+        "without_prefix": _without_prefix,
+    }
+    return environment
+
+
+def _there(value: object) -> object:
+    if value is None:
+        raise ValueError("a template shows a value that is not there")
+    return value
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.split("\n"))).strip() + "\n"
+
+
+def _status(row: Row) -> str:
+    words = row.status.replace("_", " ")
+    return f"**{words}**" if row.status == "violated" else words
+
+
+def _figure(figure: Figure) -> str:
+    """The value, as a link to its observation."""
+    if figure.value is None:
+        return "not measured"
+    shown = wording.amount(figure.value, figure.unit, figure.threshold)
+    return f"[{shown}]({PAGE}#{anchor(figure.observation)})" if figure.observation else shown
+
+
+def _name(figure: Figure) -> str:
+    return wording.safe(figure.name.replace("_", " "), 80)
+
+
+def _limit(figure: Figure) -> str:
+    if figure.must_be is None or figure.threshold is None:
+        return "no limit"
+    return f"{figure.must_be} {wording.amount(figure.threshold, figure.unit)}"
+
+
+def _figures(row: Row) -> str:
+    """What was observed of a criterion, each figure with its limit, in one cell or line."""
+    return _in_line(observed_figures(row))
+
+
+def _in_line(figures: Sequence[Figure]) -> str:
+    """Figures with their limits, those with a limit first; the gate page has what are too many."""
+    shown = figures[: max(SHOWN, sum(figure.must_be is not None for figure in figures))]
+    told = [f"{_name(one)} {_figure(one)}{_held(one)}" for one in shown]
+    more = [f"{len(figures) - len(shown)} more in [the gate]({PAGE})"] if len(figures) > len(shown) else []
+    return "; ".join([*told, *more])
+
+
+def _held(figure: Figure) -> str:
+    return f" ({_limit(figure)})" if figure.must_be else ""
+
+
+def _kept(figure: Figure, row: Row) -> str:
+    if figure.broken:
+        return "**broken**"
+    if figure.missing or row.status not in ("met", "violated", "observed"):
+        return "not verified"
+    return "kept"
+
+
+def _test(test: Tried) -> str:
+    """A test's name, as a link to where it stands in the log."""
+    name = wording.safe(test.name, 160)
+    return f"[{name}]({wording.target(test.link)})" if test.link else name
+
+
+def _ended(tests: Sequence[Tried]) -> str:
+    """How tests ended: `8 passed, 1 failed (1 flaky)`."""
+    counts = [(sum(test.status == status for test in tests), word) for status, word in _ENDINGS]
+    told = ", ".join(f"{many} {word}" for many, word in counts if many) or "no test ran"
+    flaky = sum(test.flaky for test in tests)
+    return f"{told} ({flaky} flaky)" if flaky else told
+
+
+def _tests(tests: Sequence[Tried]) -> str:
+    """How the tests of a criterion ended, as a link to the first one in the log that failed, or else to the first."""
+    linked = sorted((test for test in tests if test.link), key=lambda test: test.status != "FAIL")
+    return f"[{_ended(tests)}]({wording.target(linked[0].link)})" if linked else _ended(tests)
+
+
+_ENDINGS = (("PASS", "passed"), ("FAIL", "failed"), ("SKIP", "skipped"))
+
+
+def _problems(row: Row) -> list[str]:
+    """What is wrong with a criterion, line by line: tests that failed or were flaky, its figures, else the reason."""
+    failed = [test for test in row.tests if test.status == "FAIL" or test.flaky]
+    lines = [f"{_test(test)}: {wording.safe(test.message) or 'failed without a message'}" for test in failed]
+    lines += [f"{_name(one)} is {_figure(one)}, must be {_limit(one)}" for one in row.figures if one.broken]
+    return lines or ([wording.safe(row.reason)] if row.reason else [])
+
+
+def _without_prefix(reason: str, prefix: str) -> str:
+    return reason.removeprefix(prefix).removeprefix(": ")
+
+
+def _optimizes(decision: Decision) -> bool:
+    return any(area(name) in PERFORMANCE for name in decision.measured_by)

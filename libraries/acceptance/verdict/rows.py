@@ -88,10 +88,20 @@ def row_of(name: str, criterion: Criterion, own: Group, siblings: Sequence[Group
     return row
 
 
+def tried(bundles: Iterable[Bundle], criterion: str | None = None) -> list[Tried]:
+    """The tests of these runs, or those of them that name a criterion, each as it ended last."""
+    tries: dict[str, list[tuple[Bundle, Outcome]]] = defaultdict(list)
+    for bundle in bundles:
+        for outcome in bundle.outcomes:
+            if criterion is None or criterion in outcome.criteria:
+                tries[outcome.test].append((bundle, outcome))
+    return [_last(test, sorted(ended, key=_outcome_order)) for test, ended in sorted(tries.items())]
+
+
 def _alone(name: str, criterion: Criterion, group: Group) -> Row:
     bundles = group.bundles
     declared = {test for bundle in bundles for plan in bundle.plans for test in plan.tests.get(name, ())}
-    tests = _tried(name, criterion, bundles)
+    tests = tried(bundles, name)
     figures = figures_of(criterion, observed(bundles, name))
     limited = figures[: len(criterion.limits)]
     shown = next((one for one in limited if one.broken), next((one for one in limited if one.missing), None))
@@ -119,15 +129,6 @@ def _alone(name: str, criterion: Criterion, group: Group) -> Row:
 
 def _trend_order(trend: Trend) -> tuple[str, str, int]:
     return (trend.figure, trend.writer, trend.number)
-
-
-def _tried(name: str, criterion: Criterion, bundles: Iterable[Bundle]) -> list[Tried]:
-    tries: dict[str, list[tuple[Bundle, Outcome]]] = defaultdict(list)
-    for bundle in bundles:
-        for outcome in bundle.outcomes:
-            if name in outcome.criteria:
-                tries[outcome.test].append((bundle, outcome))
-    return [_last(test, sorted(tried, key=_outcome_order)) for test, tried in sorted(tries.items())]
 
 
 def _outcome_order(one: tuple[Bundle, Outcome]) -> tuple[str, str, str, int]:

@@ -1,0 +1,106 @@
+"""How texts and figures of the evidence are put into Markdown, so that no text of theirs changes its shape."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from urllib.parse import quote
+
+MOST = 300  # characters of a message; all of it stands where the link beside it leads
+_UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+_ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "{": "&#123;", "}": "&#125;"}
+_ESCAPED |= {mark: f"\\{mark}" for mark in "\\`*[]|~_"}
+_MARKS = re.compile(r"[&<>\\`*\[\]|~]|\{(?=[{%#])|\}(?=\})|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_OWN = re.compile(r"(`[^`]+`|(?<![\w*])\*\w[^*`]*\w\*(?![\w*]))")  # code and emphasis, as our own texts have them
+
+
+def one_line(text: str, most: int = MOST) -> str:
+    """A text on one line without control characters; what is longer ends in '…'."""
+    line = _UNSEEN.sub(" ", text[: 20 * most]).strip()
+    return line if len(line) <= most and len(text) <= 20 * most else line[: most - 1].rstrip() + "…"
+
+
+def safe(text: str, most: int = MOST) -> str:
+    """A text as it reads in Markdown, also in a table's cell: nothing in it is markup."""
+    return _escaped(one_line(text, most))
+
+
+def prose(text: str, most: int = MOST) -> str:
+    """A text of ours as a paragraph, in which code and emphasis stay what they are."""
+    parts = _OWN.split(one_line(text, most))
+    return "".join(_escaped(part) if at % 2 == 0 else _marked(part) for at, part in enumerate(parts))
+
+
+def ranges(identifiers: Iterable[str]) -> str:
+    """Identifiers in short: `PERF-01…07, PERF-10, CLOUD-02…05`."""
+    runs: list[list[str]] = []
+    for name in identifiers:
+        if runs and _follows(runs[-1][-1], name):
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return ", ".join(f"{run[0]}…{run[-1][-2:]}" if len(run) > 2 else ", ".join(run) for run in runs)
+
+
+def number(value: float, beside: float | None = None) -> str:
+    """A number to be read: three or four digits, or as many as it needs to differ from the one `beside` it."""
+    digits = 4 if abs(value) >= 1 else 3
+    while beside is not None and value != beside and digits < 17 and _with(value, digits) == _with(beside, digits):
+        digits += 1
+    return _with(value, digits)
+
+
+def amount(value: float | bool | str, unit: str, beside: float | None = None) -> str:
+    """A figure with its unit."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return safe(value, 80) or "(empty)"
+    return f"{number(value, beside)} {safe(unit, 40)}"
+
+
+def share(margin: float) -> str:
+    """A share of something in percent, with its sign."""
+    return f"{margin * 100:+.3g} %" if margin else "0 %"
+
+
+def day_and_time(moment: str) -> str:
+    """A recorded time as it is read: `2026-11-24 02:35:17`; the zone is UTC."""
+    return safe(moment.replace("T", " ")[:19]) if moment else "unknown"
+
+
+def target(path: str) -> str:
+    """The address of a link, in which nothing ends the link."""
+    return quote(path, safe="/#+~-._:")
+
+
+def count(many: int, one: str, more: str = "") -> str:
+    """`1 test`, `2 tests`, `no test`."""
+    if many == 1:
+        return f"1 {one}"
+    return f"{many:,} {more or one + 's'}" if many else f"no {one}"
+
+
+def _escaped(line: str) -> str:
+    return _MARKS.sub(lambda mark: _ESCAPED[mark[0]], line)
+
+
+def _marked(part: str) -> str:
+    if part.startswith("`"):
+        return re.sub(r"\{(?=[{%#])|\}(?=\})", lambda brace: f"{brace[0]} ", part)
+    return f"*{_escaped(part[1:-1])}*"
+
+
+def _follows(one: str, other: str) -> bool:
+    areas, numbers = zip(*(name.split("-") for name in (one, other)), strict=True)
+    return areas[0] == areas[1] and int(numbers[1]) == int(numbers[0]) + 1
+
+
+def _with(value: float, digits: int) -> str:
+    if not math.isfinite(value) or abs(value) >= 1e15:
+        return f"{value:.4g}"
+    if abs(value) >= 1000:
+        text = f"{value:,.{max(0, digits - 4)}f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{value:.{digits}g}"
