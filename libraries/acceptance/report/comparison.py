@@ -58,7 +58,8 @@ def _all(comparison: Comparison) -> Iterator[str]:
     yield from _edited("Thresholds", comparison.thresholds, WIDTH)
     yield from _edited("Decisions", comparison.decisions, DIGEST)
     yield ""
-    yield f"Equal: {', '.join(_number(count, _one(kind)) for kind, count in comparison.equal.items() if count) or 'nothing'}"
+    equal = [_number(count, _one(kind)) for kind, count in comparison.equal.items() if count]
+    yield f"Equal: {', '.join(equal) or 'nothing'}"
     yield from _wrapped(in_sum(comparison), 0)
 
 
