@@ -116,6 +116,7 @@ def test_unit_and_samples_are_never_assumed(missing: str, tmp_path: Path) -> Non
         (b"{}\n", "not a record"),
         (b'{"kind":"?"}\n', "not a record"),
         (b"\n", "not a record"),
+        (b'{"kind":"note","text":"x","time":"2026-99-99T00:00:00.000Z"}\n', "not a record: note.time"),
         (b'{"kind":"note","text":"x","number":3}\n', "is a record of the writer ''"),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from acceptance.data import PROJECT
-from acceptance.running.runner import OWN_CHECKS
+from acceptance.running.own_checks import OWN_CHECKS
 from acceptance.verdict.criteria import CRITERIA, Criteria, read_criteria
 from AcceptancePlan import criteria_of
 from robot import running

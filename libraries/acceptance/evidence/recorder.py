@@ -44,7 +44,7 @@ class Recorder:
         folder.mkdir(parents=True, exist_ok=True)
         self.current_test = ""
         self.writer = f"{role}-{uuid.uuid4().hex[:8]}"
-        self._redactor = redactor
+        self.redactor = redactor
         self._deployment, self._build = deployment, build
         self._lock = threading.RLock()
         self._written = (0, 0, "")  # bytes, records, SHA-256 of the last
@@ -69,11 +69,11 @@ class Recorder:
         """How a test, or a check of the run itself, ended."""
         self.write(
             Outcome(
-                test=name,
+                test=self.redactor.clean(name),
                 criteria=tuple(criteria),
                 status=status,
                 cause=cause,
-                message=self._redactor.clean(message),
+                message=self.redactor.clean(message),
                 seconds=round(seconds, 3),
                 place=place,
                 source=source,
@@ -99,8 +99,8 @@ class Recorder:
         """
         observation = Observation(
             criterion=criterion,
-            name=name,
-            value=self._redactor.clean(value) if isinstance(value, str) else value,
+            name=self.redactor.clean(name),
+            value=self.redactor.clean(value) if isinstance(value, str) else value,
             unit=unit,
             samples=samples,
             artifact=artifact,
@@ -124,13 +124,14 @@ class Recorder:
         marks: Mapping[str, float] | None = None,
     ) -> Series:
         """Something measured over time, or against something else; each line is of points (x, y)."""
+        clean = self.redactor.clean
         series = Series(
             criterion=criterion,
-            name=name,
+            name=clean(name),
             unit=unit,
             x_unit=x_unit,
-            lines={label: tuple(points) for label, points in lines.items()},
-            marks=dict(marks or {}),
+            lines={clean(label): tuple(points) for label, points in lines.items()},
+            marks={clean(label): x for label, x in (marks or {}).items()},
             test=self.current_test,
         )
         self.write(series)
@@ -138,7 +139,7 @@ class Recorder:
 
     def note(self, text: str) -> None:
         """Something that a reader of the run should know."""
-        self.write(Note(text=self._redactor.clean(text)))
+        self.write(Note(text=self.redactor.clean(text)))
 
     def write(self, record: Record) -> None:
         """Append one record; it is numbered and chained here."""

@@ -15,25 +15,22 @@ from pathlib import Path
 from acceptance.data import PROJECT
 from acceptance.deployment import OpenDeployment, open_deployment
 from acceptance.descriptor import Descriptor
-from acceptance.errors import CapabilityMissing, ConfigurationError
+from acceptance.errors import ConfigurationError
 from acceptance.evidence.reading import EVIDENCE
 from acceptance.evidence.recorder import Recorder
-from acceptance.evidence.records import Plan, Scope, Status, moment
-from acceptance.integration import consistency, preflight
+from acceptance.evidence.records import Plan, Scope, moment
 from acceptance.redaction import Redactor
 from acceptance.run import Run
 from acceptance.running.child import run_child
 from acceptance.running.conclusion import conclude
+from acceptance.running.own_checks import OWN_CHECKS, look_at_what_is_left, look_before_starting, record
 from acceptance.running.progress import Progress
 from acceptance.verdict.criteria import CRITERIA, Criteria, read_criteria
 from acceptance.verdict.gate import Gate
-from acceptance.verdict.rows import CLOSING, REPORT
 
 RUNS = PROJECT / "runs"
 RESULTS = PROJECT / "results"
 CLAIMS = "--metadata Claims:"
-PREFLIGHT_SECONDS = 60.0
-CLOSING_SECONDS = 60.0
 EXIT = {"GO": 0, "PASS": 0, "NO-GO": 1, "INCONCLUSIVE": 2}
 NOT_RUN = (252, 255)  # exit status of robot: bad options or data, unexpected error
 
@@ -152,19 +149,19 @@ def run(request: Request) -> Ending:
                 criteria.with_thresholds(scope.thresholds)  # its mistakes are told before anything starts
                 with _observer(opened, request.folder, run_id, redactor, recorder, progress) as observer:
                     progress.doing("looking whether the deployment is ready")
-                    problems = _preflight(observer, recorder)
+                    problems = look_before_starting(observer, recorder)
                     if not problems:
                         scope = scope.model_copy(update={"started": True, "time": moment()})
                         recorder.write(scope)
                         progress.doing("")
                         _run_suites(opened, request, run_id, recorder, progress)
                         progress.doing("looking at what is left")
-                        _closing(observer, recorder)
+                        look_at_what_is_left(observer, recorder)
                 request.before_end(opened)
                 progress.doing("ending the deployment")
         except ConfigurationError as error:
             problems = error.problems
-            _record(recorder, "preflight: PRE-02", "PRE-02", problems)
+            record(recorder, "preflight: PRE-02", "PRE-02", problems)
         except KeyboardInterrupt:
             interrupted = True
             _note(recorder, progress, "interrupted: what was seen until then is judged")
@@ -174,17 +171,6 @@ def run(request: Request) -> Ending:
         for line in told:
             progress.say(line)
     return Ending(gate, tuple(redactor.clean(problem) for problem in problems), interrupted)
-
-
-OWN_CHECKS: dict[str, tuple[str, ...]] = {
-    "PRE-01": ("preflight: PRE-01",),
-    "PRE-02": ("preflight: PRE-02",),
-    "PRE-03": ("preflight: PRE-03",),
-    "INT-14": (f"{CLOSING}INT-14",),
-    "DOC-01": (f"{REPORT}DOC-01",),
-    "DOC-02": (f"{REPORT}DOC-02",),
-    "DOC-03": (f"{REPORT}DOC-03",),
-}
 
 
 def interrupt(number: int, frame: object) -> None:
@@ -217,13 +203,6 @@ def _observer(
             _note(recorder, progress, f"not removed: {left}")
 
 
-def _preflight(observer: Run, recorder: Recorder) -> list[str]:
-    found = observer.wait(preflight.check(observer), within=PREFLIGHT_SECONDS)
-    for criterion, problems in found.problems.items():
-        _record(recorder, f"preflight: {criterion}", criterion, problems)
-    return [f"{name}: {problem}" for name in ("PRE-01", "PRE-02") for problem in found.problems[name]]
-
-
 def _run_suites(opened: OpenDeployment, request: Request, name: str, recorder: Recorder, progress: Progress) -> None:
     command = [
         *(sys.executable, "-m", "robot", "--pythonpath", str(PROJECT / "libraries")),
@@ -244,23 +223,6 @@ def _run_suites(opened: OpenDeployment, request: Request, name: str, recorder: R
         )
 
 
-def _closing(observer: Run, recorder: Recorder) -> None:
-    name = OWN_CHECKS["INT-14"][0]
-    try:
-        observer.wait(consistency.check(observer), within=CLOSING_SECONDS)
-    except CapabilityMissing as error:
-        recorder.test(name=name, criteria=["INT-14"], status="SKIP", cause="capability", message=str(error))
-    except AssertionError as error:
-        _record(recorder, name, "INT-14", [str(error)])
-    else:
-        _record(recorder, name, "INT-14", [])
-
-
 def _note(recorder: Recorder, progress: Progress, text: str) -> None:
     recorder.note(text)
     progress.say(text)
-
-
-def _record(recorder: Recorder, name: str, criterion: str, problems: Sequence[str]) -> None:
-    status: Status = "FAIL" if problems else "PASS"
-    recorder.test(name=name, criteria=[criterion], status=status, message="; ".join(problems))
