@@ -15,6 +15,7 @@ from acceptance.data import PROJECT
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Plan
 from acceptance.redaction import Redactor
+from acceptance.run import RUN
 from robot.api import SuiteVisitor, TestSuite
 from robot.running import TestCase
 
@@ -39,7 +40,7 @@ class AcceptancePlan(SuiteVisitor):
 
     def end_suite(self, suite: TestSuite) -> None:
         if suite.parent is None:
-            recorder = Recorder(self._folder, os.environ.get("ACCEPTANCE_RUN", self._folder.name), Redactor(), "plan")
+            recorder = Recorder(self._folder, os.environ.get(RUN, self._folder.name), Redactor(), "plan")
             recorder.write(plan_of(self._visited))
             recorder.close()
 

@@ -10,7 +10,8 @@ from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
 from acceptance.evidence.records import Cause
 from acceptance.run import Scene, close_run, opened_run
 from AcceptancePlan import identity
-from opening import begin_test, refuse_debug_file, the_run
+from concluding import add_verdict, judge_what_was_seen
+from opening import begin_test, refuse_debug_file, sweep_at_exit, the_run
 from RedactingListener import RedactingListener
 from robot.api import logger
 from robot.api.deco import keyword, library
@@ -18,6 +19,9 @@ from robot.api.deco import keyword, library
 
 class _Listener(RedactingListener):
     """Redacts, closes what each test opened, and records how it ended."""
+
+    def start_suite(self, data: Any, result: Any) -> None:
+        add_verdict(data)
 
     def start_test(self, data: Any, result: Any) -> None:
         begin_test(identity(result))
@@ -27,7 +31,7 @@ class _Listener(RedactingListener):
         if run is not None:
             run.scene = Scene()
         super().end_test(data, result)
-        if run is not None:
+        if run is not None and not run.evidence.closed:
             run.evidence.test(
                 name=identity(result),
                 status=result.status,
@@ -40,6 +44,9 @@ class _Listener(RedactingListener):
             )
 
     def close(self) -> None:
+        run = opened_run()
+        if run is not None:
+            sweep_at_exit(run)
         for line in close_run():
             logger.warn(line)
 
@@ -74,3 +81,13 @@ class DeploymentLibrary:
     def need(self, capability: str) -> None:
         """Skip the test, naming the capability, unless the deployment's descriptor lists it."""
         the_run().descriptor.need(capability)
+
+    @keyword
+    def record_observation(self, criterion: str, name: str, value: float | str, unit: str, samples: int) -> None:
+        """Record something measured for a criterion, in its unit (`text` for a text), from so many samples."""
+        the_run().observe(criterion, name, value, unit, samples=samples)
+
+    @keyword
+    def judge_what_was_seen(self) -> None:
+        """Seal, judge and report what this call of robot saw; fails unless the verdict is GO or PASS."""
+        judge_what_was_seen()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,11 +19,12 @@ from acceptance.contract import Contract, read_contract
 from acceptance.data import PROJECT
 from acceptance.deployment import OpenDeployment, open_deployment
 from acceptance.descriptor import Descriptor
-from acceptance.errors import ConfigurationError
+from acceptance.errors import ConfigurationError, EnvironmentUnavailable
 from acceptance.evidence.distribution import Distribution
 from acceptance.evidence.reading import EVIDENCE
 from acceptance.evidence.recorder import Recorder
-from acceptance.evidence.records import Artifact, Observation
+from acceptance.evidence.records import Artifact, Observation, Point
+from acceptance.evidence.seal import digest_of
 from acceptance.inspection import Inspection
 from acceptance.journal import Journal
 from acceptance.loop import LoopThread
@@ -29,10 +32,15 @@ from acceptance.made import Made
 from acceptance.people import People, Person
 from acceptance.realtime import JOINS_PER_SECOND, RealtimeClient
 from acceptance.redaction import Redactor
+from acceptance.report import charts
+from acceptance.report.drawing import LOG
+from acceptance.sweeping import SecretLeftError, sweep_file
 
 Result = TypeVar("Result")
 
 SHOWN_CALLS = 12  # of one step
+CHART_SAMPLES = 20  # with fewer, a chart tells no more than the figure
+RUN = "ACCEPTANCE_RUN"  # of the environment: the identifier of the run that this process is a part of
 CONTRACT = PROJECT / "variables" / "contract.yaml"
 
 
@@ -102,7 +110,9 @@ class Run:
         self.kept: dict[str, Any] = {}  # what several tests look at, made once
         self.channels = AsyncExitStack()  # what stays open until the end of the run
         self.tell: Callable[[str], None] = lambda line: None  # for whoever wants to read along
+        self.show: Callable[[str], None] = lambda html: None  # charts, for the same
         self._observed: list[str] = []
+        self._charts: list[Callable[[], charts.Chart]] = []  # drawn by the caller: the loop has measuring to do
         self.loop = LoopThread()
 
     def wait(self, coroutine: Coroutine[Any, Any, Result], *, within: float = 60.0) -> Result:
@@ -113,12 +123,14 @@ class Run:
             self._tell_what_was_seen()
 
     def _tell_what_was_seen(self) -> None:
-        calls, observed = list(self.client.calls), self._observed
+        calls, observed, drawn = list(self.client.calls), self._observed, self._charts
         self.client.calls.clear()
-        self._observed = []
+        self._observed, self._charts = [], []
         more = [f"… and {len(calls) - SHOWN_CALLS} more calls"] if len(calls) > SHOWN_CALLS else []
         for line in (*calls[:SHOWN_CALLS], *more, *observed):
             self.tell(line)
+        for chart in drawn:
+            self.show(charts.for_log(chart()))
 
     def observe(
         self,
@@ -148,6 +160,46 @@ class Run:
                 criterion, name, value, unit, samples=kept.count, statistic=statistic, distribution=kept
             )
         )
+        if kept.count >= CHART_SAMPLES:
+            title = f"{criterion}: {name.replace('_', ' ')}"
+            self._charts.append(partial(charts.histogram, title, kept, unit, paint=LOG))
+
+    def observe_series(
+        self,
+        criterion: str,
+        name: str,
+        lines: Mapping[str, Sequence[Point]],
+        unit: str,
+        *,
+        x_unit: str = "s",
+        marks: Mapping[str, float] | None = None,
+    ) -> None:
+        """Record how something went over time, or against something else.
+
+        Args:
+            lines: points (x, y) by the name of their line, x in `x_unit`, y in `unit`.
+            marks: moments of x by name, such as when a fault began.
+        """
+        series = self.evidence.series(criterion, name, unit, lines, x_unit=x_unit, marks=marks)
+        self._charts.append(partial(charts.lines, series, paint=LOG))
+
+    def keep_artifact(self, path: Path) -> Artifact:
+        """A file in the run's folder, to be recorded with an observation: cleaned now, and not to change any more.
+
+        Who hands over a picture vouches for it: secrets of the page were masked before it was taken.
+
+        Raises:
+            EnvironmentUnavailable: it holds a secret and cannot be cleaned; it is removed.
+            ValueError: it is no file in the run's folder.
+        """
+        name = path.resolve().relative_to(self.folder.resolve()).as_posix()
+        if path.is_symlink() or not path.is_file():
+            raise ValueError(f"{name}: only a file can be kept as an artifact")
+        try:
+            sweep_file(path, self.redactor)
+        except SecretLeftError as error:
+            raise EnvironmentUnavailable(f"an artifact cannot be kept: {error}") from None
+        return Artifact(path=name, sha256=digest_of(path))
 
     def _tell_of(self, seen: Observation) -> None:
         counted = f" ({seen.samples} samples)" if seen.samples > 1 else ""
@@ -210,9 +262,19 @@ def open_run(folder: Path, deployment: str | None = None, redactor: Redactor | N
         opened = _stack.enter_context(
             open_deployment(deployment or os.environ.get("ACCEPTANCE_DEPLOYMENT") or "sandbox")
         )
-        identifier = os.environ.get("ACCEPTANCE_RUN") or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
+        if RUN not in os.environ:
+            set_aside(folder)
+        identifier = os.environ.get(RUN) or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
         _current = Run(opened, folder, identifier, redactor, "robot")
     return _current
+
+
+def set_aside(folder: Path) -> None:
+    """Evidence of an earlier run in the same folder is kept beside: it is not of this run."""
+    earlier = folder / EVIDENCE
+    if earlier.exists():
+        number = next(n for n in itertools.count(1) if not (folder / f"{EVIDENCE}-{n}").exists())
+        earlier.rename(folder / f"{EVIDENCE}-{number}")
 
 
 def opened_run() -> Run | None:

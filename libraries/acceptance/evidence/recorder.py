@@ -42,7 +42,7 @@ class Recorder:
         self, folder: Path, run: str, redactor: Redactor, role: str, *, deployment: str = "", build: str | None = None
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.current_test = ""
+        self.current_test, self.closed = "", False
         self.writer = f"{role}-{uuid.uuid4().hex[:8]}"
         self.redactor = redactor
         self._deployment, self._build = deployment, build
@@ -162,4 +162,6 @@ class Recorder:
 
     def close(self) -> None:
         """Nothing more is written."""
-        os.close(self._file)
+        if not self.closed:
+            self.closed = True
+            os.close(self._file)

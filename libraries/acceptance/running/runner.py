@@ -20,7 +20,7 @@ from acceptance.evidence.reading import EVIDENCE
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Plan, Scope, moment
 from acceptance.redaction import Redactor
-from acceptance.run import Run
+from acceptance.run import RUN, Run
 from acceptance.running.child import run_child
 from acceptance.running.conclusion import conclude
 from acceptance.running.own_checks import OWN_CHECKS, look_at_what_is_left, look_before_starting, record
@@ -212,7 +212,7 @@ def _run_suites(opened: OpenDeployment, request: Request, name: str, recorder: R
         *request.options,
         *("--argumentfile", str(RUNS / f"{request.name}.args")),
     ]
-    environment = os.environ | {"ACCEPTANCE_DEPLOYMENT": str(opened.path), "ACCEPTANCE_RUN": name}
+    environment = os.environ | {"ACCEPTANCE_DEPLOYMENT": str(opened.path), RUN: name}
     status = run_child(command, folder=str(PROJECT), environment=environment)
     if status < 0:
         died = f"robot died of {signal.Signals(-status).name}: what had not ended by then is not verified"

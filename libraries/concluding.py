@@ -1,0 +1,57 @@
+"""The verdict of a plain `robot` call: a last test, named for it, that seals, judges and reports what was seen.
+
+`make acceptance` owns its run and judges it from outside; there, and in a dry run, no test is added.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from acceptance.errors import violation
+from acceptance.evidence.records import Plan
+from acceptance.report.writing import PAGE
+from acceptance.run import RUN, opened_run
+from acceptance.running.plain import conclude_plain
+from AcceptancePlan import criteria_of, plan_of
+from robot.api import logger
+from robot.running.context import EXECUTION_CONTEXTS
+
+CLAIMS = "Claims"  # suite metadata; what is not said is what the tests that run name
+TEST = "The Verdict Is GO Or PASS"
+KEYWORD = "Judge What Was Seen"
+
+_name, _claims, _plan = "", list[str](), Plan(tests={})
+
+
+def add_verdict(suite: Any) -> None:
+    """Add the last test, when the last suite with tests begins."""
+    global _name, _claims, _plan
+    if RUN in os.environ or EXECUTION_CONTEXTS.current.dry_run:
+        return
+    root = suite
+    while root.parent is not None:
+        root = root.parent
+    tests = list(root.all_tests)
+    if tests[-1].parent is not suite or tests[-1].name == TEST:
+        return
+    _name, _plan = str(root.name), plan_of(tests)
+    _claims = str(root.metadata.get(CLAIMS, "")).split() or sorted(
+        {name for test in tests for name in criteria_of(test)}
+    )
+    suite.tests.create(name=TEST, doc="All that was seen, sealed and judged.").body.create_keyword(name=KEYWORD)
+
+
+def judge_what_was_seen() -> None:
+    """Seal, judge and report; raises AssertionError unless the verdict is GO or PASS."""
+    run = opened_run()
+    if run is None:
+        raise violation("the run", expected="to see something of the deployment", seen="nothing")
+    gate, told = conclude_plain(run, name=_name, claims=_claims, plan=_plan)
+    for line in told:
+        logger.warn(line)
+    logger.info(f'<a href="{PAGE}">{PAGE}</a>: {gate.verdict}', html=True)
+    if gate.verdict not in ("GO", "PASS"):
+        reasons = [f"{row.id}: {row.reason}" for row in gate.criteria if row.id in gate.line]
+        raise AssertionError("\n".join([gate.line, *reasons]))
+    logger.info(gate.line)
