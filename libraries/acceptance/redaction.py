@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 import threading
 from collections.abc import Iterator
-from urllib.parse import quote
+from itertools import chain
 
-MASK = "<redacted>"
+from acceptance.secret_forms import forms_of
+from acceptance.secret_shapes import MASK, MASK_IN_MARKUP, TOKEN, hide_shapes
+
 PREFIX = 16  # so many first characters of a secret identify it, where a log cut the rest off
 START = 6  # shorter texts are no secrets
-_TOKEN = r"[\w\-.~+/%=]"
-_TOKENS = re.compile(rf"{_TOKEN}*")
-_PATTERNS = re.compile(
-    r"(?P<keep>"
-    r"(?:authorization|proxy-authorization|cookie|set-cookie|apikey|x-api-key)['\"]?\s*[:=]\s*['\"]?(?:bearer\s+|basic\s+)?"
-    r"|\bbearer\s+"
-    r"|(?:access_token|refresh_token|password|secret|service_role_key|anon_key)(?:\\?['\"])?\s*[:=]\s*(?:\\?['\"])?"
-    r"|[?&]token=)"
-    rf"(?!<redacted>|\$\{{|None\b|null\b|bearer\b|basic\b)(?P<hide>{_TOKEN}{{6,}})"
-    r"|(?P<jwt>\beyJ[\w\-]{8,}(?:\.[\w\-]*){0,2})",
-    re.IGNORECASE,
-)
+_TOKENS = re.compile(rf"{TOKEN}*")
+_MASKS = re.compile(f"({MASK}|{MASK_IN_MARKUP})")
 
 
 class Redactor:
@@ -32,53 +22,68 @@ class Redactor:
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal may be logged while a secret is registered
         self._known: dict[str, tuple[str, ...]] = {}  # first characters -> forms that begin so, the longest first
+        self._parts: set[str] = set()  # every START characters of what identifies a form
+        self._stride = PREFIX - START + 1  # looking at every so many characters of a text meets one of the parts
 
     def register(self, secret: str) -> str:
-        """Have `secret` hidden from now on, also as base64, URL-quoted and JSON text; returns it."""
+        """Have `secret` hidden from now on, also as base64, URL-quoted, JSON, HTML and Python text; returns it."""
         if len(secret) >= START:
             with self._lock:
-                for form in _forms(secret):
-                    others = self._known.get(form[:START], ())
-                    if form not in others:
-                        self._known[form[:START]] = tuple(sorted((*others, form), key=len, reverse=True))
+                for form in forms_of(secret):
+                    self._learn(form)
         return secret
 
-    def clean(self, text: str) -> str:
-        """`text` without any secret, registered or of a well-known shape."""
-        return _PATTERNS.sub(lambda match: (match["keep"] or "") + MASK, "".join(self._without_known(text)))
+    def _learn(self, form: str) -> None:
+        others = self._known.get(form[:START], ())
+        if form in others:
+            return
+        self._known[form[:START]] = tuple(sorted((*others, form), key=len, reverse=True))
+        offsets = len(form[:PREFIX]) - START + 1
+        self._parts.update(form[offset : offset + START] for offset in range(offsets))
+        self._stride = min(self._stride, offsets)
 
-    def _without_known(self, text: str) -> Iterator[str]:
+    def clean(self, text: str, mask: str = MASK) -> str:
+        """`text` without any secret, registered or of a well-known shape; what is hidden already stays as it is."""
+        pieces = _MASKS.split(text) if MASK in text or MASK_IN_MARKUP in text else [text]
+        return hide_shapes("".join(part for piece in pieces for part in self._without_known(piece, mask)), mask)
+
+    def _without_known(self, text: str, mask: str) -> Iterator[str]:
         """The text in pieces. A run registers hundreds of secrets one by one: a pattern of all is slow to make."""
-        known, done, at, last = self._known, 0, 0, len(text) - START
-        while at <= last:
-            forms = known.get(text[at : at + START])
-            end = next((end for form in forms if (end := _end(form, text, at))), 0) if forms else 0
-            if end:
-                yield text[done:at]
-                yield MASK
-                done = at = end
-            else:
-                at += 1
+        if text in (MASK, MASK_IN_MARKUP):
+            yield text
+            return
+        parts, stride, last = self._parts, self._stride, len(text) - START
+        done = at = 0
+        while at <= last + stride:
+            if text[at : at + START] in parts or at > last:
+                found = self._first(text, max(done, at - stride + 1), min(at, last))
+                if found is not None:
+                    begin, end = found
+                    yield text[done:begin]
+                    yield mask
+                    done = at = end
+                    continue
+            at += stride
         yield text[done:]
 
-
-def _forms(secret: str) -> Iterator[str]:
-    raw = secret.encode()
-    yield secret
-    yield quote(secret, safe="")
-    yield json.dumps(secret)[1:-1]
-    for shift in range(3):  # base64 inside a longer text starts at any of three offsets
-        encoded = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
-        inner = encoded[(0, 2, 3)[shift] : len(encoded) - (1 if (len(raw) + shift) % 3 else 0)]
-        if len(inner) >= 8:
-            yield inner
-            yield inner.replace("+", "-").replace("/", "_")
+    def _first(self, text: str, first: int, last: int) -> tuple[int, int] | None:
+        """Where a known form begins between these places, and where it ends."""
+        for at in range(first, last + 1):
+            forms = self._known.get(text[at : at + START], ())
+            whole = (_whole(form, text, at) for form in forms)
+            for end in chain(whole, (_cut_off(form, text, at) for form in forms)):
+                if end:
+                    return at, end
+        return None
 
 
-def _end(form: str, text: str, at: int) -> int:
-    """Where a form that begins here ends, whole or cut off after so much that it is known; 0 where none begins."""
-    if text.startswith(form, at):
-        return at + len(form)
+def _whole(form: str, text: str, at: int) -> int:
+    """Where a form that begins here ends; 0 where none begins."""
+    return at + len(form) if text.startswith(form, at) else 0
+
+
+def _cut_off(form: str, text: str, at: int) -> int:
+    """Where a form that was cut off after so much that it is known ends; 0 where none begins."""
     if len(form) > PREFIX and text.startswith(form[:PREFIX], at):
         rest = _TOKENS.match(text, at + PREFIX)
         return rest.end() if rest else 0

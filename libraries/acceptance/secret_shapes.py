@@ -1,0 +1,80 @@
+"""Secrets that nobody registered, known by their shape: headers, cookies, tokens, fields named after what they hold."""
+
+from __future__ import annotations
+
+import re
+
+MASK = "<redacted>"
+MASK_IN_MARKUP = "&lt;redacted&gt;"
+TOKEN = r"[\w\-.~+/%=]"
+
+_HIDDEN = f"(?:{MASK}|{MASK_IN_MARKUP})"
+_HEADER = r"(?:(?:proxy-)?authorization|(?:set-)?cookie|apikey|x-api-key)"
+_FIELD = (
+    r"(?:access_token|refresh_token|password|(?:client_)?secret|service_role_key|anon_key"
+    r"|x-amz-signature|x-amz-security-token)"
+)
+_SPEAKING = r"[\w.\-]*(?:authorization|cookie|token|session|secret|password|api-?key)[\w.\-]*"
+_QUOTE = r"(?:\\*['\"]|&(?:quot|apos|\#x27|\#39);)"
+_BETWEEN = rf"{_QUOTE}?\s*[:=]\s*b?{_QUOTE}?|{_QUOTE}\s*,\s*b?{_QUOTE}"
+_SCHEME = r"(?:bearer|basic|token|apikey|digest)"
+_NO_VALUE = rf"(?!\$\{{|(?:none|null|undefined|{_SCHEME})(?!{TOKEN}))"
+_PAIR = rf"{TOKEN}+=(?:{TOKEN}|{_HIDDEN})+"  # a cookie, however short
+_VALUE = rf"(?:{TOKEN}{{6}}|{TOKEN}{{0,5}}{_HIDDEN})(?:{TOKEN}|{_HIDDEN})*"
+
+# "password": "…", and "name": "Authorization", "value": "…" as in HAR files, also where the JSON is text within JSON.
+_QUOTED = re.compile(
+    rf"""(?P<keep>(?P<quote>\\*["'])(?:
+        (?:{_HEADER}|{_FIELD})(?P=quote)\s*:\s*(?P=quote)
+        |name(?P=quote)\s*:\s*(?P=quote){_SPEAKING}(?P=quote)\s*,\s*(?P=quote)value(?P=quote)\s*:\s*(?P=quote)
+    ))(?!\$\{{)(?P<hide>(?:(?!(?<!\\)(?P=quote)).)+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_COOKIES = re.compile(r'\\*"cookies\\*"\s*:\s*\[\s*\{[^\]]*\]')  # of a HAR: each is a secret, whatever its name
+_COOKIE = re.compile(r'(?P<keep>(?P<quote>\\*")value(?P=quote)\s*:\s*(?P=quote))(?P<hide>(?:(?!(?<!\\)(?P=quote)).)+)')
+_BARE = re.compile(
+    rf"""(?P<keep>{_HEADER}(?:{_BETWEEN})(?:{_SCHEME}\s+)?
+        |\bbearer\s+
+        |{_FIELD}{_QUOTE}?\s*[:=]\s*{_QUOTE}?
+        |[?&]token=)
+    {_NO_VALUE}(?P<hide>(?:{_VALUE}|{_PAIR})(?:;\s*(?:{TOKEN}|{_HIDDEN})+)*)
+    |(?P<jwt>\b(?-i:eyJ)[A-Za-z0-9_\-]{{8,}}(?:\.[A-Za-z0-9_\-]*){{0,2}})
+    |(?P<picture>data:(?:image/(?:png|jpe?g|gif|webp)|video/\w+|application/pdf);base64,)[\w+/=%]{{1000,}}""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# What begins each alternative of _BARE: looking for these is much quicker than trying the pattern everywhere.
+_BEGINNINGS = ("authorization", "cookie", "apikey", "x-api-key", "bearer", "access_token", "refresh_token", "password")
+_BEGINNINGS += ("secret", "service_role_key", "anon_key", "x-amz-", "?token=", "&token=", "eyj", "data:")
+
+
+def hide_shapes(text: str, mask: str = MASK) -> str:
+    """`text` without what looks like a secret; pictures in it are hidden too, since no search sees what they show."""
+
+    def hidden(match: re.Match[str]) -> str:
+        found = match.groupdict()
+        if found["hide"] in (MASK, MASK_IN_MARKUP):
+            return match[0]
+        kept = found["keep"] or found.get("picture") or ""
+        return f'{kept}"{mask}"' if kept.rstrip().endswith('":') else f"{kept}{mask}"
+
+    text = _QUOTED.sub(hidden, text)
+    text = _COOKIES.sub(lambda found: _COOKIE.sub(hidden, found[0]), text)
+    done, pieces = 0, []
+    for at in _places(text):
+        match = _BARE.match(text, at) if at >= done else None
+        if match:
+            pieces += [text[done:at], hidden(match)]
+            done = match.end()
+    return "".join((*pieces, text[done:]))
+
+
+def _places(text: str) -> list[int]:
+    """Where something of a shape may begin."""
+    lower = text.replace("İ", "i").lower()  # of all letters, this one alone would become two
+    places = []
+    for word in _BEGINNINGS:
+        at = lower.find(word)
+        while at >= 0:
+            places.append(at)
+            at = lower.find(word, at + 1)
+    return sorted(places)
