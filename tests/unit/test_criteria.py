@@ -48,7 +48,17 @@ criteria:
         "criteria.INT-04.limits.0.least_samples",
     ):
         assert expected in told
-    assert all(problem.startswith(str(path)) for problem in raised.value.problems)
+    assert all(problem.startswith(f"{path}:") for problem in raised.value.problems)
+    assert f"{path}:4: criteria.INT-01.titel" in told
+    assert f"{path}:7: criteria.INT-04.limits.0.least_samples" in told
+
+
+def test_a_criterion_that_stands_there_twice_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "criteria.yaml"
+    path.write_text("evidence: {}\ncriteria:\n  INT-01: {required: R}\n  INT-02: {}\n  INT-01: {required: O}\n")
+    with pytest.raises(ConfigurationError) as raised:
+        read_criteria(path)
+    assert raised.value.problems == (f"{path}:5: INT-01: stands there twice",)
 
 
 def test_a_criterion_of_no_area_is_a_mistake(tmp_path: Path) -> None:
