@@ -192,11 +192,10 @@ def _test(test: Tried) -> str:
 
 
 def _ended(tests: Sequence[Tried]) -> str:
-    """How tests ended: `8 passed, 1 failed (1 flaky)`."""
-    counts = [(sum(test.status == status for test in tests), word) for status, word in _ENDINGS]
-    told = ", ".join(f"{many} {word}" for many, word in counts if many) or "no test ran"
-    flaky = sum(test.flaky for test in tests)
-    return f"{told} ({flaky} flaky)" if flaky else told
+    """How tests ended: `8 passed, 1 flaky, 1 failed`."""
+    words = ["flaky" if test.flaky else _ENDINGS[test.status] for test in tests]
+    counts = [(words.count(word), word) for word in ("passed", "flaky", "failed", "skipped")]
+    return ", ".join(f"{many:,} {word}" for many, word in counts if many) or "no test ran"
 
 
 def _tests(tests: Sequence[Tried]) -> str:
@@ -205,7 +204,7 @@ def _tests(tests: Sequence[Tried]) -> str:
     return f"[{_ended(tests)}]({wording.target(linked[0].link)})" if linked else _ended(tests)
 
 
-_ENDINGS = (("PASS", "passed"), ("FAIL", "failed"), ("SKIP", "skipped"))
+_ENDINGS = {"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}
 
 
 def _problems(row: Row) -> list[str]:

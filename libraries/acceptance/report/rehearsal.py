@@ -143,7 +143,7 @@ def _page(seen: ReadPage, gate: Gate, bundles: Sequence[Bundle]) -> Iterator[str
     words = set(re.findall(r"[\w-]+", text))
     if gate.verdict not in words:
         yield f"{PAGE} does not name the verdict {gate.verdict}"
-    lost = [row.id for row in gate.criteria if row.id not in words]
+    lost = [row.id for row in gate.criteria if row.id not in words or row.id not in seen.anchors]
     yield from _some(f"{PAGE} has no row for {name}" for name in lost)
     claimed = [row for row in gate.criteria if row.reason != UNCLAIMED]
     links = dict.fromkeys(test.link for row in claimed for test in row.tests if test.link)

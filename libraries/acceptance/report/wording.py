@@ -61,7 +61,9 @@ def amount(value: float | bool | str, unit: str, beside: float | None = None) ->
 
 
 def share(margin: float) -> str:
-    """A share of something in percent, with its sign."""
+    """The margin to a threshold in percent of it, with its sign."""
+    if 0 < abs(margin) < 1e-4:
+        return "just kept" if margin > 0 else "just broken"
     return f"{margin * 100:+.3g} %" if margin else "0 %"
 
 

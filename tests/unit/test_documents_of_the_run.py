@@ -1,0 +1,284 @@
+"""The four documents: everything in them is evidence, linked, and nothing that evidence says changes their shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from acceptance.data import PROJECT
+from acceptance.evidence.reading import Bundle, read_run
+from acceptance.evidence.recorder import Recorder
+from acceptance.evidence.records import Decision, Note, Observation, Outcome, Plan, Scope
+from acceptance.report.decisions import DECISIONS, decision_of, read_decisions
+from acceptance.report.documents import NAMES, documents
+from acceptance.report.links import anchor
+from acceptance.report.rehearsal import broken_rows
+from acceptance.report.wording import count, number, prose, ranges, safe, share
+from acceptance.verdict.criteria import CRITERIA, read_criteria
+from acceptance.verdict.gate import judge
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.evidence import ALL, complete, write_run
+
+NOTES, DECIDED, HANDOFF, SUMMARY = NAMES
+HOSTILE = "a | b\n# <script>alert('x')</script> `code` [l](http://e) {{ x }} \u2028 \x00" + "y" * 10_000
+INTEGRATION = tuple(ALL.of(["PRE", "INT"]))
+
+
+def written(folder: Path) -> Mapping[str, str]:
+    """The documents of a run's folder."""
+    bundles, criteria = read_run(folder), complete()
+    return documents(judge(bundles, criteria), bundles, criteria)
+
+
+def section(document: str, title: str) -> str:
+    """What stands under a heading, up to the next one."""
+    found = re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^#|\Z)", document, re.MULTILINE | re.DOTALL)
+    assert found, f"no section {title}"
+    return found[1].strip()
+
+
+def wrong(recorder: Recorder) -> None:
+    """A run in which much goes wrong."""
+    recorder.test(
+        name="Cloud.Hit", status="FAIL", criteria=["CLOUD-01"], message="expected a hit,\nfound a miss", place="s1-t9"
+    )
+    recorder.test(name="Errors.Recovers", status="FAIL", criteria=["ERR-01"], message="too late")
+    recorder.test(name="Errors.Recovers", status="PASS", criteria=["ERR-01"], place="s2-t2")
+    recorder.test(name="Cloud.Scales", status="SKIP", criteria=["CLOUD-04"], cause="capability", message="no scale")
+    recorder.test(name="Load.Steps", status="FAIL", criteria=["PERF-05"], cause="environment", message="no Artillery")
+    recorder.test(name="Security.Headers", status="FAIL", criteria=["SEC-06"], message="no HSTS", place="s3-t3")
+    recorder.observe("PERF-01", "mean_first_byte", 322.2001, "ms", samples=5000)
+    recorder.note("robot died")
+
+
+def test_every_measured_number_is_a_link_to_its_observation(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    found = written(folder)
+    observed = {anchor(f"{one.run}/{seen.reference}") for one in read_run(folder) for seen in one.observations}
+    linked = {target for text in found.values() for target in re.findall(r"\(gate\.html#([^)]+)\)", text)}
+    assert linked == observed
+    assert "realtime lag [0.6 s](gate.html#o-" in found[NOTES]
+
+
+def test_the_same_evidence_gives_the_same_bytes(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, change=wrong)
+    assert written(folder) == written(folder)
+
+
+def test_what_went_wrong_is_told_where_it_belongs(tmp_path: Path) -> None:
+    found = written(write_run(tmp_path, change=wrong))
+    violations = section(found[NOTES], "Violations")
+    assert "[Cloud.Hit](log.html#s1-t9): expected a hit, found a miss" in violations
+    assert "mean first byte is [322.2001 ms](gate.html#" in violations
+    assert "must be at most 322.2 ms" in violations
+    assert "[Errors.Recovers](log.html#s2-t2)" in section(found[NOTES], "Tests that failed on their first try")
+    stopped = section(found[NOTES], "Tests that did not run to their end")
+    assert "Cloud.Scales (capability): no scale" in stopped
+    assert "Load.Steps (environment): no Artillery" in stopped
+    assert section(found[NOTES], "Notes of the run") == "- robot died"
+    assert "no HSTS" in section(found[HANDOFF], "Findings")
+    assert "CLOUD-04" in section(found[HANDOFF], "What cannot be known on this deployment")
+    assert "PERF-05" in section(found[HANDOFF], "Known gaps")
+    benchmarks = section(found[SUMMARY], "Benchmarks against the local baseline").splitlines()
+    assert next(line for line in benchmarks if "PERF-01" in line).endswith("| **broken** |")
+    assert next(line for line in benchmarks if "PERF-02" in line).endswith("| kept |")
+    assert next(line for line in benchmarks if "PERF-05" in line).endswith("| not verified |")
+
+
+def test_an_integration_run_says_of_performance_that_it_is_not_verified(tmp_path: Path) -> None:
+    found = written(write_run(tmp_path, name="integration", claims=INTEGRATION))
+    for title in ("Scaling behaviour", "Bottlenecks", "Optimization opportunities", "Resource utilization"):
+        assert section(found[SUMMARY], title).startswith("Not verified: not claimed by this run (")
+    assert "0 of 16 figures were measured" in section(found[SUMMARY], "Benchmarks against the local baseline")
+    assert "no GO" in found[SUMMARY]
+
+
+def test_what_a_run_does_not_claim_is_not_shown_as_measured(tmp_path: Path) -> None:
+    def more(recorder: Recorder) -> None:
+        recorder.observe("PERF-01", "mean_first_byte", 12, "ms", samples=5000)
+
+    found = written(write_run(tmp_path, name="integration", claims=INTEGRATION, change=more))
+    assert not [text for text in found.values() if "12 ms" in text]
+
+
+def test_decisions_stand_with_their_hash_and_what_was_measured_of_them(tmp_path: Path) -> None:
+    def decide(recorder: Recorder) -> None:
+        for number_, names in enumerate((("INT-08.realtime_lag", "INT-03"), ("PERF-01", "NO-99"), ())):
+            recorder.write(
+                Decision(
+                    file=f"docs/decisions/{number_}.md",
+                    title=f"Title {number_}",
+                    summary="Because `x` is *so*.",
+                    sha256=str(number_) * 64,
+                    measured_by=names,
+                )
+            )
+
+    found = written(write_run(tmp_path, claims=INTEGRATION, change=decide))[DECIDED]
+    assert "SHA-256: `" + "0" * 64 in section(found, "Title 0")
+    measured = section(found, "Title 0")
+    assert re.search(r"Measured by INT-08\.realtime_lag \(.*\), met: realtime lag \[0\.6 s\]\(gate\.html#", measured)
+    assert re.search(r"Measured by INT-03 \(.*\), met: \[1 passed\]\(log\.html#s1-t1\), without a figure", measured)
+    unmeasured = section(found, "Title 1")
+    assert re.search(r"Measured by PERF-01 \(.*\): not measured in this run", unmeasured)
+    assert "Measured by NO-99: not measured in this run, there is no such criterion" in unmeasured
+    assert "It names no criterion that measures it." in section(found, "Title 2")
+    assert section(found, "Optimization decisions").startswith("- Title 1:")
+    assert "Because `x` is *so*." in found
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda folder: write_run(folder, sealed=False),
+        lambda folder: write_run(folder, claims=()),
+        lambda folder: write_run(folder, left_out=ALL.criteria),
+        lambda folder: write_run(folder, claims=["SEC-01"], build=None),
+    ],
+    ids=["unsealed", "no claim", "nothing observed", "no build"],
+)
+def test_strange_evidence_is_told_as_what_it_is(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    found = written(make(tmp_path))
+    assert all(text.strip() and not broken_rows(text) for text in found.values())
+    assert not any("Every required criterion is met" in text for text in found.values())
+
+
+def test_no_evidence_at_all_is_told() -> None:
+    found = documents(judge([], ALL), [], ALL)
+    assert "Nothing: there is no evidence of a run." in found[NOTES]
+    assert "INCONCLUSIVE" in found[SUMMARY]
+
+
+def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
+    def hostile(recorder: Recorder) -> None:
+        recorder.test(name=HOSTILE, status="FAIL", criteria=["INT-03", "SEC-01"], message=HOSTILE, place="s1-t1) | x")
+        recorder.observe("SEC-01", HOSTILE, HOSTILE, "text", samples=1)
+        recorder.note(HOSTILE)
+        recorder.write(
+            Decision(file=HOSTILE, title=HOSTILE, summary=HOSTILE, sha256="a" * 64, measured_by=(HOSTILE, "INT-03"))
+        )
+
+    for text in written(write_run(tmp_path, change=hostile)).values():
+        assert not broken_rows(text)
+        assert "<script" not in text
+        assert "{{" not in text
+        assert "\x00" not in text
+        assert "](http" not in text.replace("\\]", "")
+        assert max(len(line) for line in text.splitlines()) < 6_000
+
+
+ANY_TEXT = st.text(max_size=60) | st.sampled_from([HOSTILE, "|", "\n", "`", "<b>", "\\", "\\|", "**", "\x85", "\x1c"])
+NAMED = ANY_TEXT.filter(lambda text: bool(text.strip()))
+CRITERION = st.sampled_from(sorted(ALL.criteria))
+RECORDS = st.one_of(
+    st.builds(
+        Outcome,
+        test=NAMED,
+        criteria=st.lists(CRITERION, max_size=3).map(tuple),
+        status=st.sampled_from(["PASS", "FAIL", "SKIP"]),
+        cause=st.sampled_from([None, "product", "environment", "capability"]),
+        message=ANY_TEXT,
+        place=ANY_TEXT,
+    ),
+    st.builds(Observation, criterion=CRITERION, name=NAMED, value=ANY_TEXT, unit=st.just("text"), samples=st.just(1)),
+    st.builds(
+        Observation,
+        criterion=CRITERION,
+        name=NAMED | st.sampled_from(["error_rate", "realtime_lag"]),
+        value=st.floats(allow_nan=False, allow_infinity=False) | st.booleans(),
+        unit=NAMED.filter(lambda unit: unit != "text"),
+        samples=st.integers(1, 10**6),
+    ),
+    st.builds(Note, text=ANY_TEXT),
+    st.builds(Plan, tests=st.dictionaries(CRITERION, st.tuples(NAMED), max_size=2)),
+    st.builds(
+        Decision,
+        file=NAMED,
+        title=NAMED,
+        summary=ANY_TEXT,
+        sha256=st.just("a" * 64),
+        measured_by=st.lists(ANY_TEXT | CRITERION, max_size=3).map(tuple),
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    records=st.lists(RECORDS, max_size=8),
+    name=NAMED,
+    claims=st.lists(CRITERION, max_size=4).map(tuple),
+    scoped=st.booleans(),
+)
+def test_whatever_evidence_says_the_documents_keep_their_shape(
+    records: list[Outcome | Observation | Note | Plan | Decision], name: str, claims: tuple[str, ...], scoped: bool
+) -> None:
+    bundle = Bundle(name)
+    if scoped:
+        bundle.add(Scope(name=name, claims=claims, deployment=name, build=name))
+    for place, record in enumerate(records):
+        bundle.add(record.model_copy(update={"writer": "w", "number": place + 1}))
+    gate = judge([bundle], complete())
+    found = documents(gate, [bundle], complete())
+    plain = documents(judge([], complete()), [], complete())
+    for title, text in found.items():
+        assert not broken_rows(text)
+        assert "\x00" not in text
+        headings = [line for line in text.splitlines() if line.startswith("## ")]
+        assert headings == [line for line in plain[title].splitlines() if line.startswith("## ")]
+
+
+def test_texts_and_figures_are_readable() -> None:
+    assert safe("intra_word stays, _this_ does not") == "intra_word stays, \\_this\\_ does not"
+    assert safe("a" * 400).endswith("…")
+    assert prose("`a | b` and *so* and 2 * 3 * 4") == "`a | b` and *so* and 2 \\* 3 \\* 4"
+    assert [number(one) for one in (0.0064406, 322.2, 4814.0, 29.9, 1e300)] == [
+        "0.00644",
+        "322.2",
+        "4,814",
+        "29.9",
+        "1e+300",
+    ]
+    assert number(29.99999, 30) == "29.99999"
+    assert ranges(["A-01", "A-02", "A-03", "A-05", "B-06"]) == "A-01…03, A-05, B-06"
+    assert (count(0, "test"), count(1, "test"), count(2, "test")) == ("no test", "1 test", "2 tests")
+    assert (share(0.4), share(0.0), share(-1e-9)) == ("+40 %", "0 %", "just broken")
+
+
+def test_a_decision_is_its_heading_first_paragraph_and_hash() -> None:
+    found = decision_of(
+        "docs/decisions/1.md", b"# It is so\n\nFirst\nparagraph.\n\nMore.\n\nMeasured by: INT-08.x, INT-13\n"
+    )
+    assert (found.title, found.summary) == ("It is so", "First paragraph.")
+    assert found.measured_by == ("INT-08.x", "INT-13")
+    assert len(found.sha256) == 64
+    empty = decision_of("docs/decisions/1-x.md", b"")
+    assert (empty.title, empty.summary, empty.measured_by) == ("1-x", "", ())
+
+
+def test_a_decision_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    assert read_decisions(tmp_path)[1] == [f"{DECISIONS}: no such folder: no decision is among the evidence"]
+    folder = tmp_path / DECISIONS
+    folder.mkdir(parents=True)
+    (folder / "1.md").write_bytes(b"\xff\xfe")
+    (folder / "2.md").mkdir()
+    (folder / "3.md").write_text("# Good\n\nYes.\n")
+    decisions, unread = read_decisions(tmp_path)
+    assert [one.title for one in decisions] == ["Good"]
+    assert [line.split(": cannot")[0] for line in unread] == [f"{DECISIONS}/1.md", f"{DECISIONS}/2.md"]
+
+
+def test_what_decisions_rest_on_are_criteria_and_their_figures() -> None:
+    decisions, unread = read_decisions(PROJECT)
+    criteria = read_criteria(CRITERIA).criteria
+    assert decisions
+    assert not unread
+    for decision in decisions:
+        for name in decision.measured_by:
+            identifier, _, figure = name.partition(".")
+            assert identifier in criteria, f"{decision.file} names {name}"
+            limits = {limit.figure for limit in criteria[identifier].limits}
+            assert not figure or figure in limits, f"{decision.file} names {name}, of {limits or 'no figures'}"
