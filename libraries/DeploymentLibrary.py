@@ -11,7 +11,8 @@ from acceptance.evidence.records import Cause
 from acceptance.run import Scene, close_run, opened_run
 from AcceptancePlan import identity
 from concluding import add_verdict, judge_what_was_seen
-from opening import begin_test, refuse_debug_file, sweep_at_exit, the_run
+from leaving import sweep_at_exit
+from opening import begin_test, refuse_debug_file, the_run
 from RedactingListener import RedactingListener
 from robot.api import logger
 from robot.api.deco import keyword, library

@@ -14,6 +14,7 @@ from acceptance.report.writing import PAGE
 from acceptance.run import RUN, opened_run
 from acceptance.running.plain import conclude_plain
 from AcceptancePlan import criteria_of, plan_of
+from leaving import sealing
 from robot.api import logger
 from robot.running.context import EXECUTION_CONTEXTS
 
@@ -47,7 +48,8 @@ def judge_what_was_seen() -> None:
     run = opened_run()
     if run is None:
         raise violation("the run", expected="to see something of the deployment", seen="nothing")
-    gate, told = conclude_plain(run, name=_name, claims=_claims, plan=_plan)
+    with sealing(run):
+        gate, told = conclude_plain(run, name=_name, claims=_claims, plan=_plan)
     for line in told:
         logger.warn(line)
     logger.info(f'<a href="{PAGE}">{PAGE}</a>: {gate.verdict}', html=True)

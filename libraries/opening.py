@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import sys
-import time
 from pathlib import Path
 
-from acceptance.data import PROJECT
 from acceptance.errors import CapabilityMissing, ConfigurationError, Violation
-from acceptance.evidence.reading import EVIDENCE, read_evidence
-from acceptance.evidence.recorder import Recorder
 from acceptance.run import Run, open_run, opened_run
-from acceptance.sweeping import sweep
 from RedactingListener import REDACTOR
 from robot.api import FatalError, logger
 from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
@@ -22,10 +16,7 @@ CapabilityMissing.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
 # A violation is shown as any assertion is: by its message alone.
 Violation.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
 
-# What a run may write into a folder that holds other things too, as the one where somebody works.
-OWN = ("output.xml", "log.html", "report.html", "xunit.xml", EVIDENCE, "journal", "browser")
 
-_STARTED = time.time()
 _test = ""
 
 
@@ -51,22 +42,6 @@ def the_run() -> Run:
     run.show = lambda html: logger.info(html, html=True)
     run.evidence.current_test = _test
     return run
-
-
-def sweep_at_exit(run: Run) -> None:
-    """Clean what this process leaves when its last file is written: it alone knows the secrets that were born in it."""
-    atexit.register(_sweep, run.folder, run.identifier)
-
-
-def _sweep(folder: Path, identifier: str) -> None:
-    kept = {path for bundle in read_evidence(folder / EVIDENCE) for path in bundle.artifacts}
-    shared = any(place.is_relative_to(folder.resolve()) for place in (PROJECT, Path.cwd()))
-    lines = sweep(folder, REDACTOR, keep=kept, within=OWN if shared else (), since=_STARTED)
-    if lines:
-        recorder = Recorder(folder / EVIDENCE, identifier, REDACTOR, "sweep")
-        for line in lines:
-            recorder.note(line)
-        recorder.close()
 
 
 def refuse_debug_file() -> None:

@@ -36,7 +36,13 @@ class SecretLeftError(Exception):
 
 
 def sweep(
-    folder: Path, redactor: Redactor, *, keep: Collection[str] = (), within: Collection[str] = (), since: float = 0.0
+    folder: Path,
+    redactor: Redactor,
+    *,
+    keep: Collection[str] = (),
+    within: Collection[str] = (),
+    leave: Collection[str] = (),
+    since: float = 0.0,
 ) -> list[str]:
     """Clean every file below a folder, and remove what cannot be cleaned. What is clean is not touched.
 
@@ -45,6 +51,7 @@ def sweep(
         redactor: knows the secrets.
         keep: paths, relative to the folder, of pictures that somebody vouched for.
         within: names of what is gone through in the folder, where it holds more than the run; default is everything.
+        leave: paths of files that are still being written.
         since: what was written before this time (seconds since the epoch) is not the run's, and stays as it is.
 
     Returns:
@@ -53,7 +60,7 @@ def sweep(
     found = []
     for path in _below(folder):
         name = path.relative_to(folder).as_posix()
-        if within and name.partition("/")[0] not in within:
+        if name in leave or (within and name.partition("/")[0] not in within):
             continue
         try:
             if path.lstat().st_ctime >= since:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
@@ -103,6 +104,19 @@ def read_run(folder: Path) -> list[Bundle]:
     return sorted(bundles, key=lambda bundle: bundle.run)
 
 
+def recorded_artifacts(folder: Path) -> set[str]:
+    """The files that belong to observations, as seen from the folder that was read."""
+    found = set()
+    for home in homes(folder):
+        for path in (folder / home / EVIDENCE).glob(FILES):
+            for line in path.read_bytes().splitlines():
+                with suppress(ValidationError):  # no record belongs to what is none
+                    record = RECORD.validate_json(line) if b'"artifact"' in line else None
+                    if isinstance(record, Observation) and record.artifact is not None:
+                        found.add((PurePosixPath(home) / record.artifact.path).as_posix())
+    return found
+
+
 def homes(folder: Path) -> list[str]:
     """Where in a run's folder evidence may be: in itself, and in the runs that were merged into it."""
     return ["", *(path.relative_to(folder).as_posix() for path in sorted(folder.glob(f"{MERGED}/*/")))]
@@ -197,7 +211,7 @@ def _against_seal(bundle: Bundle) -> Iterator[str]:
         elif found.records != chain.records:
             yield f"{name}: holds {found.records} records; it was sealed with {chain.records}"
         elif found.last != chain.last:
-            yield f"{name}: its last record is not the one that was sealed"
+            yield f"{name}:{found.records}: is not the record that was sealed as the last"
     yield from (f"{name}: is not in the seal" for name in sorted(bundle.chains.keys() - bundle.seal.chains.keys()))
 
 

@@ -16,7 +16,7 @@ from acceptance.data import PROJECT
 from acceptance.deployment import OpenDeployment, open_deployment
 from acceptance.descriptor import Descriptor
 from acceptance.errors import ConfigurationError
-from acceptance.evidence.reading import EVIDENCE
+from acceptance.evidence.reading import EVIDENCE, recorded_artifacts
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Plan, Scope, moment
 from acceptance.redaction import Redactor
@@ -25,6 +25,7 @@ from acceptance.running.child import run_child
 from acceptance.running.conclusion import conclude
 from acceptance.running.own_checks import OWN_CHECKS, look_at_what_is_left, look_before_starting, record
 from acceptance.running.progress import Progress
+from acceptance.sweeping import sweep
 from acceptance.verdict.criteria import CRITERIA, Criteria, read_criteria
 from acceptance.verdict.gate import Gate
 
@@ -167,6 +168,8 @@ def run(request: Request) -> Ending:
             _note(recorder, progress, "interrupted: what was seen until then is judged")
             problems = () if scope.started else ["interrupted before the suites started"]
         progress.doing("judging what was seen")
+        for line in sweep(request.folder, redactor, keep=recorded_artifacts(request.folder)):
+            recorder.note(line)
         gate, told = conclude(request.folder, recorder, criteria, history=request.history)
         for line in told:
             progress.say(line)
