@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from xml.etree.ElementTree import Element, fromstring
@@ -117,6 +118,21 @@ def test_elements_are_those_of_robots_own_xunit(tmp_path: Path) -> None:
         name for one in their_cases for name in one.attrib
     }
     assert {part.tag for one in their_cases for part in one} == {"failure", "skipped"}
+
+
+def test_runs_that_do_not_count_are_not_told_and_siblings_are_by_name(tmp_path: Path) -> None:
+    def named(name: str) -> Callable[[Recorder], None]:
+        return lambda recorder: recorder.test(name=f"Own.{name}", status="PASS", criteria=["INT-01"])
+
+    folders = [
+        write_run(tmp_path / "1", run="1", claims=["INT-01"], change=named("Mine")),
+        write_run(tmp_path / "2", run="2", claims=[], deployment="twin", sibling_of="cloud", change=named("Its")),
+        write_run(tmp_path / "3", run="3", claims=["INT-01"], build="b0", sibling_of="cloud", change=named("Old")),
+    ]
+    bundles = [bundle for folder in folders for bundle in read_run(folder)]
+    root = fromstring(xunit(judge(bundles, CRITERIA), bundles).encode())
+    cases = {(case.get("classname"), case.get("name")) for case in root.iter("testcase")}
+    assert {case for case in cases if "Own" in str(case[0])} == {("Own", "Mine"), ("Own on twin", "Its")}
 
 
 def test_the_same_evidence_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from acceptance.report.decisions import read_decisions
 from acceptance.report.documents import NAMES, documents
 from acceptance.report.page import page
 from acceptance.report.rehearsal import broken_rows, problems
+from acceptance.running import conclusion
 from acceptance.running.conclusion import conclude
 from acceptance.verdict.gate import Gate, judge
 
@@ -187,3 +188,28 @@ def test_a_run_ends_with_its_decisions_and_checked_documents(tmp_path: Path) -> 
     rehearsed = {one.test: (one.status, one.message) for one in bundle.outcomes if one.writer == recorder.writer}
     assert rehearsed == {f"report: DOC-0{number}": ("PASS", "") for number in (1, 2, 3)}
     assert all((tmp_path / name).stat().st_size for name in NAMES)
+
+
+def test_a_decision_that_cannot_be_read_is_a_note_and_fails_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conclusion, "PROJECT", tmp_path / "nowhere")
+    folder = write_run(tmp_path / "run", sealed=False)
+    recorder = Recorder(folder / "evidence", "20261124-120000-full-abcd", Redactor(), "runner")
+    conclude(folder, recorder, CRITERIA)
+    (bundle,) = read_run(folder)
+    assert [note.text for note in bundle.notes] == ["docs/decisions: no such folder: no decision is among the evidence"]
+    assert judge([bundle], CRITERIA).verdict == "GO"
+
+
+def test_what_a_sibling_showed_is_linked_too(tmp_path: Path) -> None:
+    def unknowable(recorder: Recorder) -> None:
+        recorder.test(name="s", status="SKIP", cause="capability", criteria=["CLOUD-01"], message="no cold cache")
+
+    write_run(tmp_path / "1", run="1", left_out=["CLOUD-01"], change=unknowable)
+    write_run(tmp_path / "2", run="2", claims=["CLOUD-01"], deployment="twin", sibling_of="cloud")
+    bundles = [bundle for name in ("1", "2") for bundle in read_run(tmp_path / name)]
+    gate = judge(bundles, CRITERIA)
+    assert [row.proven_on for row in gate.criteria if row.id == "CLOUD-01"] == ["twin"]
+    assert "met (seen on twin)" in documents(gate, bundles, CRITERIA)[NOTES]
+    assert told((gate, bundles)) == {}
