@@ -1,14 +1,36 @@
-"""The gate page (`gate.html`): one file that opens anywhere, offline, and is read in a minute."""
+"""The gate page (`gate.html`): one file that opens anywhere, offline, and is read in a minute.
+
+What is shown of a gate is put together in `acceptance.report.shown`; templates/ only lays it out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from acceptance.evidence.reading import Bundle
+from acceptance.report.links import anchor
+from acceptance.report.shown import ShownGate
+from acceptance.report.shown_row import TESTS, WORDS, cut, value_of
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.gate import Gate
+
+__all__ = ["anchor", "page"]
+
+TEMPLATES = Path(__file__).with_name("templates")
 
 
 def page(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> str:
     """The page as HTML; the same evidence gives the same bytes."""
-    return f"<!doctype html><title>{gate.verdict}</title>"
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,  # what a run observed may say anything
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"anchor": anchor, "cut": cut, "value": value_of}
+    shown = ShownGate.of(gate, bundles, criteria)
+    return environment.get_template("gate.html.jinja").render(shown=shown, gate=gate, words=WORDS, most=TESTS)

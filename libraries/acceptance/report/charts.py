@@ -1,0 +1,236 @@
+"""Charts as SVG: how samples are distributed, how something went over time, and the small line of a trend.
+
+Each says in words and in a table what it shows. Nothing is loaded, and nothing of it needs a script.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from acceptance.evidence.distribution import Distribution
+from acceptance.evidence.records import Point, Series
+from acceptance.report.drawing import (
+    FONT,
+    LOG,
+    PAGE,
+    Paint,
+    Scale,
+    frame,
+    joined,
+    rounded,
+    tag,
+    text,
+    width_of,
+)
+from acceptance.report.wording import number
+
+WIDTH, HEIGHT = 400.0, 270.0
+ROW = 16.0  # of labels above the drawing
+BARS = 30
+LINES = 12  # of one chart
+LABEL = 22  # characters
+POINTS = 300  # of one line; more could not be told apart
+MARKS = 10
+_DASHES = ("", "7 3", "2 3")
+_TIMES = {"ms", "s", "min", "h"}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing, and the same in words (`said`) and as a table."""
+
+    title: str
+    svg: Markup
+    said: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The limit that a chart shows, as it is said (`at most 30 s`)."""
+
+    value: float
+    said: str
+
+
+def histogram(
+    title: str, samples: Distribution, unit: str, *, limit: Threshold | None = None, paint: Paint = PAGE
+) -> Chart:
+    """How often which value was measured, with median, p95 and p99 as far as there are samples enough for them."""
+    known = _percentiles(samples)
+    lowest, highest = samples.statistic("min"), samples.statistic("max")
+    usual = samples.percentile(99) if samples.count >= 100 else highest
+    top = highest if highest <= 3 * usual else 1.5 * usual  # few far away would leave no room for the others
+    low = 0.0 if lowest < top / 2 else lowest
+    inside = limit is not None and low / 2 <= limit.value <= 2 * top
+    if limit is not None and inside:
+        low, top = min(low, limit.value), max(top, limit.value * 1.05)
+    edges = rounded(low, top, BARS)
+    counts = samples.buckets([*edges, math.inf] if highest > edges[-1] else edges)
+    beyond = counts.pop() if highest > edges[-1] else 0
+    marks = dict(known)
+    labels = {f"{name} {number(value)}": value for name, value in marks.items() if value <= edges[-1]}
+    limits = {limit.said: limit.value} if limit is not None and inside else {}
+    y_ticks = rounded(0, max(*counts, 1), 4, whole=True)
+    x, y = _place(labels | limits, y_ticks, edges[0], edges[-1])
+    x_ticks = [tick for tick in rounded(edges[0], edges[-1], 6) if edges[0] <= tick <= edges[-1]]
+    bars = [
+        tag(
+            "rect", x=x(edge) + 0.5, y=y(count), width=max(1.0, x(after) - x(edge) - 1), height=y.start - y(count),
+            style=f"fill:{paint.bar}",
+        )
+        for edge, after, count in zip(edges, edges[1:], counts, strict=False)
+        if count
+    ]  # fmt: skip
+    parts = [*frame(x_ticks, y_ticks, x, y, (unit, "samples"), paint), *bars, *_marks(labels, limits, x, y, paint)]
+    figures = {"min": lowest, **known, "max": highest, "mean": samples.mean}
+    said = f"{number(samples.count)} samples: " + ", ".join(f"{k} {number(v)} {unit}" for k, v in figures.items())
+    said += f"; must be {limit.said}" if limit else ""
+    said += ", which lies outside the drawing" if limit and not inside else ""
+    said += f"; {number(beyond)} beyond {number(edges[-1])} {unit} are not drawn" if beyond else ""
+    rows = (("samples", number(samples.count)), *((name, f"{number(v)} {unit}") for name, v in figures.items()))
+    return Chart(title, _svg(title, said, parts), said, ("statistic", "value"), rows)
+
+
+def lines(series: Series, *, title: str = "", paint: Paint = PAGE) -> Chart:
+    """How something went over time, or against something else; marks stand where they happened."""
+    title = title or f"{series.criterion}: {series.name}"
+    drawn = {label: _thinned(points) for label, points in series.lines.items()}
+    drawn = {label: points for label, points in drawn.items() if points}
+    left_out = max(0, len(drawn) - LINES)
+    drawn = dict(list(drawn.items())[:LINES])
+    marks = {_cut(label): at for label, at in list(series.marks.items())[:MARKS] if math.isfinite(at)}
+    xs = [x for points in drawn.values() for x, _ in points] + list(marks.values()) or [0.0, 1.0]
+    ys = [y for points in drawn.values() for _, y in points] or [0.0, 1.0]
+    x_ticks = rounded(0.0 if 0 <= min(xs) < max(xs) / 2 else min(xs), max(xs), 6)
+    y_ticks = rounded(min(0.0, *ys), max(ys), 4)
+    right = max((width_of(_cut(label)) for label in drawn), default=0) + 18
+    x, y = _place(marks, y_ticks, x_ticks[0], x_ticks[-1], right=right)
+    axis = f"time, {series.x_unit}" if series.x_unit in _TIMES else series.x_unit
+    measured = series.unit if series.name == series.unit else f"{series.name}, {series.unit}"
+    parts = frame(x_ticks, y_ticks, x, y, (axis, measured), paint)
+    parts += _marks(marks, {}, x, y, paint)
+    for index, points in enumerate(drawn.values()):
+        parts += _line(points, index, x, y, paint)
+    parts += _ends(drawn, x, y, paint)
+    said = f"{measured}: " + "; ".join(
+        f"{label} from {number(min(y for _, y in points))} to {number(max(y for _, y in points))}"
+        for label, points in drawn.items()
+    )
+    said += "".join(f"; {label} at {number(at)} {series.x_unit}" for label, at in marks.items())
+    said += f"; {left_out} more lines are not drawn" if left_out else ""
+    rows = tuple(
+        (label, number(len(series.lines[label])), *(number(value) for value in _ends_of(points)))
+        for label, points in drawn.items()
+    )
+    return Chart(title, _svg(title, said, parts), said, ("line", "points", "first", "least", "greatest", "last"), rows)
+
+
+def sparkline(past: Sequence[float], now: float, unit: str) -> Markup:
+    """A line as small as a word: the values of earlier runs, then the present one as a dot."""
+    values = [value for value in (*past, now) if math.isfinite(value)]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    x, y = Scale(0, max(1, len(values) - 1), 3, 85), Scale(low, high if high > low else low + 1, 21, 4)
+    points = " ".join(f"{x(index):.1f},{y(value):.1f}" for index, value in enumerate(values))
+    said = f"{len(past)} earlier: {', '.join(number(value) for value in past[-5:])}; now {number(now)} {unit}"
+    return tag(
+        "svg",
+        tag("polyline", points=points, style=f"fill:none;stroke:{PAGE.muted};stroke-width:1.5;stroke-linejoin:round"),
+        tag("circle", cx=x(len(values) - 1), cy=y(values[-1]), r=2.6, style=f"fill:{PAGE.ink}") if values else "",
+        viewBox="0 0 90 25", width=90, height=25, role="img", aria_label=said,
+    )  # fmt: skip
+
+
+def for_log(chart: Chart) -> str:
+    """A chart as HTML for Robot Framework's log; draw it with `paint=LOG`, since that has styles of its own."""
+    style = f"max-width:420px;padding:10px 12px;background:{LOG.surface};color:{LOG.ink};border-radius:6px"
+    style += ";font:13px/1.5 system-ui,sans-serif"
+    return str(
+        tag("div", tag("strong", chart.title), chart.svg, tag("div", chart.said, style="white-space:normal"),
+            style=style)
+    )  # fmt: skip
+
+
+def _percentiles(samples: Distribution) -> Mapping[str, float]:
+    """Those that so many samples can tell: the 99th of twenty would be the greatest by another name."""
+    least = {"median": 1, "p95": 20, "p99": 100}
+    return {name: samples.statistic(name) for name, count in least.items() if samples.count >= count}
+
+
+def _svg(title: str, said: str, parts: Iterable[Markup]) -> Markup:
+    style = f"font:{FONT}px system-ui,sans-serif;font-variant-numeric:tabular-nums;width:100%;height:auto;display:block"
+    words = [tag("title", title), tag("desc", said)]
+    return tag("svg", *words, joined(parts), viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}", role="img", style=style)
+
+
+def _place(
+    marks: Mapping[str, float], y_ticks: Sequence[float], low: float, high: float, *, right: float = 14
+) -> tuple[Scale, Scale]:
+    left = 14 + max(width_of(number(tick)) for tick in y_ticks)
+    above = 26 + ROW * len(marks)
+    return Scale(low, high, left, WIDTH - right), Scale(y_ticks[0], y_ticks[-1], HEIGHT - 44, above)
+
+
+def _marks(known: Mapping[str, float], limits: Mapping[str, float], x: Scale, y: Scale, paint: Paint) -> list[Markup]:
+    """Vertical lines, each with its label in a row of its own, so that no two can lie on another."""
+    strokes, labels = [], []
+    for row, (label, value) in enumerate(sorted({**known, **limits}.items(), key=lambda one: one[1])):
+        at, top = x(value), 26 + ROW * row
+        colour = paint.limit if label in limits else paint.muted
+        style = f"stroke:{colour};stroke-width:{1.5 if label in limits else 1};stroke-dasharray:4 3"
+        strokes.append(tag("line", x1=at, x2=at, y1=top - 4, y2=y.start, style=style))
+        fits = at + 5 + width_of(label) <= WIDTH
+        place, anchor = (at + 5, "start") if fits else (at - 5, "end")
+        labels.append(text(place, top + 4, label, paint, anchor=anchor, fill=colour if label in limits else ""))
+    return strokes + labels
+
+
+def _line(points: Sequence[Point], index: int, x: Scale, y: Scale, paint: Paint) -> list[Markup]:
+    colour = paint.lines[index % len(paint.lines)]
+    dash = _DASHES[index % len(_DASHES)]
+    path = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in points)
+    style = f"fill:none;stroke:{colour};stroke-width:1.8;stroke-linejoin:round;stroke-dasharray:{dash or 'none'}"
+    few = points if len(points) <= 40 else ()
+    dots = [tag("circle", cx=x(at), cy=y(value), r=2.4, style=f"fill:{colour}") for at, value in few]
+    return [tag("polyline", points=path, style=style), *dots]
+
+
+def _ends(drawn: Mapping[str, Sequence[Point]], x: Scale, y: Scale, paint: Paint) -> list[Markup]:
+    """The name of each line where it ends; where they would touch, they move apart."""
+    at = {label: (y(points[-1][1]), index) for index, (label, points) in enumerate(drawn.items())}
+    placed: list[tuple[str, int, float]] = []
+    for label, (height, index) in sorted(at.items(), key=lambda one: one[1]):
+        placed.append((label, index, max(height, placed[-1][2] + 14 if placed else 0.0)))
+    over = max(0.0, placed[-1][2] - y.start) if placed else 0.0
+    return [
+        text(x.end + 8, height + 4 - over, _cut(label), paint, fill=paint.lines[index % len(paint.lines)])
+        for label, index, height in placed
+    ]
+
+
+def _ends_of(points: Sequence[Point]) -> tuple[float, float, float, float]:
+    values = [value for _, value in points]
+    return values[0], min(values), max(values), values[-1]
+
+
+def _thinned(points: Sequence[Point]) -> list[Point]:
+    """Of many points the least and the greatest of each short stretch: no peak is lost."""
+    whole = [point for point in points if all(math.isfinite(part) for part in point)]
+    if len(whole) <= POINTS:
+        return whole
+    size = math.ceil(len(whole) / (POINTS // 2))
+    thin: list[Point] = []
+    for start in range(0, len(whole), size):
+        part = whole[start : start + size]
+        ends = {min(part, key=lambda point: point[1]), max(part, key=lambda point: point[1])}
+        thin += sorted(ends, key=part.index)
+    return [whole[0], *thin, whole[-1]]
+
+
+def _cut(label: str) -> str:
+    return label if len(label) <= LABEL else f"{label[: LABEL - 1]}…"
