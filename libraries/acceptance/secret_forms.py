@@ -46,7 +46,8 @@ def _escaped(text: str) -> Iterator[str]:
 def _in_addresses(secret: str) -> Iterator[str]:
     browser = quote_plus(secret, safe="*").replace("~", "%7E")  # as forms of browsers are sent
     component = quote(secret, safe="!'()*~")  # as JavaScript's encodeURIComponent does it
-    for quoted in (quote(secret), quote(secret, safe=""), quote_plus(secret), browser, component):
+    whole = quote(secret, safe="!#$%&'()*+,/:;=?@[]~")  # as a library mends an address that nobody quoted
+    for quoted in (quote(secret), quote(secret, safe=""), quote_plus(secret), browser, component, whole):
         yield quoted
         yield _HEX.sub(lambda match: match[0].lower(), quoted)
 

@@ -2,8 +2,9 @@
 Documentation       Spills secrets in every way that a step can; run by test_canaries.py, which searches what is left behind.
 Resource            ../../../resources/common.resource
 Library             PeopleLibrary
+Library             RequestsLibrary
 Library             Spilling.py
-Suite Teardown      Spill In A Message
+Suite Teardown      Spill At The End
 Metadata            Spilled    ${SPILLED}
 
 
@@ -53,8 +54,43 @@ In A Teardown
     No Operation
     [Teardown]    Spill In A Message
 
+In A Cause
+    Spill In A Cause
+
+In Titles
+    [Documentation]    They are written before any listener can clean them.
+    ${token}    Spilled Secret
+    GROUP    Signing in with ${token}, which takes a title so long that log.html packs it ${{'and packs it ' * 9}}
+        Log    short
+    END
+    GROUP    ${token}
+        Fail    in the end
+    END
+
+In A Session Of Another Library
+    ${token}    Spilled Secret
+    ${headers}    Headers Of A Session
+    Create Session    open    ${ADDRESS}    headers=${headers}
+    POST On Session    open    /sessions    json=${{ {'email': 'a', 'password': $token} }}    params=key=${token}
+    VAR    @{user}    somebody    ${token}
+    Create Session    closed    ${ADDRESS}    auth=${user}
+    POST On Session    closed    /sessions    json=${{ {'email': 'a'} }}
+    Fail    ${headers}
+
+In Files
+    Leave Files    planted
+    Fail    in the end
+
+In Evidence
+    Record Everything
+    Fail    in the end
+
 
 *** Keywords ***
+Spill At The End
+    Leave Files    late
+    Spill In A Message
+
 Returned
     ${token}    Spilled Secret
     RETURN    ${token}
