@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from functools import reduce
 from typing import Self
 
 from hdrh.histogram import HdrHistogram
@@ -67,18 +66,7 @@ class Distribution(Data):
         Raises:
             ValueError: they are of different resolution.
         """
-        if self.resolution != other.resolution:
-            raise ValueError(f"resolutions differ: {self.resolution:g} and {other.resolution:g}")
-        if self.raw and other.raw and self.count + other.count <= RAW:
-            return Distribution.of(self.raw + other.raw, resolution=self.resolution)
-        both = self._as_histogram()
-        both.add(other._as_histogram())
-        return Distribution(
-            count=self.count + other.count,
-            total=self.total + other.total,
-            hdr=_encoded(both),
-            resolution=self.resolution,
-        )
+        return merged([self, other])
 
     @property
     def mean(self) -> float:
@@ -117,8 +105,11 @@ class Distribution(Data):
         if self.raw:
             yield from ((value, 1) for value in self.raw)
         else:
-            for item in self._as_histogram().get_recorded_iterator():
-                yield item.value_iterated_to * self.resolution, item.count_at_value_iterated_to
+            histogram = self._as_histogram()
+            for index in range(histogram.counts_len):  # the package's own iterator is ten times slower
+                if count := histogram.get_count_at_index(index):
+                    value = histogram.get_highest_equivalent_value(histogram.get_value_from_index(index))
+                    yield value * self.resolution, count
 
     def _as_histogram(self) -> HdrHistogram:
         if self.raw:
@@ -127,8 +118,25 @@ class Distribution(Data):
 
 
 def merged(distributions: Sequence[Distribution]) -> Distribution:
-    """All of them together, at least one."""
-    return reduce(Distribution.merged, distributions)
+    """All of them together, at least one; the order makes no difference.
+
+    Raises:
+        ValueError: they are of different resolution.
+    """
+    resolution = distributions[0].resolution
+    for one in distributions:
+        if one.resolution != resolution:
+            raise ValueError(f"resolutions differ: {resolution:g} and {one.resolution:g}")
+    count = sum(one.count for one in distributions)
+    raw = [value for one in distributions for value in one.raw]
+    if len(raw) == count <= RAW:
+        return Distribution.of(raw, resolution=resolution)
+    together = _histogram(raw, resolution)
+    for one in distributions:
+        if one.hdr:
+            together.add(HdrHistogram.decode(one.hdr))
+    total = sum(one.total for one in distributions)
+    return Distribution(count=count, total=total, hdr=_encoded(together), resolution=resolution)
 
 
 def _steps(value: float, resolution: float) -> int:
