@@ -26,7 +26,7 @@ from acceptance.running.progress import Progress
 from acceptance.verdict.comparison import compare, look_at
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import Gate
-from acceptance.verdict.rows import UNCLAIMED
+from acceptance.verdict.rows import UNCLAIMED, UNSOUND
 
 COULD_NOT_RUN = 3
 HISTORY = "history"  # folder of past gates, among the results
@@ -135,7 +135,7 @@ def _clean_up(options: argparse.Namespace) -> int:
 
 
 def print_gate(gate: Gate) -> None:
-    """The table of criteria; those that the run does not claim are counted only."""
+    """The table of criteria (those that the run does not claim are counted), then what evidence does not count."""
     shown = [row for row in gate.criteria if row.reason != UNCLAIMED]
     print()
     for row in shown:
@@ -143,14 +143,19 @@ def print_gate(gate: Gate) -> None:
         limit = "" if row.threshold is None else f"({row.must_be} {row.threshold:g})"
         mark = row.status.replace("_", " ")
         print(f"{row.id:9} {mark:14} {figure:>14} {limit:15} {row.title}")
-        if row.reason:
-            print(f"{'':10}{shorten(row.reason, REASON_CHARACTERS, placeholder=' …')}")
+        reason = f"{UNSOUND}: see below" if row.reason.startswith(UNSOUND) else row.reason
+        if reason:
+            print(f"{'':10}{shorten(reason, REASON_CHARACTERS, placeholder=' …')}")
     if len(shown) < len(gate.criteria):
         others = [row for row in gate.criteria if row.reason == UNCLAIMED]
         required = sum(row.required for row in others)
         print(
             f"{len(others)} more ({required} required, {len(others) - required} observed) are not claimed by this run"
         )
+    for problem in gate.unsound:
+        print(f"{UNSOUND}: {problem}")
+    for run in gate.left_out:
+        print(f"left out: {run}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -189,10 +194,14 @@ def _parser() -> argparse.ArgumentParser:
     comparison.add_argument("one", type=Path, metavar="A", help="folder of the earlier run, or its gate.json")
     comparison.add_argument("other", type=Path, metavar="B", help="folder of the later run, or its gate.json")
     comparison.set_defaults(command=_compare)
-    detection = commands.add_parser("detect", parents=[common], help="see whether planted defects are noticed")
+    detection = commands.add_parser(
+        "detect", parents=[common], help="see whether planted defects and sabotages are noticed"
+    )
     detection.add_argument("--defect", metavar="NAME", help="this one only")
-    detection.add_argument("--criterion", metavar="ID", help="those that this criterion must notice")
+    detection.add_argument("--criterion", metavar="ID", help="the defects that this criterion must notice")
     detection.add_argument("--shard", metavar="I/N", type=_shard, default=(1, 1), help="the i-th of n parts of them")
-    detection.add_argument("--sample", metavar="REVISION", help="one of each area, and those changed since in git")
+    detection.add_argument(
+        "--sample", metavar="REVISION", help="a defect of each area, those changed since, all sabotages"
+    )
     detection.set_defaults(command=_detect)
     return parser

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from acceptance.cli import main
 
+from tests.evidence import write_run
 from tests.unit.conftest import descriptor_at
 
 NOBODY = "http://127.0.0.1:9"
@@ -128,3 +129,13 @@ def test_a_run_that_is_mistyped_leaves_no_older_verdict_as_the_latest(tmp_path: 
     assert run(tmp_path, "integratoin") == 3
     assert not (tmp_path / "results" / "latest").is_symlink()
     assert (tmp_path / "results" / "older").is_dir()
+
+
+def test_what_is_wrong_with_the_evidence_stands_once_below_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_run(tmp_path / "r", claims=("PRE-01", "PRE-02"), sealed=False)
+    assert main(["report", str(folder)]) == 2
+    shown = capsys.readouterr().out
+    assert shown.count("its evidence does not count: see below") == 2
+    assert shown.count("its evidence does not count: the run") == 1

@@ -12,10 +12,12 @@ from acceptance.errors import ConfigurationError
 from acceptance.evidence.reading import Bundle
 from acceptance.evidence.records import Outcome, Scope
 from acceptance.running import detection, runner
-from acceptance.running.detection import Defect, Selection, detect
+from acceptance.running.detection import Selection, detect
+from acceptance.running.planted import Defect
 from acceptance.running.runner import Ending, Request
+from acceptance.running.sabotaging import Attempt, Sabotages
 from acceptance.verdict.criteria import CRITERIA, read_criteria
-from acceptance.verdict.gate import judge
+from acceptance.verdict.gate import Gate, judge
 
 
 def defect(name: str, must: tuple[str, ...], may: dict[str, str] | None = None, area: str = "INT") -> Defect:
@@ -26,6 +28,7 @@ LEAK = defect("leak", ("INT-04",), {"INT-07": "an answer comes from it"})
 SLOW = defect("slow", ("INT-13",))
 STALE = defect("stale", ("PRE-01",), area="PRE")
 ALL = [LEAK, SLOW, STALE]
+SABOTAGES = list(detection._sabotages())
 
 
 @pytest.fixture
@@ -41,10 +44,10 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             return Ending(gate, (), interrupted)
 
         monkeypatch.setattr(runner, "run", run)
-        monkeypatch.setattr(detection, "_is_active", lambda *_: active)
+        monkeypatch.setattr(detection, "is_active", lambda *_: active)
 
-    monkeypatch.setattr(detection, "_provided_by", lambda _: Defects(catalogue=[], plant=[], active=[]))
-    monkeypatch.setattr(detection, "_listed", lambda _: ALL)
+    monkeypatch.setattr(detection, "provided_by", lambda _: Defects(catalogue=[], plant=[], active=[]))
+    monkeypatch.setattr(detection, "listed", lambda _: ALL)
     return plant
 
 
@@ -101,6 +104,8 @@ def test_defects_are_selected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Selection(sample="HEAD").of(ALL) == [LEAK, STALE]
     monkeypatch.setattr(detection, "_changed_since", lambda _: {"sandbox/defects/INT.py"})
     assert Selection(sample="HEAD").of(ALL) == ALL
+    assert Selection(sample="HEAD").of([*ALL, *SABOTAGES]) == [*ALL, *SABOTAGES]
+    assert Selection(criterion="PRE-01").of([*ALL, *SABOTAGES]) == [STALE]
     with pytest.raises(ConfigurationError, match="DEFECT leek: unknown; did you mean leak"):
         Selection(defect="leek").of(ALL)
     with pytest.raises(ConfigurationError, match="DEFECT xyz: unknown; there are: leak, slow, stale"):
@@ -110,5 +115,59 @@ def test_defects_are_selected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_smallest_run_that_claims_enough_is_taken() -> None:
+    assert detection._run_for(STALE) == "quick"
     assert detection._run_for(LEAK) == "integration"
     assert detection._run_for(defect("late", ("INT-04", "PERF-01"))) == "full"
+
+
+@pytest.fixture
+def attempted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Attempt], None]:
+    """Has every sabotage come to this."""
+    return lambda attempt: monkeypatch.setattr(Sabotages, "attempt", lambda *_: attempt)
+
+
+@pytest.mark.parametrize(
+    ("active", "noticed", "told"),
+    [
+        (True, True, "[1/1] detected seal-removed (0 s) by the gate: it says how"),
+        (True, False, "[1/1] NOT DETECTED seal-removed (0 s): it says how"),
+        (False, True, "[1/1] NOT DETECTED seal-removed (0 s): it was never active; it says how"),
+    ],
+)
+def test_a_sabotage_is_found_as_a_defect_is(
+    active: bool,
+    noticed: bool,
+    told: str,
+    attempted: Callable[[Attempt], None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    attempted(Attempt(active, good_gate(), noticed, "it says how"))
+    status = detect(Selection(defect="seal-removed"), "has no defects", tmp_path / "d")
+    [found] = json.loads((tmp_path / "d" / "detection.json").read_text())["defects"]
+    assert (found["detected"], status) == (active and noticed, 0 if active and noticed else 1)
+    assert (found["must"], found["violated"]) == (["PRE-01", "PRE-02", "PRE-03"], [])
+    assert told in capsys.readouterr().out
+
+
+def test_defects_and_sabotages_are_one_list(
+    deployment: Callable[..., None], attempted: Callable[[Attempt], None], tmp_path: Path
+) -> None:
+    deployment(())
+    attempted(Attempt(True, good_gate(), True, "it says how"))
+    parts = [detect(Selection(shard=(part, 2)), "any", tmp_path / f"d{part}") for part in (1, 2)]
+    found = [json.loads((tmp_path / f"d{part}" / "detection.json").read_text())["defects"] for part in (1, 2)]
+    names = [finding["name"] for part in found for finding in part]
+    assert sorted(names) == sorted(one.name for one in [*ALL, *SABOTAGES])
+    assert parts == [1, 1]
+
+
+def test_only_a_sabotage_can_be_asked_of_a_deployment_without_defects(tmp_path: Path) -> None:
+    descriptor = tmp_path / "cloud.yaml"
+    descriptor.write_text("name: cloud\n")
+    with pytest.raises(ConfigurationError, match="has no provision"):
+        detect(Selection(), str(descriptor), tmp_path / "d")
+
+
+def good_gate() -> Gate:
+    return judge([Bundle("r", scopes=[Scope(name="n", claims=(), deployment="d")])], read_criteria(CRITERIA))

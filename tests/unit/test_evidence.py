@@ -140,7 +140,7 @@ def lines_of(path: Path) -> list[bytes]:
         (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], ":2: is record 3, expected 2"),
         (lambda lines: [*lines[:3], lines[2], *lines[3:]], ":4: is record 3, expected 4"),
         (lambda lines: lines[:-1], "holds 3 records; it was sealed with 4"),
-        (lambda lines: [*lines[:3], lines[3].replace(b"third", b"turd!")], "its last record is not the one"),
+        (lambda lines: [*lines[:3], lines[3].replace(b"third", b"turd!")], "4: is not the record that was sealed"),
         (lambda lines: [], "its first line, which names the run, is missing"),
     ],
 )

@@ -1,46 +1,42 @@
-"""Whether the suites notice what they should: one run for each defect that a deployment can be planted with."""
+"""Whether the suites and the verdict notice what they should.
+
+There is one run for each defect that a deployment can be planted with; sabotages of our own harness share a good one.
+"""
 
 from __future__ import annotations
 
 import difflib
-import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from acceptance.data import PROJECT, Data, read_model
-from acceptance.deployment import Defects, OpenDeployment, Stub, command_of, find_descriptor
+from acceptance.data import PROJECT, Data
+from acceptance.deployment import Defects, OpenDeployment
 from acceptance.errors import ConfigurationError
 from acceptance.running import runner
+from acceptance.running.planted import Defect, is_active, listed, provided_by
 from acceptance.running.progress import Progress
+from acceptance.running.sabotages import AREA, SABOTAGES
+from acceptance.running.sabotaging import Attempt, Sabotages
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import Gate
 
-COMMAND_SECONDS = 60.0
 SHOWN = 160  # characters of a message; detection.json has all of it
-
-
-class Defect(Data):
-    """One thing wrong with a deployment: the criteria that must notice it, and those that may, with reasons."""
-
-    name: str
-    area: str
-    must: tuple[str, ...]
-    may: dict[str, str]
-    description: str
-    file: str
+BY_NAME = {sabotage.name: sabotage for sabotage in SABOTAGES}
+THE_GATE = "the gate"
+THE_REPORT = "the report"
 
 
 class Finding(Data):
-    """What the suites made of one defect; `test` and `message` are those of the first failure that had to come."""
+    """What was made of one defect; `test` and `message` are those of the first failure that had to come.
+
+    Of a sabotage, `test` says what noticed it, and `message` how.
+    """
 
     name: str
     must: tuple[str, ...]
@@ -68,7 +64,7 @@ class Selection:
     Args:
         defect: the name.
         criterion: one that must notice it.
-        sample: a git revision: the first defect of each area, and those whose file is not as it was then.
+        sample: a git revision: the first defect of each area, those whose file has changed since, and all sabotages.
         shard: `(i, n)`: the i-th of n parts, counted from 1.
     """
 
@@ -80,13 +76,14 @@ class Selection:
     def of(self, defects: Sequence[Defect]) -> list[Defect]:
         """The selected ones; raises ConfigurationError when there is none."""
         chosen = [one for one in defects if self.defect in (None, one.name)]
-        chosen = [one for one in chosen if self.criterion is None or self.criterion in one.must]
+        if self.criterion is not None:
+            chosen = [one for one in chosen if one.area != AREA and self.criterion in one.must]
         if not chosen:
             raise ConfigurationError([self._nothing(defects)])
         if self.sample is not None:
             changed = _changed_since(self.sample)
             firsts = {one.area: one.name for one in reversed(chosen)}.values()
-            chosen = [one for one in chosen if one.name in firsts or one.file in changed]
+            chosen = [one for one in chosen if one.name in firsts or one.file in changed or one.area == AREA]
         part, parts = self.shard
         return chosen[part - 1 :: parts]
 
@@ -100,26 +97,31 @@ class Selection:
 
 
 def detect(selection: Selection, deployment: str, folder: Path) -> int:
-    """Run the suites against the deployment with each selected defect.
+    """Run the suites against the deployment with each selected defect, and judge a good run with each sabotage.
 
-    What was found is in `detection.json` in `folder` after each defect.
+    What was found is in `detection.json` in `folder` after each.
 
     Returns:
-        0 when every defect was active and noticed by what must notice it, and by nothing else; else 1.
+        0 when each was active and noticed by what must notice it, and by nothing else; else 1.
 
     Raises:
-        ConfigurationError: no defect is selected, or the deployment cannot be planted with any.
+        ConfigurationError: none is selected, or the deployment cannot be planted with any defect.
     """
-    provided = _provided_by(deployment)
-    defects = selection.of(_listed(provided))
+    provided = None if selection.defect in BY_NAME else provided_by(deployment)
+    defects = selection.of([*(listed(provided) if provided else ()), *_sabotages()])
     runner.make_folder(folder)
+    sabotages = Sabotages(deployment, folder)
     build: str | None = None
     findings: list[Finding] = []
     with Progress(sys.stdout) as progress:
         for number, defect in enumerate(defects, start=1):
             count = f"[{number:{len(str(len(defects)))}}/{len(defects)}]"
             progress.doing(f"{count} {defect.name}")
-            finding, ending = _try(defect, provided, deployment, folder / defect.name, f"{folder.name}-{number}")
+            ending: runner.Ending | Attempt
+            if provided is None or defect.area == AREA:
+                finding, ending = _sabotage(defect, sabotages)
+            else:
+                finding, ending = _try(defect, provided, deployment, folder / defect.name, f"{folder.name}-{number}")
             if ending.interrupted:
                 break
             build = build or ending.gate.build
@@ -127,7 +129,7 @@ def detect(selection: Selection, deployment: str, folder: Path) -> int:
             _write(folder, Detection(build=build, date=_now(), defects=tuple(findings)))
             progress.say(f"{count} {_told(finding)}")
     undetected = len(defects) - sum(finding.detected for finding in findings)
-    print(f"{len(defects) - undetected} of {len(defects)} defects detected\n{folder / 'detection.json'}", flush=True)
+    print(f"{len(defects) - undetected} of {len(defects)} detected\n{folder / 'detection.json'}", flush=True)
     return 1 if undetected else 0
 
 
@@ -138,7 +140,7 @@ def _try(
 
     def look(opened: OpenDeployment) -> None:
         nonlocal active
-        active = _is_active(provided, opened)
+        active = is_active(provided, opened)
 
     begin = time.monotonic()
     request = runner.Request(
@@ -168,6 +170,29 @@ def _try(
     return finding, ending
 
 
+def _sabotages() -> Iterator[Defect]:
+    """Listed as the defects of a deployment are."""
+    for one in SABOTAGES:
+        yield Defect(name=one.name, area=AREA, must=one.must, may={}, description=one.description, file="")
+
+
+def _sabotage(defect: Defect, sabotages: Sabotages) -> tuple[Finding, Attempt]:
+    begin = time.monotonic()
+    attempt = sabotages.attempt(BY_NAME[defect.name])
+    finding = Finding(
+        name=defect.name,
+        must=defect.must,
+        may=(),
+        violated=tuple(sorted(attempt.gate.named("violated"))),
+        active=attempt.active,
+        detected=attempt.active and attempt.noticed,
+        test=(THE_REPORT if BY_NAME[defect.name].edits else THE_GATE) if attempt.noticed else "",
+        message=attempt.message,
+        seconds=round(time.monotonic() - begin, 1),
+    )
+    return finding, attempt
+
+
 def _run_for(defect: Defect) -> str:
     """The run that claims least, among those that claim all that must notice the defect."""
     criteria = read_criteria(CRITERIA)
@@ -190,50 +215,14 @@ def _noticed(defect: Defect, gate: Gate) -> tuple[str, str]:
 def _told(finding: Finding) -> str:
     if finding.detected:
         return f"detected {finding.name} ({finding.seconds:.0f} s) by {finding.test}: {shorten(finding.message, SHOWN)}"
-    missed = sorted(set(finding.must) - set(finding.violated))
-    beside = sorted(set(finding.violated) - {*finding.must, *finding.may})
+    judged = finding.name not in BY_NAME
+    missed = sorted(set(finding.must) - set(finding.violated)) if judged else []
+    beside = sorted(set(finding.violated) - {*finding.must, *finding.may}) if judged else []
     reasons = [] if finding.active else ["it was never active"]
     reasons += [f"{', '.join(missed)} did not notice"] if missed else []
     reasons += [f"{', '.join(beside)} should not be violated"] if beside else []
     reasons += [shorten(finding.message, 2 * SHOWN)] if finding.message else []
     return f"NOT DETECTED {finding.name} ({finding.seconds:.0f} s): {'; '.join(reasons)}"
-
-
-def _provided_by(deployment: str) -> Defects:
-    path = find_descriptor(deployment)
-    try:
-        provided = read_model(path, Stub).provision.defects
-    except ConfigurationError:
-        provided = None
-    if provided is None:
-        raise ConfigurationError([f"{path}: has no provision.defects, so no defect can be planted"])
-    return provided
-
-
-def _listed(provided: Defects) -> list[Defect]:
-    try:
-        return TypeAdapter(list[Defect]).validate_python(_ask(provided.catalogue))
-    except ValidationError as error:
-        mistakes = [f"{' '.join(provided.catalogue)}: {one['loc']}: {one['msg']}" for one in error.errors()]
-        raise ConfigurationError(mistakes) from None
-
-
-def _is_active(provided: Defects, opened: OpenDeployment) -> bool:
-    """Whether the deployment says that its defect has done harm."""
-    return any(one["defect_active"] for one in _ask(provided.active) if Path(one["descriptor"]) == opened.path)
-
-
-def _ask(words: Sequence[str]) -> Any:
-    """The JSON that a command of the descriptor prints."""
-    try:
-        answer = subprocess.run(
-            command_of(words), cwd=PROJECT, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=True
-        )
-        return json.loads(answer.stdout)
-    except subprocess.CalledProcessError as error:
-        raise ConfigurationError([f"{' '.join(words)}: status {error.returncode}: {error.stderr.strip()}"]) from None
-    except (OSError, subprocess.TimeoutExpired, ValueError) as error:
-        raise ConfigurationError([f"{' '.join(words)}: {error}"]) from None
 
 
 def _changed_since(revision: str) -> set[str]:

@@ -19,11 +19,13 @@ SHOWN = 3
 
 def unsound(bundle: Bundle, criteria: Criteria, now: datetime) -> list[str]:
     """Why the evidence of a run proves nothing good; nothing where it is sound."""
-    problems = [f"damaged evidence: {'; '.join(_some(bundle.damage))}"] if bundle.damage else []
+    where = f" in {bundle.home}" if bundle.home else ""
+    problems = [f"damaged evidence{where}: {'; '.join(_some(bundle.damage))}"] if bundle.damage else []
     if bundle.seal is None:
-        problems.append(f"the run {bundle.run} is not sealed: it did not come to its end")
+        problems.append(f"the run {bundle.run} is not sealed: it did not come to its end, or its seal is gone")
     if bundle.scope is None:
-        problems.append(f"nothing says what the run {bundle.run} was to judge")
+        files = f" in {', '.join(_some(sorted(bundle.chains)))}" if bundle.chains else ""
+        problems.append(f"nothing{files} says what the run {bundle.run} was to judge")
     problems += _out_of_time(bundle, criteria, now)
     problems += _foreign(bundle)
     named = {name for plan in bundle.plans for name in plan.tests}

@@ -1,0 +1,112 @@
+"""Trying sabotages: a good run is made once, each is done to a copy of what it left, and that is judged again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from acceptance.running import runner
+from acceptance.running.conclusion import judge_again
+from acceptance.running.sabotages import RUN, Sabotage
+from acceptance.verdict.criteria import CRITERIA, read_criteria
+from acceptance.verdict.gate import Gate
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of a sabotage: whether it changed anything, the gate, and whether and how that was noticed."""
+
+    active: bool
+    gate: Gate
+    noticed: bool
+    message: str
+    interrupted: bool = False
+
+
+class Sabotages:
+    """Tries sabotages on one good run, which is made when the first is tried.
+
+    Args:
+        deployment: a name in `variables/deployments/`, or the path of a descriptor.
+        folder: where the runs leave their files, each in a folder of its own.
+    """
+
+    def __init__(self, deployment: str, folder: Path) -> None:
+        self._deployment = deployment
+        self._folder = folder
+        self._criteria = read_criteria(CRITERIA)
+        self._good: runner.Ending | None = None
+        self._useless = ""
+
+    def attempt(self, sabotage: Sabotage) -> Attempt:
+        """Do it, judge, and look whether that was noticed."""
+        if self._good is None:
+            self._good = self._run(RUN)
+            self._useless = self._not_good(self._good)
+        if self._useless or self._good.interrupted:
+            return Attempt(False, self._good.gate, False, self._useless, self._good.interrupted)
+        if sabotage.options:
+            return self._by_run(sabotage, self._good.gate)
+        return self._by_hand(sabotage)
+
+    def _by_run(self, sabotage: Sabotage, good: Gate) -> Attempt:
+        ending = self._run(sabotage.name, sabotage.options)
+        noticed = "" if ending.problems else sabotage.noticed("", ending.gate, ())
+        message = noticed or _missed(sabotage, "", ending.gate, ending.problems)
+        return Attempt(_passed(ending.gate) != _passed(good), ending.gate, bool(noticed), message, ending.interrupted)
+
+    def _by_hand(self, sabotage: Sabotage) -> Attempt:
+        good, folder = self._folder / RUN, self._folder / sabotage.name
+        shutil.copytree(good, folder)
+        sabotage.first(folder)
+        before = _files(folder)
+        where = sabotage.do(folder)
+        after = _files(folder)
+        gate, told = judge_again(folder, self._criteria)
+        noticed = sabotage.noticed(where, gate, told)
+        message = noticed or _missed(sabotage, where, gate, told)
+        name = sabotage.edits
+        if name and noticed:
+            left = _files(folder)
+            if (left.get(name), left.get(f"{name}.edited")) != (before[name], after[name]):
+                noticed, message = "", f"{name}: the true one was not written, or the edited one was not kept"
+        return Attempt(before != after, gate, bool(noticed), message)
+
+    def _run(self, name: str, options: tuple[str, ...] = ()) -> runner.Ending:
+        return runner.run(
+            runner.Request(
+                RUN,
+                self._folder / name,
+                identifier=f"{self._folder.name}-{name}",
+                deployment=self._deployment,
+                options=options,
+                shown=False,
+            )
+        )
+
+    def _not_good(self, ending: runner.Ending) -> str:
+        """Why nothing can be tried on the run; nothing where it is good, and untouched is judged as it was."""
+        why = "no sabotage can be judged: "
+        if ending.problems or ending.gate.verdict != "PASS":
+            return f"{why}without any, the run {RUN} is {'; '.join(ending.problems) or ending.gate.line}"
+        again, told = judge_again(self._folder / RUN, self._criteria)
+        if again != ending.gate or told:
+            return (
+                f"{why}untouched, the run {RUN} is judged otherwise the second time: {'; '.join((again.line, *told))}"
+            )
+        return ""
+
+
+def _missed(sabotage: Sabotage, where: str, gate: Gate, told: Sequence[str]) -> str:
+    expected = " … ".join(part for part in (where, sabotage.says) if part)
+    return f"expected {sabotage.verdict} and '{expected}', seen {'; '.join((gate.line, *told))}"
+
+
+def _passed(gate: Gate) -> set[str]:
+    return {test.name for row in gate.criteria for test in row.tests if test.status == "PASS"}
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
