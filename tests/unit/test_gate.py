@@ -139,7 +139,7 @@ def test_a_violation_counts_though_it_is_not_claimed() -> None:
     ("changes", "why"),
     [
         ({"damage": ["records-x.jsonl:3: half a line"]}, "damaged evidence: records-x.jsonl:3: half a line"),
-        ({"seal": None}, "the run r is not sealed: it did not come to its end"),
+        ({"seal": None}, "the run r is not sealed: it did not come to its end, or its seal is gone"),
         ({"plans": [Plan(tests=TESTS | {"AA-77": ("t",)})]}, "unknown criteria are named: AA-77"),
     ],
 )
