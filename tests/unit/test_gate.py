@@ -72,6 +72,7 @@ def test_what_was_not_seen_is_not_verified(outcome: dict[str, str], reason: str)
     [
         ([speed(30)], "violated", "speed is 30 s, must be under 30 s"),
         ([speed(10), speed(31)], "violated", "speed is 31 s"),
+        ([speed(30.0001)], "violated", "speed is 30.0001 s, must be under 30 s"),
         ([speed(10, samples=4)], "not_verified", "4 samples, at least 5 needed"),
         ([speed(10, samples=2), speed(12, samples=3)], "met", ""),
         ([], "not_verified", "no observation of speed"),

@@ -95,7 +95,7 @@ def _limited(limit: Limit, seen: Sequence[Seen]) -> Figure:
     if samples < limit.least_samples:
         found["missing"] = f"{limit.figure}: {samples} samples, at least {limit.least_samples} needed"
     elif not limit.kept_by(value):
-        found["broken"] = f"{limit.figure} is {value:g} {limit.unit}, must be {limit}"
+        found["broken"] = f"{limit.figure} is {_told(value, limit.threshold)} {limit.unit}, must be {limit}"
     return Figure.model_validate(found)
 
 
@@ -119,6 +119,12 @@ def _plain(seen: Sequence[Seen]) -> Figure:
         test=shown.test,
         statistic=whole[0] if whole else None,
     )
+
+
+def _told(value: float, threshold: float | None) -> str:
+    """The value, with as many digits as it takes to tell it from the threshold."""
+    texts = [f"{value:.{digits}g}" for digits in (4, 6, 9, 17)]
+    return next((text for text in texts if float(text) != threshold), texts[-1])
 
 
 def _margin(limit: Limit, value: float) -> float | None:
