@@ -7,7 +7,7 @@ from typing import Any
 
 from acceptance.data import PROJECT
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
-from acceptance.evidence.records import Cause
+from acceptance.evidence.records import Cause, Status
 from acceptance.run import Scene, close_run, opened_run
 from AcceptancePlan import identity
 from concluding import add_verdict, judge_what_was_seen
@@ -33,12 +33,13 @@ class _Listener(RedactingListener):
             run.scene = Scene()
         super().end_test(data, result)
         if run is not None and not run.evidence.closed:
+            status = _status(result.status, result.message)
             run.evidence.test(
                 name=identity(result),
-                status=result.status,
+                status=status,
                 criteria=result.metadata.get("Criterion", "").split(),
                 message=result.message,
-                cause=_cause(result.status, result.message),
+                cause=_cause(status, result.message),
                 seconds=result.elapsed_time.total_seconds(),
                 place=result.id,
                 source=_source(result),
@@ -60,6 +61,14 @@ def _source(test: Any) -> str:
 
 # What Robot Framework says of tests that it did not get to, or not to the end of.
 _STOPPED = ("Execution terminated by signal", "Test execution stopped due to a fatal error.")
+
+
+_FAILED = "Failed test skipped using "  # how the message begins that --skiponfailure leaves
+
+
+def _status(status: Status, message: str) -> Status:
+    """How a test ended: one that failed has failed, though Robot Framework was told to call it skipped."""
+    return "FAIL" if _FAILED in message.partition("\n")[0] else status
 
 
 def _cause(status: str, message: str) -> Cause | None:

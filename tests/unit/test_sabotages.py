@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import DeploymentLibrary
 import pytest
 from acceptance.evidence import reading
 from acceptance.evidence.reading import Bundle, read_run
@@ -213,3 +214,15 @@ def test_what_is_forged_by_someone_who_knows_the_format_is_whole(tmp_path: Path)
     assert (gate.verdict, gate.unsound) == ("NO-GO", ())
     tampering.age(folder)
     assert [bundle.damage for bundle in read_run(folder)] == [[]]
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "recorded"),
+    [
+        ("SKIP", "Failed test skipped using 'slow' tag.\n\nOriginal failure:\nexpected b, seen c", "FAIL"),
+        ("SKIP", "Test skipped using 'slow' tag.", "SKIP"),
+        ("PASS", "", "PASS"),
+    ],
+)
+def test_a_failure_that_robot_is_told_to_skip_is_recorded_as_one(status: Any, message: str, recorded: str) -> None:
+    assert DeploymentLibrary._status(status, message) == recorded
