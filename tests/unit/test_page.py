@@ -90,8 +90,8 @@ def test_what_is_not_verified_stands_by_kind_and_the_same_reason_once(shown: Cal
 
     plain = next(name for name, one in ALL.criteria.items() if not (one.needs or one.limits or one.required == "O"))
     read = shown(change=capabilities, left_out=[plain])
-    assert "The deployment does not offer what it takes to know" in read.text
-    assert f"Could have been looked at, and was not {plain}" in read.text
+    assert "Cannot be known here: the deployment does not offer what it takes" in read.text
+    assert f"We failed to look: it could have been seen, and was not {plain}" in read.text
     reason = "needs the capability 'faults'"
     before_criteria = read.text[: read.text.index("Margin:")]
     assert before_criteria.count(reason) < sum("faults" in one.needs for one in ALL.criteria.values())

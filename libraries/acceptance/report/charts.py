@@ -181,7 +181,7 @@ def _marks(known: Mapping[str, float], limits: Mapping[str, float], x: Scale, y:
     strokes, labels = [], []
     for row, (label, value) in enumerate(sorted({**known, **limits}.items(), key=lambda one: one[1])):
         at, top = x(value), 26 + ROW * row
-        colour = paint.limit if label in limits else paint.muted
+        colour = paint.limit if label in limits else paint.ink
         style = f"stroke:{colour};stroke-width:{1.5 if label in limits else 1};stroke-dasharray:4 3"
         strokes.append(tag("line", x1=at, x2=at, y1=top - 4, y2=y.start, style=style))
         fits = at + 5 + width_of(label) <= WIDTH

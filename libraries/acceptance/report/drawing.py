@@ -41,7 +41,7 @@ LOG = Paint(
     muted="#59636e",
     grid="#dfe3e8",
     surface="#ffffff",
-    bar="#8fb0dd",
+    bar="#6f94cd",
     limit="#b3202c",
     lines=("#2b5fb3", "#a85400", "#0b7566", "#7547b0", "#a8327d", "#59636e"),
 )

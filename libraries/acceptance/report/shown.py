@@ -26,10 +26,10 @@ MEANING = {
     "INCONCLUSIVE": "Nothing required is violated, but not everything is verified: this is not a GO.",
 }
 KIND_TITLES = {
-    "cannot be known here": "The deployment does not offer what it takes to know",
-    "we failed to look": "Could have been looked at, and was not",
-    "its evidence does not count": "There is evidence, but it is not sound",
-    "planned, no suite yet": "No suite exists yet",
+    "cannot be known here": "Cannot be known here: the deployment does not offer what it takes",
+    "we failed to look": "We failed to look: it could have been seen, and was not",
+    "its evidence does not count": "Its evidence does not count: it is there, but not sound",
+    "planned, no suite yet": "Planned: no suite exists yet",
 }
 FIGURES = 2_000  # of one criterion
 CHARTS = 120
@@ -42,6 +42,12 @@ class Open:
 
     reason: str
     rows: tuple[ShownRow, ...]
+
+    @property
+    def looked(self) -> list[Tried]:
+        """The tests that could not tell, each once."""
+        found = {test.name: test for row in self.rows for test in row.tests if test.status != "PASS"}
+        return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,7 @@ class ShownGate:
         first, last = datetime.fromisoformat(began), datetime.fromisoformat(ended)
         seconds = round((last - first).total_seconds())
         took = f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
+        took = took.replace(" ", "\N{NO-BREAK SPACE}")
         same = "%H:%M" if first.date() == last.date() else "%-d %B %Y, %H:%M"
         return f"{first:%-d %B %Y, %H:%M} to {last.strftime(same)} UTC ({took})"
 
