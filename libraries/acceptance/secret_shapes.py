@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 MASK = "<redacted>"
 MASK_IN_MARKUP = "&lt;redacted&gt;"
@@ -24,7 +25,7 @@ _VALUE = rf"(?:{TOKEN}{{6}}|{TOKEN}{{0,5}}{_HIDDEN})(?:{TOKEN}|{_HIDDEN})*"
 
 # "password": "…", and "name": "Authorization", "value": "…" as in HAR files, also where the JSON is text within JSON.
 _QUOTED = re.compile(
-    rf"""(?P<keep>(?P<quote>\\*["'])(?:
+    rf"""(?P<keep>(?P<quote>\\*["'])(?=[acnprsx])(?:
         (?:{_HEADER}|{_FIELD})(?P=quote)\s*:\s*(?P=quote)
         |name(?P=quote)\s*:\s*(?P=quote){_SPEAKING}(?P=quote)\s*,\s*(?P=quote)value(?P=quote)\s*:\s*(?P=quote)
     ))(?!\$\{{)(?P<hide>(?:(?!(?<!\\)(?P=quote)).)+)""",
@@ -42,9 +43,12 @@ _BARE = re.compile(
     |(?P<picture>data:(?:image/(?:png|jpe?g|gif|webp)|video/\w+|application/pdf);base64,)[\w+/=%]{{1000,}}""",
     re.IGNORECASE | re.VERBOSE,
 )
-# What begins each alternative of _BARE: looking for these is much quicker than trying the pattern everywhere.
-_BEGINNINGS = ("authorization", "cookie", "apikey", "x-api-key", "bearer", "access_token", "refresh_token", "password")
-_BEGINNINGS += ("secret", "service_role_key", "anon_key", "x-amz-", "?token=", "&token=", "eyj", "data:")
+# Trying a pattern everywhere is slow: these words, which are in whatever fits one, are looked for first.
+_WORDS = ("authorization", "cookie", "token", "session", "secret", "password", "apikey", "api-key", "_key", "x-amz-")
+_BEGINNINGS = (
+    *("authorization", "cookie", "apikey", "x-api-key", "bearer", "access_token", "refresh_token", "password"),
+    *("secret", "service_role_key", "anon_key", "x-amz-", "?token=", "&token=", "eyj", "data:"),
+)
 
 
 def hide_shapes(text: str, mask: str = MASK) -> str:
@@ -57,10 +61,12 @@ def hide_shapes(text: str, mask: str = MASK) -> str:
         kept = found["keep"] or found.get("picture") or ""
         return f'{kept}"{mask}"' if kept.rstrip().endswith('":') else f"{kept}{mask}"
 
-    text = _QUOTED.sub(hidden, text)
-    text = _COOKIES.sub(lambda found: _COOKIE.sub(hidden, found[0]), text)
+    if next(_places(text, _WORDS), None) is not None:
+        text = _QUOTED.sub(hidden, text)
+    if '"cookies' in text:
+        text = _COOKIES.sub(lambda found: _COOKIE.sub(hidden, found[0]), text)
     done, pieces = 0, []
-    for at in _places(text):
+    for at in sorted(_places(text, _BEGINNINGS)):
         match = _BARE.match(text, at) if at >= done else None
         if match:
             pieces += [text[done:at], hidden(match)]
@@ -68,13 +74,11 @@ def hide_shapes(text: str, mask: str = MASK) -> str:
     return "".join((*pieces, text[done:]))
 
 
-def _places(text: str) -> list[int]:
-    """Where something of a shape may begin."""
+def _places(text: str, words: Iterable[str]) -> Iterator[int]:
+    """Where these words stand, in small or capital letters."""
     lower = text.replace("İ", "i").lower()  # of all letters, this one alone would become two
-    places = []
-    for word in _BEGINNINGS:
+    for word in words:
         at = lower.find(word)
         while at >= 0:
-            places.append(at)
+            yield at
             at = lower.find(word, at + 1)
-    return sorted(places)

@@ -101,7 +101,8 @@ def _swept(path: Path, name: str, redactor: Redactor, vouched: bool) -> Iterator
     elif not S_ISREG(status.st_mode):
         return
     elif _ONLY_SEARCHED.fullmatch(name):
-        if not all(_is_clean(line, redactor) for line in path.read_bytes().splitlines()):
+        content = path.read_bytes()
+        if _bytes_hold(redactor, content) and not all(_is_clean(line, redactor) for line in content.splitlines()):
             yield "holds a secret, and stays as it is: later lines follow from earlier ones"
     else:
         try:

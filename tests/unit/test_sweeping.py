@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 from acceptance import archives
-from acceptance.evidence.reading import EVIDENCE, read_run
+from acceptance.evidence.reading import EVIDENCE, MERGED, read_run, recorded_artifacts
 from acceptance.evidence.recorder import Recorder
+from acceptance.evidence.records import Artifact
 from acceptance.redaction import Redactor
 from acceptance.secret_shapes import MASK
 from acceptance.sweeping import DEPTH, SecretLeftError, sweep, sweep_file
@@ -245,6 +246,17 @@ def test_what_was_there_before_or_belongs_to_others_stays(tmp_path: Path, redact
     assert sweep(tmp_path, redactor, since=(tmp_path / "log.html").stat().st_ctime + 1) == []
     sweep(tmp_path, redactor, within=["log.html"])
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"log.html": MASK, "notes.txt": SECRET}
+
+
+def test_artifacts_that_were_recorded_are_known_also_where_runs_were_merged(tmp_path: Path) -> None:
+    for home in (tmp_path, tmp_path / MERGED / "other"):
+        recorder = Recorder(home / EVIDENCE, "run", Redactor(), "test")
+        artifact = Artifact(path="masked.png", sha256="0" * 64)
+        recorder.observe("INT-01", "page", 1, "files", samples=1, artifact=artifact)
+        recorder.close()
+    with (tmp_path / EVIDENCE / f"records-{recorder.writer}.jsonl").open("w") as file:
+        file.write('{"kind": "observation", "artifact"')  # half a line
+    assert recorded_artifacts(tmp_path) == {"masked.png", "merged/other/masked.png"}
 
 
 def test_a_record_holds_no_secret_wherever_it_came_from(tmp_path: Path, redactor: Redactor) -> None:
