@@ -92,11 +92,11 @@ def environment(folder: Path, address: str, **more: str) -> dict[str, str]:
     }
 
 
-def robot(folder: Path, address: str, *options: str) -> subprocess.CompletedProcess[str]:
+def robot(folder: Path, address: str, *options: str, start_in: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command(folder, address, *options),
         env=environment(folder, address),
-        cwd=folder.parent,
+        cwd=start_in or folder.parent,
         capture_output=True,
         text=True,
         timeout=120,
@@ -129,6 +129,19 @@ def test_what_was_removed_is_noted_and_what_was_recorded_stays_sound(address: st
         picture = f"{kind}/browser/screenshot.png: removed: a picture that nobody vouched for"
         assert any(note.startswith(f"planted/{picture}") for note in notes)
         assert f"late/{picture}" in ended.stderr  # after the seal, nothing is noted any more
+
+
+def test_in_a_folder_where_somebody_works_only_files_of_robot_framework_are_touched(
+    address: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    robot(folder, address, "--test", "In Files", "--test", "In Titles", start_in=folder)
+    assert (folder / "planted" / "environment" / "browser" / "screenshot.png").exists()
+    for name in ("output.xml", "log.html", "report.html"):
+        (tmp_path / "swept").mkdir(exist_ok=True)
+        (folder / name).rename(tmp_path / "swept" / name)
+    assert spilled(tmp_path / "swept", SECRETS) == []
 
 
 def test_shards_are_swept_by_those_who_know_their_secrets(address: str, tmp_path: Path) -> None:
