@@ -14,7 +14,7 @@ from typing import Any
 from acceptance.data import PROJECT
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Plan
-from acceptance.redaction import Redactor
+from acceptance.redaction.redactor import Redactor
 from acceptance.run import RUN
 from robot.api import SuiteVisitor, TestSuite
 from robot.running import TestCase

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any, TextIO
 
-from acceptance.redaction import Redactor
+from acceptance.redaction.redactor import Redactor
 
 REDACTOR = Redactor()
 """The one of this process: what any library registers is hidden by every listener."""

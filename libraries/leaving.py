@@ -15,8 +15,8 @@ from pathlib import Path
 from acceptance.data import PROJECT
 from acceptance.evidence.reading import EVIDENCE, recorded_artifacts
 from acceptance.evidence.recorder import Recorder
+from acceptance.redaction.sweeping import sweep
 from acceptance.run import Run
-from acceptance.sweeping import sweep
 from RedactingListener import REDACTOR
 from robot.libraries.BuiltIn import BuiltIn
 

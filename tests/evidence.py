@@ -9,7 +9,7 @@ from acceptance.evidence.reading import EVIDENCE, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Plan, Scope
 from acceptance.evidence.seal import write_seal
-from acceptance.redaction import Redactor
+from acceptance.redaction.redactor import Redactor
 from acceptance.verdict.criteria import CRITERIA, Criteria, Criterion, read_criteria
 
 ALL = read_criteria(CRITERIA)

@@ -11,6 +11,7 @@ from textwrap import shorten
 from typing import NoReturn
 
 from acceptance.deployment import is_provisioned, open_deployment
+from acceptance.detection.detection import Selection, detect
 from acceptance.errors import ConfigurationError
 from acceptance.evidence.merging import merge
 from acceptance.integration import baseline
@@ -21,7 +22,6 @@ from acceptance.running import runner
 from acceptance.running.child import handling
 from acceptance.running.cleanup import clean_up
 from acceptance.running.conclusion import judge_again
-from acceptance.running.detection import Selection, detect
 from acceptance.running.progress import Progress
 from acceptance.verdict.comparison import compare, look_at
 from acceptance.verdict.criteria import CRITERIA, read_criteria

@@ -19,7 +19,7 @@ from acceptance.contract import MISSING, Contract, Route, pick, place
 from acceptance.descriptor import Descriptor
 from acceptance.errors import violation
 from acceptance.journal import Journal
-from acceptance.redaction import Redactor
+from acceptance.redaction.redactor import Redactor
 
 KEPT_CALLS = 10_000  # where nobody reads along
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -7,7 +7,7 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from acceptance.redaction import Redactor
+from acceptance.redaction.redactor import Redactor
 
 KEPT = 4096  # characters of a body
 

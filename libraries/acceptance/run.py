@@ -31,10 +31,10 @@ from acceptance.loop import LoopThread
 from acceptance.made import Made
 from acceptance.people import People, Person
 from acceptance.realtime import JOINS_PER_SECOND, RealtimeClient
-from acceptance.redaction import Redactor
+from acceptance.redaction.redactor import Redactor
+from acceptance.redaction.sweeping import SecretLeftError, sweep_file
 from acceptance.report import charts
 from acceptance.report.drawing import LOG
-from acceptance.sweeping import SecretLeftError, sweep_file
 
 Result = TypeVar("Result")
 

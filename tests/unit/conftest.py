@@ -12,7 +12,7 @@ from acceptance.client import ContractClient
 from acceptance.contract import Contract, read_contract
 from acceptance.descriptor import Descriptor
 from acceptance.journal import Journal
-from acceptance.redaction import Redactor
+from acceptance.redaction.redactor import Redactor
 from acceptance.run import CONTRACT
 
 Serve = Callable[..., str]

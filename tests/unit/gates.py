@@ -8,9 +8,9 @@ from typing import Any
 from acceptance.evidence.reading import Bundle
 from acceptance.evidence.records import Observation, Outcome, Plan, Scope, moment
 from acceptance.evidence.seal import Seal
+from acceptance.verdict import gate
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.gate import Gate
-from acceptance.verdict.gate import judge as judge_runs
 from acceptance.verdict.rows import CLOSING, Row
 
 LIMIT = {"figure": "speed", "must_be": "under", "threshold": 30, "unit": "s", "least_samples": 5}
@@ -41,6 +41,9 @@ def evidence(**changes: Any) -> Bundle:
         seal=Seal(run="r", time=moment(), chains={}, artifacts={}, violated=()),
     )
     return replace(whole, **changes)
+
+
+judge_runs = gate.judge
 
 
 def judge(*bundles: Bundle) -> Gate:

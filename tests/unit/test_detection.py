@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 from acceptance.deployment import Defects
+from acceptance.detection import detection
+from acceptance.detection.detection import Selection, detect
+from acceptance.detection.planted import Defect
+from acceptance.detection.sabotaging import Attempt, Sabotages
 from acceptance.errors import ConfigurationError
 from acceptance.evidence.reading import Bundle
 from acceptance.evidence.records import Outcome, Scope
-from acceptance.running import detection, runner
-from acceptance.running.detection import Selection, detect
-from acceptance.running.planted import Defect
+from acceptance.running import runner
 from acceptance.running.runner import Ending, Request
-from acceptance.running.sabotaging import Attempt, Sabotages
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import Gate, judge
 

@@ -16,7 +16,7 @@ from acceptance.evidence.reading import EVIDENCE, Bundle, read_evidence, read_ru
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Artifact, schema
 from acceptance.evidence.seal import digest_of, write_seal
-from acceptance.redaction import Redactor
+from acceptance.redaction.redactor import Redactor
 
 RUN = "r1"
 
@@ -92,7 +92,7 @@ def test_no_secret_is_written(tmp_path: Path, redactor: Redactor) -> None:
     ],
 )
 def test_what_is_not_whole_cannot_be_recorded(changed: dict[str, Any], told: str, tmp_path: Path) -> None:
-    asked = {"criterion": "INT-13", "name": "speed", "value": 1.5, "unit": "s", "samples": 3}
+    asked: dict[str, Any] = {"criterion": "INT-13", "name": "speed", "value": 1.5, "unit": "s", "samples": 3}
     recorder = Recorder(tmp_path, RUN, Redactor(), "one")
     with pytest.raises(ValueError, match=told):
         recorder.observe(**(asked | changed))
@@ -101,10 +101,10 @@ def test_what_is_not_whole_cannot_be_recorded(changed: dict[str, Any], told: str
 
 @pytest.mark.parametrize("missing", ["unit", "samples"])
 def test_unit_and_samples_are_never_assumed(missing: str, tmp_path: Path) -> None:
-    asked = {"criterion": "INT-13", "name": "speed", "value": 1.5, "unit": "s", "samples": 3}
+    asked: dict[str, Any] = {"criterion": "INT-13", "name": "speed", "value": 1.5, "unit": "s", "samples": 3}
     recorder = Recorder(tmp_path, RUN, Redactor(), "one")
     with pytest.raises(TypeError, match=missing):
-        recorder.observe(**{name: value for name, value in asked.items() if name != missing})  # type: ignore[arg-type]
+        recorder.observe(**{name: value for name, value in asked.items() if name != missing})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from acceptance.evidence.reading import EVIDENCE, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Trend
-from acceptance.redaction import Redactor
+from acceptance.redaction.redactor import Redactor
 from acceptance.running.conclusion import conclude, judge_again
 from acceptance.verdict import history
 from acceptance.verdict.figures import Figure

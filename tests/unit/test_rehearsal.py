@@ -11,7 +11,7 @@ from acceptance.data import PROJECT
 from acceptance.evidence.distribution import Distribution
 from acceptance.evidence.reading import Bundle, read_run
 from acceptance.evidence.recorder import Recorder
-from acceptance.redaction import Redactor
+from acceptance.redaction.redactor import Redactor
 from acceptance.report import rehearsal
 from acceptance.report.decisions import read_decisions
 from acceptance.report.documents import NAMES, documents

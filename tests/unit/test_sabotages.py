@@ -8,15 +8,16 @@ from typing import Any
 
 import DeploymentLibrary
 import pytest
+from acceptance.detection import sabotaging, tampering
+from acceptance.detection.sabotages import PRE, SABOTAGES, Sabotage
+from acceptance.detection.sabotaging import Sabotages
 from acceptance.evidence import reading
 from acceptance.evidence.reading import Bundle, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.report import writing
-from acceptance.running import runner, sabotaging, tampering
+from acceptance.running import runner
 from acceptance.running.conclusion import judge_again
 from acceptance.running.runner import Ending, Request
-from acceptance.running.sabotages import PRE, SABOTAGES, Sabotage
-from acceptance.running.sabotaging import Sabotages
 from acceptance.verdict import gate as gate_module
 from acceptance.verdict import rows
 from acceptance.verdict.criteria import Criteria

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from acceptance.evidence.distribution import Distribution, merged
@@ -94,7 +95,7 @@ def test_no_change_of_sealed_records_improves_the_verdict(
         before = rank(judged(folder))
         [path] = (folder / EVIDENCE).glob("records-*.jsonl")
         old = path.read_bytes()
-        path.write_bytes(b"".join(way(data.draw, old.splitlines(keepends=True))))
+        path.write_bytes(b"".join(way(cast(st.DrawFn, data.draw), old.splitlines(keepends=True))))
         after = judged(folder)
         assert rank(after) <= before
         if path.read_bytes() != old:

@@ -22,7 +22,7 @@ from acceptance.evidence.records import (
     Series,
     Status,
 )
-from acceptance.redaction import Redactor
+from acceptance.redaction.redactor import Redactor
 
 FILES = "records-*.jsonl"
 

@@ -36,9 +36,8 @@ def write_report(folder: Path, files: Iterable[tuple[str, str]]) -> list[str]:
         if path.exists() and (line := _first_difference(path, text)):
             kept = path.with_name(name + EDITED)
             path.replace(kept)
-            told.append(
-                f"{name}:{line}: differs from what the evidence says now: written anew, the other is kept as {kept.name}"
-            )
+            differs = f"{name}:{line}: differs from what the evidence says now"
+            told.append(f"{differs}: written anew, the other is kept as {kept.name}")
         path.write_text(text, encoding="utf-8")
     return told
 

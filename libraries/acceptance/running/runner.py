@@ -19,13 +19,13 @@ from acceptance.errors import ConfigurationError
 from acceptance.evidence.reading import EVIDENCE, recorded_artifacts
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Plan, Scope, moment
-from acceptance.redaction import Redactor
+from acceptance.redaction.redactor import Redactor
+from acceptance.redaction.sweeping import sweep
 from acceptance.run import RUN, Run
 from acceptance.running.child import run_child
 from acceptance.running.conclusion import conclude
 from acceptance.running.own_checks import OWN_CHECKS, look_at_what_is_left, look_before_starting, record
 from acceptance.running.progress import Progress
-from acceptance.sweeping import sweep
 from acceptance.verdict.criteria import CRITERIA, Criteria, read_criteria
 from acceptance.verdict.gate import Gate
 

@@ -17,12 +17,12 @@ from textwrap import shorten
 
 from acceptance.data import PROJECT, Data
 from acceptance.deployment import Defects, OpenDeployment
+from acceptance.detection.planted import Defect, is_active, listed, provided_by
+from acceptance.detection.sabotages import AREA, SABOTAGES
+from acceptance.detection.sabotaging import Attempt, Sabotages
 from acceptance.errors import ConfigurationError
 from acceptance.running import runner
-from acceptance.running.planted import Defect, is_active, listed, provided_by
 from acceptance.running.progress import Progress
-from acceptance.running.sabotages import AREA, SABOTAGES
-from acceptance.running.sabotaging import Attempt, Sabotages
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import Gate
 

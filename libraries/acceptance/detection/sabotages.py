@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from acceptance.running import tampering
+from acceptance.detection import tampering
 from acceptance.verdict.gate import Gate, Verdict
 
 AREA = "evidence"

@@ -17,9 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 
-from acceptance.archives import Allowance, NotOpenedError, cleaned, kind_of
-from acceptance.redaction import Redactor
-from acceptance.secret_shapes import MASK, MASK_IN_MARKUP
+from acceptance.redaction.archives import Allowance, NotOpenedError, cleaned, kind_of
+from acceptance.redaction.redactor import Redactor
+from acceptance.redaction.shapes import MASK, MASK_IN_MARKUP
 
 DEPTH = 5  # of archives within archives
 LARGEST = 256 * 1024 * 1024

@@ -17,7 +17,7 @@ from acceptance.evidence.reading import EVIDENCE, MERGED, Bundle, read_run
 from acceptance.evidence.recorder import FILES, Recorder
 from acceptance.evidence.records import RECORD, Observation, Opened, Outcome, Record, Scope
 from acceptance.evidence.seal import NAME, Seal
-from acceptance.redaction import Redactor
+from acceptance.redaction.redactor import Redactor
 
 SUITES = "robot"  # the writer of what the suites record
 ANOTHER = "another"

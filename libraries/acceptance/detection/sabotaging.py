@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from acceptance.detection.sabotages import RUN, Sabotage
 from acceptance.running import runner
 from acceptance.running.conclusion import judge_again
-from acceptance.running.sabotages import RUN, Sabotage
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import Gate
 
