@@ -1,0 +1,143 @@
+"""PERF-07: whether a deployment is slower than a recorded local run, endpoint by endpoint.
+
+Requests of one run are no independent samples: what slows one slows its neighbours. So each endpoint is taken as the
+means of successive spans of time (batch means), and two runs are compared by Welch's test on those. An endpoint is
+worse when the lower confidence bound of its worsening exceeds the margin; Holm's method shares the level among them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, variance
+from typing import Any
+
+from pydantic import Field
+
+from acceptance.data import Data
+
+SPAN_SECONDS = 10.0
+LEAST_SPANS = 5
+LEVEL = 0.01  # of all endpoints together: a bound of 99 %
+MARGIN_SHARE = 0.10
+MARGIN_MS = 10.0
+
+
+class Endpoint(Data):
+    """One endpoint of one scenario in a run: the mean time to first byte of each span, in ms, and how many requests."""
+
+    spans: tuple[float, ...] = Field(min_length=1)
+    requests: int = Field(ge=1)
+
+    @property
+    def mean(self) -> float:
+        """The mean of the spans, ms."""
+        return fmean(self.spans)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An endpoint in two runs, all in ms: `bound` is the lower confidence bound of the worsening."""
+
+    name: str
+    before: float
+    now: float
+    bound: float
+    margin: float
+    worse: bool
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: mean first byte {self.now:.1f} ms, recorded {self.before:.1f} ms, so at least "
+            f"{self.bound:.1f} ms worse at {100 * (1 - LEVEL):g} % confidence; allowed are {self.margin:.1f} ms"
+        )
+
+
+def endpoint_of(samples: Iterable[tuple[float, float]]) -> Endpoint:
+    """An endpoint out of (seconds since the start of the load, ms to first byte).
+
+    Raises:
+        ValueError: there is no sample.
+    """
+    spans: dict[int, list[float]] = defaultdict(list)
+    for at, value in samples:
+        spans[math.floor(at / SPAN_SECONDS)].append(value)
+    means = tuple(round(fmean(spans[span]), 3) for span in sorted(spans))
+    return Endpoint(spans=means, requests=sum(len(values) for values in spans.values()))
+
+
+def compare(before: Mapping[str, Endpoint], now: Mapping[str, Endpoint]) -> list[Comparison]:
+    """Each endpoint that both runs have often enough, by name."""
+    shared = sorted(
+        name for name in before.keys() & now.keys() if min(len(before[name].spans), len(now[name].spans)) >= LEAST_SPANS
+    )
+    tried = {name: _worsening(before[name].spans, now[name].spans) for name in shared}
+    worse = _rejected({name: one.p_value(_margin(before[name].mean)) for name, one in tried.items()}, LEVEL)
+    return [
+        Comparison(
+            name=name,
+            before=before[name].mean,
+            now=now[name].mean,
+            bound=tried[name].lower_bound(LEVEL / len(shared)),
+            margin=_margin(before[name].mean),
+            worse=name in worse,
+        )
+        for name in shared
+    ]
+
+
+def not_compared(before: Mapping[str, Endpoint], now: Mapping[str, Endpoint]) -> list[str]:
+    """Each endpoint that could not be compared, with the reason."""
+    problems = [f"{name}: is not in the recording" for name in sorted(now.keys() - before.keys())]
+    problems += [f"{name}: was recorded, and not called now" for name in sorted(before.keys() - now.keys())]
+    for name in sorted(before.keys() & now.keys()):
+        spans = min(len(before[name].spans), len(now[name].spans))
+        if spans < LEAST_SPANS:
+            problems.append(f"{name}: {spans} spans of {SPAN_SECONDS:g} s, at least {LEAST_SPANS} are needed")
+    return problems
+
+
+def _margin(before: float) -> float:
+    return max(MARGIN_SHARE * before, MARGIN_MS)
+
+
+@dataclass(frozen=True)
+class _Worsening:
+    difference: float
+    error: float
+    freedom: float
+
+    def p_value(self, margin: float) -> float:
+        """Of: it is not worse by more than the margin."""
+        if self.error == 0:
+            return 0.0 if self.difference > margin else 1.0
+        return float(_student().sf((self.difference - margin) / self.error, self.freedom))
+
+    def lower_bound(self, level: float) -> float:
+        return self.difference - (self.error * float(_student().isf(level, self.freedom)) if self.error else 0.0)
+
+
+def _worsening(before: Sequence[float], now: Sequence[float]) -> _Worsening:
+    parts = [variance(values) / len(values) for values in (before, now)]
+    total = sum(parts)
+    shares = sum(part**2 / (len(values) - 1) for part, values in zip(parts, (before, now), strict=True))
+    return _Worsening(fmean(now) - fmean(before), math.sqrt(total), total**2 / shares if shares else math.inf)
+
+
+def _rejected(p_values: Mapping[str, float], level: float) -> set[str]:
+    """Holm: from the smallest on, each against its share of the level, until one is not small enough."""
+    found: set[str] = set()
+    for number, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
+        if p_values[name] > level / (len(p_values) - number):
+            break
+        found.add(name)
+    return found
+
+
+def _student() -> Any:
+    """Student's t: imported where it is needed, since that takes most of a second and 60 MB."""
+    from scipy.stats import t
+
+    return t
