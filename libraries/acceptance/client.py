@@ -7,8 +7,9 @@ import secrets
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -26,8 +27,26 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """One request and how it went: `began` by the monotonic clock, all in seconds; status 0 where no answer came.
+
+    `first_byte` is the time until the head of the answer was there, connecting and waiting for a connection included.
+    """
+
+    route: str
+    status: int
+    began: float
+    first_byte: float
+    elapsed: float
+
+
+# Told of each exchange of the task (and its children) that sets it, whether or not an answer came.
+on_exchange: ContextVar[Callable[[Exchange], None] | None] = ContextVar("on_exchange", default=None)
+
+
+@dataclass(frozen=True)
 class Answer:
-    """What came back from one call. `elapsed` is the whole call in seconds."""
+    """What came back from one call. `elapsed` is the whole call in seconds, `first_byte` until its head was there."""
 
     route: str
     method: str
@@ -38,6 +57,7 @@ class Answer:
     request_id: str
     elapsed: float
     paths: Mapping[str, str] = field(repr=False, default_factory=dict)
+    first_byte: float = 0.0
 
     def json(self) -> Any:
         """The body as JSON, or MISSING where it is not JSON."""
@@ -83,7 +103,7 @@ class ContractClient:
         self._http = httpx.AsyncClient(
             timeout=timeout,
             trust_env=host not in LOOPBACK,
-            limits=httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=4.0),
+            limits=httpx.Limits(max_connections=200, max_keepalive_connections=120, keepalive_expiry=4.0),
             follow_redirects=False,
         )
 
@@ -215,15 +235,25 @@ class ContractClient:
         payload: bytes | AsyncIterable[bytes] | None,
         paths: Mapping[str, str],
     ) -> Answer:
-        begin = time.monotonic()
+        begin, head = time.monotonic(), 0.0
+
+        async def trace(event: str, _: object) -> None:
+            nonlocal head
+            if event.endswith("receive_response_headers.complete"):
+                head = time.monotonic() - begin
+
+        tell = on_exchange.get() or _nobody
         try:
-            response = await self._http.request(method, url, content=payload, headers=sent)
+            response = await self._http.request(method, url, content=payload, headers=sent, extensions={"trace": trace})
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            elapsed = time.monotonic() - begin
+            tell(Exchange(route, 0, begin, head or elapsed, elapsed))
             raise self._unanswered(route, method, url, error, begin, sent) from None
         answer = Answer(
             route, method, url, response.status_code, response.headers, response.content,
-            self._request_id(response.headers, sent), time.monotonic() - begin, paths,
+            self._request_id(response.headers, sent), time.monotonic() - begin, paths, head,
         )  # fmt: skip
+        tell(Exchange(route, answer.status, begin, head, answer.elapsed))
         self._keep(answer)
         return answer
 
@@ -259,6 +289,10 @@ class ContractClient:
             seen=f"{type(error).__name__}: {str(error) or 'no answer'} after {time.monotonic() - begin:.1f} s",
             look=f"{method} {url}, request {sent[self.contract.errors.request_id_header]}",
         )  # fmt: skip
+
+
+def _nobody(_: Exchange) -> None:
+    """Told where nobody asks."""
 
 
 def _secrets_in(value: str) -> list[str]:

@@ -163,11 +163,11 @@ class RealtimeClient:
     with that status as `closed`; a refusal after the handshake ends it with the close code.
     """
 
-    def __init__(self, client: ContractClient, base: str) -> None:
+    def __init__(self, client: ContractClient, base: str, joins_per_second: float = JOINS_PER_SECOND) -> None:
         self._client = client
         self._contract = client.contract.realtime
         self._base = base.replace("http", "ws", 1) if base.startswith("http") else base
-        self._pace = Pace(JOINS_PER_SECOND)
+        self._pace = Pace(joins_per_second)
 
     def first_message(self, token: str) -> dict[str, str]:
         """What names the user on a connection whose address holds no token."""

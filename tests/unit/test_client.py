@@ -1,10 +1,13 @@
 """The contract client takes nothing for success but what the contract says."""
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from acceptance.client import ContractClient
+from acceptance.client import Answer, ContractClient, Exchange, on_exchange
 from acceptance.contract import Contract, pick, place
 
 from tests.unit.conftest import Serve
@@ -57,6 +60,38 @@ def test_no_answer_is_a_violation(client_at: ClientAt) -> None:
         asyncio.run(client_at("http://127.0.0.1:9").call("limits"))
 
 
+def test_the_first_byte_is_there_while_the_body_is_still_awaited(client_at: ClientAt) -> None:
+    body = threading.Event()
+    heads: list[Exchange] = []
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", "2")
+            self.end_headers()
+            body.wait(0.3)
+            self.wfile.write(b"{}")
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        answer = copy_context().run(_told, heads, client_at(address).send("limits"))
+        server.shutdown()
+    (seen,) = heads
+    assert seen.first_byte == answer.first_byte and seen.elapsed == answer.elapsed
+    assert 0.0 < answer.first_byte < answer.elapsed - 0.1  # the body took three times as long at least
+
+
+def test_an_exchange_without_an_answer_is_told_too(client_at: ClientAt) -> None:
+    told: list[Exchange] = []
+    with pytest.raises(AssertionError):
+        copy_context().run(_told, told, client_at("http://127.0.0.1:9").call("limits"))
+    assert [(one.route, one.status) for one in told] == [("limits", 0)]
+
+
 def test_error_answers_are_journalled_without_secrets(serve: Serve, client_at: ClientAt) -> None:
     client = client_at(serve(500, {"error": "boom", "access_token": "tok-123456789"}))
     asyncio.run(client.send("job", path={"job_id": "j/../1"}, token="tok-123456789"))
@@ -89,3 +124,8 @@ def test_of_a_signed_address_only_what_is_signed_is_a_secret(serve: Serve, clien
     assert client._redactor.clean("see http://storage.example/ for tok-123456789") == (
         "see http://storage.example/ for <redacted>"
     )
+
+
+def _told(exchanges: list[Exchange], call: Coroutine[None, None, Answer]) -> Answer:
+    on_exchange.set(exchanges.append)
+    return asyncio.run(call)

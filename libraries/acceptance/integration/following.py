@@ -103,7 +103,7 @@ async def follow(run: Run, person: Person, payload: Payload) -> Followed:
         await together(settled(run, socket), settled(run, stream))
         for name, channel in zip(CHANNELS, (socket, stream), strict=True):
             followed.frames[name], followed.opened[name] = channel.events, channel.opened
-    followed.clock = await _clock_ahead(run)
+    followed.clock = await clock_ahead(run)
     return followed
 
 
@@ -281,8 +281,11 @@ async def _poll(run: Run, followed: Followed) -> None:
     )
 
 
-async def _clock_ahead(run: Run) -> float:
-    """A health document may be some moments old, so each can only say less than the truth: the largest counts."""
+async def clock_ahead(run: Run) -> float:
+    """Seconds, at least, that the deployment's clock is ahead of ours.
+
+    A health document may be some moments old, so each can only say less than the truth: the largest counts.
+    """
     ahead = []
     for _ in range(3):
         health = await run.client.call("health")
