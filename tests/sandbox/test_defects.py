@@ -16,9 +16,16 @@ KNOWN = defects.load()
 
 
 def covered() -> list[str]:
-    """The required criteria whose suites exist."""
+    """The required criteria that a deployment can violate, and whose suites exist.
+
+    What a run leaves behind is judged by itself: tests/unit/test_rehearsal.py breaks each promise about it.
+    """
     entries = yaml.safe_load(CRITERIA.read_text(encoding="utf-8"))["criteria"]
-    return [name for name, entry in entries.items() if entry["required"] == "R" and entry.get("status") != "planned"]
+    return [
+        name
+        for name, entry in entries.items()
+        if entry["required"] == "R" and entry.get("status") != "planned" and entry.get("judged_by") != "report"
+    ]
 
 
 def test_every_criterion_has_two_defects_and_one_of_its_own() -> None:
