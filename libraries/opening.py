@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from acceptance.errors import CapabilityMissing, ConfigurationError, Violation
+from acceptance.errors import CapabilityMissing, ConfigurationError, NotApplicable, Violation
 from acceptance.run import Run, open_run, opened_run
 from RedactingListener import REDACTOR
 from robot.api import FatalError, logger
@@ -13,6 +13,9 @@ from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 
 # A test that needs what the deployment does not offer is skipped, with the capability's name.
 CapabilityMissing.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
+# So is one whose criterion does not apply; the gate knows it by its message.
+NotApplicable.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
+NotApplicable.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
 # A violation is shown as any assertion is: by its message alone.
 Violation.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
 

@@ -3,6 +3,7 @@
 `Violation` (an `AssertionError`, made by :func:`violation`): the deployment is wrong, or stopped answering.
 `EnvironmentUnavailable`: our own tool, or a provider's interface, was not there; nothing is known about the deployment.
 `CapabilityMissing`: the descriptor does not offer what the check needs; it cannot be known here.
+`NotApplicable`: the criterion's own rule says that it does not apply to this deployment.
 `ConfigurationError`: the person who started the run has to change something; nothing was judged.
 """
 
@@ -24,6 +25,16 @@ class CapabilityMissing(Exception):
     def __init__(self, capability: str, reason: str = "which the deployment's descriptor does not list") -> None:
         super().__init__(f"needs the capability '{capability}', {reason}")
         self.capability = capability
+
+
+NOT_APPLICABLE = "not applicable: "
+
+
+class NotApplicable(Exception):
+    """The criterion says by its own rule that it does not apply here."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{NOT_APPLICABLE}{reason}")
 
 
 class ConfigurationError(Exception):

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from acceptance.errors import NOT_APPLICABLE
 from acceptance.evidence.distribution import Distribution
 from acceptance.evidence.records import Observation, Outcome, moment
 from acceptance.evidence.seal import Seal
-from acceptance.verdict.rows import NOT_APPLICABLE
 
 from tests.unit.gates import (
     CRITERIA,

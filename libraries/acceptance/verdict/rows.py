@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Literal
 
 from acceptance.data import Data
+from acceptance.errors import NOT_APPLICABLE
 from acceptance.evidence.reading import Bundle
 from acceptance.evidence.records import Cause, Outcome, Trend
 from acceptance.evidence.records import Status as Ending
@@ -27,7 +28,6 @@ KINDS = (UNKNOWABLE, NOT_LOOKED, UNSOUND, PLANNED)
 
 CLOSING = "closing: "
 REPORT = "report: "
-NOT_APPLICABLE = "not applicable: "  # how the message of a skipped test begins when its criterion says so by its rule
 
 
 class Tried(Data):
