@@ -53,7 +53,7 @@ def judge_what_was_seen() -> None:
     for line in told:
         logger.warn(line)
     logger.info(f'<a href="{PAGE}">{PAGE}</a>: {gate.verdict}', html=True)
+    logger.console(f"\n{gate.line}\n{run.folder / PAGE}")
     if gate.verdict not in ("GO", "PASS"):
         reasons = [f"{row.id}: {row.reason}" for row in gate.criteria if row.id in gate.line]
         raise AssertionError("\n".join([gate.line, *reasons]))
-    logger.info(gate.line)

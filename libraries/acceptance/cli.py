@@ -72,11 +72,7 @@ def _run(options: argparse.Namespace) -> int:
 def _detect(options: argparse.Namespace) -> int:
     folder = runner.folder_for("detect", options.results)
     selection = Selection(options.defect, options.criterion, options.sample, options.shard)
-    try:
-        return detect(selection, options.deployment, folder)
-    finally:
-        if folder.exists():
-            runner.point_latest(folder)
+    return detect(selection, options.deployment, folder)
 
 
 def _baseline(options: argparse.Namespace) -> int:
