@@ -9,7 +9,7 @@ import pytest
 from acceptance.client import Answer
 from acceptance.conversations import Reply, Source
 from acceptance.documents.handbook import write
-from acceptance.integration.concurrency import Visit, timeline, what_is_wrong
+from acceptance.integration.concurrency import Visit, what_is_wrong
 from acceptance.people import Person
 from acceptance.uploads import Payload, Upload
 
@@ -53,15 +53,6 @@ def test_whatever_is_not_their_own_is_named(change: Callable[[Visit], object], s
     visit = _visit(1)
     change(visit)
     assert said in "; ".join(what_is_wrong(visit, [OTHER]))
-
-
-def test_the_timeline_says_when_they_had_it_and_how_long_it_took() -> None:
-    visit = _visit(1)
-    assert visit.upload is not None
-    visit.upload.started, visit.upload.seconds, visit.asked = 100.5, 2.0, [103.0, 104.0]
-    seen = timeline([visit], 100.0)
-    assert seen["processing"] == [(2.5, 2.0)]
-    assert [round(at, 3) for at, _ in seen["answer"]] == [3.1, 4.1]
 
 
 def _reply(visit: Visit, number: int, **changed: object) -> None:

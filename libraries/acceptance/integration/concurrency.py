@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -39,7 +38,6 @@ class Visit:
     upload: Upload | None = None
     listed: list[str] = field(default_factory=list)  # identifiers of the documents that they are shown
     replies: list[Reply] = field(default_factory=list)  # to their own question, and to that of another user
-    asked: list[float] = field(default_factory=list)  # when each question was sent, by the monotonic clock
 
     @property
     def fact(self) -> Fact:
@@ -51,7 +49,6 @@ async def everybody_gets_their_own(run: Run) -> None:
     people = await together(*(run.people.signed_in() for _ in range(USERS)))
     notes = [await document(run, "note", 1000 + number) for number in range(USERS)]
     visits = [_visit(person, note) for person, note in zip(people, notes, strict=True)]
-    began = time.monotonic()
     await _each(visits, lambda visit: _process(run, visit))
     # Nobody asks another's question before its owner has: what was kept for the owner could be given to them.
     await _each(visits, lambda visit: _ask(run, visit, visit.fact))
@@ -61,7 +58,6 @@ async def everybody_gets_their_own(run: Run) -> None:
         visit.problem = visit.problem or "; ".join(what_is_wrong(visit, others))
     wrong = [visit for visit in visits if visit.problem]
     _observe(run, visits, len(visits) - len(wrong))
-    run.observe_series("INT-10", "time taken", timeline(visits, began), "s")
     problems = (f"{visit.person.email}: {visit.problem}" for visit in wrong)
     expect_none(problems, f"{USERS} users at once", expected="each gets their own fact, and nobody else's")
 
@@ -84,16 +80,6 @@ def what_is_wrong(visit: Visit, others: Sequence[Visit]) -> Iterator[str]:
         told += [f"conversation {reply.conversation_id}"] if reply.conversation_id in conversations else []
         if told:
             yield f"'{reply.question}' is answered with another's {', '.join(told)}; {reply.answer.look}"
-
-
-def timeline(visits: Sequence[Visit], began: float) -> dict[str, list[tuple[float, float]]]:
-    """What the users waited for: when they had it, in seconds since the visits began, and how many it took."""
-    uploads = [visit.upload for visit in visits if visit.upload]
-    answers = [pair for visit in visits for pair in zip(visit.asked, visit.replies, strict=True)]
-    return {
-        "processing": sorted((one.started + one.seconds - began, one.seconds) for one in uploads if one.seconds),
-        "answer": sorted((asked + reply.seconds - began, reply.seconds) for asked, reply in answers),
-    }
 
 
 def _visit(person: Person, note: TestDocument) -> Visit:
@@ -124,9 +110,7 @@ async def _process(run: Run, visit: Visit) -> None:
 
 
 async def _ask(run: Run, visit: Visit, fact: Fact) -> None:
-    asked = time.monotonic()
     visit.replies.append(await ask(run, visit.person, fact.question))
-    visit.asked.append(asked)
 
 
 def _observe(run: Run, visits: Sequence[Visit], served: int) -> None:
