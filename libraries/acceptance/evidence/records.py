@@ -158,9 +158,10 @@ class Series(Entry):
 
 
 class Past(Data):
-    """One figure of an earlier run of the same deployment."""
+    """One figure of an earlier run of the same deployment; `name` is what was run, where it is known."""
 
     run: str
+    name: str | None = None
     time: Time
     build: str | None = None
     value: float

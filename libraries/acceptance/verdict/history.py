@@ -104,7 +104,10 @@ def trends(folder: Path, gate: Gate) -> tuple[list[Trend], list[str]]:
         known = [(one, value) for one in past if (value := one.value_of(criterion, figure)) is not None]
         if not known:
             continue
-        shown = [Past(run=one.run, time=one.time, build=one.build, value=value) for one, value in known[-SHOWN:]]
+        shown = [
+            Past(run=one.run, name=one.name, time=one.time, build=one.build, value=value)
+            for one, value in known[-SHOWN:]
+        ]
         alike = [value for one, value in known if one.name == gate.name]
         told = "" if figure.missing or not isinstance(figure.value, float) else regression(figure, alike)
         found.append(
