@@ -17,21 +17,25 @@ endif
 SET_UP := .venv/set-up-$(firstword $(shell (echo $(RUNS_ON); cat requirements.txt constraints.txt pyproject.toml) | cksum))
 RUN_PYTHON := .venv/bin/python
 
+# Artillery is installed once, and only for what applies a load: runs that claim performance, and the project's own tests.
+NODE_SET_UP := node_modules/.set-up-$(firstword $(shell cat requirements.txt package.json package-lock.json | cksum))
+LOAD := $(if $(shell grep -ls PERF 'runs/$(RUN).args'),$(NODE_SET_UP))
+
 .PHONY: help acceptance test detect baseline clean-up
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
 
-acceptance: $(SET_UP)
+acceptance: $(SET_UP) $(LOAD)
 	@$(RUN_PYTHON) -m acceptance run '$(RUN)' --deployment '$(DEPLOYMENT)'
 
-test: $(SET_UP)
+test: $(SET_UP) $(NODE_SET_UP)
 	@$(RUN_PYTHON) -m tests
 
-detect: $(SET_UP)
+detect: $(SET_UP) $(NODE_SET_UP)
 	@$(RUN_PYTHON) -m acceptance detect --deployment '$(DEPLOYMENT)' $(if $(DEFECT),--defect '$(DEFECT)') $(if $(CRITERION),--criterion '$(CRITERION)') $(if $(SHARD),--shard '$(SHARD)')
 
-baseline: $(SET_UP)
+baseline: $(SET_UP) $(NODE_SET_UP)
 	@$(RUN_PYTHON) -m acceptance baseline --deployment '$(DEPLOYMENT)'
 
 clean-up: $(SET_UP)
@@ -43,3 +47,8 @@ $(SET_UP):
 	@$(RUN_PYTHON) -c 'import sys; sys.exit(sys.version.split()[0] != "$(firstword $(RUNS_ON))")' 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	@$(RUN_PYTHON) -m pip install --quiet --disable-pip-version-check --no-input -r requirements.txt
 	@rm -f .venv/set-up-* && touch $@
+
+$(NODE_SET_UP): | $(SET_UP)
+	@echo "installing Artillery; this is done once"
+	@$(RUN_PYTHON) -m acceptance.artillery.node
+	@touch $@

@@ -1,0 +1,276 @@
+"""Artillery as a process: in a group of its own, watched while it runs, and never left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from acceptance.artillery.figures import LOG, PLAN, Ending, LoadResult, Plan, figures_of, read_result
+from acceptance.artillery.node import Installation, clean_environment, installation
+from acceptance.artillery.requestlog import LogReader, RequestLog
+from acceptance.artillery.script import LoadScript
+from acceptance.errors import EnvironmentUnavailable
+
+OUTPUT = "artillery.log"
+HERE = Path(__file__).parent
+LOOKED_AT = 1.0  # seconds between two looks at the request log
+ENDS_WITHIN = 3.0  # seconds that Artillery is given after SIGTERM
+SHORTEST_SECRET = 6
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a load is.
+
+    Args:
+        elapsed: seconds since its first phase began; 0 before.
+        remaining: seconds of phases that are left.
+        arrivals: virtual users that came.
+        scheduled: virtual users that come in all.
+        requests: requests that ended.
+        errors: those that failed.
+        first_byte_p95: of those answered, ms; none before the first.
+    """
+
+    elapsed: float
+    remaining: float
+    arrivals: int
+    scheduled: int
+    requests: int
+    errors: int
+    first_byte_p95: float | None
+
+    def __str__(self) -> str:
+        p95 = "no answer yet" if self.first_byte_p95 is None else f"first byte p95 {self.first_byte_p95:.0f} ms"
+        users = f"{self.arrivals} of {self.scheduled} users"
+        return f"{users}, {self.requests} requests, {p95}, {self.errors} errors, {self.remaining:.0f} s left"
+
+
+@dataclass(frozen=True)
+class EarlyStop:
+    """When a load is not worth going on with.
+
+    Args:
+        error_rate: share of the requests that failed, 0 to 1; none: however many fail.
+        first_byte_p95: milliseconds; none: however long it takes.
+        after_requests: so many requests are awaited before that is judged.
+    """
+
+    error_rate: float | None = 0.5
+    first_byte_p95: float | None = None
+    after_requests: int = 100
+
+    def reason(self, progress: Progress) -> str | None:
+        """Why to stop now, if so."""
+        if progress.requests < max(1, self.after_requests):
+            return None
+        rate = progress.errors / progress.requests
+        if self.error_rate is not None and rate > self.error_rate:
+            return f"{rate:.0%} of {progress.requests} requests failed, over {self.error_rate:.0%}"
+        p95 = progress.first_byte_p95
+        if self.first_byte_p95 is not None and p95 is not None and p95 > self.first_byte_p95:
+            return f"first byte p95 of {progress.requests} requests is {p95:.0f} ms, over {self.first_byte_p95:.0f} ms"
+        return None
+
+
+async def run_load(
+    script: LoadScript,
+    folder: Path,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    early_stop: EarlyStop | None = None,
+    margin: float = 60.0,
+) -> LoadResult:
+    """Applies a load, and gives what was measured.
+
+    Whatever interrupts it (cancellation, a signal, the end of this process) ends Artillery with all that it started;
+    `read_result(folder)` then gives the part that was measured.
+
+    Args:
+        script: what to apply.
+        folder: where request log, plan and Artillery's output are left; made if it is missing.
+        progress: told each second where the load is.
+        early_stop: when to stop before the end; none: never.
+        margin: seconds beyond the phases, for start and last answers, until it is ended.
+
+    Raises:
+        EnvironmentUnavailable: Node or Artillery is missing, too old, or did not begin the load.
+    """
+    installed = await asyncio.to_thread(installation)
+    plan = _plan(script, installed)
+    _begin(folder, plan)
+    with tempfile.TemporaryDirectory(prefix="load-") as private:
+        output = Path(private) / OUTPUT
+        try:
+            status, stopped = await _run(script, folder, Path(private), installed, progress, early_stop, margin)
+        except BaseException:
+            _keep(folder, plan.model_copy(update={"reason": "the load was interrupted"}))
+            raise
+        finally:
+            told = _redacted(output, script.environment)
+            (folder / OUTPUT).write_text(told, encoding="utf-8")
+    if stopped is not None:
+        ending, reason = stopped
+    elif status == 0:
+        ending, reason = Ending.COMPLETE, "the whole load was applied"
+    else:
+        ending, reason = Ending.FAILED, f"Artillery ended with status {status}: {_last_error(told)}"
+    _keep(folder, plan.model_copy(update={"ending": ending, "reason": reason}))
+    result = read_result(folder)
+    if ending is Ending.FAILED and not result.log.users:
+        raise EnvironmentUnavailable(f"the load did not begin; {reason}; see {folder / OUTPUT}")
+    return result
+
+
+def command(script: Path, installed: Installation) -> list[str]:
+    """What is run for a script on this machine."""
+    shim = ["--require", str(HERE / "one-cpu.cjs")]
+    return [str(installed.node), *shim, str(installed.launcher), "run", "--quiet", str(script)]
+
+
+async def _run(
+    script: LoadScript,
+    folder: Path,
+    private: Path,
+    installed: Installation,
+    progress: Callable[[Progress], None] | None,
+    early_stop: EarlyStop | None,
+    margin: float,
+) -> tuple[int, tuple[Ending, str] | None]:
+    """Artillery's exit status, and how it was ended if it did not end by itself."""
+    environment = clean_environment(script.target, script.environment) | _told_to_hooks(script, folder, installed)
+    with (private / OUTPUT).open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command(script.written(private), installed),
+            cwd=script.path.parent,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,
+        )
+    ended = asyncio.ensure_future(process.wait())
+    try:
+        stopped = await _watch(script, folder, ended, progress, early_stop, margin)
+        if stopped is not None:
+            _signal_group(process.pid, signal.SIGTERM)
+            await asyncio.wait([ended], timeout=ENDS_WITHIN)
+    finally:
+        _signal_group(process.pid, signal.SIGKILL)
+        await asyncio.shield(ended)
+    return process.returncode or 0, stopped
+
+
+async def _watch(
+    script: LoadScript,
+    folder: Path,
+    ended: Awaitable[int],
+    progress: Callable[[Progress], None] | None,
+    early_stop: EarlyStop | None,
+    margin: float,
+) -> tuple[Ending, str] | None:
+    """Waits for the end, or gives the reason to end it."""
+    reader, begin = LogReader(folder / LOG), time.monotonic()
+    while True:
+        done, _ = await asyncio.wait([asyncio.ensure_future(ended)], timeout=LOOKED_AT)
+        if done:
+            return None
+        now = _progress(script, reader.read())
+        if progress is not None:
+            progress(now)
+        if early_stop is not None and (reason := early_stop.reason(now)):
+            return Ending.STOPPED_EARLY, reason
+        if time.monotonic() - begin > script.duration + margin:
+            return Ending.DEADLINE, f"not finished {margin:g} s after the phases' {script.duration} s"
+
+
+def _progress(script: LoadScript, log: RequestLog) -> Progress:
+    begun = min([*log.phases.values(), *log.users.values()], default=None)
+    elapsed = 0.0 if begun is None else max(0.0, time.time() - begun)
+    first = figures_of(log.requests).first_byte
+    return Progress(
+        elapsed=elapsed,
+        remaining=max(0.0, script.duration - elapsed),
+        arrivals=len(log.users),
+        scheduled=script.arrivals,
+        requests=len(log.requests),
+        errors=sum(not one.ok for one in log.requests),
+        first_byte_p95=first.percentile(95) if first else None,
+    )
+
+
+def _told_to_hooks(script: LoadScript, folder: Path, installed: Installation) -> dict[str, str]:
+    return {
+        "CUSTOM_REPORTERS": str(HERE / "reporter.cjs"),
+        "REQUEST_LOG": str((folder / LOG).resolve()),
+        "REQUEST_LOG_EXPECTATIONS": str(installed.expectations),
+        "REQUEST_LOG_FOLDER": str(script.path.parent),
+        "REQUEST_LOG_FUNCTIONS": json.dumps(script.functions),
+        "REQUEST_LOG_PROCESSOR": str(script.processor or ""),
+        "REQUEST_LOG_SCRIPT": str(script.path),
+        "REQUEST_LOG_SECRETS": ",".join(script.environment),
+    }
+
+
+def _plan(script: LoadScript, installed: Installation) -> Plan:
+    return Plan(
+        script=script.path.name,
+        target=script.target,
+        phases=script.phases,
+        scenarios=script.scenarios,
+        corrections=script.corrections,
+        node=installed.node_version,
+        artillery=installed.artillery_version,
+    )
+
+
+def _begin(folder: Path, plan: Plan) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (LOG, OUTPUT):
+        (folder / name).write_bytes(b"")
+    _keep(folder, plan)
+
+
+def _keep(folder: Path, plan: Plan) -> None:
+    """Replaces the plan in one step, so that none is ever half."""
+    new = folder / f"{PLAN}.new"
+    new.write_text(plan.model_dump_json(indent=1), encoding="utf-8")
+    new.replace(folder / PLAN)
+
+
+def _redacted(output: Path, environment: Mapping[str, str]) -> str:
+    told = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
+    for value in sorted(environment.values(), key=len, reverse=True):
+        if len(value) >= SHORTEST_SECRET:
+            told = told.replace(value, "***")
+    return told
+
+
+def _last_error(told: str) -> str:
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    errors = [line for line in lines if "rror" in line or "cannot" in line]
+    return (errors or lines or ["it said nothing"])[0][:300]
+
+
+def _signal_group(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, number)
+
+
+def _end_with_parent() -> None:
+    """A load without anybody who watches it must not go on."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,107 @@
+"""A server to load: answers after fixed delays, and keeps its own record of what it was asked and when."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+FIRST, REST = 0.05, 0.10  # seconds
+
+
+@dataclass(frozen=True)
+class Served:
+    """A request as the server saw it: when it was read, when the first and the last byte were handed over."""
+
+    path: str
+    read: float
+    first: float
+    last: float
+
+
+@dataclass
+class LoadServer:
+    """What a test knows of its server."""
+
+    url: str = ""
+    served: list[Served] = field(default_factory=list)
+    seen: list[bytes] = field(default_factory=list)
+
+    def of(self, path: str) -> list[Served]:
+        return [one for one in self.served if one.path == path]
+
+
+@contextmanager
+def load_server() -> Iterator[LoadServer]:
+    """A server on loopback for as long as this is entered.
+
+    `/quick` answers after 50 ms; `/late` sends its first byte then, and its body 100 ms later; `/cut` promises more
+    than it sends; `/broken` says 500; `/empty` says 200 and nothing; `/other` answers as somebody else; `/html` says
+    500 in HTML; `/hang` never answers; `/moved` sends on to `/quick`.
+    """
+    server, ready, loop = LoadServer(), threading.Event(), asyncio.new_event_loop()
+
+    async def serve() -> None:
+        listening = await asyncio.start_server(lambda reader, writer: _connection(server, reader, writer), "127.0.0.1")
+        server.url = "http://127.0.0.1:{}".format(listening.sockets[0].getsockname()[1])
+        ready.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await listening.serve_forever()
+
+    task = loop.create_task(serve())
+    thread = threading.Thread(target=lambda: loop.run_until_complete(task), daemon=True)
+    thread.start()
+    ready.wait(10)
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join(10)
+
+
+async def _connection(server: LoadServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(
+                (int(line[15:]) for line in head.lower().split(b"\r\n") if line[:15] == b"content-length:"), 0
+            )
+            server.seen.append(head + await reader.readexactly(length))
+            path, read = head.split()[1].decode(), time.perf_counter()
+            if path == "/hang":
+                await asyncio.sleep(60)
+            await asyncio.sleep(FIRST)
+            status, kind, promised, body = _answer(path)
+            first = time.perf_counter()
+            location = "Location: /quick\r\n" if status == 302 else ""
+            headers = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{location}Content-Length: {promised}\r\n\r\n"
+            writer.write(headers.encode())
+            if path == "/late":
+                await asyncio.sleep(REST)
+            writer.write(body)
+            server.served.append(Served(path, read, first, time.perf_counter()))
+            await writer.drain()
+            if len(body) != promised:
+                break
+    writer.close()
+
+
+def _answer(path: str) -> tuple[int, str, int, bytes]:
+    body = json.dumps({"id": "d-1", "user": {"id": "somebody-else" if path == "/other" else "u-1"}}).encode()
+    match path:
+        case "/broken":
+            return 500, "application/json", 2, b"{}"
+        case "/html":
+            return 500, "text/html", 11, b"<html>x</hm"
+        case "/empty":
+            return 200, "application/json", 0, b""
+        case "/cut":
+            return 200, "application/json", len(body) + 100, body
+        case "/moved":
+            return 302, "text/plain", 0, b""
+    return 200, "application/json", len(body), body
