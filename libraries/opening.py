@@ -42,6 +42,7 @@ def the_run() -> Run:
     except ConfigurationError as error:
         raise FatalError(str(error)) from None
     run.tell = logger.info
+    run.live = lambda line: logger.console(f"  {line}")
     run.show = lambda html: logger.info(html, html=True)
     run.evidence.current_test = _test
     return run

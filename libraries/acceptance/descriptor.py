@@ -123,6 +123,19 @@ class Plan(Data):
     requests_per_minute: int | None = None
 
 
+class ModelBound(Data):
+    """Limits of the first byte of calls that wait for a model, in milliseconds."""
+
+    p95: float = Field(gt=0)
+    p99: float = Field(gt=0)
+
+
+class UnderLoad(Data):
+    """What holds for this deployment while the load is applied; without limits, calls of a model are not judged."""
+
+    model_bound: ModelBound | None = None
+
+
 class Threshold(Data):
     """A threshold of this deployment in place of the criterion's own; a looser one needs a reason."""
 
@@ -144,6 +157,7 @@ class Descriptor(Data):
     sibling_of: str | None = None  # of the same build, it shows what that deployment cannot be made to show
     sessions: Sessions
     plan: Plan = Plan()
+    load: UnderLoad = UnderLoad()
     capabilities: frozenset[str] = frozenset()
     secrets: dict[str, str] = {}
     secrets_file: Path | None = None

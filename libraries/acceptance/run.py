@@ -110,6 +110,7 @@ class Run:
         self.kept: dict[str, Any] = {}  # what several tests look at, made once
         self.channels = AsyncExitStack()  # what stays open until the end of the run
         self.tell: Callable[[str], None] = lambda line: None  # for whoever wants to read along
+        self.live: Callable[[str], None] = lambda line: None  # for the console, while a long step goes on
         self.show: Callable[[str], None] = lambda html: None  # charts, for the same
         self._observed: list[str] = []
         self._charts: list[Callable[[], charts.Chart]] = []  # drawn by the caller: the loop has measuring to do

@@ -1,0 +1,214 @@
+"""The load of PERF-01 … 06: people and documents are made beforehand, Artillery applies it once in a run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from pydantic import Field
+
+from acceptance.artillery.figures import Ending, LoadResult
+from acceptance.artillery.process import EarlyStop, Progress, run_load
+from acceptance.artillery.requestlog import Request
+from acceptance.artillery.script import LoadScript, checked_script
+from acceptance.data import PROJECT, Data, read_model
+from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, violation
+from acceptance.people import Person
+from acceptance.run import Run
+from acceptance.uploads import PROCESSING_SECONDS, Payload, document, upload_complete
+from acceptance.waiting import together
+
+SOURCE = PROJECT / "variables" / "load.yaml"
+SCRIPT = PROJECT / "resources" / "artillery" / "artillery_cloud_config.yml"
+UPLOAD = "upload"  # the request that announces a document
+SEED = 20_000  # of the documents that are asked about; no other suite's
+AT_ONCE = 8  # people made at the same time
+TOLD_SECONDS = 5.0
+LEAST_REQUESTS = 3  # of a flow: 1,800 flows of three guarantee the 4,814 that are asked for
+
+
+class Stop(Data):
+    """When the load is hopeless: more than this share (0 to 1) fails, after so many requests."""
+
+    error_rate: float = Field(gt=0, le=1)
+    after_requests: int = Field(gt=0)
+
+
+class Profile(Data):
+    """What `load.yaml` holds."""
+
+    users: int = Field(gt=0)
+    most_users: int = Field(gt=0)
+    model_bound: tuple[str, ...]
+    stop: Stop
+    scales: dict[str, float]
+
+    def share(self, scale: str) -> float:
+        """How much of its time a load of this scale takes; raises ConfigurationError with the scales that there are."""
+        if scale not in self.scales:
+            raise ConfigurationError([f"SCALE {scale}: unknown; {SOURCE.name} has {', '.join(self.scales)}"])
+        return self.scales[scale]
+
+
+@dataclass(frozen=True)
+class Load:
+    """The load as it was applied; `share` is the part of the criteria's time that it was to take."""
+
+    script: LoadScript
+    result: LoadResult
+    share: float
+    model_bound: tuple[str, ...]
+    people: Mapping[str, Person] = field(default_factory=dict, repr=False)  # by their user's identifier
+    known: frozenset[str] = frozenset()  # documents that were there before it
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is the load that the criteria speak of, from its beginning to its end."""
+        return self.share >= 1 and self.result.complete
+
+    def name(self, figure: str) -> str:
+        """The criterion's name of a figure; another one where the load was not the whole one."""
+        if self.whole:
+            return figure
+        return f"{figure}_of_an_unfinished_load" if not self.result.complete else f"{figure}_of_a_short_load"
+
+    def times(self, take: Callable[[Request], float | None], *, bound: bool | None = None) -> list[float]:
+        """A time (ms) of all answered requests, or of those that a model bounds (True), or does not bound (False)."""
+        chosen = (one for one in self.result.requests if bound is None or (one.endpoint in self.model_bound) == bound)
+        return [value for one in chosen if (value := take(one)) is not None]
+
+    def must_be_complete(self) -> None:
+        """An unfinished load is never good enough: raises AssertionError where the deployment ended it, else ours."""
+        if self.result.complete:
+            return
+        if self.result.ending in (Ending.STOPPED_EARLY, Ending.DEADLINE):
+            raise violation("the load", expected="to go through to its end", seen=self.result.reason)
+        raise EnvironmentUnavailable(f"the load did not go through to its end: {self.result.reason}")
+
+    def must_be_measured(self) -> None:
+        """Raises EnvironmentUnavailable where the generator was too busy for its figures to be the deployment's."""
+        if self.result.generator.saturated:
+            raise EnvironmentUnavailable(
+                f"the load generator did not keep up: {self.result.generator.why};"
+                " what it measured says nothing about the deployment"
+            )
+
+
+@lru_cache(maxsize=1)
+def profile() -> Profile:
+    """What `load.yaml` says."""
+    return read_model(SOURCE, Profile)
+
+
+async def load(run: Run, scale: str) -> Load:
+    """The load, applied once in a run; one that is interrupted ends at once, and raises EnvironmentUnavailable."""
+    task = run.begin(f"load, {scale}", lambda: _applied(run, scale))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if task.cancelled():
+            raise EnvironmentUnavailable("the load was interrupted, so that nothing can be said of it") from None
+        task.cancel()
+        raise
+
+
+def people_needed(script: LoadScript, concurrent_jobs: int, uploads_a_day: int) -> int:
+    """How many people must share a load so that no limit for one of them is reached.
+
+    Args:
+        concurrent_jobs: documents of one user that may be on their way at once; each may take as long as INT-13 allows.
+        uploads_a_day: documents that one user may upload in a day.
+
+    Raises:
+        CapabilityMissing: with these limits the load cannot be shared among as many as can be made.
+    """
+    weights = {one.name: one.weight for one in script.scenarios}
+    share = sum(weights[one.name] for one in script.scenarios if UPLOAD in one.endpoints) / sum(weights.values())
+    expected = script.arrivals * share
+    uploads = expected + 4 * math.sqrt(expected)  # the scenario of each arrival is drawn
+    at_once = max((phase.rate for phase in script.phases), default=0.0) * share * PROCESSING_SECONDS
+    settings = profile()
+    needed = max(
+        settings.users, math.ceil(uploads / max(1, uploads_a_day - 1)), math.ceil(1.25 * at_once / concurrent_jobs)
+    )
+    if needed > settings.most_users:
+        raise CapabilityMissing(
+            "load",
+            f"but {concurrent_jobs} documents at once and {uploads_a_day} a day for each user"
+            f" would take {needed} users, {settings.most_users} at most can be made",
+        )
+    return needed
+
+
+def requests_a_minute(script: LoadScript) -> int:
+    """As many requests as the load makes in a minute at its peak."""
+    most = max((one.requests for one in script.scenarios), default=0)
+    return math.ceil(60 * most * max((phase.rate for phase in script.phases), default=0.0))
+
+
+async def _applied(run: Run, scale: str) -> Load:
+    settings, target = profile(), run.descriptor.services.api.url
+    share = settings.share(scale)
+    draft = _script(target, "[]", share)
+    limits = await run.client.call("limits")
+    allowed, asked = run.descriptor.plan.requests_per_minute, requests_a_minute(draft)
+    if allowed is not None and allowed < asked:
+        raise CapabilityMissing("load", f"but the plan allows {allowed} requests a minute, and the load makes {asked}")
+    number = people_needed(draft, limits["max_concurrent_jobs_per_user"], limits["max_uploads_per_day_per_user"])
+    run.live(f"load: {number} people are made, each with a document that is processed")
+    made = await together(*(_prepared(run, seed) for seed in range(SEED, SEED + number)), at_once=AT_ONCE)
+    script = _script(target, json.dumps([known for _, known in made]), share)
+    for line in script.corrections:
+        run.evidence.note(f"the load is run otherwise than its file says: {line.replace(f'{PROJECT}/', '')}")
+    stop = EarlyStop(error_rate=settings.stop.error_rate, after_requests=settings.stop.after_requests)
+    result = await run_load(script, run.folder / f"load-{scale}", progress=_teller(run), early_stop=stop)
+    people = {person.user_id: person for person, _ in made}
+    known = frozenset(known["document_id"] for _, known in made)
+    return Load(script, result, share, settings.model_bound, people, known)
+
+
+def _script(target: str, users: str, share: float) -> LoadScript:
+    try:
+        return checked_script(
+            SCRIPT,
+            environment={"LOAD_TARGET": target, "LOAD_USERS": users},
+            least_requests=LEAST_REQUESTS,
+            expectations=True,
+            duration_scale=share,
+        )
+    except ConfigurationError as error:  # the script is ours, and so is what is wrong with it
+        raise EnvironmentUnavailable(str(error)) from None
+
+
+async def _prepared(run: Run, seed: int) -> tuple[Person, dict[str, str]]:
+    """A person, and what flows.cjs wants to know of them and of a document of theirs that is processed."""
+    person, note = await run.people.signed_in(), await document(run, "note", seed)
+    assert note.handbook is not None
+    fact = note.handbook.facts[0]
+    upload = await upload_complete(run, person, Payload.of(note))
+    return person, {
+        "user_id": person.user_id,
+        "email": person.email,
+        "password": person.password,
+        "access_token": person.access_token,
+        "document_id": upload.document_id,
+        "question": fact.question,
+        "figure": fact.figure,
+    }
+
+
+def _teller(run: Run) -> Callable[[Progress], None]:
+    last = -math.inf
+
+    def tell(progress: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= TOLD_SECONDS:
+            last = time.monotonic()
+            run.live(f"load: {progress}")
+
+    return tell
