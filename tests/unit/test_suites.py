@@ -47,7 +47,7 @@ def test_names_of_tests_are_unique_in_the_plan() -> None:
         ("[Metadata]    Criterion    INT-77", "Broken.Promise names INT-77, which there is not"),
         ("[Tags]    none", "Broken.Promise names no criterion"),
         ("[Metadata]    Criterion    INT-01", "INT-02 is neither tested nor planned"),
-        ("[Metadata]    Criterion    PERF-01", "PERF-01 is tested, but still said to be planned"),
+        ("[Metadata]    Criterion    CLOUD-01", "CLOUD-01 is tested, but still said to be planned"),
     ],
 )
 def test_what_does_not_fit_is_found(metadata: str, mistake: str) -> None:
