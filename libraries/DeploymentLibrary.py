@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -63,21 +64,40 @@ def _source(test: Any) -> str:
 _STOPPED = ("Execution terminated by signal", "Test execution stopped due to a fatal error.")
 
 
+_MORE = (
+    "Several failures occurred:",
+    "Also teardown failed:",
+    "Also failure occurred:",
+    "Also parent suite teardown failed:",
+)
+_SETUP = re.compile(
+    r"^(?:(?:Parent suite s|S)etup failed:\n|Failed test skipped using [^\n]*\n+(?:Original failure:\n)?)*"
+)
 _FAILED = "Failed test skipped using "  # how the message begins that --skiponfailure leaves
 
 
 def _status(status: Status, message: str) -> Status:
     """How a test ended: one that failed has failed, though Robot Framework was told to call it skipped."""
-    return "FAIL" if _FAILED in message.partition("\n")[0] else status
+    skipped_failure = _FAILED in message.partition("\n")[0] or (status == "SKIP" and _several(message))
+    return "FAIL" if skipped_failure else status
 
 
 def _cause(status: str, message: str) -> Cause | None:
     """Why a test did not pass, by the exception that the core raised (see acceptance.errors)."""
     if status == "PASS":
         return None
-    if EnvironmentUnavailable.__name__ in message or message.endswith(_STOPPED):
-        return "environment"
-    return "capability" if status == "SKIP" and CapabilityMissing.__name__ in message else "product"
+    raised = _SETUP.sub("", message)
+    if not _several(message):
+        if raised.startswith(f"{EnvironmentUnavailable.__name__}: ") or message.endswith(_STOPPED):
+            return "environment"
+        if status == "SKIP" and CapabilityMissing.__name__ in raised.partition("\n")[0]:
+            return "capability"
+    return "product"
+
+
+def _several(message: str) -> bool:
+    """Whether several things failed: then one that was nobody's fault excuses none of the others."""
+    return any(words in message for words in _MORE)
 
 
 @library(scope="GLOBAL", listener=_Listener(), version="1.0.0")

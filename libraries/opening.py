@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from acceptance.errors import CapabilityMissing, ConfigurationError, NotApplicable, Violation
-from acceptance.run import Run, open_run, opened_run
+from acceptance.run import RUN, Run, open_run, opened_run
 from RedactingListener import REDACTOR
 from robot.api import FatalError, logger
 from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
@@ -37,7 +38,9 @@ def the_run() -> Run:
     variables = BuiltIn()
     try:
         run = open_run(
-            Path(variables.get_variable_value("${OUTPUT DIR}")), variables.get_variable_value("${DEPLOYMENT}"), REDACTOR
+            Path(variables.get_variable_value("${OUTPUT DIR}")),
+            None if RUN in os.environ else variables.get_variable_value("${DEPLOYMENT}"),
+            REDACTOR,
         )
     except ConfigurationError as error:
         raise FatalError(str(error)) from None

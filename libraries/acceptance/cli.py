@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from textwrap import shorten
 from typing import NoReturn
@@ -37,6 +39,8 @@ REASON_CHARACTERS = 300  # of the table; gate.json has all of it
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 GO or PASS, 1 NO-GO, 2 INCONCLUSIVE, 3 could not run."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no such character still shows the rest
     try:
         with handling(runner.interrupt):
             return int(options.command(options))
@@ -44,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(error.problems)
     except KeyboardInterrupt:
         return complain(["interrupted"])
+    except BrokenPipeError:  # who read along has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 for the interpreter's last flush
+        return COULD_NOT_RUN
     except OSError as error:
         return complain([f"{error.filename or 'files'}: {error.strerror or error}"])
 
@@ -98,7 +105,7 @@ def _baseline(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     criteria = read_criteria(CRITERIA)
     folder = options.paths[0]
-    if len(options.paths) > 1:
+    if len(options.paths) > 1 or options.into:
         folder = options.into or runner.folder_for("report", options.results)
         merge(options.paths, folder)
     gate, edited = judge_again(folder, criteria)
@@ -141,17 +148,24 @@ def print_gate(gate: Gate) -> None:
         print(f"{row.id:9} {mark:14} {figure:>14} {limit:15} {row.title}")
         reason = f"{UNSOUND}: see below" if row.reason.startswith(UNSOUND) else row.reason
         if reason:
-            print(f"{'':10}{shorten(reason, REASON_CHARACTERS, placeholder=' …')}")
+            print(f"{'':10}{_plain(shorten(reason, REASON_CHARACTERS, placeholder=' …'))}")
+        failed = next((test for test in row.tests if test.source and (test.status == "FAIL" or test.flaky)), None)
+        if row.status == "violated" and failed:
+            print(f"{'':10}look at {failed.source}, and at {failed.link}")
     if len(shown) < len(gate.criteria):
         others = [row for row in gate.criteria if row.reason == UNCLAIMED]
         required = sum(row.required for row in others)
-        print(
-            f"{len(others)} more ({required} required, {len(others) - required} observed) are not claimed by this run"
-        )
+        rest = len(others) - required
+        print(f"{len(others)} more ({required} required, {rest} that do not gate) are not claimed by this run")
     for problem in gate.unsound:
         print(f"{UNSOUND}: {problem}")
     for run in gate.left_out:
         print(f"left out: {run}")
+
+
+def _plain(text: str) -> str:
+    """Without what would move the cursor: messages of a deployment are shown here."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 class _Parser(argparse.ArgumentParser):

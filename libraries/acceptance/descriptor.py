@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, StringConstraints, field_validator, model_validator
 
 from acceptance.data import Data, read_model
 from acceptance.errors import CapabilityMissing, ConfigurationError
@@ -139,8 +139,8 @@ class UnderLoad(Data):
 class Threshold(Data):
     """A threshold of this deployment in place of the criterion's own; a looser one needs a reason."""
 
-    value: float
-    reason: str | None = None
+    value: float = Field(allow_inf_nan=False)
+    reason: Annotated[str, StringConstraints(pattern=r"\S")] | None = None
 
 
 class Descriptor(Data):

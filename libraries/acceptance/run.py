@@ -40,6 +40,7 @@ Result = TypeVar("Result")
 
 SHOWN_CALLS = 12  # of one step
 CHART_SAMPLES = 20  # with fewer, a chart tells no more than the figure
+DEPLOYMENT = "ACCEPTANCE_DEPLOYMENT"  # of the environment: its descriptor
 RUN = "ACCEPTANCE_RUN"  # of the environment: the identifier of the run that this process is a part of
 CONTRACT = PROJECT / "variables" / "contract.yaml"
 
@@ -260,9 +261,7 @@ def open_run(folder: Path, deployment: str | None = None, redactor: Redactor | N
     """
     global _current
     if _current is None:
-        opened = _stack.enter_context(
-            open_deployment(deployment or os.environ.get("ACCEPTANCE_DEPLOYMENT") or "sandbox")
-        )
+        opened = _stack.enter_context(open_deployment(deployment or os.environ.get(DEPLOYMENT) or "sandbox"))
         if RUN not in os.environ:
             set_aside(folder)
         identifier = os.environ.get(RUN) or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"

@@ -51,9 +51,13 @@ def test_a_criterion_may_not_apply_by_its_own_rule() -> None:
     outcomes = [one for one in evidence().outcomes if one.criteria != ("AA-01",)]
     message = f"{NOT_APPLICABLE}this deployment is the local baseline"
     by_rule = [Outcome(test=test, criteria=("AA-01",), status="SKIP", message=message) for test in TESTS["AA-01"]]
-    gate = judge(evidence(outcomes=[*outcomes, *by_rule]))
+    may = CRITERIA.criteria["AA-01"].model_copy(update={"may_not_apply": True})
+    criteria = CRITERIA.model_copy(update={"criteria": CRITERIA.criteria | {"AA-01": may}})
+    gate = judge_runs([evidence(outcomes=[*outcomes, *by_rule])], criteria)
     assert (gate.verdict, row(gate, "AA-01").status) == ("GO", "not_applicable")
-    assert row(judge(evidence(outcomes=[*outcomes, by_rule[0]])), "AA-01").status == "not_verified"
+    one = judge_runs([evidence(outcomes=[*outcomes, by_rule[0]])], criteria)
+    assert row(one, "AA-01").status == "not_verified"
+    assert row(judge(evidence(outcomes=[*outcomes, *by_rule])), "AA-01").status == "not_verified"
 
 
 def sampled(values: list[float], statistic: str = "mean") -> Observation:

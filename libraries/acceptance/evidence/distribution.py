@@ -41,6 +41,10 @@ class Distribution(Data):
     def _whole(self) -> Self:
         if bool(self.raw) == bool(self.hdr):
             raise ValueError("either raw samples or a histogram")
+        if not math.isfinite(self.resolution) or not all(math.isfinite(value) and value >= 0 for value in self.raw):
+            raise ValueError("samples and resolution are numbers of 0 or more")
+        if self.hdr and _counted(self.hdr) != self.count:
+            raise ValueError("the histogram does not hold so many samples")
         if self.raw and (len(self.raw) != self.count or self.total != _total(self.raw, self.resolution)):
             raise ValueError("count and total are not those of the raw samples")
         return self
@@ -137,6 +141,14 @@ def merged(distributions: Sequence[Distribution]) -> Distribution:
             together.add(HdrHistogram.decode(one.hdr))
     total = sum(one.total for one in distributions)
     return Distribution(count=count, total=total, hdr=_encoded(together), resolution=resolution)
+
+
+def _counted(hdr: str) -> int:
+    """How many samples a histogram holds; raises ValueError where it is none."""
+    try:
+        return int(HdrHistogram.decode(hdr).get_total_count())
+    except Exception as error:  # noqa: BLE001 its decoder raises whatever its parts do
+        raise ValueError(f"not a histogram: {type(error).__name__}") from None
 
 
 def _steps(value: float, resolution: float) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import filecmp
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from acceptance.errors import ConfigurationError
 from acceptance.evidence.reading import EVIDENCE, MERGED, homes, read_evidence, read_run
 
 LOG = "log.html"
+NAME = 200  # characters of a folder
 
 
 def merge(folders: Sequence[Path], into: Path) -> None:
@@ -23,6 +26,9 @@ def merge(folders: Sequence[Path], into: Path) -> None:
     for folder in folders:
         for home in homes(folder):
             _copy(folder / home, into / MERGED)
+    lost = {bundle.run for folder in folders for bundle in read_run(folder)} - {bundle.run for bundle in read_run(into)}
+    if lost:
+        raise ConfigurationError([f"{into}: the run {run} did not arrive there" for run in sorted(lost)])
 
 
 def _copy(source: Path, into: Path) -> None:
@@ -31,7 +37,7 @@ def _copy(source: Path, into: Path) -> None:
         return
     files = [path.relative_to(source) for path in sorted((source / EVIDENCE).iterdir()) if path.is_file()]
     files += [Path(name) for bundle in bundles for name in (*bundle.artifacts, LOG) if (source / name).is_file()]
-    name = "+".join(sorted(bundle.run for bundle in bundles))
+    name = re.sub(r"[^A-Za-z0-9._+-]", "_", "+".join(sorted(bundle.run for bundle in bundles)))[:NAME].lstrip(".")
     target, number = into / name, 1
     while target.exists() and not _holds(target, source, files):
         number += 1

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +31,7 @@ from acceptance.evidence.seal import Chain, Seal, digest_of, read_seal
 
 EVIDENCE = "evidence"  # folder of a run's records
 MERGED = "merged"  # folder of runs whose evidence was merged
+NOTHING = "0" * 64
 _INTERNED = 200  # characters
 _NO_FIELDS: set[str] = set()
 SHOWN = 5  # of many mistakes of one file, so many by line
@@ -61,6 +63,12 @@ class Bundle:
     damage: list[str] = field(default_factory=list)
     seal: Seal | None = None
     digest: str = ""
+    versions_violated: set[str] = field(default_factory=set)
+
+    @property
+    def violated(self) -> set[str]:
+        """What was violated when the run was sealed, in any version of it."""
+        return self.versions_violated | set(self.seal.violated if self.seal else ())
 
     @property
     def scope(self) -> Scope | None:
@@ -127,7 +135,13 @@ def read_evidence(folder: Path, home: str = "") -> list[Bundle]:
     bundles: dict[str, Bundle] = {}
     lost: list[str] = []
     homeless: list[Record] = []
-    for path in sorted(folder.glob(FILES)):
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:
+        names = []
+    except OSError as error:
+        names, lost = [], [f"{folder.name}: cannot be read: {error.strerror}"]
+    for path in (folder / name for name in names if fnmatch(name, FILES)):
         run, chain, records, damage = _read_file(path)
         if run is None:
             lost += damage or [f"{path.name}: its first line, which names the run, is missing"]
@@ -138,7 +152,7 @@ def read_evidence(folder: Path, home: str = "") -> list[Bundle]:
             bundle.add(record)
         bundle.damage += damage
         bundle.chains[path.name] = chain
-    sealed = {path.name.removeprefix("seal-").removesuffix(".json") for path in folder.glob("seal-*.json")}
+    sealed = {name.removeprefix("seal-").removesuffix(".json") for name in names if fnmatch(name, "seal-*.json")}
     for run in sealed | ({"unknown"} if lost and not bundles and not sealed else set()):
         bundles.setdefault(run, Bundle(run, home))  # its records are gone, or unreadable from the first line
     for record in homeless:
@@ -155,7 +169,13 @@ def _read_file(path: Path) -> tuple[str | None, Chain, list[Record], list[str]]:
     records: list[Record] = []
     wrong: list[str] = []
     writer = path.name.removeprefix("records-").removesuffix(".jsonl")
-    with path.open("rb") as file:
+    if not path.is_file():
+        return None, Chain(records=0, last=NOTHING), [], [f"{path.name}: is no regular file"]
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        return None, Chain(records=0, last=NOTHING), [], [f"{path.name}: cannot be read: {error.strerror}"]
+    with file:
         for number, content in enumerate(file, start=1):
             line = content.removesuffix(b"\n")
             if line == content:
@@ -177,7 +197,7 @@ def _read_file(path: Path) -> tuple[str | None, Chain, list[Record], list[str]]:
                     records.append(_slim(record))
             previous = sha256(line).hexdigest()
     more = [f"{path.name}: and {len(wrong) - SHOWN} more such lines"] if len(wrong) > SHOWN else []
-    return run, Chain(records=number, last=previous or "0" * 64), records, [*wrong[:SHOWN], *more]
+    return run, Chain(records=number, last=previous or NOTHING), records, [*wrong[:SHOWN], *more]
 
 
 def _slim(record: Record) -> Record:
@@ -233,6 +253,7 @@ def without_copies(bundles: Iterable[Bundle]) -> list[Bundle]:
             kept.damage += [] if wrong in kept.damage else [wrong]
             kept.outcomes += bundle.outcomes  # what either shows bad still counts
             kept.observations += bundle.observations
+            kept.versions_violated |= bundle.violated
     return sorted(runs.values(), key=lambda bundle: bundle.run)
 
 

@@ -51,7 +51,7 @@ class Opened(Entry):
     """The first line of every file: of which run it is, and in which format."""
 
     kind: Literal["opened"] = "opened"
-    run: Words
+    run: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,199}$")]
     format: Literal[1] = 1
 
 
@@ -60,6 +60,7 @@ class Scope(Entry):
 
     Args:
         claims: identifiers of criteria.
+        criteria: SHA-256 of the criteria that it was to be judged by.
         sibling_of: name of the deployment for which this one, of the same build, shows what that one cannot.
     """
 
@@ -72,6 +73,7 @@ class Scope(Entry):
     capabilities: tuple[str, ...] = ()
     thresholds: dict[str, Threshold] = {}
     started: bool = True
+    criteria: str = ""
 
 
 class Plan(Entry):
@@ -100,10 +102,16 @@ class Outcome(Entry):
     source: str = ""
 
 
+def _inside(path: str) -> str:
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError("a path in the run's folder")
+    return path
+
+
 class Artifact(Data):
     """A file with what was seen in full; its path is relative to the run's folder."""
 
-    path: str
+    path: Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f]+$"), AfterValidator(_inside)]
     sha256: Sha256
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 from pathlib import Path
 
 from acceptance.evidence.reading import Bundle
-from acceptance.report.documents import documents
+from acceptance.report.documents import NAMES, documents
 from acceptance.report.machine import summary, xunit
 from acceptance.report.page import page
 from acceptance.verdict.criteria import Criteria
@@ -28,10 +29,19 @@ def report(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> Iterato
     yield from documents(gate, bundles, criteria).items()
 
 
+def bare_report(gate: Gate, broke: str) -> Iterator[tuple[str, str]]:
+    """What is written in place of a report that broke: the verdict, and that; no older page stays to speak for it."""
+    yield GATE, gate.model_dump_json(indent=2) + "\n"
+    text = f"{gate.line}\n\n{broke}\n"
+    yield PAGE, f"<!doctype html><meta charset=utf-8><title>{gate.verdict}</title><pre>{escape(text)}</pre>\n"
+    for name in (SUMMARY, *NAMES):
+        yield name, text
+
+
 def write_report(folder: Path, files: Iterable[tuple[str, str]]) -> list[str]:
     """Write the files; one that is there and says something else is kept beside, and told with its first difference."""
     told = []
-    for name, text in files:
+    for name, text in list(files):  # all or none: what is half written speaks for no evidence
         path = folder / name
         if path.exists() and (line := _first_difference(path, text)):
             kept = path.with_name(name + EDITED)

@@ -13,7 +13,7 @@ from acceptance.evidence.records import Cause, moment
 from acceptance.evidence.seal import Seal, write_seal
 from acceptance.report.decisions import read_decisions
 from acceptance.report.rehearsal import problems
-from acceptance.report.writing import report, write_report
+from acceptance.report.writing import bare_report, report, write_report
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.gate import Gate, judge
 from acceptance.verdict.history import remember, trends
@@ -82,8 +82,11 @@ def judge_again(folder: Path, criteria: Criteria) -> tuple[Gate, list[str]]:
     gate = judge(bundles, criteria)
     try:
         return gate, write_report(folder, report(gate, bundles, criteria))
+    except OSError:
+        raise
     except Exception as error:  # noqa: BLE001 the verdict stands, whatever becomes of the pages about it
-        return gate, [_broke(error)]
+        broke = _broke(error)
+        return gate, [broke, *write_report(folder, bare_report(gate, broke))]
 
 
 def _broke(error: Exception) -> str:

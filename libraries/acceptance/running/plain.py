@@ -32,6 +32,7 @@ def conclude_plain(run: Run, *, name: str, claims: Sequence[str], plan: Plan) ->
         Scope(
             name=name,
             claims=criteria.of(claims),
+            criteria=criteria.digest,
             deployment=descriptor.name,
             build=descriptor.build,
             sibling_of=descriptor.sibling_of,

@@ -21,7 +21,7 @@ from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Plan, Scope, moment
 from acceptance.redaction.redactor import Redactor
 from acceptance.redaction.sweeping import sweep
-from acceptance.run import RUN, Run
+from acceptance.run import DEPLOYMENT, RUN, Run
 from acceptance.running.child import run_child
 from acceptance.running.conclusion import conclude
 from acceptance.running.own_checks import OWN_CHECKS, look_at_what_is_left, look_before_starting, record
@@ -33,7 +33,8 @@ RUNS = PROJECT / "runs"
 RESULTS = PROJECT / "results"
 CLAIMS = "--metadata Claims:"
 EXIT = {"GO": 0, "PASS": 0, "NO-GO": 1, "INCONCLUSIVE": 2}
-NOT_RUN = (252, 255)  # exit status of robot: bad options or data, unexpected error
+NOT_RUN = (251, 252, 255)  # exit status of robot: help or version asked for, bad options or data, unexpected error
+NOT_OURS = ("ROBOT_OPTIONS", "REBOT_OPTIONS")  # what somebody set for another robot changes no run of ours
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def run(request: Request) -> Ending:
     scope = Scope(
         name=request.name,
         claims=claims_of(request.name, criteria),
+        criteria=criteria.digest,
         deployment=request.deployment,
         started=False,
     )
@@ -209,13 +211,14 @@ def _observer(
 def _run_suites(opened: OpenDeployment, request: Request, name: str, recorder: Recorder, progress: Progress) -> None:
     command = [
         *(sys.executable, "-m", "robot", "--pythonpath", str(PROJECT / "libraries")),
-        *("--outputdir", str(request.folder)),
+        *("--outputdir", str(request.folder), "--variable", f"DEPLOYMENT:{opened.path}"),
         *("--console", "AcceptanceConsole" if request.shown else "none"),
         *("--listener", "RedactingListener", "--prerunmodifier", f"AcceptancePlan:{request.folder / EVIDENCE}"),
         *request.options,
         *("--argumentfile", str(RUNS / f"{request.name}.args")),
     ]
-    environment = os.environ | {"ACCEPTANCE_DEPLOYMENT": str(opened.path), RUN: name}
+    own = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
+    environment = own | {DEPLOYMENT: str(opened.path), RUN: name}
     status = run_child(command, folder=str(PROJECT), environment=environment)
     if status < 0:
         died = f"robot died of {signal.Signals(-status).name}: what had not ended by then is not verified"
@@ -224,6 +227,10 @@ def _run_suites(opened: OpenDeployment, request: Request, name: str, recorder: R
         raise ConfigurationError(
             [f"robot could not run {RUNS / request.name}.args (status {status}): it says why above"]
         )
+    if not list((request.folder / EVIDENCE).glob("records-plan-*")):
+        claims = claims_of(request.name, read_criteria(CRITERIA))
+        nothing = "robot ended before it knew which tests are declared"
+        recorder.test(name="suites", status="FAIL", cause="environment", criteria=claims, message=nothing)
 
 
 def _note(recorder: Recorder, progress: Progress, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -32,7 +33,7 @@ class Limit(Data):
     unit: str
     least_samples: int = Field(ge=1)
     must_be: Literal["at most", "under", "at least", "over"] | None = None
-    threshold: float | None = None
+    threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
@@ -64,6 +65,7 @@ class Criterion(Data):
     """One thing to decide. `required` R gates the verdict, O is observed.
 
     `flaky_allowed` is the reason why a test of it may pass on a second try only; without one, that violates it.
+    Where it `may_not_apply`, its rule says when it does not, and a test that says so is skipped.
     """
 
     title: str
@@ -74,17 +76,19 @@ class Criterion(Data):
     judged_by: Literal["test", "closing", "report"] = "test"
     status: Literal["planned"] | None = None
     flaky_allowed: str = ""
+    may_not_apply: bool = False
 
 
 class Counting(Data):
     """How long evidence counts, after it was recorded."""
 
-    counts_for_hours: float = Field(gt=0)
+    counts_for_hours: float = Field(gt=0, le=87_600)
 
 
 class Criteria(Data):
-    """All criteria, by identifier, and the areas that they belong to."""
+    """All criteria, by identifier, and the areas that they belong to; `digest` is the SHA-256 of their file."""
 
+    digest: str = ""
     evidence: Counting
     areas: dict[str, Area]
     criteria: dict[Identifier, Criterion]
@@ -122,6 +126,7 @@ class Criteria(Data):
             ConfigurationError: there is no such limit, or a looser one gives no reason.
         """
         changed, relaxed, problems = dict(self.criteria), [], []
+        held: set[tuple[str, str]] = set()
         for key, given in thresholds.items():
             name, _, figure = key.partition(".")
             limits = changed[name].limits if name in changed else ()
@@ -129,6 +134,10 @@ class Criteria(Data):
             if limit is None:
                 problems.append(f"thresholds.{key}: no criterion has such a limit")
                 continue
+            if (name, limit.figure) in held:
+                problems.append(f"thresholds.{key}: this limit has a threshold already, under another key")
+                continue
+            held.add((name, limit.figure))
             new = limit.model_copy(update={"threshold": given.value})
             if new.looser_than(limit):
                 if not given.reason:
@@ -181,7 +190,7 @@ def read_criteria(path: Path) -> Criteria:
     Raises:
         ConfigurationError: with every mistake in the file at once, by entry and field.
     """
-    return read_model(path, Criteria)
+    return read_model(path, Criteria).model_copy(update={"digest": sha256(path.read_bytes()).hexdigest()})
 
 
 def limit_for(thresholds: Mapping[str, Threshold], criterion: str, figure: str) -> Limit:

@@ -75,9 +75,11 @@ def _limited(limit: Limit, seen: Sequence[Seen]) -> Figure:
     asked |= {"must_be": limit.must_be, "threshold": limit.threshold}
     if not seen:
         return Figure.model_validate(asked | {"missing": f"no observation of {limit.figure}"})
-    if any(one.unit != limit.unit or isinstance(one.value, str) for _, one in seen):
-        wrong = f"{limit.figure} is not a number in {limit.unit}"
-        return Figure.model_validate(asked | {"missing": wrong, "of": len(seen)})
+    fitting = [one for one in seen if one[1].unit == limit.unit and not isinstance(one[1].value, str)]
+    strange = f"{limit.figure} is not a number in {limit.unit}" if len(fitting) < len(seen) else ""
+    if not fitting:
+        return Figure.model_validate(asked | {"missing": strange, "of": len(seen)})
+    seen = fitting
     whole = samples_of(seen)
     least = limit.must_be in ("at least", "over")
     run, worst = (min if least else max)(seen, key=lambda one: float(one[1].value))
@@ -92,9 +94,10 @@ def _limited(limit: Limit, seen: Sequence[Seen]) -> Figure:
         "statistic": whole[0] if whole else None,
         "margin": _margin(limit, value),
     }
-    if samples < limit.least_samples:
-        found["missing"] = f"{limit.figure}: {samples} samples, at least {limit.least_samples} needed"
-    elif not limit.kept_by(value):
+    too_few = f"{limit.figure}: {samples} samples, at least {limit.least_samples} needed"
+    found["missing"] = too_few if samples < limit.least_samples else strange
+    certain = whole is None or whole[0] in ("min", "max")  # more samples would not make it better
+    if not limit.kept_by(value) and (certain or not found["missing"]):
         found["broken"] = f"{limit.figure} is {_told(value, limit.threshold)} {limit.unit}, must be {limit}"
     return Figure.model_validate(found)
 

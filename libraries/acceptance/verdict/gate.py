@@ -72,7 +72,7 @@ def judge(given: Sequence[Bundle], criteria: Criteria, now: datetime | None = No
     """
     bundles, siblings, left_out = _sorted(without_copies(given))
     scopes = [bundle.scope for bundle in bundles if bundle.scope]
-    subject = max(scopes, key=_newest, default=None)
+    subject = _subject(bundles)
     criteria, relaxed = criteria.with_strictest([scope.thresholds for scope in scopes])
     problems = {bundle.run: unsound(bundle, criteria, now or utc_now()) for bundle in (*bundles, *siblings)}
     own = Group(subject.deployment if subject else UNKNOWN, bundles, problems)
@@ -88,6 +88,7 @@ def judge(given: Sequence[Bundle], criteria: Criteria, now: datetime | None = No
     proven = sorted({row.proven_on for row in rows if row.proven_on})
     line = f"{verdict} ({name}: {why})"
     line += f", with what was seen on {', '.join(proven)}" if proven else ""
+    line += f", without {', '.join(left_out)}" if left_out else ""
     line += f", against relaxed thresholds: {'; '.join(relaxed)}" if relaxed else ""
     return Gate(
         run=" + ".join(sorted(bundle.run for bundle in bundles)),
@@ -112,17 +113,29 @@ def _newest(scope: Scope) -> tuple[str, str, int]:
     return (scope.time, scope.writer, scope.number)
 
 
+def _subject(bundles: Sequence[Bundle]) -> Scope | None:
+    """What says which deployment and build is judged: the newest scope of what is not damaged and no sibling."""
+    told = [(bundle, bundle.scope) for bundle in bundles if bundle.scope]
+    for some in (
+        [scope for bundle, scope in told if not bundle.damage and scope.sibling_of is None],
+        [scope for bundle, scope in told if not bundle.damage],
+        [scope for _, scope in told],
+    ):
+        if some:
+            return max(some, key=_newest)
+    return None
+
+
 def _sorted(bundles: Sequence[Bundle]) -> tuple[list[Bundle], list[Bundle], list[str]]:
     """The runs of the deployment that is judged, those of its siblings, and why others are left out."""
     told = [(bundle, bundle.scope) for bundle in bundles if bundle.scope]
-    alone = [scope for _, scope in told if scope.sibling_of is None] or [scope for _, scope in told]
-    if not alone:
+    subject = _subject(bundles)
+    if subject is None:
         return list(bundles), [], []
-    subject = max(alone, key=_newest)
     own = [bundle for bundle in bundles if bundle.scope is None]
     siblings, left_out = [], []
     for bundle, scope in told:
-        if bundle.damage and scope.sibling_of is None:
+        if bundle.damage:
             own.append(bundle)  # what it says of itself may be altered; what it shows bad counts
         elif scope.build != subject.build or (scope is not subject and scope.build is None):
             left_out.append(f"{bundle.run}: of build {scope.build or UNKNOWN}, judged is {subject.build or UNKNOWN}")

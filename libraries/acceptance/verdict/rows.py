@@ -184,10 +184,11 @@ def _status(
     offered = {capability for scope in scopes for capability in scope.capabilities}
     lacking = [f"needs the capability '{need}'" for need in criterion.needs if need not in offered]
     lacking += [f"{test.name}: {test.message}" for test in tests if test.cause == "capability"]
-    if lacking:
-        return "not_verified", f"{UNKNOWABLE}: {'; '.join(lacking)}"
     unseen = [*_unseen(criterion, declared, tests), *(figure.missing for figure in figures if figure.missing)]
-    by_rule = [test.message for test in tests if _by_rule(test)]
+    if lacking and declared <= {test.name for test in tests if test.status == "PASS" or test.cause == "capability"}:
+        return "not_verified", f"{UNKNOWABLE}: {'; '.join(lacking)}"  # all that could be looked at was looked at
+    unseen += [one for one in lacking if one not in unseen]
+    by_rule = [test.message for test in tests if criterion.may_not_apply and _by_rule(test)]
     if by_rule and declared == {test.name for test in tests if _by_rule(test)}:
         return "not_applicable", "; ".join(by_rule)
     if unseen:
@@ -198,15 +199,16 @@ def _status(
 def _wrong(
     name: str, criterion: Criterion, group: Group, tests: Sequence[Tried], figures: Sequence[Figure]
 ) -> Iterator[str]:
-    said = False
+    said: list[str] = []
     for text in chain(
         (f"{test.name}: {test.message}" for test in tests if test.status == "FAIL" and _product(test)),
         (f"{test.name}: {test.message}" for test in tests if test.flaky and not criterion.flaky_allowed),
         (figure.broken for figure in figures if figure.broken),
     ):
-        said = True
-        yield text
-    sealed = [bundle.run for bundle in group.bundles if bundle.seal and name in bundle.seal.violated]
+        if not any(text.partition(": ")[2] in other for other in said):
+            said.append(text)
+            yield text
+    sealed = [bundle.run for bundle in group.bundles if name in bundle.violated]
     if sealed and not said:
         yield f"it was violated when the run {', '.join(sealed)} was sealed; the records that say why are gone"
 

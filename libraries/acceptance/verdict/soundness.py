@@ -28,6 +28,8 @@ def unsound(bundle: Bundle, criteria: Criteria, now: datetime) -> list[str]:
         problems.append(f"nothing{files} says what the run {bundle.run} was to judge")
     problems += _out_of_time(bundle, criteria, now)
     problems += _foreign(bundle)
+    if bundle.scope and bundle.scope.criteria not in ("", criteria.digest):
+        problems.append(f"the run {bundle.run} was to be judged by other criteria: their file has changed since")
     named = {name for plan in bundle.plans for name in plan.tests}
     named |= {name for outcome in bundle.outcomes for name in outcome.criteria}
     named |= {observation.criterion for observation in bundle.observations}
@@ -49,9 +51,9 @@ def _out_of_time(bundle: Bundle, criteria: Criteria, now: datetime) -> Iterator[
     hours = criteria.evidence.counts_for_hours
     if oldest < now - timedelta(hours=hours):
         yield f"the run {bundle.run} is of {oldest:%Y-%m-%d}: evidence counts for {hours:g} hours"
-    if newest > now + CLOCKS_DIFFER:
+    if newest - CLOCKS_DIFFER > now:
         yield f"the run {bundle.run} is of the future: {newest:%Y-%m-%d %H:%M} UTC"
-    if bundle.seal and newest > datetime.fromisoformat(bundle.seal.time) + CLOCKS_DIFFER:
+    if bundle.seal and newest - CLOCKS_DIFFER > datetime.fromisoformat(bundle.seal.time):
         yield f"the run {bundle.run} holds records that are later than its seal"
 
 
