@@ -1,0 +1,358 @@
+"""The load's figures, made up, are judged both ways; its flows are those of the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from acceptance.artillery.figures import Ending, LoadResult, Plan
+from acceptance.artillery.node import installation
+from acceptance.artillery.requestlog import Request, RequestLog
+from acceptance.artillery.script import LoadScript, checked_script
+from acceptance.contract import Route, read_contract
+from acceptance.descriptor import ModelBound, Threshold, UnderLoad
+from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, Violation
+from acceptance.performance import load_figures as figures
+from acceptance.performance.load import SCRIPT, Load, people_needed, profile, requests_a_minute
+from acceptance.run import CONTRACT
+from acceptance.verdict.criteria import CRITERIA, read_criteria
+from pypdf import PdfReader
+
+BEGAN = 1_000_000.0
+Judge = Callable[[Any, str], Awaitable[None]]
+JUDGES: dict[str, Judge] = {
+    "PERF-01": figures.first_byte_comes_in_time,
+    "PERF-02": figures.requests_succeed,
+    "PERF-03": figures.few_requests_fail,
+    "PERF-05": figures.was_applied,
+    "PERF-06": figures.tail_is_quick,
+    "PERF-06 of a model": figures.model_is_quick,
+}
+
+
+@lru_cache
+def script(share: float = 1.0) -> LoadScript:
+    environment = {"LOAD_TARGET": "http://127.0.0.1:1", "LOAD_USERS": "[]"}
+    return checked_script(SCRIPT, environment=environment, least_requests=3, expectations=True, duration_scale=share)
+
+
+def result(*, share: float = 1.0, ending: Ending = Ending.COMPLETE, lag: float = 2.0, cpu: float = 0.2) -> LoadResult:
+    """A load as it should go: everybody arrives, and every answer is right and there after 20 ms."""
+    used = script(share)
+    plan = Plan(
+        script="script.yml",
+        target=used.target,
+        phases=used.phases,
+        scenarios=used.scenarios,
+        corrections=(),
+        node="24",
+        artillery="2.0.34",
+    )
+    log = RequestLog(health=[(BEGAN, 0.0, 0.0, 0.0), (BEGAN + 100, cpu * 100_000, lag, lag)], counters={})
+    at = BEGAN
+    for phase in used.phases:
+        log.phases[phase.index] = at
+        for number in range(phase.arrivals):
+            user, began = f"{phase.index}-{number}", at + (number + 1) / phase.rate
+            scenario = used.scenarios[len(log.users) % len(used.scenarios)]
+            log.users[user] = began
+            for endpoint in scenario.endpoints:
+                log.requests.append(Request(user, scenario.name, endpoint, began, True, first_byte=20.0, total=25.0))
+        at += phase.duration
+    return LoadResult(plan, log, ending, "somebody ended it")
+
+
+def changed(before: LoadResult, change: Callable[[int, Request], Request]) -> LoadResult:
+    """The load with some of its requests gone otherwise, by their number."""
+    before.log.requests = [change(number, one) for number, one in enumerate(before.log.requests)]
+    return before
+
+
+def failing(number: int, every: int) -> Callable[[int, Request], Request]:
+    def change(at: int, one: Request) -> Request:
+        return replace(one, ok=False, failures=("statusCode: expected 200, got 500",)) if at % every < number else one
+
+    return change
+
+
+def slow(number: int, every: int, ms: float, *, endpoint: str | None = None) -> Callable[[int, Request], Request]:
+    def change(at: int, one: Request) -> Request:
+        chosen = at % every < number and endpoint in (None, one.endpoint)
+        return replace(one, first_byte=ms, total=ms) if chosen else one
+
+    return change
+
+
+@dataclass
+class Observed:
+    """What stands in for a run: it has a load already, and keeps what is observed."""
+
+    load: Load
+    descriptor: Any
+    seen: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def begin(self, name: str, make: object) -> asyncio.Task[Load]:
+        async def ready() -> Load:
+            return self.load
+
+        return asyncio.ensure_future(ready())
+
+    def observe(self, criterion: str, name: str, value: float, unit: str, *, samples: int) -> None:
+        assert samples > 0 and unit
+        self.seen[criterion, name] = value
+
+    def observe_samples(
+        self, criterion: str, name: str, samples: Sequence[float], unit: str, *, statistic: str
+    ) -> None:
+        self.observe(criterion, name, sum(samples), unit, samples=len(samples))
+
+    def observe_series(self, criterion: str, name: str, lines: Any, unit: str) -> None:
+        assert all(isinstance(x, float) and isinstance(y, float) for line in lines.values() for x, y in line)
+
+
+def observed(
+    load_result: LoadResult, *, share: float = 1.0, own: UnderLoad | None = None, **thresholds: float
+) -> Observed:
+    limits = own or UnderLoad(model_bound=ModelBound(p95=450, p99=600))
+    given = {name.replace("_", "-"): Threshold(value=value) for name, value in thresholds.items()}
+    whole = Load(script(share), load_result, share, profile().model_bound)
+    return Observed(whole, SimpleNamespace(thresholds=given, load=limits))
+
+
+def judge(name: str, run: Observed) -> None:
+    asyncio.run(_judge(JUDGES[name](run, "full")))
+
+
+async def _judge(judging: Awaitable[None]) -> None:
+    await judging
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_a_load_that_went_well_is_met(name: str) -> None:
+    run = observed(result())
+    judge(name, run)
+    limits = {("PERF-" + name[5:7], limit.figure) for limit in read_criteria(CRITERIA).criteria[name[:7]].limits}
+    assert limits <= run.seen.keys() or name.endswith("model")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("PERF-01", slow(1, 1, 322.3), "mean first byte of the whole mix: expected at most 322.2 ms, seen 322.3 ms"),
+        ("PERF-01", slow(1, 10, 5000.0), "p95 5000 ms"),
+        ("PERF-02", failing(1, 9), "expected at least 4814 requests, seen 4800 of 5400; 600 x statusCode"),
+        ("PERF-03", failing(1, 100), "expected under 1 %, seen 1 %"),
+        ("PERF-03", failing(1, 50), "2.00 % in"),
+        ("PERF-06", slow(2, 100, 5000.0), "p99 of the first byte where no model is asked"),
+        ("PERF-06", slow(6, 100, 451.0), "p95 of the first byte where no model is asked"),
+        ("PERF-06 of a model", slow(1, 1, 700.0, endpoint="chat"), "chat mean 700 ms"),
+    ],
+)
+def test_what_is_worse_is_violated(name: str, change: Callable[[int, Request], Request], said: str) -> None:
+    with pytest.raises(Violation, match=re.escape(said)):
+        judge(name, observed(changed(result(), change)))
+
+
+def test_slow_models_do_not_count_as_slow_calls() -> None:
+    judge("PERF-06", observed(changed(result(), slow(1, 1, 900.0, endpoint="chat"))))
+
+
+def test_a_stricter_threshold_of_the_deployment_holds() -> None:
+    with pytest.raises(Violation, match="at most 10 ms"):
+        judge("PERF-01", observed(result(), PERF_01=10))
+
+
+def test_calls_of_a_model_are_not_judged_without_limits() -> None:
+    with pytest.raises(CapabilityMissing, match="model_bound"):
+        judge("PERF-06 of a model", observed(result(), own=UnderLoad()))
+
+
+@pytest.mark.parametrize(("lag", "cpu", "said"), [(10.1, 0.2, "lag"), (2.0, 0.81, "cpu")])
+def test_a_generator_that_did_not_keep_up_verifies_nothing(lag: float, cpu: float, said: str) -> None:
+    run = observed(result(lag=lag, cpu=cpu))
+    with pytest.raises(EnvironmentUnavailable, match=said):
+        judge("PERF-05", run)
+    named = {limit.figure for limit in read_criteria(CRITERIA).criteria["PERF-05"].limits}
+    assert not named & {name for _, name in run.seen}
+    with pytest.raises(EnvironmentUnavailable, match="did not keep up"):
+        judge("PERF-01", observed(changed(result(lag=lag, cpu=cpu), slow(1, 1, 999.0))))
+    judge("PERF-01", observed(result(lag=lag, cpu=cpu)))  # being busy makes nothing quicker
+
+
+def test_users_who_did_not_arrive_are_missed() -> None:
+    late = result()
+    late.log.users = dict(list(late.log.users.items())[: int(0.98 * len(late.log.users))])
+    with pytest.raises(EnvironmentUnavailable, match="arrivals 98 %"):
+        judge("PERF-05", observed(late))
+
+
+def test_another_load_than_the_criterion_asks_for_is_none() -> None:
+    with pytest.raises(EnvironmentUnavailable, match=r"phases \(seconds, arrivals a second\) are \[\(6, 5\)"):
+        judge("PERF-05", replace(observed(result(share=0.1), share=0.1), load=_whole(result(share=0.1))))
+    without = result()
+    without.log.requests = [one for one in without.log.requests if one.scenario != "Document Upload Flow"]
+    with pytest.raises(EnvironmentUnavailable, match="nothing was attempted in Document Upload Flow"):
+        judge("PERF-05", observed(without))
+
+
+def _whole(load_result: LoadResult) -> Load:
+    return Load(script(0.1), load_result, 1.0, profile().model_bound)
+
+
+@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize(
+    ("ending", "error"),
+    [
+        (Ending.INTERRUPTED, EnvironmentUnavailable),
+        (Ending.TRUNCATED, EnvironmentUnavailable),
+        (Ending.FAILED, EnvironmentUnavailable),
+        (Ending.STOPPED_EARLY, Violation),
+        (Ending.DEADLINE, Violation),
+    ],
+)
+def test_an_unfinished_load_is_never_met(name: str, ending: Ending, error: type[Exception]) -> None:
+    run = observed(result(ending=ending))
+    with pytest.raises(error, match="somebody ended it"):
+        judge(name, run)
+    assert not _limited() & {seen for _, seen in run.seen}
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_figures_of_a_short_load_are_those_of_no_criterion(name: str) -> None:
+    run = observed(result(share=0.1), share=0.1)
+    judge(name, run)
+    assert run.seen and not _limited() & {seen for _, seen in run.seen}
+
+
+def test_a_short_load_is_judged_in_proportion() -> None:
+    with pytest.raises(Violation, match="at least 481 requests, seen 480 of 540"):
+        judge("PERF-02", observed(changed(result(share=0.1), failing(1, 9)), share=0.1))
+
+
+def test_nothing_answered_is_no_good_figure() -> None:
+    silent = changed(
+        result(), lambda _, one: replace(one, ok=False, failures=("ETIMEDOUT",), first_byte=None, total=None)
+    )
+    for name in ("PERF-01", "PERF-02", "PERF-03", "PERF-06", "PERF-06 of a model"):
+        with pytest.raises(Violation):
+            judge(name, observed(silent))
+
+
+def _limited() -> set[str]:
+    criteria = read_criteria(CRITERIA).criteria
+    return {limit.figure for name in JUDGES for limit in criteria[name[:7]].limits}
+
+
+def test_a_load_is_shared_among_enough_people() -> None:
+    assert people_needed(script(), concurrent_jobs=100, uploads_a_day=1000) == profile().users
+    assert (
+        people_needed(script(), concurrent_jobs=2, uploads_a_day=1000) == 63
+    )  # 10/3 a second, 30 s each, a quarter more
+    assert (
+        people_needed(script(), concurrent_jobs=100, uploads_a_day=11) == 70
+    )  # 600 and a little more, beside the first
+    with pytest.raises(CapabilityMissing, match="users"):
+        people_needed(script(), concurrent_jobs=1, uploads_a_day=1000)
+    assert requests_a_minute(script()) == 1800
+
+
+# What the flows say, held against the contract.
+
+
+def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Scenario, method and fields of each request of the load."""
+    for scenario in yaml.safe_load(SCRIPT.read_text())["scenarios"]:
+        for step in scenario["flow"]:
+            ((method, fields),) = step.items()
+            yield scenario["name"], method, fields
+
+
+@pytest.mark.parametrize(
+    ("scenario", "method", "fields"), [pytest.param(*one, id=one[2]["name"]) for one in requests()]
+)
+def test_each_request_is_what_the_contract_has(scenario: str, method: str, fields: dict[str, Any]) -> None:
+    route: Route = read_contract(CONTRACT).route(fields["name"])
+    expected = [next(iter(one.items())) for one in fields["expect"]]
+    assert method.upper() == route.method
+    assert re.sub(r"\{\{ (\w+) }}", r"{\1}", fields["url"]) == route.path
+    assert [value for kind, value in expected if kind == "statusCode"] == [route.success]
+    assert {value for kind, value in expected if kind == "hasProperty"} == set(route.answer.values())
+    assert set(fields.get("json", {})) <= set(route.body.values())
+    signed_in = str(fields.get("headers", {}).get("authorization", "")).startswith("Bearer {{")
+    assert signed_in == (route.kind in ("user", "owner"))
+    whose = [value for kind, value in expected if kind == "equals"]
+    assert whose or fields["name"] in ("upload", "upload_bytes"), "nothing says whose the answer is"
+
+
+def test_the_load_is_that_of_the_criterion() -> None:
+    assert [(phase.duration, phase.rate) for phase in script().phases] == list(figures.PHASES)
+    assert [one.name for one in script().scenarios] == list(figures.SCENARIOS)
+    assert all(one.requests >= 3 for one in script().scenarios)
+    assert {one.weight for one in script().scenarios} == {1}
+    assert script().arrivals == 1800
+
+
+def in_node(code: str) -> Any:
+    """What JavaScript prints as JSON, with the functions of flows.cjs as `flows`."""
+    program = f"const flows = require({json.dumps(str(SCRIPT.parent / 'flows.cjs'))}); (async () => {{ {code} }})()"
+    users = json.dumps([{"user_id": "u1", "figure": "12345"}, {"user_id": "u2", "figure": "54321"}])
+    done = subprocess.run(
+        [str(installation().node), "-e", program], capture_output=True, text=True, check=True, env={"LOAD_USERS": users}
+    )
+    return json.loads(done.stdout)
+
+
+def test_each_document_is_a_pdf_of_its_own() -> None:
+    made = in_node(
+        "const made = [{ vars: {} }, { vars: {} }]; for (const one of made) await flows.makeDocument(one);"
+        "console.log(JSON.stringify(made.map(({ vars }) => ({ ...vars, content: vars.content.toString('latin1') }))))"
+    )
+    texts = []
+    for one in made:
+        content = one["content"].encode("latin-1")
+        assert len(content) == one["bytes_len"]
+        texts.append(PdfReader(io.BytesIO(content), strict=True).pages[0].extract_text())
+        assert one["filename"].removeprefix("load-").removesuffix(".pdf") in texts[-1]
+        assert "Whoever opens the crate finds wool" in texts[-1]
+    assert made[0]["sha256"] != made[1]["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("said", "figure"),
+    [
+        ("It has carried 12,345 passengers [1].", "12345"),
+        ("It has carried 12345 passengers.", "12345"),
+        ('He said \\"12.345\\".', "12345"),
+        ("It has carried 54321 passengers.", "54321"),
+        ("The documents do not say.", "none"),
+        ("Of 7 boats one carried 12 345.", "12345"),
+    ],
+)
+def test_the_figure_of_an_answer_is_read(said: str, figure: str) -> None:
+    body = json.dumps(f'{{"text": "{said}", "sources": [{{"title": "12345"}}]}}')
+    code = (
+        "const context = { vars: { user: { figure: '12345' } } };"
+        f"await flows.readAnswer({{ name: 'chat' }}, {{ body: {body} }}, context);"
+        "console.log(JSON.stringify(context.vars.figure))"
+    )
+    assert in_node(code) == figure
+
+
+def test_people_take_turns_in_each_flow() -> None:
+    code = (
+        "const seen = []; for (const name of ['a', 'b', 'a', 'b']) {"
+        "const one = { vars: {}, scenario: { name } }; await flows.chooseUser(one); seen.push(one.vars.owner_id); }"
+        "console.log(JSON.stringify(seen))"
+    )
+    first, second, third, fourth = in_node(code)
+    assert {first, third} == {second, fourth} == {"u1", "u2"}
