@@ -48,7 +48,7 @@ def load_server() -> Iterator[LoadServer]:
 
     async def serve() -> None:
         listening = await asyncio.start_server(lambda reader, writer: _connection(server, reader, writer), "127.0.0.1")
-        server.url = "http://127.0.0.1:{}".format(listening.sockets[0].getsockname()[1])
+        server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         ready.set()
         with contextlib.suppress(asyncio.CancelledError):
             await listening.serve_forever()

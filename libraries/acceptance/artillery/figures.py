@@ -168,9 +168,16 @@ class LoadResult:
         return self._phase_at(request.at)
 
     def _phase_at(self, time: float) -> str:
+        times, indexes = self._begun
+        if not times:
+            return self.plan.phases[0].name
+        return self.plan.phases[indexes[max(0, bisect_right(times, time) - 1)]].name
+
+    @cached_property
+    def _begun(self) -> tuple[list[float], list[int]]:
+        """When phases began, in order, and their indexes."""
         begun = sorted((at, index) for index, at in self.log.phases.items())
-        place = bisect_right([at for at, _ in begun], time) - 1
-        return self.plan.phases[begun[max(0, place)][1]].name if begun else self.plan.phases[0].name
+        return [at for at, _ in begun], [index for _, index in begun]
 
     def select(
         self, scenario: str | None = None, endpoint: str | None = None, phase: str | None = None
@@ -220,7 +227,7 @@ class LoadResult:
         return Arrivals(scheduled.total(), len(came), deviation, per_second)
 
     def _second_of(self, arrival: float) -> int:
-        """The second whose arrival this is: users come at the ends of even gaps, so the last is due as the second ends."""
+        """The second whose arrival this is: users come at the ends of even gaps, the last as the second ends."""
         phase = next((one for one in self.plan.phases if one.name == self._phase_at(arrival)), self.plan.phases[0])
         gap = 1 / max(phase.rate, phase.ramp_to, 1)
         return max(0, int(arrival - self.started - gap / 2))

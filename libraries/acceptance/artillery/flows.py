@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from acceptance.artillery.source import Location, Source, words
@@ -93,7 +92,7 @@ class Flows:
 
     def _flow(self, where: Location, steps: list[Any]) -> int:
         """Rewrites the steps in place; the requests that are made for certain."""
-        return sum(self._one(_at(where, index), step) for index, step in enumerate(steps))
+        return sum(self._one((*where, index), step) for index, step in enumerate(steps))
 
     def _one(self, where: Location, step: Any) -> int:
         if isinstance(step, list):
@@ -182,14 +181,6 @@ def documents(flow: Any, where: Location) -> Iterator[tuple[Location, dict[str, 
         parts = list(enumerate(flow))
     for name, part in parts:
         yield from documents(part, (*where, name))
-
-
-def existing(folder: Path, name: str) -> bool:
-    return (folder / name).is_file()
-
-
-def _at(where: Location, index: int) -> Location:
-    return (*where, index)
 
 
 def _names(stated: Any) -> list[str]:

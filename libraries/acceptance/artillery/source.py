@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import yaml
 
 from acceptance.data import read_yaml
+from acceptance.errors import ConfigurationError
 
 Location = tuple[str | int, ...]
 
@@ -27,7 +29,10 @@ class Source:
         self.path = path.resolve()
         text = path.read_text(encoding="utf-8")
         self._root = yaml.compose(text, Loader=_Loader)
-        self.content: dict[str, Any] = yaml.load(text, Loader=_Loader)  # a SafeLoader
+        try:  # through JSON, as the working copy is written; parts that the file repeats by reference become copies
+            self.content: dict[str, Any] = json.loads(json.dumps(yaml.load(text, Loader=_Loader)))  # a SafeLoader
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError([f"{path}: is no script: {error}"]) from None
         self.problems: list[str] = []
         self.corrections: list[str] = []
 
