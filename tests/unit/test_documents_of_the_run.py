@@ -14,9 +14,9 @@ from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Decision, Note, Observation, Outcome, Plan, Scope
 from acceptance.report.decisions import DECISIONS, decision_of, read_decisions
 from acceptance.report.documents import NAMES, documents
-from acceptance.report.links import anchor
+from acceptance.report.links import anchor, lost_references, with_references, without_references
 from acceptance.report.rehearsal import broken_rows
-from acceptance.report.wording import count, number, prose, ranges, safe, share
+from acceptance.report.wording import amount, count, number, prose, ranges, safe, share
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import judge
 from hypothesis import given, settings
@@ -30,9 +30,11 @@ INTEGRATION = tuple(ALL.of(["PRE", "INT"]))
 
 
 def written(folder: Path) -> Mapping[str, str]:
-    """The documents of a run's folder."""
+    """The documents of a run's folder, each link where it is used."""
     bundles, criteria = read_run(folder), complete()
-    return documents(judge(bundles, criteria), bundles, criteria)
+    found = documents(judge(bundles, criteria), bundles, criteria)
+    assert not any(lost_references(text) for text in found.values())
+    return {name: without_references(text) for name, text in found.items()}
 
 
 def section(document: str, title: str) -> str:
@@ -60,7 +62,7 @@ def test_every_measured_number_is_a_link_to_its_observation(tmp_path: Path) -> N
     folder = write_run(tmp_path)
     found = written(folder)
     observed = {anchor(f"{one.run}/{seen.reference}") for one in read_run(folder) for seen in one.observations}
-    linked = {target for text in found.values() for target in re.findall(r"\(gate\.html#([^)]+)\)", text)}
+    linked = {target for text in found.values() for target in re.findall(r"\(gate\.html#(o-[^)]+)\)", text)}
     assert linked == observed
     assert "realtime lag [0.6 s](gate.html#o-" in found[NOTES]
 
@@ -94,8 +96,41 @@ def test_an_integration_run_says_of_performance_that_it_is_not_verified(tmp_path
     found = written(write_run(tmp_path, name="integration", claims=INTEGRATION))
     for title in ("Scaling behaviour", "Bottlenecks", "Optimization opportunities", "Resource utilization"):
         assert section(found[SUMMARY], title).startswith("Not verified: not claimed by this run (")
-    assert "0 of 16 figures were measured" in section(found[SUMMARY], "Benchmarks against the local baseline")
+    benchmarks = section(found[SUMMARY], "Benchmarks against the local baseline")
+    assert benchmarks == "Not verified: not claimed by this run (PERF-01…06, PERF-10…12)"
     assert "no GO" in found[SUMMARY]
+
+
+def test_what_a_run_does_not_claim_is_one_line(tmp_path: Path) -> None:
+    def looks_at_its_report(recorder: Recorder) -> None:
+        recorder.test(name="report: DOC-01", status="PASS", criteria=["DOC-01"])
+
+    found = written(write_run(tmp_path, name="integration", claims=INTEGRATION, change=looks_at_its_report))
+    lines = [line for line in found[SUMMARY].splitlines() if "DOC-01" in line]
+    assert lines == [
+        "42 criteria are not claimed by this run: PERF-01…12, CLOUD-01…05, ERR-01…09, BRW-01…05, SEC-01…08, DOC-01…03."
+    ]
+    assert "18 tests and 2 checks of the run itself: 20 passed." in found[SUMMARY]
+    assert "18 tests and 2 checks of the run itself (20 passed) for 19 criteria" in found[NOTES]
+    assert section(found[HANDOFF], "Security and accessibility, criterion by criterion") == (
+        "8 criteria are not claimed by this run: SEC-01…08."
+    )
+    assert found[HANDOFF].count("This run has nothing to start from") == 1
+
+
+def test_of_performance_strategies_that_nobody_looked_at_one_sentence_is_left(tmp_path: Path) -> None:
+    told = section(written(write_run(tmp_path, claims=["INT-01"]))[NOTES], "Performance strategies")
+    assert told.startswith("Nothing was seen of any: caching at the edge, ")
+    assert "\n" not in told
+
+
+def test_a_criterion_of_which_every_test_was_skipped_is_not_observed(tmp_path: Path) -> None:
+    def skip(recorder: Recorder) -> None:
+        recorder.test(name="s", status="SKIP", cause="capability", criteria=["SEC-06"], message="no browser")
+
+    found = written(write_run(tmp_path, claims=["SEC-06"], left_out=["SEC-06"], change=skip))
+    assert re.search(r"\| SEC-06 .*\| not verified \|", found[SUMMARY])
+    assert "SEC-06" not in section(found[HANDOFF], "Findings")
 
 
 def test_what_a_run_does_not_claim_is_not_shown_as_measured(tmp_path: Path) -> None:
@@ -123,11 +158,11 @@ def test_decisions_stand_with_their_hash_and_what_was_measured_of_them(tmp_path:
     assert "SHA-256: `" + "0" * 64 in section(found, "Title 0")
     measured = section(found, "Title 0")
     assert re.search(r"Measured by INT-08\.realtime_lag \(.*\), met: realtime lag \[0\.6 s\]\(gate\.html#", measured)
-    assert re.search(r"Measured by INT-03 \(.*\), met: \[1 passed\]\(log\.html#s1-t1\), without a figure", measured)
+    assert re.search(r"Measured by INT-03 \(.*\), met: \[1 passed\]\(gate\.html#tests-INT-03\), without", measured)
     unmeasured = section(found, "Title 1")
     assert re.search(r"Measured by PERF-01 \(.*\): not measured in this run", unmeasured)
     assert "Measured by NO-99: not measured in this run, there is no such criterion" in unmeasured
-    assert "It names no criterion that measures it." in section(found, "Title 2")
+    assert section(found, "Title 2").endswith(f"- SHA-256: `{'2' * 64}`")
     assert section(found, "Optimization decisions").startswith("- Title 1:")
     assert "Because `x` is *so*." in found
 
@@ -232,6 +267,20 @@ def test_whatever_evidence_says_the_documents_keep_their_shape(
         assert headings == [line for line in plain[title].splitlines() if line.startswith("## ")]
 
 
+def test_links_are_told_at_the_end_each_once() -> None:
+    inline = "[5 s](gate.html#o-1), [6 s](gate.html#o-2), [again](gate.html#o-1), [it](gate.html), \\[no\\](x#y)\n"
+    text = with_references(inline)
+    assert text.splitlines() == [
+        "[5 s][1], [6 s][2], [again][1], [it](gate.html), \\[no\\](x#y)",
+        "",
+        "[1]: gate.html#o-1",
+        "[2]: gate.html#o-2",
+    ]
+    assert without_references(text).strip() == inline.strip()
+    assert lost_references(text) == []
+    assert lost_references(text + "[a][3] [b][2]\n[1]: gate.html#o-3\n") == ["1", "3"]
+
+
 def test_texts_and_figures_are_readable() -> None:
     assert safe("intra_word stays, _this_ does not") == "intra_word stays, \\_this\\_ does not"
     assert safe("a" * 400).endswith("…")
@@ -244,6 +293,14 @@ def test_texts_and_figures_are_readable() -> None:
         "1e+300",
     ]
     assert number(29.99999, 30) == "29.99999"
+    assert [amount(one, "s") for one in (9.03e-05, 0.00644, 0.1, 0.0, 4e-7)] == [
+        "0.0903 ms",
+        "6.44 ms",
+        "0.1 s",
+        "0 s",
+        "0.4 µs",
+    ]
+    assert amount(0.0199999, "s", 0.02) == "19.9999 ms"
     assert ranges(["A-01", "A-02", "A-03", "A-05", "B-06"]) == "A-01…03, A-05, B-06"
     assert (count(0, "test"), count(1, "test"), count(2, "test")) == ("no test", "1 test", "2 tests")
     assert (share(0.4), share(0.0), share(-1e-9)) == ("+40 %", "0 %", "just broken")

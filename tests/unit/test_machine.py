@@ -70,9 +70,9 @@ def test_each_way_to_end_has_its_element(tmp_path: Path) -> None:
 
 def test_criteria_are_tests_of_the_gate(tmp_path: Path) -> None:
     _, cases = cases_of(write_run(tmp_path, change=wrong))
-    gate = {name: case for name, case in cases.items() if name.startswith("gate: ")}
+    gate = {name: case for name, case in cases.items() if name.startswith("gate: criteria: ")}
     assert len(gate) == len(ALL.required)
-    met = gate["gate: PERF-01 Mean response time under load"]
+    met = gate["gate: criteria: PERF-01 Mean response time under load"]
     assert properties(met) == [
         ("criterion", "PERF-01"),
         ("status", "met"),
@@ -82,15 +82,24 @@ def test_criteria_are_tests_of_the_gate(tmp_path: Path) -> None:
         ("unit", "ms"),
         ("must_be", "at most"),
     ]
-    assert gate["gate: CLOUD-01 The CDN serves static content from cache"].find("failure") is not None
-    skipped = gate["gate: CLOUD-04 Auto-scaling works"].find("skipped")
+    assert gate["gate: criteria: CLOUD-01 The CDN serves static content from cache"].find("failure") is not None
+    skipped = gate["gate: criteria: CLOUD-04 Auto-scaling works"].find("skipped")
     assert skipped is not None
     assert "cannot be known here" in (skipped.text or "")
 
 
+def test_what_the_run_checked_by_itself_is_a_suite_of_its_own(tmp_path: Path) -> None:
+    _, cases = cases_of(write_run(tmp_path))
+    checks = [name.removeprefix("checks of the run: ") for name in cases if name.startswith("checks of the run: ")]
+    own = {name: one.judged_by for name, one in ALL.criteria.items() if one.judged_by != "test"}
+    assert sorted(checks) == sorted(f"{kind}: {name}" for name, kind in own.items())
+
+
 def test_only_what_is_claimed_is_in_the_gate(tmp_path: Path) -> None:
     _, cases = cases_of(write_run(tmp_path, claims=["INT-01", "SEC-01"]))
-    assert [name for name in cases if name.startswith("gate: ")] == [f"gate: INT-01 {ALL.criteria['INT-01'].title}"]
+    assert [name for name in cases if name.startswith("gate: criteria: ")] == [
+        f"gate: criteria: INT-01 {ALL.criteria['INT-01'].title}"
+    ]
 
 
 def test_counts_and_times_are_those_of_the_cases(tmp_path: Path) -> None:
@@ -157,7 +166,8 @@ def test_the_summary_says_what_is_wrong(tmp_path: Path) -> None:
         in text
     )
     assert "| CLOUD-04 | cannot be known here: Full.Cloud.Scales: no scale |" in text
-    assert "| PERF-01 | mean_first_byte | 193.3 ms | at most 322.2 ms |" in text
+    assert "| PERF-01 | mean first byte | 193.3 ms | at most 322.2 ms |" in text
+    assert "checks of the run itself: " in text
     assert gate.runs[0].seal in text
     assert not broken_rows(text)
 

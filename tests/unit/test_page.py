@@ -14,6 +14,7 @@ from acceptance.evidence.distribution import Distribution
 from acceptance.evidence.reading import Bundle, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Past, Scope, Trend
+from acceptance.report.documents import NAMES
 from acceptance.report.page import anchor, page
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.gate import judge
@@ -113,7 +114,8 @@ def test_a_partial_run_is_not_buried_under_what_it_does_not_claim(shown: Callabl
     read = shown(claims=("INT-01", "INT-02", "SEC-01"))
     assert "partial: 2 of 49 required criteria claimed" in read.text
     assert "58 criteria are not claimed by this run (47 of them required)" in read.text
-    assert "1 observed criteria" in read.text
+    assert "1 criterion does not gate: it yields findings" in read.text
+    assert "BRW-03 It looks right does not gate" in read.text
     states = [given.get("data-state") for tag, given in read.tags if tag == "tbody" and given.get("data-state")]
     assert {state: states.count(state) for state in states} == {"met": 2, "observed": 1, "unclaimed": 58}
 
@@ -122,7 +124,10 @@ def test_flaky_tests_and_what_got_worse_are_told(shown: Callable[..., _Read]) ->
     def change(recorder: Recorder) -> None:
         recorder.test(name="T", status="FAIL", cause="product", criteria=["INT-08"], message="late once")
         recorder.test(name="T", status="PASS", criteria=["INT-08"])
-        past = tuple(Past(run=f"r{day}", time=f"2026-11-{day}T10:00:00.000Z", value=day / 10) for day in range(10, 20))
+        past = tuple(
+            Past(run=f"r{day}", name="full", time=f"2026-11-{day}T10:00:00.000Z", value=day / 10)
+            for day in range(10, 20)
+        )
         regression = "slower than before: median 9 s"
         recorder.write(Trend(criterion="PRE-01", figure="slowest_probe", unit="s", past=past, regression=regression))
 
@@ -141,6 +146,48 @@ def test_every_figure_leads_to_its_line_of_evidence(shown: Callable[..., _Read])
     assert len(ids) == len(set(ids))
     inside = {link[1:] for link in read.attributes("href") if link.startswith("#")}
     assert {link for link in inside if not link.startswith(("i-", "ring"))} <= set(ids)
+
+
+def test_counts_of_tests_lead_to_all_of_them_and_each_to_its_place_in_the_log(shown: Callable[..., _Read]) -> None:
+    def check(recorder: Recorder) -> None:
+        recorder.test(name="preflight: PRE-01", status="PASS", criteria=["PRE-01"])
+
+    read = shown(claims=["PRE-01", "INT-01"], change=check)
+    assert {"#tests-PRE-01", "#tests-INT-01"} <= set(read.attributes("href"))
+    assert {"tests-PRE-01", "tests-INT-01"} <= set(read.attributes("id"))
+    assert "preflight: PRE-01 passed 0.0 check of the run" in read.text
+    assert "Tests 2 tests and 1 check of the run itself" in read.text
+
+
+def test_names_of_figures_are_words_and_the_raw_name_stands_in_the_details(shown: Callable[..., _Read]) -> None:
+    read = shown(claims=["PRE-01"])
+    assert "slowest probe" in read.text
+    assert "slowest probe slowest_probe" in read.text
+    assert read.text.count("slowest_probe") == 1
+
+
+def test_all_of_what_should_be_much_has_a_full_bar(shown: Callable[..., _Read]) -> None:
+    read = shown(claims=["INT-10"])
+    assert "at least 100 % all 1 passed" in read.text
+    assert "left:50.0%;width:50.0%" in read.attributes("style")
+
+
+@pytest.mark.parametrize(("names", "told"), [(["full"], "0.5 s before"), (["quick"], "")])
+def test_few_earlier_runs_are_told_and_those_of_another_name_are_not(
+    shown: Callable[..., _Read], names: list[str], told: str
+) -> None:
+    def change(recorder: Recorder) -> None:
+        past = tuple(Past(run=name, name=name, time="2026-11-01T10:00:00.000Z", value=0.5) for name in names)
+        recorder.write(Trend(criterion="PRE-01", figure="slowest_probe", unit="s", past=past))
+
+    read = shown(claims=["PRE-01"], change=change)
+    assert (told in read.text) if told else "before" not in read.text
+    assert ("Trend" in read.text) is bool(told)
+    assert not any("earlier" in label for label in read.attributes("aria-label"))
+
+
+def test_what_stands_beside_the_page_is_linked(shown: Callable[..., _Read]) -> None:
+    assert {*NAMES, "xunit.xml", "gate.json", "log.html"} <= set(shown().attributes("href"))
 
 
 def test_an_anchor_holds_nothing_but_letters_digits_and_dashes() -> None:

@@ -71,7 +71,7 @@ def in_document(name: str, change: Change) -> Callable[[dict[str, str]], dict[st
         (lambda found: {name: found[name] for name in NAMES[1:]}, "DOC-01", f"{NOTES} is not written"),
         (in_document(HANDOFF, lambda text: " \n"), "DOC-01", f"{HANDOFF} is empty"),
         (
-            in_document(NOTES, lambda text: text.replace("(gate.html#o-", "(gate.html#o-x", 1)),
+            in_document(NOTES, lambda text: text.replace("]: gate.html#o-", "]: gate.html#o-x", 1)),
             "DOC-01",
             "which the page does not have",
         ),
@@ -79,6 +79,21 @@ def in_document(name: str, change: Change) -> Callable[[dict[str, str]], dict[st
             in_document(NOTES, lambda text: text + "\n[5 s](gate.html#INT-01)\n"),
             "DOC-01",
             f"{NOTES} links to gate.html#INT-01, which is no observation of the evidence",
+        ),
+        (
+            in_document(NOTES, lambda text: text + "\n[5 s][9999]\n"),
+            "DOC-01",
+            f"{NOTES} refers to [9999], which is not one link",
+        ),
+        (
+            in_document(NOTES, lambda text: text + "\n[1]: gate.html#o-2\n"),
+            "DOC-01",
+            f"{NOTES} refers to [1], which is not one link",
+        ),
+        (
+            in_document(NOTES, lambda text: text + "\n[a test](log.html#s9-t9)\n"),
+            "DOC-01",
+            f"{NOTES} links to log.html#s9-t9, where no test stands",
         ),
         (
             in_document(DECIDED, lambda text: re.sub("[0-9a-f]{64}", "0" * 64, text)),
@@ -97,6 +112,11 @@ def in_document(name: str, change: Change) -> Callable[[dict[str, str]], dict[st
             in_document(SUMMARY, lambda text: without_analysis(text, "All is well.")),
             "DOC-03",
             "the section 'Bottlenecks'",
+        ),
+        (
+            in_document(SUMMARY, lambda text: without_analysis(text, "See [1 passed](gate.html#tests-PERF-09).")),
+            "DOC-03",
+            "neither holds a linked observation nor says",
         ),
         (
             in_document(SUMMARY, lambda text: without_analysis(text, "Not verified: ")),
@@ -147,6 +167,7 @@ def test_a_document_that_is_another_each_time_is_told(
     [
         (lambda html: re.sub(r"\bGO\b", "well", html), "does not name the verdict GO"),
         (lambda html: html.replace('id="INT-08"', ""), "has no row for INT-08"),
+        (lambda html: html.replace('id="tests-INT-08"', ""), "does not list the tests of INT-08"),
         (lambda html: html.replace("log.html#s1-t1", "log.html"), "has no link to log.html#s1-t1"),
         (lambda html: re.sub(r"<figure.*?</figure>", "", html, flags=re.DOTALL), "has no chart"),
     ],
@@ -204,7 +225,9 @@ def test_a_decision_that_cannot_be_read_is_a_note_and_fails_nothing(
 
 def test_what_a_sibling_showed_is_linked_too(tmp_path: Path) -> None:
     def unknowable(recorder: Recorder) -> None:
-        recorder.test(name="s", status="SKIP", cause="capability", criteria=["CLOUD-01"], message="no cold cache")
+        recorder.test(
+            name="suite: CLOUD-01", status="SKIP", cause="capability", criteria=["CLOUD-01"], message="no cold cache"
+        )
 
     write_run(tmp_path / "1", run="1", left_out=["CLOUD-01"], change=unknowable)
     write_run(tmp_path / "2", run="2", claims=["CLOUD-01"], deployment="twin", sibling_of="cloud")

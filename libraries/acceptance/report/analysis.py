@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from acceptance.report.wording import words
 from acceptance.verdict.figures import Figure
 from acceptance.verdict.gate import Gate
 from acceptance.verdict.rows import UNCLAIMED, Row
@@ -76,16 +77,24 @@ def deciding(row: Row) -> Figure | None:
     return next(iter([*shown, *limited, *alone]), None)
 
 
+def reason_of(row: Row) -> str:
+    """The reason of a criterion's status, with the names of its figures as they are read."""
+    reason = row.reason
+    for name in sorted((one.name for one in row.figures if "_" in one.name), key=len, reverse=True):
+        reason = reason.replace(name, words(name))
+    return reason
+
+
 def by_reason(rows: Iterable[Row]) -> list[Unseen]:
     """Criteria in groups of the same reason why they are not verified."""
     found: dict[str, list[str]] = {}
     for row in rows:
-        found.setdefault(row.reason or NO_FIGURE, []).append(row.id)
+        found.setdefault(reason_of(row) or NO_FIGURE, []).append(row.id)
     return [Unseen(reason, tuple(names)) for reason, names in found.items()]
 
 
 def _section(title: str, rows: Sequence[Row]) -> Section:
-    unseen = by_reason(row for row in rows if not observed_figures(row))
+    unseen = by_reason(sorted((row for row in rows if not observed_figures(row)), key=lambda row: row.id))
     if not rows:
         unseen = [Unseen("no criterion is about it", ())]
     return Section(title, [row for row in rows if observed_figures(row)], unseen)

@@ -26,7 +26,7 @@ from acceptance.report.drawing import (
     text,
     width_of,
 )
-from acceptance.report.wording import number
+from acceptance.report.wording import in_unit, number, words
 
 WIDTH, HEIGHT = 400.0, 270.0
 ROW = 16.0  # of labels above the drawing
@@ -89,17 +89,18 @@ def histogram(
     ]  # fmt: skip
     parts = [*frame(x_ticks, y_ticks, x, y, (unit, "samples"), paint), *bars, *_marks(labels, limits, x, y, paint)]
     figures = {"min": lowest, **known, "max": highest, "mean": samples.mean}
-    said = f"{number(samples.count)} samples: " + ", ".join(f"{k} {number(v)} {unit}" for k, v in figures.items())
+    told = {name: " ".join(in_unit(value, unit)) for name, value in figures.items()}
+    said = f"{number(samples.count)} samples: " + ", ".join(f"{name} {value}" for name, value in told.items())
     said += f"; must be {limit.said}" if limit else ""
     said += ", which lies outside the drawing" if limit and not inside else ""
     said += f"; {number(beyond)} beyond {number(edges[-1])} {unit} are not drawn" if beyond else ""
-    rows = (("samples", number(samples.count)), *((name, f"{number(v)} {unit}") for name, v in figures.items()))
+    rows = (("samples", number(samples.count)), *told.items())
     return Chart(title, _svg(title, said, parts), said, ("statistic", "value"), rows)
 
 
 def lines(series: Series, *, title: str = "", paint: Paint = PAGE) -> Chart:
     """How something went over time, or against something else; marks stand where they happened."""
-    title = title or f"{series.criterion}: {series.name}"
+    title = title or f"{series.criterion}: {words(series.name)}"
     drawn = {label: _thinned(points) for label, points in series.lines.items()}
     drawn = {label: points for label, points in drawn.items() if points}
     left_out = max(0, len(drawn) - LINES)
@@ -112,7 +113,7 @@ def lines(series: Series, *, title: str = "", paint: Paint = PAGE) -> Chart:
     right = max((width_of(_cut(label)) for label in drawn), default=0) + 18
     x, y = _place(marks, y_ticks, x_ticks[0], x_ticks[-1], right=right)
     axis = f"time, {series.x_unit}" if series.x_unit in _TIMES else series.x_unit
-    measured = series.unit if series.name == series.unit else f"{series.name}, {series.unit}"
+    measured = series.unit if series.name == series.unit else f"{words(series.name)}, {series.unit}"
     parts = frame(x_ticks, y_ticks, x, y, (axis, measured), paint)
     parts += _marks(marks, {}, x, y, paint)
     for index, points in enumerate(drawn.values()):

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from acceptance.evidence.reading import Bundle
 from acceptance.evidence.records import Decision
-from acceptance.report import wording
+from acceptance.report import states, wording
 from acceptance.report.analysis import (
     PERFORMANCE,
     SECTIONS,
@@ -21,14 +21,16 @@ from acceptance.report.analysis import (
     by_reason,
     deciding,
     observed_figures,
+    reason_of,
     sections,
 )
 from acceptance.report.decisions import measurements
-from acceptance.report.links import PAGE, anchor
+from acceptance.report.links import PAGE, anchor, anchor_of_tests, with_references
+from acceptance.report.states import is_claimed, state_of
 from acceptance.verdict.criteria import Criteria, area
 from acceptance.verdict.figures import Figure
 from acceptance.verdict.gate import Gate
-from acceptance.verdict.rows import UNCLAIMED, UNKNOWABLE, Row, Tried
+from acceptance.verdict.rows import UNKNOWABLE, Row, Tried
 
 SUBJECTS = ("notes", "decisions", "handoff", "testing_summary")
 NAMES = tuple(f"TODO001_phase2_{subject}.md" for subject in SUBJECTS)
@@ -45,14 +47,16 @@ def documents(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> dict
         "gate": gate,
         "criteria": criteria,
         "areas": [(name, list(rows)) for name, rows in groupby(gate.criteria, key=lambda row: area(row.id))],
-        "tests": list(tests_of(gate).values()),
+        "claimed": [row for row in gate.criteria if is_claimed(row)],
+        "unclaimed": [row.id for row in gate.criteria if not is_claimed(row)],
+        "tests": states.tests_of(gate),
         "decisions": [(decision, measurements(decision, gate)) for decision in decisions_of(bundles)],
         "sections": sections(gate, SECTIONS),
         "strategies": sections(gate, STRATEGIES),
         **_by_use(gate),
     }
     return {
-        name: _tidy(_environment().get_template(f"{subject}.md.jinja").render(told))
+        name: with_references(_tidy(_environment().get_template(f"{subject}.md.jinja").render(told)))
         for name, subject in zip(NAMES, SUBJECTS, strict=True)
     }
 
@@ -63,29 +67,30 @@ def decisions_of(bundles: Sequence[Bundle]) -> list[Decision]:
     return [found[key] for key in sorted(found)]
 
 
-def tests_of(gate: Gate) -> dict[tuple[str, str], Tried]:
-    """Every test that the gate shows, once, by name and run."""
-    found = {(test.name, test.run): test for row in gate.criteria for test in row.tests}
-    return {key: found[key] for key in sorted(found)}
-
-
 def _by_use(gate: Gate) -> dict[str, object]:
     """Rows of the gate by what a document tells with them."""
     rows = gate.criteria
+    claimed = [row for row in rows if is_claimed(row)]
     unverified = [row for row in rows if row.status == "not_verified"]
+    limited = [row for row in rows if area(row.id) == "PERF" and benchmarks(row)]
     unknowable = [row for row in unverified if row.reason.startswith(UNKNOWABLE)]
     return {
         "security": [row for row in rows if area(row.id) == "SEC"],
         "related": [row for row in rows if row.id in SECURITY],
-        "findings": [row for row in rows if row.status == "observed"],
+        "findings": [row for row in rows if state_of(row) == "observed"],
         "violated": [row for row in rows if row.status == "violated"],
         "person": [row for row in rows if row.id in FOR_A_PERSON],
         "unknowable": unknowable,
         "related_gaps": by_reason(row for row in unverified if row.id in SECURITY),
         "unverified": [row for row in unverified if row.required],
         "gaps": by_reason(row for row in unverified if row.required and row not in unknowable),
-        "open": by_reason(unverified),
-        "benchmarks": [(row, one) for row in rows if area(row.id) == "PERF" for one in benchmarks(row)],
+        "open": by_reason(row for row in claimed if state_of(row) == "not_verified"),
+        "counts": [
+            (word, [[state_of(row) for row in rows if row.required is required].count(state) for state in states.WORDS])
+            for word, required in (("required", True), ("does not gate", False))
+        ],
+        "benchmarks": [(row, one) for row in limited if is_claimed(row) for one in benchmarks(row)],
+        "benchmarks_unclaimed": [row.id for row in limited if not is_claimed(row)],
         "worse": [(row, trend) for row in rows for trend in row.trend if trend.regression],
     }
 
@@ -101,10 +106,15 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         finalize=_there,
     )
-    environment.globals |= {"PAGE": PAGE, "UNCLAIMED": UNCLAIMED, "UNKNOWABLE": UNKNOWABLE}
+    environment.globals |= {"PAGE": PAGE, "UNKNOWABLE": UNKNOWABLE, "STATES": states.WORDS}
+    environment.tests["claimed"] = is_claimed
     environment.filters |= {
+        "by_state": states.by_state,
+        "claimed": lambda rows: [row for row in rows if is_claimed(row)],
+        "unclaimed": lambda rows: [row for row in rows if not is_claimed(row)],
         "count": wording.count,
-        "ended": _ended,
+        "counted": states.counted,
+        "ended": states.ended,
         "figure": _figure,
         "figures": _figures,
         "in_line": _in_line,
@@ -116,7 +126,8 @@ def _environment() -> Environment:
         "problems": _problems,
         "prose": wording.prose,
         "ranges": wording.ranges,
-        "share": wording.share,
+        "reason": reason_of,
+        "share": _share,
         "status": _status,
         "test": _test,
         "tests": _tests,
@@ -138,7 +149,7 @@ def _tidy(text: str) -> str:
 
 
 def _status(row: Row) -> str:
-    words = row.status.replace("_", " ")
+    words = states.WORDS[state_of(row)]
     return f"**{words}**" if row.status == "violated" else words
 
 
@@ -151,7 +162,14 @@ def _figure(figure: Figure) -> str:
 
 
 def _name(figure: Figure) -> str:
-    return wording.safe(figure.name.replace("_", " "), 80)
+    return wording.safe(wording.words(figure.name), 80)
+
+
+def _share(figure: Figure) -> str:
+    """How much is left to the threshold."""
+    if figure.margin is None:
+        return ""
+    return "all" if wording.is_all(figure.value, figure.unit, figure.must_be) else wording.share(figure.margin)
 
 
 def _limit(figure: Figure) -> str:
@@ -191,20 +209,10 @@ def _test(test: Tried) -> str:
     return f"[{name}]({wording.target(test.link)})" if test.link else name
 
 
-def _ended(tests: Sequence[Tried]) -> str:
-    """How tests ended: `8 passed, 1 flaky, 1 failed`."""
-    words = ["flaky" if test.flaky else _ENDINGS[test.status] for test in tests]
-    counts = [(words.count(word), word) for word in ("passed", "flaky", "failed", "skipped")]
-    return ", ".join(f"{many:,} {word}" for many, word in counts if many) or "no test ran"
-
-
-def _tests(tests: Sequence[Tried]) -> str:
-    """How the tests of a criterion ended, as a link to the first one in the log that failed, or else to the first."""
-    linked = sorted((test for test in tests if test.link), key=lambda test: test.status != "FAIL")
-    return f"[{_ended(tests)}]({wording.target(linked[0].link)})" if linked else _ended(tests)
-
-
-_ENDINGS = {"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}
+def _tests(row: Row) -> str:
+    """How the tests of a criterion ended, as a link to all of them in the gate page."""
+    told = states.ended(row.tests)
+    return f"[{told}]({PAGE}#{anchor_of_tests(row.id)})" if row.tests and is_claimed(row) else told
 
 
 def _problems(row: Row) -> list[str]:
@@ -212,7 +220,7 @@ def _problems(row: Row) -> list[str]:
     failed = [test for test in row.tests if test.status == "FAIL" or test.flaky]
     lines = [f"{_test(test)}: {wording.safe(test.message) or 'failed without a message'}" for test in failed]
     lines += [f"{_name(one)} is {_figure(one)}, must be {_limit(one)}" for one in row.figures if one.broken]
-    return lines or ([wording.safe(row.reason)] if row.reason else [])
+    return lines or ([wording.safe(reason_of(row))] if row.reason else [])
 
 
 def _without_prefix(reason: str, prefix: str) -> str:

@@ -8,29 +8,35 @@ from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from acceptance.evidence.reading import Bundle
-from acceptance.report.analysis import benchmarks, by_reason, deciding
-from acceptance.report.wording import amount, day_and_time, one_line, ranges, safe
+from acceptance.report.analysis import benchmarks, by_reason, deciding, reason_of
+from acceptance.report.states import counted, ended, is_check, is_claimed, tests_of
+from acceptance.report.wording import amount, day_and_time, one_line, ranges, safe, words
 from acceptance.verdict.gate import Gate
-from acceptance.verdict.rows import UNCLAIMED, Row, Tried, tried
+from acceptance.verdict.rows import Row, Tried, tried
 
-SUITE_OF_CRITERIA = "gate"
+SUITE_OF_CRITERIA = "gate: criteria"
+SUITE_OF_CHECKS = "checks of the run"
 REASON = 200  # characters in the summary; gate.json has all of it
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # https://www.w3.org/TR/xml/#charsets
 _COUNTED = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 
 
 def xunit(gate: Gate, bundles: Sequence[Bundle]) -> str:
-    """Every test with its criteria as properties, and every claimed required criterion as a test of the suite `gate`.
+    """Every test with its criteria as properties, and every claimed required criterion as a test of a suite of its own.
 
     The deployment is wrong: `failure`; a tool of ours was not there: `error`; a capability is missing: `skipped`.
     """
     suites: list[Element] = []
     for deployment in sorted({one.deployment for one in gate.runs}):
         runs = {one.run for one in gate.runs if one.deployment == deployment}
-        counted = [bundle for bundle in bundles if bundle.run in runs]
+        those = [bundle for bundle in bundles if bundle.run in runs]
         where = "" if deployment == gate.deployment else f" on {deployment}"
-        suites += _suites(tried(counted), _criteria_of(counted), where)
-    suites.append(_finished([_criterion(row) for row in claimed(gate) if row.required], SUITE_OF_CRITERIA, 0.0))
+        suites += _suites(tried(those), _criteria_of(those), where)
+    suites.append(
+        _finished(
+            [_criterion(row) for row in gate.criteria if row.required and is_claimed(row)], SUITE_OF_CRITERIA, 0.0
+        )
+    )
     root = Element("testsuites", {"name": _legal(gate.name)} | _sums(suites))
     root.extend(suites)
     indent(root)
@@ -39,12 +45,13 @@ def xunit(gate: Gate, bundles: Sequence[Bundle]) -> str:
 
 def summary(gate: Gate) -> str:
     """The verdict and what is wrong, for the page of a CI run."""
-    rows = [row for row in claimed(gate) if row.required]
+    rows = [row for row in gate.criteria if row.required and is_claimed(row)]
     limited = [(row, figure) for row in rows for figure in benchmarks(row)]
-    lines = [f"## {gate.verdict}", "", safe(gate.line, 2000), ""]
+    tests = tests_of(gate)
+    lines = [f"## {gate.verdict}", "", safe(gate.line, 2000), "", f"{counted(tests)}: {ended(tests)}.", ""]
     lines += _table(
         ("violated", "", "why"),
-        [(row.id, safe(row.title), safe(row.reason, REASON)) for row in rows if row.status == "violated"],
+        [(row.id, safe(row.title), safe(reason_of(row), REASON)) for row in rows if row.status == "violated"],
     )
     unknown = by_reason(row for row in rows if row.status == "not_verified")
     lines += _table(("not verified", "why"), [(ranges(one.criteria), safe(one.reason, REASON)) for one in unknown])
@@ -53,7 +60,7 @@ def summary(gate: Gate) -> str:
         [
             (
                 row.id,
-                safe(figure.name),
+                safe(words(figure.name)),
                 "not measured" if figure.value is None else amount(figure.value, figure.unit, figure.threshold),
                 f"{figure.must_be} {amount(figure.threshold or 0.0, figure.unit)}",
             )
@@ -67,11 +74,6 @@ def summary(gate: Gate) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def claimed(gate: Gate) -> list[Row]:
-    """The criteria that the runs claim, and whatever else was seen violated."""
-    return [row for row in gate.criteria if row.reason != UNCLAIMED]
-
-
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     if not rows:
         return []
@@ -79,17 +81,19 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _suites(tests: Iterable[Tried], criteria: Mapping[str, Sequence[str]], where: str) -> Iterator[Element]:
-    ordered = sorted(tests, key=lambda test: (_suite(test.name), test.name))
-    for suite, group in groupby(ordered, key=lambda test: _suite(test.name)):
+    ordered = sorted(tests, key=lambda test: (_suite(test), test.name))
+    for suite, group in groupby(ordered, key=_suite):
         members = list(group)
         cases = [_test(test, suite + where, criteria.get(test.name, ())) for test in members]
         yield _finished(cases, suite + where, sum(test.seconds for test in members))
 
 
-def _suite(test: str) -> str:
-    """The suite of a test by its full name, or the kind of a check that the run makes itself (`preflight: PRE-01`)."""
-    suite, _, name = test.rpartition(".")
-    return suite if suite and name else test.partition(":")[0]
+def _suite(test: Tried) -> str:
+    """The suite of a test by its full name, or that of the checks that the run makes by itself."""
+    if is_check(test):
+        return SUITE_OF_CHECKS
+    suite, _, name = test.name.rpartition(".")
+    return suite if suite and name else test.name.partition(":")[0]
 
 
 def _criteria_of(bundles: Iterable[Bundle]) -> Mapping[str, list[str]]:
@@ -101,7 +105,7 @@ def _criteria_of(bundles: Iterable[Bundle]) -> Mapping[str, list[str]]:
 
 
 def _test(test: Tried, suite: str, criteria: Iterable[str]) -> Element:
-    name = test.name.removeprefix(_suite(test.name))[1:].strip()
+    name = test.name if is_check(test) else test.name.removeprefix(_suite(test))[1:].strip()
     case = _case(suite, name or test.name, test.seconds)
     known = [("criterion", name) for name in criteria]
     known += [("source", test.source), ("log", test.link), ("flaky", test.message if test.flaky else "")]

@@ -11,9 +11,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from acceptance.evidence.reading import Bundle
-from acceptance.report.links import anchor
+from acceptance.report.analysis import reason_of
+from acceptance.report.documents import NAMES, SUBJECTS
+from acceptance.report.links import anchor, anchor_of_tests
 from acceptance.report.shown import ShownGate
-from acceptance.report.shown_row import TESTS, WORDS, cut, value_of
+from acceptance.report.shown_row import TESTS, cut, value_of
+from acceptance.report.states import CHECK, WORDS, is_check
+from acceptance.report.wording import words
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.gate import Gate
 
@@ -31,6 +35,18 @@ def page(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"anchor": anchor, "cut": cut, "value": value_of}
+    environment.filters |= {
+        "anchor": anchor,
+        "anchor_of_tests": anchor_of_tests,
+        "cut": cut,
+        "reason": reason_of,
+        "value": value_of,
+        "words": words,
+    }
+    environment.tests["check"] = is_check
+    environment.globals |= {
+        "CHECK": CHECK,
+        "FILES": {words(one): name for one, name in zip(SUBJECTS, NAMES, strict=True)},
+    }
     shown = ShownGate.of(gate, bundles, criteria)
     return environment.get_template("gate.html.jinja").render(shown=shown, gate=gate, words=WORDS, most=TESTS)

@@ -9,16 +9,19 @@ from html.parser import HTMLParser
 from acceptance.evidence.reading import Bundle
 from acceptance.report.analysis import SECTIONS
 from acceptance.report.documents import NAMES, decisions_of, documents
-from acceptance.report.links import PAGE, anchor
+from acceptance.report.links import PAGE, anchor, anchor_of_tests, lost_references, without_references
 from acceptance.report.page import page
 from acceptance.report.shown import LEAST_SAMPLES
+from acceptance.report.states import is_claimed
+from acceptance.report.wording import target
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.gate import Gate
-from acceptance.verdict.rows import UNCLAIMED
 
 ANALYSIS = NAMES[-1]
 SHOWN = 5  # mistakes of one kind that are told one by one
 _LINK = re.compile(rf"\]\({re.escape(PAGE)}#([^)\s]+)\)")
+_OBSERVED = re.compile(rf"\]\({re.escape(PAGE)}#{anchor('')}[^)\s]+\)")
+_LOG_LINK = re.compile(r"\]\(([^()\s]*log\.html#[^()\s]*)\)")
 _LEAKS = re.compile(r"\{\{|\{%|\{#|\bNone\b|\bnan\b|\bUndefined\b")
 _CELLS = re.compile(r"(?<!\\)\|")
 
@@ -30,7 +33,7 @@ def problems(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> dict[
     again = documents(gate, bundles, criteria)
     wrong_with_documents = [
         *_there(written, again),
-        *_linked(written, seen, bundles),
+        *_linked(written, seen, gate, bundles),
         *_named(written, bundles),
         *_leaks(written, _texts(gate, bundles, criteria)),
         *_tables(written),
@@ -38,7 +41,7 @@ def problems(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> dict[
     return {
         "DOC-01": wrong_with_documents,
         "DOC-02": list(_page(seen, gate, bundles)),
-        "DOC-03": list(_analysis(written.get(ANALYSIS, ""))),
+        "DOC-03": list(_analysis(without_references(written.get(ANALYSIS, "")))),
     }
 
 
@@ -89,14 +92,23 @@ def _there(written: Mapping[str, str], again: Mapping[str, str]) -> Iterator[str
             yield f"{name} is another one when it is written again from the same evidence"
 
 
-def _linked(written: Mapping[str, str], seen: ReadPage, bundles: Sequence[Bundle]) -> Iterator[str]:
-    observed = {anchor(f"{bundle.run}/{one.reference}") for bundle in bundles for one in bundle.observations}
+def _linked(written: Mapping[str, str], seen: ReadPage, gate: Gate, bundles: Sequence[Bundle]) -> Iterator[str]:
+    known = {anchor(f"{bundle.run}/{one.reference}") for bundle in bundles for one in bundle.observations}
+    known |= {anchor_of_tests(row.id) for row in gate.criteria if row.tests}
+    logged = {target(test.link) for row in gate.criteria for test in row.tests if test.link}
     for name, text in written.items():
-        targets = dict.fromkeys(_LINK.findall(text))
+        resolved = without_references(text)
+        targets = dict.fromkeys(_LINK.findall(resolved))
         nowhere = [one for one in targets if one not in seen.anchors]
-        unseen = [one for one in targets if one not in observed]
+        unseen = [one for one in targets if one not in known]
+        unlogged = [one for one in dict.fromkeys(_LOG_LINK.findall(resolved)) if one not in logged]
         yield from _some(f"{name} links to {PAGE}#{one}, which the page does not have" for one in nowhere)
-        yield from _some(f"{name} links to {PAGE}#{one}, which is no observation of the evidence" for one in unseen)
+        yield from _some(
+            f"{name} links to {PAGE}#{one}, which is no observation of the evidence, and no list of tests"
+            for one in unseen
+        )
+        yield from _some(f"{name} links to {one}, where no test stands" for one in unlogged)
+        yield from _some(f"{name} refers to [{one}], which is not one link" for one in lost_references(text))
 
 
 def _named(written: Mapping[str, str], bundles: Sequence[Bundle]) -> Iterator[str]:
@@ -145,7 +157,10 @@ def _page(seen: ReadPage, gate: Gate, bundles: Sequence[Bundle]) -> Iterator[str
         yield f"{PAGE} does not name the verdict {gate.verdict}"
     lost = [row.id for row in gate.criteria if row.id not in words or row.id not in seen.anchors]
     yield from _some(f"{PAGE} has no row for {name}" for name in lost)
-    claimed = [row for row in gate.criteria if row.reason != UNCLAIMED]
+    unlisted = [row.id for row in gate.criteria if row.tests and is_claimed(row)]
+    unlisted = [name for name in unlisted if anchor_of_tests(name) not in seen.anchors]
+    yield from _some(f"{PAGE} does not list the tests of {name}" for name in unlisted)
+    claimed = [row for row in gate.criteria if is_claimed(row)]
     links = dict.fromkeys(test.link for row in claimed for test in row.tests if test.link)
     yield from _some(f"{PAGE} has no link to {link}" for link in links if link not in seen.links)
     if _is_drawable(gate, bundles) and not seen.charts:
@@ -154,7 +169,7 @@ def _page(seen: ReadPage, gate: Gate, bundles: Sequence[Bundle]) -> Iterator[str
 
 def _is_drawable(gate: Gate, bundles: Sequence[Bundle]) -> bool:
     """Whether there are enough samples of one figure, or a series, of the deployment that is judged."""
-    claimed = [row for row in gate.criteria if row.reason != UNCLAIMED]
+    claimed = [row for row in gate.criteria if is_claimed(row)]
     if any(figure.statistic and figure.samples >= LEAST_SAMPLES for row in claimed for figure in row.figures):
         return True
     runs = {one.run for one in gate.runs if one.deployment == gate.deployment}
@@ -169,7 +184,7 @@ def _analysis(summary: str) -> Iterator[str]:
         text = sections.get(title)
         if text is None:
             yield f"{ANALYSIS} has no section '{title}'"
-        elif not _LINK.search(text) and not re.search(r"^Not verified: \S", text, re.MULTILINE):
+        elif not _OBSERVED.search(text) and not re.search(r"^Not verified: \S", text, re.MULTILINE):
             yield f"the section '{title}' of {ANALYSIS} neither holds a linked observation nor says 'Not verified: …'"
 
 

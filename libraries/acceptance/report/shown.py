@@ -13,7 +13,9 @@ from acceptance.evidence.records import Trend
 from acceptance.report import charts
 from acceptance.report.charts import Chart, Threshold
 from acceptance.report.links import anchor
-from acceptance.report.shown_row import WORDS, ShownRow, limit_of, shown_figure
+from acceptance.report.shown_row import ShownRow, limit_of, shown_figure
+from acceptance.report.states import WORDS, counted, tests_of
+from acceptance.report.wording import words
 from acceptance.verdict.criteria import Criteria, area
 from acceptance.verdict.figures import Figure, Seen, samples_of
 from acceptance.verdict.gate import UNKNOWN, Gate, Judged
@@ -115,6 +117,11 @@ class ShownGate:
         return f"{first:%-d %B %Y, %H:%M} to {last.strftime(same)} UTC ({took})"
 
     @property
+    def tests(self) -> str:
+        """How many there were."""
+        return counted(tests_of(self.gate))
+
+    @property
     def siblings(self) -> list[str]:
         """Deployments of the same build that showed what this one cannot."""
         return sorted({row.row.proven_on for row in self.rows if row.row.proven_on})
@@ -140,8 +147,8 @@ class ShownGate:
         return [(name, rows[0].area.title, rows) for name, rows in groups.items()]
 
     @property
-    def observed(self) -> list[ShownRow]:
-        """Criteria that do not gate."""
+    def not_gating(self) -> list[ShownRow]:
+        """Criteria that do not gate, and are claimed."""
         return [row for row in self.rows if not row.row.required and row.state != "unclaimed"]
 
     @property
@@ -156,8 +163,8 @@ class ShownGate:
 
     @property
     def findings(self) -> list[ShownRow]:
-        """Observed criteria that something was found for."""
-        return [row for row in self.observed if row.state == "observed" and row.row.reason]
+        """Criteria that do not gate and for which something was found."""
+        return [row for row in self.not_gating if row.state == "observed" and row.row.reason]
 
     @property
     def worse(self) -> list[tuple[ShownRow, Trend]]:
@@ -191,7 +198,7 @@ class ShownGate:
     @property
     def has_trend(self) -> bool:
         """Whether there is a history to show."""
-        return any(row.row.trend for row in self.rows)
+        return any(row.main and row.main.trend for row in self.rows)
 
 
 def _each_once(bundles: Iterable[Bundle], judged: Mapping[str, Judged]) -> list[Bundle]:
@@ -218,4 +225,4 @@ def _distribution(row: Row, figure: Figure, seen: Sequence[Seen]) -> Chart | Non
     if whole is None:
         return None
     limit = Threshold(figure.threshold, limit_of(figure)) if figure.threshold is not None else None
-    return charts.histogram(f"{row.id}: {figure.name.replace('_', ' ')}", whole[1], figure.unit, limit=limit)
+    return charts.histogram(f"{row.id}: {words(figure.name)}", whole[1], figure.unit, limit=limit)

@@ -11,32 +11,26 @@ from markupsafe import Markup
 from acceptance.evidence.reading import EVIDENCE
 from acceptance.evidence.recorder import FILES
 from acceptance.report import charts
-from acceptance.report.wording import number
+from acceptance.report.states import state_of
+from acceptance.report.wording import in_unit, is_all, words
 from acceptance.verdict.criteria import Area, Criterion
 from acceptance.verdict.figures import Figure
 from acceptance.verdict.gate import Judged
-from acceptance.verdict.rows import UNCLAIMED, Row, Tried
+from acceptance.verdict.rows import Row, Tried
 
-WORDS = {
-    "violated": "violated",
-    "not_verified": "not verified",
-    "met": "met",
-    "not_applicable": "not applicable",
-    "observed": "observed",
-    "unclaimed": "not claimed",
-}
 TESTS = 2_000  # of one criterion
+LEAST_POINTS = 3  # of a line; fewer are told
 CHARACTERS = 1_500  # of one message; the evidence has all of it
 _ENDINGS = {"FAIL": "failed", "SKIP": "skipped", "PASS": "passed"}
 
 
 @dataclass(frozen=True)
 class ShownTrend:
-    """How a figure was before, as a small line, and what a test made of it."""
+    """How a figure was in earlier runs of the same name: as a small line, or told where there are too few of them."""
 
-    line: Markup
+    line: Markup | None
+    told: str
     regression: str
-    runs: int
 
 
 @dataclass(frozen=True)
@@ -51,6 +45,16 @@ class ShownFigure:
     test: Tried | None
 
     @property
+    def name(self) -> str:
+        """Its name as it is read."""
+        return words(self.figure.name)
+
+    @property
+    def broken(self) -> str:
+        """How its limit is broken."""
+        return self.figure.broken.replace(self.figure.name, self.name)
+
+    @property
     def limit(self) -> str:
         """The threshold in words."""
         return limit_of(self.figure)
@@ -58,11 +62,10 @@ class ShownFigure:
 
 @dataclass(frozen=True)
 class Count:
-    """So many tests ended like this; `link` is the first of them in log.html."""
+    """So many tests ended like this."""
 
     status: str
     count: int
-    link: str
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class ShownRow:
     @property
     def state(self) -> str:
         """A key of `WORDS`."""
-        return "unclaimed" if self.row.reason == UNCLAIMED else self.row.status
+        return state_of(self.row)
 
     @property
     def main(self) -> ShownFigure | None:
@@ -92,8 +95,15 @@ class ShownRow:
         """Start and width of the margin's bar in percent; the middle is the threshold itself."""
         if self.row.margin is None:
             return None
+        if self.is_all:
+            return 50.0, 50.0
         share = 50 * min(1.0, max(-1.0, self.row.margin))
         return round(50 + min(0.0, share), 1), round(abs(share), 1)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the figure that matters most is as good as it can be."""
+        return is_all(self.row.figure, self.row.unit, self.row.must_be)
 
     @property
     def tests(self) -> tuple[Tried, ...]:
@@ -103,12 +113,8 @@ class ShownRow:
     @property
     def counts(self) -> list[Count]:
         """How many tests ended how."""
-        by_status = {status: [one for one in self.row.tests if one.status == status] for status in _ENDINGS}
-        return [
-            Count(_ENDINGS[status], len(tests), next((test.link for test in tests if test.link), ""))
-            for status, tests in by_status.items()
-            if tests
-        ]
+        ended = [test.status for test in self.row.tests]
+        return [Count(word, ended.count(status)) for status, word in _ENDINGS.items() if status in ended]
 
     @property
     def wrong(self) -> tuple[Tried, ...]:
@@ -123,22 +129,14 @@ def shown_figure(figure: Figure, row: Row, judged: Mapping[str, Judged], chart: 
     writer, _, at = line.rpartition(":")
     home = judged[run].home if run in judged else ""
     file = "/".join(part for part in (home, EVIDENCE, FILES.replace("*", writer)) if part)
-    trend = next((one for one in row.trend if one.figure == figure.name and one.past), None)
-    shown = None
-    if trend is not None and not isinstance(figure.value, str | None):
-        past = [one.value for one in trend.past]
-        shown = ShownTrend(charts.sparkline(past, float(figure.value), figure.unit), trend.regression, len(past))
+    name = judged[run].name if run in judged else ""
     test = next((one for one in row.tests if one.name == figure.test), None)
-    return ShownFigure(figure, shown, quote(file) if line else "", at, chart, test)
+    return ShownFigure(figure, _trend(figure, row, name), quote(file) if line else "", at, chart, test)
 
 
 def limit_of(figure: Figure) -> str:
     """The threshold of a figure in words."""
-    return (
-        f"{figure.must_be} {number(figure.threshold)}\N{NO-BREAK SPACE}{figure.unit}"
-        if figure.threshold is not None
-        else ""
-    )
+    return "" if figure.threshold is None else f"{figure.must_be} {_with_unit(figure.threshold, figure)}"
 
 
 def value_of(figure: Figure) -> str:
@@ -147,9 +145,26 @@ def value_of(figure: Figure) -> str:
         return "yes" if figure.value else "no"
     if isinstance(figure.value, str):
         return cut(figure.value)
-    return "" if figure.value is None else f"{number(figure.value, figure.threshold)}\N{NO-BREAK SPACE}{figure.unit}"
+    return "" if figure.value is None else _with_unit(figure.value, figure, figure.threshold)
 
 
 def cut(text: str, characters: int = CHARACTERS) -> str:
     """A text as far as a page can bear it."""
     return text if len(text) <= characters else f"{text[:characters]} … {len(text) - characters} more characters"
+
+
+def _with_unit(value: float, figure: Figure, beside: float | None = None) -> str:
+    return "\N{NO-BREAK SPACE}".join(in_unit(value, figure.unit, beside))
+
+
+def _trend(figure: Figure, row: Row, name: str) -> ShownTrend | None:
+    """How it was in earlier runs of that name: others load the deployment otherwise."""
+    trend = next((one for one in row.trend if one.figure == figure.name), None)
+    if trend is None or isinstance(figure.value, str | None):
+        return None
+    past = [one.value for one in trend.past if one.name == name]
+    if not past and not trend.regression:
+        return None
+    line = charts.sparkline(past, float(figure.value), figure.unit) if len(past) + 1 >= LEAST_POINTS else None
+    told = ", ".join(_with_unit(value, figure) for value in past)
+    return ShownTrend(line, f"{told} before" if told else "", trend.regression)

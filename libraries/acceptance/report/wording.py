@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
+_SHORTER = (("s", "ms", 0.1), ("ms", "µs", 0.01))  # below so much
 MOST = 300  # characters of a message; all of it stands where the link beside it leads
 _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "{": "&#123;", "}": "&#125;"}
@@ -51,13 +52,32 @@ def number(value: float, beside: float | None = None) -> str:
     return _with(value, digits)
 
 
+def in_unit(value: float, unit: str, beside: float | None = None) -> tuple[str, str]:
+    """A number to be read, and its unit: of times that are very short a smaller one."""
+    for long, short, least in _SHORTER:
+        if unit == long and 0 < abs(value) < least:
+            value, unit, beside = 1000 * value, short, None if beside is None else 1000 * beside
+    return number(value, beside), unit
+
+
 def amount(value: float | bool | str, unit: str, beside: float | None = None) -> str:
     """A figure with its unit."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
         return safe(value, 80) or "(empty)"
-    return f"{number(value, beside)} {safe(unit, 40)}"
+    shown, unit = in_unit(value, unit, beside)
+    return f"{shown} {safe(unit, 40)}"
+
+
+def words(name: str) -> str:
+    """The name of a figure as it is read."""
+    return name.replace("_", " ")
+
+
+def is_all(value: object, unit: str | None, must_be: str | None) -> bool:
+    """Whether it is 100 % of what should be much: nothing is left to gain, whatever the margin is."""
+    return unit == "%" and must_be in ("at least", "over") and value == 100
 
 
 def share(margin: float) -> str:

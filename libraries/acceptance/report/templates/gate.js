@@ -34,5 +34,9 @@
     form.elements.all.textContent = open ? "Close all details" : "Open all details";
   });
   addEventListener("hashchange", reveal);
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#"]');
+    if (link && link.hash === location.hash) reveal(); // the same place again: no hashchange
+  });
   if (location.hash) reveal();
 })();
