@@ -66,16 +66,19 @@ class Load:
     people: Mapping[str, Person] = field(default_factory=dict, repr=False)  # by their user's identifier
     known: frozenset[str] = frozenset()  # documents that were there before it
 
-    @property
-    def whole(self) -> bool:
-        """Whether it is the load that the criteria speak of, from its beginning to its end."""
-        return self.share >= 1 and self.result.complete
+    def name(self, figure: str, *, of_a_busy_generator: bool = False) -> str:
+        """The criterion's name of a figure, or another one: the gate takes no figure for one of another load.
 
-    def name(self, figure: str) -> str:
-        """The criterion's name of a figure; another one where the load was not the whole one."""
-        if self.whole:
-            return figure
-        return f"{figure}_of_an_unfinished_load" if not self.result.complete else f"{figure}_of_a_short_load"
+        Args:
+            of_a_busy_generator: the figure means the same where the generator did not keep up.
+        """
+        if not self.result.complete:
+            return f"{figure}_of_an_unfinished_load"
+        if self.share < 1:
+            return f"{figure}_of_a_short_load"
+        if self.result.generator.saturated and not of_a_busy_generator:
+            return f"{figure}_of_a_busy_generator"
+        return figure
 
     def times(self, take: Callable[[Request], float | None], *, bound: bool | None = None) -> list[float]:
         """A time (ms) of all answered requests, or of those that a model bounds (True), or does not bound (False)."""

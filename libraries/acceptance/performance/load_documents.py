@@ -46,7 +46,9 @@ async def every_document_is_complete(run: Run, scale: str) -> None:
     lists = await together(*(_ended(run, seen, owner, documents) for owner in owners), at_once=AT_ONCE)
     wrong = wrong_ends(documents, dict(zip(owners, lists, strict=True)), run.contract.jobs.complete.status)
     done = 100 * (1 - len(wrong) / len(documents))
-    run.observe("PERF-04", seen.name("documents_completed"), done, "%", samples=len(documents))
+    run.observe(
+        "PERF-04", seen.name("documents_completed", of_a_busy_generator=True), done, "%", samples=len(documents)
+    )
     problems = (f"{one} {problem}" for one, problem in wrong.items())
     expect_none(problems, f"{len(documents)} documents of the load", expected="each complete, once")
     seen.must_be_complete()

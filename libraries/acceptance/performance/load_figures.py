@@ -52,7 +52,7 @@ async def was_applied(run: Run, scale: str) -> None:
               for name, (value, unit) in kept.items() if not limits[name].kept_by(value)]  # fmt: skip
     for name, (value, unit) in kept.items():
         # A figure that breaks its limit would be held against the deployment, whose fault it is not.
-        recorded = seen.name(name) if not missed else f"{name}_of_a_generator_that_did_not_keep_up"
+        recorded = f"{name}_that_missed" if missed else seen.name(name)
         run.observe("PERF-05", recorded, value, unit, samples=result.arrivals.actual or 1)
     run.observe(
         "PERF-05", "deviation_of_gaps", result.arrivals.gap_deviation, "ms", samples=result.arrivals.actual or 1
@@ -93,15 +93,13 @@ async def requests_succeed(run: Run, scale: str) -> None:
     )
     run.observe_series("PERF-02", "throughput", throughput(seen), "1/s")
     limit = in_proportion(limit_for(run.descriptor.thresholds, "PERF-02", "successful_requests"), seen.share)
+    seen.must_be_measured()
+    seen.must_be_complete()
     if not limit.kept_by(figures.succeeded):
-        seen.must_be_measured()
-        if not seen.result.complete:
-            seen.must_be_complete()
         shown = f"{figures.succeeded} of {figures.attempted}; {told(figures)}"
         raise violation(
             "requests with the documented status, all fields, and the right user's", expected=limit, seen=shown
         )
-    seen.must_be_complete()
 
 
 async def few_requests_fail(run: Run, scale: str) -> None:
@@ -247,8 +245,7 @@ def _known(values: Iterable[float | None]) -> Iterator[float]:
 
 def _hold(seen: Load, what: str, limit: Limit, value: float, shown: str) -> None:
     """Hold a figure of which less is better against its limit."""
+    seen.must_be_measured()
     if not limit.kept_by(value):
-        # A busy generator makes times longer and errors more, never the other way.
-        seen.must_be_measured()
         raise violation(what, expected=str(limit), seen=f"{value:.4g} {limit.unit}: {shown}")
     seen.must_be_complete()
