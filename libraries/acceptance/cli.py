@@ -200,7 +200,12 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="folder of a run")
     again.add_argument("--into", type=Path, help="where several are merged (default: a new folder of the results)")
     again.set_defaults(command=_report)
-    comparison = commands.add_parser("compare", help="what changed from one run to another")
+    comparison = commands.add_parser(
+        "compare",
+        help="what changed from one run to another",
+        description="Tells what changed from one run to another. The exit status is 0 whatever changed: it only tells; "
+        "3 where one of them is no run.",
+    )
     comparison.add_argument("one", type=Path, metavar="A", help="folder of the earlier run, or its gate.json")
     comparison.add_argument("other", type=Path, metavar="B", help="folder of the later run, or its gate.json")
     comparison.set_defaults(command=_compare)

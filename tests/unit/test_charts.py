@@ -109,6 +109,12 @@ def test_texts_of_the_evidence_are_escaped() -> None:
         assert ElementTree.fromstring(str(chart.svg)).tag == "svg"
 
 
+def test_very_short_times_are_told_in_a_smaller_unit() -> None:
+    chart = histogram("t", Distribution.of([0.0001, 0.0002, 0.00177]), "s")
+    assert "min 0.1 ms, median 0.2 ms, max 1.77 ms" in chart.said
+    assert not any(one.text == "s" or "0.00" in (one.text or "") for one in _elements(chart, "text"))
+
+
 def test_a_chart_is_told_to_who_does_not_see_it() -> None:
     chart = histogram("INT-08: lag", Distribution.of([1, 2, 3]), "s")
     root = ElementTree.fromstring(str(chart.svg))

@@ -56,7 +56,7 @@ def test_of_equal_runs_only_counts_are_told(compared: Callable[..., Comparison])
     assert lines(comparison)[4:] == [
         "",
         f"Equal: {len(CLAIMS)} criteria, {comparison.equal['figures']} figures, {len(CLAIMS)} tests",
-        "In sum: no verdict, criterion, threshold or test got worse or better.",
+        "In sum: no verdict, criterion or test got worse or better.",
     ]
 
 
@@ -101,9 +101,33 @@ def test_figures_stand_with_their_side_of_the_threshold_the_worst_first(compared
     first = comparison.figures[0]
     assert (first.difference, first.percent, first.worse) == (13.5, 75.0, 0.75)
     told = " | ".join(" ".join(line.split()) for line in lines(comparison))
-    assert "INT-13 slowest_processing 18 s 31.5 s +13.5 +75 % under 30: BROKEN" in told
-    assert "INT-08 realtime_lag 0.6 s 0.9 s +0.3 +50 % at most 1: kept" in told
+    assert "INT-13 slowest processing 18 s 31.5 s +13.5 +75 % under 30: BROKEN" in told
+    assert "INT-08 realtime lag 0.6 s 0.9 s +0.3 +50 % at most 1: kept" in told
     assert "INT-13 queue wait 1.5 s 3 s +1.5 +100 % | " in told
+
+
+def test_a_figure_that_changed_and_kept_its_threshold_is_said_to_have(compared: Callable[..., Comparison]) -> None:
+    comparison = compared(change=lambda recorder: recorder.observe("INT-08", "realtime_lag", 0.9, "s", samples=10))
+    assert in_sum(comparison) == (
+        "In sum: no verdict, criterion or test got worse or better; "
+        "1 figure changed and kept its threshold, most INT-08 realtime lag: +50 %."
+    )
+
+
+def test_tests_that_come_or_go_with_what_is_claimed_are_counted_only(tmp_path: Path) -> None:
+    write_run(tmp_path / "A", run="a", claims=CLAIMS[:3])
+    write_run(tmp_path / "B", run="b", claims=CLAIMS)
+    one, other = (look_at(tmp_path / name, ALL)[0] for name in "AB")
+    more, less = lines(compare(one, other)), lines(compare(other, one))
+    assert [line for line in more if line.startswith("  new")] == ["  new          16 tests, since more is claimed"]
+    assert [line for line in less if line.startswith("  gone")] == ["  gone         16 tests, since less is claimed"]
+    assert "test gone" not in less[-1]
+
+
+def test_the_help_says_that_it_only_tells(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["compare", "--help"])
+    assert "exit status is 0 whatever changed" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_figure_that_is_gone_or_was_0_has_no_percentage(compared: Callable[..., Comparison]) -> None:

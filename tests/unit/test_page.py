@@ -169,7 +169,7 @@ def test_names_of_figures_are_words_and_the_raw_name_stands_in_the_details(shown
 def test_all_of_what_should_be_much_has_a_full_bar(shown: Callable[..., _Read]) -> None:
     read = shown(claims=["INT-10"])
     assert "at least 100 % all 1 passed" in read.text
-    assert "left:50.0%;width:50.0%" in read.attributes("style")
+    assert "left:0.0%;width:100.0%" in read.attributes("style")
 
 
 @pytest.mark.parametrize(("names", "told"), [(["full"], "0.5 s before"), (["quick"], "")])

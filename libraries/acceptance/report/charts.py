@@ -26,7 +26,7 @@ from acceptance.report.drawing import (
     text,
     width_of,
 )
-from acceptance.report.wording import in_unit, number, words
+from acceptance.report.wording import number, unit_for, words
 
 WIDTH, HEIGHT = 400.0, 270.0
 ROW = 16.0  # of labels above the drawing
@@ -63,6 +63,7 @@ def histogram(
 ) -> Chart:
     """How often which value was measured, with median, p95 and p99 as far as there are samples enough for them."""
     known = _percentiles(samples)
+    times, unit = unit_for(samples.statistic("max"), unit)
     lowest, highest = samples.statistic("min"), samples.statistic("max")
     usual = samples.percentile(99) if samples.count >= 100 else highest
     top = highest if highest <= 3 * usual else 1.5 * usual  # few far away would leave no room for the others
@@ -74,7 +75,7 @@ def histogram(
     counts = samples.buckets([*edges, math.inf] if highest > edges[-1] else edges)
     beyond = counts.pop() if highest > edges[-1] else 0
     marks = dict(known)
-    labels = {f"{name} {number(value)}": value for name, value in marks.items() if value <= edges[-1]}
+    labels = {f"{name} {number(times * value)}": value for name, value in marks.items() if value <= edges[-1]}
     limits = {limit.said: limit.value} if limit is not None and inside else {}
     y_ticks = rounded(0, max(*counts, 1), 4, whole=True)
     x, y = _place(labels | limits, y_ticks, edges[0], edges[-1])
@@ -87,13 +88,14 @@ def histogram(
         for edge, after, count in zip(edges, edges[1:], counts, strict=False)
         if count
     ]  # fmt: skip
-    parts = [*frame(x_ticks, y_ticks, x, y, (unit, "samples"), paint), *bars, *_marks(labels, limits, x, y, paint)]
+    grid = frame(x_ticks, y_ticks, x, y, (unit, "samples"), paint, times=times)
+    parts = [*grid, *bars, *_marks(labels, limits, x, y, paint)]
     figures = {"min": lowest, **known, "max": highest, "mean": samples.mean}
-    told = {name: " ".join(in_unit(value, unit)) for name, value in figures.items()}
+    told = {name: f"{number(times * value)} {unit}" for name, value in figures.items()}
     said = f"{number(samples.count)} samples: " + ", ".join(f"{name} {value}" for name, value in told.items())
     said += f"; must be {limit.said}" if limit else ""
     said += ", which lies outside the drawing" if limit and not inside else ""
-    said += f"; {number(beyond)} beyond {number(edges[-1])} {unit} are not drawn" if beyond else ""
+    said += f"; {number(beyond)} beyond {number(times * edges[-1])} {unit} are not drawn" if beyond else ""
     rows = (("samples", number(samples.count)), *told.items())
     return Chart(title, _svg(title, said, parts), said, ("statistic", "value"), rows)
 

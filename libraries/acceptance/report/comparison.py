@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from textwrap import shorten, wrap
 
+from acceptance.report.states import is_claimed
+from acceptance.report.wording import words
 from acceptance.verdict.comparison import Comparison, Difference, Edited, Ended, Moved
+from acceptance.verdict.gate import Gate
 
 WIDTH = 100
 SHOWN = 20  # of a long list
@@ -37,9 +40,21 @@ def in_sum(comparison: Comparison) -> str:
     told += [f"better: {', '.join(better)}"] if better else []
     if comparison.unclaimed:
         told.append(f"{_number(len(comparison.unclaimed), 'criterion')} no longer claimed")
-    sentence = "; ".join(told) if told else "no verdict, criterion, threshold or test got worse or better"
+    sentence = "; ".join(told) if told else "no verdict, criterion or test got worse or better"
+    sentence += _still_kept(comparison)
     apart = [word for word in ("deployment", "build") if getattr(one, word) != getattr(other, word)]
     return f"In sum: {sentence}" + (f" (not the same {' and '.join(apart)})." if apart else ".")
+
+
+def _still_kept(comparison: Comparison) -> str:
+    """Of figures that changed a lot and yet keep their threshold, how many, and the one that got worse the most."""
+    kept = [one for one in comparison.figures if one.kept_before and one.kept_after and one.worse is not None]
+    if not kept:
+        return ""
+    most = max(kept, key=lambda one: one.worse or 0.0)
+    told = f"; {_number(len(kept), 'figure')} changed and kept {'its' if len(kept) == 1 else 'their'} threshold"
+    worse = f", most {most.criterion} {words(most.name)}: {_percent(most.percent)}" if (most.worse or 0.0) > 0 else ""
+    return told + worse
 
 
 def _all(comparison: Comparison) -> Iterator[str]:
@@ -95,7 +110,7 @@ def _figures(changed: Sequence[Difference]) -> Iterator[str]:
     table += [
         (
             figure.criterion,
-            shorten(figure.name, 30, placeholder="…"),
+            shorten(words(figure.name), 30, placeholder="…"),
             _value(figure.before, figure.unit),
             _value(figure.after, figure.unit),
             "" if figure.difference is None else f"{figure.difference:+.4g}",
@@ -127,21 +142,44 @@ def _side(figure: Difference) -> str:
 
 def _tests(comparison: Comparison) -> Iterator[str]:
     by_ending: dict[str, list[Ended]] = {ending: [] for ending in _ENDINGS}
+    come, gone = _by_claims(comparison)
     for test in comparison.tests:
+        if test.test in come | gone:
+            continue
         by_ending["new" if test.before == "" and test.after == "pass" else test.after].append(test)
     if comparison.tests or comparison.slower:
         yield from ("", "Tests")
     for ending, tests in by_ending.items():
+        if ending == "new" and len(tests) > SHOWN:
+            yield f"  {_ENDINGS[ending]:12} {_number(len(tests), 'test')}"
+            continue
         for test in tests[:SHOWN]:
             new = " (new)" if test.before == "" and ending != "new" else ""
             yield f"  {_ENDINGS[ending]:12} {_end_of(test.test, WIDTH - 15 - len(new))}{new}"
             if ending in ("fail", "flaky", "skip") and test.message:
                 yield from _wrapped(shorten(test.message, REASON, placeholder=" …"), 15)
         yield from _more(tests, 15)
+    for names, word, why in ((come, "new", "more"), (gone, "gone", "less")):
+        if names:
+            yield f"  {word:12} {_number(len(names), 'test')}, since {why} is claimed"
     for slow in comparison.slower[:SHOWN]:
         times = f" {slow.before:.1f} s -> {slow.after:.1f} s"
         yield f"  {'much slower':12} {_end_of(slow.test, WIDTH - 15 - len(times))}{times}"
     yield from _more(comparison.slower, 15)
+
+
+def _by_claims(comparison: Comparison) -> tuple[set[str], set[str]]:
+    """Tests that are new and pass, or are gone, only because more or less is claimed."""
+    new = {test.test for test in comparison.tests if (test.before, test.after) == ("", "pass")}
+    gone = {test.test for test in comparison.tests if not test.after}
+    return new & _only(comparison.other, comparison.claimed), gone & _only(comparison.one, comparison.unclaimed)
+
+
+def _only(gate: Gate, criteria: Collection[str]) -> set[str]:
+    """Tests of these criteria and of no other that the gate's runs claim."""
+    own = {test.name for row in gate.criteria if row.id in criteria for test in row.tests}
+    others = [row for row in gate.criteria if is_claimed(row) and row.id not in criteria]
+    return own - {test.name for row in others for test in row.tests}
 
 
 def _edited(title: str, edited: Sequence[Edited], width: int) -> Iterator[str]:
@@ -163,7 +201,7 @@ def _counts(comparison: Comparison, *, better: bool) -> Iterator[str]:
         yield f"{_number(crossed, 'figure')} {'within the limit again' if better else 'beyond the limit'}"
     if tests:
         yield _number(tests, "test")
-    gone = sum(test.after == "" for test in comparison.tests)
+    gone = sum(test.after == "" for test in comparison.tests) - len(_by_claims(comparison)[1])
     if gone and not better:
         yield f"{_number(gone, 'test')} gone"
     if comparison.slower and not better:

@@ -113,9 +113,16 @@ def rounded(low: float, high: float, parts: int, *, whole: bool = False) -> list
 
 
 def frame(
-    x_ticks: Sequence[float], y_ticks: Sequence[float], x: Scale, y: Scale, labels: tuple[str, str], paint: Paint
+    x_ticks: Sequence[float],
+    y_ticks: Sequence[float],
+    x: Scale,
+    y: Scale,
+    labels: tuple[str, str],
+    paint: Paint,
+    *,
+    times: int = 1,
 ) -> list[Markup]:
-    """Grid, ticks and what the axes are (x, y)."""
+    """Grid, ticks and what the axes are (x, y); the ticks of x are told so many times as great."""
     thin = f"stroke:{paint.grid};stroke-width:1"
     parts = []
     for value in y_ticks:
@@ -123,7 +130,7 @@ def frame(
         parts.append(text(x.start - 7, y(value) + 4, number(value), paint, anchor="end", fill=paint.muted))
     for value in x_ticks:
         parts.append(tag("line", x1=x(value), x2=x(value), y1=y.start, y2=y.start + 4, style=thin))
-        parts.append(text(x(value), y.start + 18, number(value), paint, anchor="middle", fill=paint.muted))
+        parts.append(text(x(value), y.start + 18, number(times * value), paint, anchor="middle", fill=paint.muted))
     parts.append(text((x.start + x.end) / 2, y.start + 36, labels[0], paint, anchor="middle"))
     parts.append(text(2, 12, labels[1], paint))
     return parts

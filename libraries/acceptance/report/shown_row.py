@@ -96,7 +96,7 @@ class ShownRow:
         if self.row.margin is None:
             return None
         if self.is_all:
-            return 50.0, 50.0
+            return 0.0, 100.0
         share = 50 * min(1.0, max(-1.0, self.row.margin))
         return round(50 + min(0.0, share), 1), round(abs(share), 1)
 

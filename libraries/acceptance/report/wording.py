@@ -54,10 +54,17 @@ def number(value: float, beside: float | None = None) -> str:
 
 def in_unit(value: float, unit: str, beside: float | None = None) -> tuple[str, str]:
     """A number to be read, and its unit: of times that are very short a smaller one."""
+    times, unit = unit_for(value, unit)
+    return number(times * value, None if beside is None else times * beside), unit
+
+
+def unit_for(value: float, unit: str) -> tuple[int, str]:
+    """The unit in which a value is read, and how many of it are one of the unit that is given."""
+    times = 1
     for long, short, least in _SHORTER:
-        if unit == long and 0 < abs(value) < least:
-            value, unit, beside = 1000 * value, short, None if beside is None else 1000 * beside
-    return number(value, beside), unit
+        if unit == long and 0 < times * abs(value) < least:
+            times, unit = 1000 * times, short
+    return times, unit
 
 
 def amount(value: float | bool | str, unit: str, beside: float | None = None) -> str:
