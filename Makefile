@@ -1,7 +1,7 @@
 # make acceptance [RUN=full] [DEPLOYMENT=sandbox]      judge a deployment; RUN is a file of runs/, DEPLOYMENT a descriptor
 # make test                                            the project's own tests
 # make detect [DEFECT=] [CRITERION=] [SHARD=i/n]       see whether planted defects and sabotages are noticed
-# make baseline [DEPLOYMENT=sandbox]                   record what INT-16 compares with
+# make baseline [DEPLOYMENT=sandbox]                   record what INT-16 and PERF-07 compare with
 # make clean-up [DEPLOYMENT=sandbox]                   remove what earlier runs left on a deployment
 # PYTHON=… names another interpreter than python3.
 

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from textwrap import shorten
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from acceptance.deployment import is_provisioned, open_deployment
 from acceptance.detection.detection import Selection, detect
-from acceptance.errors import ConfigurationError
+from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable
 from acceptance.evidence.merging import merge
 from acceptance.integration import baseline
+from acceptance.performance.recording import record_load
 from acceptance.report.comparison import lines
 from acceptance.report.writing import PAGE
 from acceptance.run import Run
@@ -88,16 +89,23 @@ def _baseline(options: argparse.Namespace) -> int:
     with Progress(sys.stdout) as progress:
         progress.doing(f"opening the deployment {options.deployment}")
         with open_deployment(options.deployment, progress=progress.say) as opened:
-            progress.doing("recording how it behaves")
             run = Run(opened, folder, folder.name)
+            run.live = progress.say
+            recorded: dict[str, Any] = {}
             try:
-                recording = run.wait(baseline.record(run), within=RECORDING_SECONDS)
-            except AssertionError as error:
+                if options.only != "load":
+                    progress.doing("recording how it behaves")
+                    recorded |= run.wait(baseline.record(run), within=RECORDING_SECONDS)
+                if options.only != "behaviour":
+                    progress.doing("recording its load")
+                    load = run.wait(record_load(run), within=RECORDING_SECONDS)
+                    recorded["load"] = load.model_dump(mode="json")
+            except (AssertionError, EnvironmentUnavailable, CapabilityMissing) as error:
                 progress.say(f"no baseline: {error}")
                 return 1
             finally:
                 run.close()
-    baseline.write(recording, opened.descriptor.name)
+    baseline.write(recorded, opened.descriptor.name)
     print(f"recorded as '{opened.descriptor.name}' in {baseline.BASELINE}")
     return 0
 
@@ -192,7 +200,8 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", parents=[common], help="run a file of runs/ against a deployment, and judge it")
     run.add_argument("name", help="a file of runs/, without .args")
     run.set_defaults(command=_run)
-    record = commands.add_parser("baseline", parents=[common], help="record the behaviour that INT-16 compares with")
+    record = commands.add_parser("baseline", parents=[common], help="record what INT-16 and PERF-07 compare with")
+    record.add_argument("--only", choices=("behaviour", "load"), help="this part, and keep the other as it is")
     record.set_defaults(command=_baseline)
     clean = commands.add_parser("clean-up", parents=[common], help="remove what earlier runs left on a deployment")
     clean.set_defaults(command=_clean_up)

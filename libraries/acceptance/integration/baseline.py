@@ -17,6 +17,7 @@ from acceptance.errors import EnvironmentUnavailable, expect_none, violation
 from acceptance.integration import requests, stages
 from acceptance.integration.requests import Reply
 from acceptance.integration.samples import Sample, samples
+from acceptance.performance.regression import Endpoint
 from acceptance.run import Run
 from acceptance.uploads import Upload
 
@@ -53,6 +54,15 @@ class Becoming(Data):
     chunks: int = 0
 
 
+class RecordedLoad(Data):
+    """The load of PERF-01 … 06 on a deployment: where it was measured, and each endpoint by `flow: endpoint`."""
+
+    at: str
+    build: str | None
+    environment: dict[str, str]
+    endpoints: dict[str, Endpoint]
+
+
 class Recording(Data):
     """How a deployment behaved, and which one that was."""
 
@@ -61,6 +71,7 @@ class Recording(Data):
     providers: dict[str, Any]
     documents: dict[str, Becoming]
     requests: dict[str, Reply]
+    load: RecordedLoad | None = None
 
 
 class Baseline(Data):
@@ -100,9 +111,10 @@ async def record(run: Run) -> dict[str, Any]:
 
 
 def write(recording: Mapping[str, Any], name: str, path: Path = BASELINE) -> None:
-    """Keep a recording in the file, in place of an earlier one of that name."""
+    """Keep a recording, or the part of one that is given, in place of an earlier one of that name."""
     content = read_model(path, Baseline).model_dump(mode="json", exclude_defaults=True)
-    content["recordings"] = content.get("recordings", {}) | {name: dict(recording)}
+    recordings = content.get("recordings", {})
+    content["recordings"] = recordings | {name: recordings.get(name, {}) | dict(recording)}
     ways: dict[tuple[str, ...], list[str]] = {}
     for recorded in content["recordings"].values():
         for becoming in recorded["documents"].values():
