@@ -7,12 +7,12 @@ import fs from 'node:fs';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 
+import masking from './masking.cjs';
+
 const FLUSH_EVERY = 100;
 const LAG_RESOLUTION = 10;
-const SECRETS = (process.env.REQUEST_LOG_SECRETS || '')
-  .split(',')
-  .map((name) => process.env[name])
-  .filter((value) => value && value.length >= 6);
+const LONGEST_REASON = 300;
+const LARGE = 65536; // a body that takes time to hand over
 
 const own = await theirs(process.env.REQUEST_LOG_PROCESSOR);
 const expectations = await theirs(process.env.REQUEST_LOG_EXPECTATIONS);
@@ -23,7 +23,7 @@ if (missing.length) {
 }
 
 const open = new Map(); // requests under way, by Artillery's id of them
-const uploaded = new WeakMap(); // when the last byte of a request was handed over
+const sending = new WeakMap(); // when parts of a request were handed over
 const listenedTo = new WeakSet();
 let lines = [];
 let log;
@@ -91,7 +91,8 @@ function response(params, answer, context, events, done) {
     if (failure) {
       failures.push(`${name}: ${reason(failure)}`);
     }
-    const values = (params.requestLog.record || []).map((each) => [each, context.vars[each]]);
+    const shown = (value) => (typeof value === 'string' ? masking.masked(value) : value);
+    const values = (params.requestLog.record || []).map((each) => [each, shown(context.vars[each])]);
     if (values.length) {
       record.values = Object.fromEntries(values);
     }
@@ -152,7 +153,7 @@ function listen(events) {
   events.on('trace:http:response', (answer, id) => {
     const record = open.get(id);
     if (record) {
-      record.first = since(uploaded.get(answer.req) ?? record.at);
+      record.first = since(sent(answer.req) ?? record.at);
     }
   });
   events.on('trace:http:capture', (result, id) => {
@@ -170,9 +171,37 @@ function listen(events) {
   });
 }
 
-subscribe('http.client.request.created', ({ request: sent }) => {
-  sent.once('finish', () => uploaded.set(sent, now()));
+subscribe('http.client.request.created', ({ request: created }) => {
+  const times = {};
+  sending.set(created, times);
+  created.once('socket', (socket) => {
+    const ready = () => {
+      times.ready = now();
+    };
+    if (socket.connecting) {
+      socket.once(socket.encrypted ? 'secureConnect' : 'connect', ready);
+    } else {
+      ready();
+    }
+  });
+  created.once('prefinish', () => {
+    times.ended = now();
+  });
+  created.once('finish', () => {
+    times.finished = now();
+  });
 });
+
+// When the last byte of a request left. `finish` is told a turn of the loop later, which a small request does not wait
+// for: on a busy generator its answers would seem quicker than they were.
+function sent(request) {
+  const { ready, ended, finished } = sending.get(request) ?? {};
+  const length = Number(request.getHeader('content-length') ?? (request.getHeader('transfer-encoding') ? LARGE : 0));
+  if (length >= LARGE && finished) {
+    return finished;
+  }
+  return ready && ended && Math.max(ready, ended);
+}
 
 function finish(id, failures) {
   const record = open.get(id);
@@ -278,7 +307,7 @@ function reason(failure) {
 }
 
 function masked(text) {
-  return SECRETS.reduce((shown, secret) => shown.replaceAll(secret, '***'), text).slice(0, 300);
+  return masking.masked(text).slice(0, LONGEST_REASON);
 }
 
 function now() {

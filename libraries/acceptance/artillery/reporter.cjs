@@ -2,7 +2,9 @@
 // Runs in Artillery's main thread: when phases start, what Artillery itself counted, and that it came to its end.
 const fs = require('node:fs');
 
-const COUNTED = /^(vusers\.|http\.(requests|responses)$|errors\.)/;
+const { masked } = require('./masking.cjs');
+
+const COUNTED = /^(vusers\.|http\.(requests|responses)$)/;
 
 module.exports = function reporter(events) {
   const log = fs.openSync(process.env.REQUEST_LOG, 'a');
@@ -10,7 +12,7 @@ module.exports = function reporter(events) {
 
   events.on('phaseStarted', (phase) => write({ kind: 'phase', index: phase.index, at: phase.startTime }));
   events.on('workerError', (message) => {
-    write({ kind: 'generator-error', error: String(message.error && message.error.message) });
+    write({ kind: 'generator-error', error: masked(String(message.error && message.error.message)) });
   });
   events.on('done', (report) => {
     const counters = Object.entries(report.counters || {}).filter(([name]) => COUNTED.test(name));
