@@ -10,7 +10,8 @@ from typing import Any
 from acceptance.artillery.requestlog import Request
 from acceptance.errors import EnvironmentUnavailable, expect_none
 from acceptance.inspection import Row
-from acceptance.performance.load import UPLOAD, Load, load
+from acceptance.people import Person
+from acceptance.performance.load import UPLOAD, load
 from acceptance.run import Run
 from acceptance.uploads import PROCESSING_SECONDS, listed_jobs
 from acceptance.waiting import together, wait_until
@@ -32,7 +33,7 @@ class Sent:
     stored: bool
 
     def __str__(self) -> str:
-        return f"document {self.document_id} (job {self.job_id}, user {self.owner_id})"
+        return f"document {self.document_id} (job {self.job_id})"
 
 
 async def every_document_is_complete(run: Run, scale: str) -> None:
@@ -42,13 +43,10 @@ async def every_document_is_complete(run: Run, scale: str) -> None:
     if not documents:
         seen.must_be_complete()
         raise EnvironmentUnavailable("the load uploaded no document")
-    owners = sorted({one.owner_id for one in documents})
-    lists = await together(*(_ended(run, seen, owner, documents) for owner in owners), at_once=AT_ONCE)
-    wrong = wrong_ends(documents, dict(zip(owners, lists, strict=True)), run.contract.jobs.complete.status)
+    wrong = wrong_ends(documents, await followed(run, scale), run.contract.jobs.complete.status)
     done = 100 * (1 - len(wrong) / len(documents))
-    run.observe(
-        "PERF-04", seen.name("documents_completed", of_a_busy_generator=True), done, "%", samples=len(documents)
-    )
+    name = seen.name("documents_completed", of_a_busy_generator=True)
+    run.observe("PERF-04", name, done, "%", samples=len(documents))
     problems = (f"{one} {problem}" for one, problem in wrong.items())
     expect_none(problems, f"{len(documents)} documents of the load", expected="each complete, once")
     seen.must_be_complete()
@@ -61,26 +59,42 @@ async def database_holds_each_once(run: Run, scale: str) -> None:
         CapabilityMissing: the descriptor does not list `sql`.
     """
     seen = await load(run, scale)
-    await every_document_is_complete(run, scale)  # nothing is compared that is still on its way
+    run.descriptor.need("sql")
+    await followed(run, scale)  # what is still on its way is no fault
     documents = sent(seen.result.requests)
+    stored = [one for one in documents if one.stored]
     rows = await run.inspection.rows("documents", user_id=sorted(seen.people))
     jobs = await run.inspection.rows("jobs", document_id=[str(row["document_id"]) for row in rows])
-    events = await run.inspection.rows("job_events", job_id=[one.job_id for one in documents if one.stored])
-    chunks = await run.inspection.rows(
-        "chunks", columns=("document_id", "ordinal"), document_id=[one.document_id for one in documents if one.stored]
-    )
+    events = await run.inspection.rows("job_events", job_id=[one.job_id for one in stored])
+    ids = [one.document_id for one in stored]
+    chunks = await run.inspection.rows("chunks", columns=("document_id", "ordinal"), document_id=ids)
     unanswered = sum(one.endpoint == UPLOAD and not one.ok for one in seen.result.requests)
-    problems = [
-        *wrong_rows(documents, rows, seen.known, unanswered),
-        *wrong_jobs(documents, jobs, run.contract.jobs.complete.status),
-        *wrong_events(documents, events, run.contract.jobs.statuses),
-        *wrong_chunks(documents, chunks),
-    ]
     taken = processing_seconds(events)
     if taken:
         run.observe_samples("PERF-04", "processing_time", taken, "s", statistic="p95")
+    problems = [
+        *wrong_rows(documents, rows, seen.known, unanswered),
+        *wrong_jobs(stored, jobs, run.contract.jobs.complete.status),
+        *wrong_events(stored, events, run.contract.jobs.statuses),
+        *wrong_chunks(stored, chunks),
+    ]
     expect_none(problems, f"the database after {len(documents)} documents of the load", expected="each once, as sent")
     seen.must_be_complete()
+
+
+async def followed(run: Run, scale: str) -> dict[str, list[dict[str, Any]]]:
+    """The jobs of everybody who uploaded something, when those of the load have ended; looked at once in a run."""
+
+    async def follow() -> dict[str, list[dict[str, Any]]]:
+        seen = await load(run, scale)
+        own: dict[str, set[str]] = defaultdict(set)
+        for one in sent(seen.result.requests):
+            if one.stored:
+                own[one.owner_id].add(one.document_id)
+        lists = await together(*(_ended(run, seen.people[owner], own[owner]) for owner in own), at_once=AT_ONCE)
+        return dict(zip(own, lists, strict=True))
+
+    return await run.once(f"documents of the load, {scale}", follow)
 
 
 def sent(requests: Iterable[Request]) -> list[Sent]:
@@ -146,7 +160,7 @@ def wrong_jobs(documents: Sequence[Sent], rows: Sequence[Row], complete: str) ->
         jobs[str(row["document_id"])].append(row)
     for one in documents:
         found = [(str(row["job_id"]), row["status"]) for row in jobs[one.document_id]]
-        if one.stored and found != [(one.job_id, complete)]:
+        if found != [(one.job_id, complete)]:
             yield f"{one} has the jobs {found or 'none'}"
 
 
@@ -157,7 +171,7 @@ def wrong_events(documents: Sequence[Sent], rows: Sequence[Row], statuses: Seque
         events[str(row["job_id"])].append((row["sequence"], row["status"]))
     for one in documents:
         went = [status for _, status in sorted(events[one.job_id])]
-        if one.stored and went != list(statuses):
+        if went != list(statuses):
             yield f"{one} went through {', '.join(went) or 'nothing'}"
 
 
@@ -168,7 +182,7 @@ def wrong_chunks(documents: Sequence[Sent], rows: Sequence[Row]) -> Iterator[str
         chunks[str(row["document_id"])].append(row["ordinal"])
     for one in documents:
         found = chunks[one.document_id]
-        if one.stored and (not found or len(set(found)) != len(found)):
+        if not found or len(set(found)) != len(found):
             yield f"{one} has the chunks {sorted(found) or 'none'}"
 
 
@@ -180,19 +194,18 @@ def processing_seconds(rows: Sequence[Row]) -> list[float]:
     return [(max(times) - min(times)).total_seconds() for times in moments.values()]
 
 
-async def _ended(run: Run, seen: Load, owner: str, documents: Sequence[Sent]) -> list[dict[str, Any]]:
-    """The owner's jobs, when those of the load have ended, or had the time that each may take."""
-    own = {one.document_id for one in documents if one.owner_id == owner}
+async def _ended(run: Run, owner: Person, documents: set[str]) -> list[dict[str, Any]]:
+    """The owner's jobs, when those of these documents have ended, or had the time that each may take."""
     final = run.contract.jobs.final_states
     last: list[dict[str, Any]] = []
 
     async def look() -> list[dict[str, Any]]:
         nonlocal last
-        last = await listed_jobs(run, seen.people[owner])
+        last = await listed_jobs(run, owner)
         return last
 
     def ended(jobs: list[dict[str, Any]]) -> bool:
-        return own <= {job["document_id"] for job in jobs if job["state"] in final}
+        return documents <= {job["document_id"] for job in jobs if job["state"] in final}
 
     try:
         return await wait_until(look, ended, what="jobs end", within=PROCESSING_SECONDS, every=0.5, describe=len)

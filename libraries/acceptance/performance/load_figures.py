@@ -48,6 +48,8 @@ async def was_applied(run: Run, scale: str) -> None:
         "generator_cpu": (100 * result.generator.cpu_share, "%"),
     }
     limits = {name: limit_for(run.descriptor.thresholds, "PERF-05", name) for name in kept}
+    if seen.scale.lag_ms is not None:
+        limits["generator_lag_p99"] = limits["generator_lag_p99"].model_copy(update={"threshold": seen.scale.lag_ms})
     missed = [f"{name.replace('_', ' ')} {value:.4g} {unit}, must be {limits[name]}"
               for name, (value, unit) in kept.items() if not limits[name].kept_by(value)]  # fmt: skip
     for name, (value, unit) in kept.items():
@@ -92,7 +94,7 @@ async def requests_succeed(run: Run, scale: str) -> None:
         "PERF-02", seen.name("successful_requests"), figures.succeeded, "requests", samples=figures.attempted or 1
     )
     run.observe_series("PERF-02", "throughput", throughput(seen), "1/s")
-    limit = in_proportion(limit_for(run.descriptor.thresholds, "PERF-02", "successful_requests"), seen.share)
+    limit = in_proportion(limit_for(run.descriptor.thresholds, "PERF-02", "successful_requests"), seen.scale.time)
     seen.must_be_measured()
     seen.must_be_complete()
     if not limit.kept_by(figures.succeeded):
@@ -165,7 +167,7 @@ def in_proportion(limit: Limit, share: float) -> Limit:
 
 def wrong_shape(seen: Load) -> list[str]:
     """How the script differs from the load that PERF-05 describes, one line each."""
-    wanted = [(round(seconds * seen.share), rate) for seconds, rate in PHASES]
+    wanted = [(round(seconds * seen.scale.time), rate) for seconds, rate in PHASES]
     found = [(round(phase.duration), phase.rate) for phase in seen.script.phases]
     problems = [] if found == wanted else [f"phases (seconds, arrivals a second) are {found}, not {wanted}"]
     names = tuple(one.name for one in seen.script.scenarios)
