@@ -133,6 +133,7 @@ def _environment() -> Environment:
         "tests": _tests,
         "text": wording.safe,
         "time": wording.day_and_time,
+        "without_finding": _without_finding,
         "without_prefix": _without_prefix,
     }
     return environment
@@ -221,6 +222,10 @@ def _problems(row: Row) -> list[str]:
     lines = [f"{_test(test)}: {wording.safe(test.message) or 'failed without a message'}" for test in failed]
     lines += [f"{_name(one)} is {_figure(one)}, must be {_limit(one)}" for one in row.figures if one.broken]
     return lines or ([wording.safe(reason_of(row))] if row.reason else [])
+
+
+def _without_finding(rows: Sequence[Row]) -> list[str]:
+    return [row.id for row in rows if not (observed_figures(row) or _problems(row))]
 
 
 def _without_prefix(reason: str, prefix: str) -> str:
