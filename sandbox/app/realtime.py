@@ -28,6 +28,8 @@ LOOK_SECONDS: Final = 5.0
 COMMENT_SECONDS: Final = 15.0
 OWN_WORKFLOW: Final = "select from app.workflows where id = %(workflow_id)s and user_id = %(user_id)s"
 
+_asked: Final[dict[tuple[str, UUID, int], asyncio.Task[list[dict[str, Any]]]]] = {}
+
 router: Final = APIRouter(tags=["realtime"])
 
 After = Annotated[int | None, Query(ge=0, le=MOST_SKIPPED)]
@@ -75,12 +77,25 @@ async def replay(channel: Channel, after: int, services: Services) -> list[dict[
     return [channel.frame(row) for row in rows]
 
 
+async def replay_together(channel: Channel, after: int, services: Services) -> list[dict[str, Any]]:
+    """The same for all who ask in this moment, read once. Who asks later is not given it: there may be more by then."""
+    asked = (channel.kind, channel.key, after)
+
+    async def read() -> list[dict[str, Any]]:
+        del _asked[asked]
+        return await replay(channel, after, services)
+
+    if asked not in _asked:
+        _asked[asked] = asyncio.create_task(read())
+    return await asyncio.shield(_asked[asked])
+
+
 async def follow(channel: Channel, after: int, services: Services) -> AsyncGenerator[list[dict[str, Any]], None]:
     """What came after that number, and then what comes; an empty list now and then, when nothing did."""
     with services.hub.subscribe(f"{channel.kind}:{channel.key}") as changed:
         while True:
             changed.clear()
-            frames = await replay(channel, after, services)
+            frames = await replay_together(channel, after, services)
             after = frames[-1]["sequence"] if frames else after
             yield frames
             with suppress(TimeoutError):
