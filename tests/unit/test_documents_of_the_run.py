@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from acceptance.data import PROJECT
 from acceptance.evidence.reading import Bundle, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Decision, Note, Observation, Outcome, Plan, Scope
-from acceptance.report.decisions import DECISIONS, decision_of, read_decisions
 from acceptance.report.documents import NAMES, documents
-from acceptance.report.links import anchor, lost_references, with_references, without_references
+from acceptance.report.links import anchor, lost_references, without_references
 from acceptance.report.rehearsal import broken_rows
-from acceptance.report.wording import amount, count, number, prose, ranges, safe, share
-from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import judge
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -266,77 +261,3 @@ def test_whatever_evidence_says_the_documents_keep_their_shape(
         assert "\x00" not in text
         headings = [line for line in text.splitlines() if line.startswith("## ")]
         assert headings == [line for line in plain[title].splitlines() if line.startswith("## ")]
-
-
-def test_links_are_told_at_the_end_each_once() -> None:
-    inline = "[5 s](gate.html#o-1), [6 s](gate.html#o-2), [again](gate.html#o-1), [it](gate.html), \\[no\\](x#y)\n"
-    text = with_references(inline)
-    assert text.splitlines() == [
-        "[5 s][1], [6 s][2], [again][1], [it](gate.html), \\[no\\](x#y)",
-        "",
-        "[1]: gate.html#o-1",
-        "[2]: gate.html#o-2",
-    ]
-    assert without_references(text).strip() == inline.strip()
-    assert lost_references(text) == []
-    assert lost_references(text + "[a][3] [b][2]\n[1]: gate.html#o-3\n") == ["1", "3"]
-
-
-def test_texts_and_figures_are_readable() -> None:
-    assert safe("intra_word stays, _this_ does not") == "intra_word stays, \\_this\\_ does not"
-    assert safe("a" * 400).endswith("…")
-    assert prose("`a | b` and *so* and 2 * 3 * 4") == "`a | b` and *so* and 2 \\* 3 \\* 4"
-    assert [number(one) for one in (0.0064406, 322.2, 4814.0, 29.9, 1e300)] == [
-        "0.00644",
-        "322.2",
-        "4,814",
-        "29.9",
-        "1e+300",
-    ]
-    assert number(29.99999, 30) == "29.99999"
-    assert [amount(one, "s") for one in (9.03e-05, 0.00644, 0.1, 0.0, 4e-7)] == [
-        "0.0903 ms",
-        "6.44 ms",
-        "0.1 s",
-        "0 s",
-        "0.4 µs",
-    ]
-    assert amount(0.0199999, "s", 0.02) == "19.9999 ms"
-    assert ranges(["A-01", "A-02", "A-03", "A-05", "B-06"]) == "A-01…03, A-05, B-06"
-    assert (count(0, "test"), count(1, "test"), count(2, "test")) == ("no test", "1 test", "2 tests")
-    assert (share(0.4), share(0.0), share(-1e-9)) == ("+40 %", "0 %", "just broken")
-
-
-def test_a_decision_is_its_heading_first_paragraph_and_hash() -> None:
-    content = b"# It is so\n\nFirst\nparagraph.\n\nMore.\n\nMeasured by: INT-08.x, INT-13\n"
-    found = decision_of("docs/decisions/1.md", content)
-    assert found.sha256 == sha256(content).hexdigest()
-    assert (found.title, found.summary) == ("It is so", "First paragraph.")
-    assert found.measured_by == ("INT-08.x", "INT-13")
-    empty = decision_of("docs/decisions/1-x.md", b"")
-    assert (empty.title, empty.summary, empty.measured_by) == ("1-x", "", ())
-
-
-def test_a_decision_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    assert read_decisions(tmp_path)[1] == [f"{DECISIONS}: no such folder: no decision is among the evidence"]
-    folder = tmp_path / DECISIONS
-    folder.mkdir(parents=True)
-    (folder / "1.md").write_bytes(b"\xff\xfe")
-    (folder / "2.md").mkdir()
-    (folder / "3.md").write_text("# Good\n\nYes.\n")
-    decisions, unread = read_decisions(tmp_path)
-    assert [one.title for one in decisions] == ["Good"]
-    assert [line.split(": cannot")[0] for line in unread] == [f"{DECISIONS}/1.md", f"{DECISIONS}/2.md"]
-
-
-def test_what_decisions_rest_on_are_criteria_and_their_figures() -> None:
-    decisions, unread = read_decisions(PROJECT)
-    criteria = read_criteria(CRITERIA).criteria
-    assert decisions
-    assert not unread
-    for decision in decisions:
-        for name in decision.measured_by:
-            identifier, _, figure = name.partition(".")
-            assert identifier in criteria, f"{decision.file} names {name}"
-            limits = {limit.figure for limit in criteria[identifier].limits}
-            assert not figure or figure in limits, f"{decision.file} names {name}, of {limits or 'no figures'}"
