@@ -105,7 +105,7 @@ def _alone(name: str, criterion: Criterion, group: Group) -> Row:
     figures = figures_of(criterion, observed(bundles, name))
     limited = figures[: len(criterion.limits)]
     shown = next((one for one in limited if one.broken), next((one for one in limited if one.missing), None))
-    shown = shown or min(limited, key=lambda one: 1 if one.margin is None else one.margin, default=None)
+    shown = shown or min(limited, key=_room, default=None)
     status, reason = _status(name, criterion, group, declared, tests, limited)
     return Row(
         id=name,
@@ -125,6 +125,12 @@ def _alone(name: str, criterion: Criterion, group: Group) -> Row:
             sorted((one for bundle in bundles for one in bundle.trends if one.criterion == name), key=_trend_order)
         ),
     )
+
+
+def _room(figure: Figure) -> float:
+    """How near a figure is to its limit; all of what should be all is not near."""
+    everything = figure.unit == "%" and figure.threshold == 100 and figure.value == 100
+    return 1 if figure.margin is None or everything else figure.margin
 
 
 def _trend_order(trend: Trend) -> tuple[str, str, int]:
