@@ -64,7 +64,7 @@ def describe(settings: Settings) -> dict[str, Any]:
             "jwt_survives_auth_outage": True,
         },
         "plan": {"realtime_connections": 500, "realtime_joins_per_second": 500, "requests_per_minute": None},
-        "load": {"model_bound": {"p95": 450, "p99": 600}},
+        "load": {"model_bound": {"p95": 1000, "p99": 2000}},
         "capabilities": ["sql", "short-lived-tokens", "webhook-secret", "admin-api", "destructive"],
         "secrets": SECRETS,
         "thresholds": {},

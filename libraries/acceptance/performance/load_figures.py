@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import fmean
 
-from acceptance.artillery.figures import Figures
 from acceptance.artillery.requestlog import Request
 from acceptance.descriptor import ModelBound
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, violation
@@ -20,6 +20,7 @@ from acceptance.verdict.criteria import Limit, limit_for
 PHASES = ((60, 5), (120, 10), (60, 5))  # seconds and arrivals a second, as PERF-05 has them
 SCENARIOS = ("Authentication Flow", "Document Upload Flow", "Agent Conversation Flow")
 SPAN_SECONDS = 5.0  # of one point in a chart
+IDENTIFIER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SHOWN = 4  # of many endpoints, phases or reasons
 
 
@@ -98,7 +99,7 @@ async def requests_succeed(run: Run, scale: str) -> None:
     seen.must_be_measured()
     seen.must_be_complete()
     if not limit.kept_by(figures.succeeded):
-        shown = f"{figures.succeeded} of {figures.attempted}; {told(figures)}"
+        shown = f"{figures.succeeded} of {figures.attempted}; {told(seen.result.requests)}"
         raise violation(
             "requests with the documented status, all fields, and the right user's", expected=limit, seen=shown
         )
@@ -116,7 +117,13 @@ async def few_requests_fail(run: Run, scale: str) -> None:
     worst = sorted(parts.items(), key=lambda part: -part[1][0])[:SHOWN]
     where = ", ".join(f"{rate:.2f} % in {name}" for name, (rate, _) in worst if rate)
     limit = limit_for(run.descriptor.thresholds, "PERF-03", "error_rate")
-    _hold(seen, f"errors of {figures.attempted} requests attempted", limit, percent, f"{told(figures)}; {where}")
+    _hold(
+        seen,
+        f"errors of {figures.attempted} requests attempted",
+        limit,
+        percent,
+        f"{told(seen.result.requests)}; {where}",
+    )
 
 
 async def tail_is_quick(run: Run, scale: str) -> None:
@@ -205,10 +212,12 @@ def slowest(seen: Load, *, bound: bool | None = None) -> str:
     return ", ".join(f"{name} mean {one.mean:.0f} ms, p95 {one.percentile(95):.0f} ms" for one, name in kept[:SHOWN])
 
 
-def told(figures: Figures) -> str:
-    """Why requests failed, the most frequent reasons first."""
-    reasons = sorted(figures.errors.items(), key=lambda one: -one[1])
-    return ", ".join(f"{count} x {reason}" for reason, count in reasons[:SHOWN]) or "no request failed"
+def told(requests: Iterable[Request]) -> str:
+    """Why requests failed, the most frequent reasons first; identifiers are left out, so that the same is the same."""
+    reasons = Counter(
+        f"{one.endpoint}: {IDENTIFIER.sub('<id>', reason)}" for one in requests for reason in one.failures
+    )
+    return ", ".join(f"{count} x {reason}" for reason, count in reasons.most_common(SHOWN)) or "no request failed"
 
 
 def over_time(seen: Load, take: Callable[[Request], float | None]) -> dict[str, list[Point]]:
