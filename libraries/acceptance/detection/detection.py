@@ -144,6 +144,7 @@ def _try(
         active = is_active(provided, opened)
 
     begin = time.monotonic()
+    concerned = " OR ".join(f"criterion:{name}" for name in (*defect.must, *defect.may))
     request = runner.Request(
         name=_run_for(defect),
         folder=folder,
