@@ -85,3 +85,45 @@ class PerformanceResult:
     baseline_comparison: dict[str, float] | None = None
     errors: list[StepError] = field(default_factory=list)
     not_measured: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class DatabaseMetrics:
+    """How the database answers, and what it counts of itself. The line's round trip is taken off all times.
+
+    Attributes:
+        query_times: 95th percentile in milliseconds, by named query.
+        connection_pool: the most connections that were seen at once, by state; `open` is all of them, `most` the
+            server's limit.
+        throughput: committed transactions in a second, of whoever uses the database.
+        error_rate: share of its transactions that were rolled back, from 0 to 1.
+        avg_response_time: mean in milliseconds over all named queries.
+        errors: what was not as it should be.
+        not_measured: for each attribute or query that is None or missing, the reason.
+    """
+
+    query_times: dict[str, float] = field(default_factory=dict)
+    connection_pool: dict[str, int] | None = None
+    throughput: float | None = None
+    error_rate: float | None = None
+    avg_response_time: float | None = None
+    errors: list[StepError] = field(default_factory=list)
+    not_measured: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class PerformanceBaseline:
+    """What the deployment is held against.
+
+    Attributes:
+        target_metrics: the local integration's figures, to match or beat, by name.
+        thresholds: the limit of each performance figure in words (`at most 322.2 ms`), by `CRITERION.figure`, with the
+            deployment's own where its descriptor has one.
+        local_integration_data: of each figure of the local integration its value, its unit, and what it is about.
+        not_measured: for each attribute that is None, the reason.
+    """
+
+    target_metrics: dict[str, float] | None = None
+    thresholds: dict[str, str] | None = None
+    local_integration_data: dict[str, dict[str, float | str]] | None = None
+    not_measured: dict[str, str] = field(default_factory=dict)

@@ -1,8 +1,8 @@
 """PERF-11: how quickly the database answers the contract's named queries, with the line's round trip taken off.
 
-Everything is measured over connections of the read-only role: one for all queries, fresh ones for connecting. The round
-trip is the smaller of two: the median `select 1` on the same open connection, and the median TCP handshake. A database
-that lets even `select 1` wait would otherwise have its slowness subtracted from its slowness.
+Everything is measured over connections of the read-only role: one for all queries in turn, fresh ones to connect. The
+round trip is the smaller of two: the median `select 1` on the same open connection, and the median TCP handshake. A
+database that lets even `select 1` wait would otherwise have its slowness subtracted from its slowness.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median_low
 
@@ -27,14 +29,14 @@ SAMPLES = 100
 WARM_UP = 10
 CONNECTS = 30
 HANDSHAKES = 20
-LINES_PER_QUERY = 20  # of `select 1`, before each query
+READ_EVERY = 10  # rounds: what the database says of its connections
 QUERY_SECONDS = 5.0
 KEYS = ("document_id", "job_id", "chunk_id")  # what a query is restricted by, the first that it has
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How often each thing is measured, and when a query is given up.
+    """How often each thing is measured, rounds begin `every` so many seconds, and when a query is given up.
 
     A query of which more than one in twenty took `p95_limit` has broken its limit whatever comes after.
     """
@@ -42,6 +44,7 @@ class Pace:
     samples: int = SAMPLES
     warm_up: int = WARM_UP
     connects: int = CONNECTS
+    every: float = 0.05
     p95_limit: float = math.inf
 
     @property
@@ -57,6 +60,7 @@ class Measured:
     Attributes:
         queries: the samples of each named query.
         broken: what a query did instead of answering, by its name.
+        given_up: why a query was not asked to the end, though it answered.
         connects: whole connects, from the look-up of the name to when queries are taken.
         connect_trips: round trips that a connect needs at the least.
         select_one, handshakes: round trips of the line, measured in two ways.
@@ -65,6 +69,7 @@ class Measured:
 
     queries: dict[str, list[float]] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    given_up: dict[str, str] = field(default_factory=dict)
     connects: list[float] = field(default_factory=list)
     connect_trips: int = 0
     tls: bool = False
@@ -119,8 +124,7 @@ async def measure(
             if number >= 2:
                 measured.connects.append(_since(begin))
             await connection.close()
-    for name, text in contract.queries.items():
-        await _ask_again_and_again(measured, inspection, name, text, identifiers, pace)
+    await _Rounds(measured, inspection, pace).run(contract.queries, identifiers)
     async with await opened(inspection) as last:
         measured.readings.append(await read_counters(last))
     return measured
@@ -178,36 +182,67 @@ def restricted(
     return named + SQL(" where {} = any(%s)").format(Identifier(key)), (f"{{{values}}}",)
 
 
-async def _ask_again_and_again(
-    measured: Measured,
-    inspection: Inspection,
-    name: str,
-    text: str,
-    identifiers: Mapping[str, Sequence[str]],
-    pace: Pace,
-) -> None:
-    """One query, over a connection that the line is measured on too; what it does instead of answering ends it."""
-    times = measured.queries.setdefault(name, [])
-    try:
-        async with await opened(inspection) as connection:
-            for _ in range(LINES_PER_QUERY):
-                measured.select_one.append(await _timed(connection, SQL("select 1")))
-            statement, values = restricted(text, await _columns(connection, text), identifiers)
-            for _ in range(pace.warm_up):
-                await _timed(connection, statement, *values)
-            slow = 0
-            while len(times) < pace.samples and slow < pace.slow_ones:
-                times.append(await _timed(connection, statement, *values))
-                slow += times[-1] - measured.line >= pace.p95_limit
-            if len(times) < pace.samples:
-                measured.broken[name] = f"given up after {len(times)} answers, {slow} of them too slow"
-            measured.readings.append(await read_counters(connection))
-            measured.transactions += LINES_PER_QUERY + pace.warm_up + len(times)
-    except TimeoutError:
-        measured.broken[name] = f"no answer within {QUERY_SECONDS:g} s"
-        times.append(1000 * QUERY_SECONDS)
-    except psycopg.Error as error:
-        measured.broken[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+class _Rounds:
+    """All queries in turn, over and over at an even pace: what stalls now and then is not between two bursts."""
+
+    def __init__(self, measured: Measured, inspection: Inspection, pace: Pace) -> None:
+        self._measured = measured
+        self._inspection = inspection
+        self._pace = pace
+        self._asked: dict[str, tuple[Composed, tuple[str, ...]]] = {}
+        self._slow: Counter[str] = Counter()
+
+    async def run(self, queries: Mapping[str, str], identifiers: Mapping[str, Sequence[str]]) -> None:
+        connection = await opened(self._inspection)
+        try:
+            for name, text in queries.items():
+                self._measured.queries[name] = []
+                with self._ending(name):
+                    self._asked[name] = restricted(text, await _columns(connection, text), identifiers)
+                connection = await self._open_again(connection)
+            for number in range(self._pace.warm_up + self._pace.samples):
+                begin = time.perf_counter()
+                self._measured.select_one.append(await _timed(connection, SQL("select 1")))
+                for name in list(self._asked):
+                    with self._ending(name):
+                        await self._ask(connection, name, counts=number >= self._pace.warm_up)
+                    connection = await self._open_again(connection)
+                if number % READ_EVERY == 0:
+                    self._measured.readings.append(await read_counters(connection))
+                await asyncio.sleep(max(0.0, self._pace.every - (time.perf_counter() - begin)))
+        except (TimeoutError, psycopg.Error) as error:
+            seen = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise violation("database", expected="an answer to `select 1`", seen=seen) from None
+        finally:
+            await connection.close()
+
+    async def _ask(self, connection: Connection, name: str, *, counts: bool) -> None:
+        statement, values = self._asked[name]
+        took = await _timed(connection, statement, *values)
+        self._measured.transactions += 1
+        if not counts:
+            return
+        times = self._measured.queries[name]
+        times.append(took)
+        self._slow[name] += took - self._measured.line >= self._pace.p95_limit
+        if self._slow[name] >= self._pace.slow_ones and len(times) < self._pace.samples:
+            self._measured.given_up[name] = f"given up after {len(times)} answers"
+            del self._asked[name]
+
+    @contextmanager
+    def _ending(self, name: str) -> Iterator[None]:
+        """A query that does something else instead of answering is not asked again."""
+        try:
+            yield
+        except TimeoutError:
+            self._measured.broken[name] = f"no answer within {QUERY_SECONDS:g} s"
+            self._asked.pop(name, None)
+        except psycopg.Error as error:
+            self._measured.broken[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            self._asked.pop(name, None)
+
+    async def _open_again(self, connection: Connection) -> Connection:
+        return await opened(self._inspection) if connection.closed else connection
 
 
 async def _columns(connection: Connection, text: str) -> list[str]:

@@ -1,0 +1,167 @@
+"""How quickly a deployment answers, for whoever wants figures in three lines and no suites.
+
+    with CloudPerformanceMonitor("sandbox") as monitor:
+        print(asyncio.run(monitor.monitor_response_times()))
+        print(asyncio.run(monitor.monitor_database_performance()).query_times)
+
+A deployment that has to be brought up first is, once for all that happens within `with`; without it, for each call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from statistics import fmean
+from typing import Self
+
+from acceptance.data import PROJECT, read_model
+from acceptance.deployment import OpenDeployment, open_deployment
+from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, Violation
+from acceptance.integration.baseline import BASELINE, Baseline
+from acceptance.performance import database, queries, responses
+from acceptance.performance.counters import counted
+from acceptance.performance.percentiles import Percentile, percentile
+from acceptance.results import DatabaseMetrics, PerformanceBaseline, StepError
+from acceptance.run import Run
+from acceptance.verdict.criteria import CRITERIA, area, read_criteria
+
+FAILURES = (AssertionError, EnvironmentUnavailable, CapabilityMissing, ConfigurationError, OSError)
+AREA = "PERF"
+
+
+class CloudPerformanceMonitor:
+    """Measures a deployment while nothing else is asked of it.
+
+    Args:
+        deployment: a name in `variables/deployments/`, or the path of a descriptor.
+        folder: where the journal of what was made goes, for `make clean-up`; by default a new one in `results/`.
+
+    Attributes:
+        percentiles: of each endpoint, after `monitor_response_times`: p50, p95 and p99 in milliseconds with the
+            interval that holds the true one.
+        errors, not_measured: what went wrong while response times were measured, and the reason for each endpoint that
+            has none; the other results carry their own.
+    """
+
+    def __init__(self, deployment: str = "sandbox", *, folder: Path | None = None) -> None:
+        self._deployment = deployment
+        self._folder = folder
+        self._stack = ExitStack()
+        self._opened: OpenDeployment | None = None
+        self.percentiles: dict[str, list[Percentile]] = {}
+        self.errors: list[StepError] = []
+        self.not_measured: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        """Raises ConfigurationError when the deployment cannot be opened."""
+        self._opened = self._stack.enter_context(open_deployment(self._deployment))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._opened = None
+        self._stack.close()
+
+    async def monitor_response_times(self) -> dict[str, float]:
+        """Mean in milliseconds of at least 100 calls of each endpoint that changes nothing, of `chat` 10.
+
+        One call at a time over a connection that is kept, whole answers, after a warm-up that does not count. An
+        endpoint without a mean is in `not_measured`.
+        """
+        self.percentiles, self.errors, self.not_measured = {}, [], {}
+        means: dict[str, float] = {}
+        endpoints = (*responses.READING, responses.MODEL_BOUND)
+        try:
+            async with self._run(self.errors) as run:
+                times = await responses.measure(run)
+        except FAILURES as error:
+            self.errors.append(_told("response times", error))
+            self.not_measured = dict.fromkeys(endpoints, f"{error}")
+            return means
+        self.errors += [StepError(name, "the contract's answer", seen) for name, seen in times.failed.items()]
+        for name in endpoints:
+            samples = [] if name in times.failed else times.totals(name)
+            if samples:
+                means[name] = fmean(samples)
+                self.percentiles[name] = [percentile(samples, percent) for percent in responses.SHOWN]
+            else:
+                self.not_measured[name] = times.failed.get(name, "the deployment keeps no connection open")
+        return means
+
+    async def monitor_database_performance(self) -> DatabaseMetrics:
+        """The contract's named queries, 100 times each, and the database's own counters meanwhile (needs `sql`)."""
+        metrics = DatabaseMetrics()
+        try:
+            async with self._run(metrics.errors) as run:
+                seen = await queries.measured(run)
+        except FAILURES as error:
+            metrics.errors.append(_told("database", error))
+            names = ("query_times", "connection_pool", "throughput", "error_rate", "avg_response_time")
+            metrics.not_measured = dict.fromkeys(names, f"{error}")
+            return metrics
+        answered = {name: seen.net(name) for name, raw in seen.queries.items() if raw}
+        metrics.query_times = {name: database.p95(samples) for name, samples in answered.items()}
+        if answered:
+            metrics.avg_response_time = fmean(one for samples in answered.values() for one in samples)
+        else:
+            metrics.not_measured["avg_response_time"] = "no query was answered"
+        wrong = seen.broken | seen.given_up
+        metrics.errors += [StepError(f"query {name}", "answers in time", reason) for name, reason in wrong.items()]
+        metrics.not_measured |= {name: reason for name, reason in wrong.items() if name not in answered}
+        told = counted(seen.readings, seen.transactions)
+        metrics.connection_pool = told.connections
+        metrics.throughput, metrics.error_rate = told.throughput, told.error_rate
+        shown = {"connections": "connection_pool", "throughput": "throughput", "error_rate": "error_rate"}
+        metrics.not_measured |= {shown[name]: why for name, why in told.not_measured.items() if name in shown}
+        return metrics
+
+    async def get_performance_baseline(self) -> PerformanceBaseline:
+        """The local integration's figures, and what this deployment must keep; nothing is asked of the deployment."""
+        baseline = PerformanceBaseline()
+        try:
+            local = (await asyncio.to_thread(read_model, BASELINE, Baseline)).local
+            baseline.local_integration_data = {name: figure.model_dump() for name, figure in local.items()}
+            numbers = {name: figure.value for name, figure in local.items()}
+            baseline.target_metrics = {name: float(one) for name, one in numbers.items() if not isinstance(one, str)}
+        except ConfigurationError as error:
+            baseline.not_measured |= dict.fromkeys(("target_metrics", "local_integration_data"), f"{error}")
+        try:
+            with ExitStack() as stack:
+                opened = await self._deployed(stack)
+                criteria, _ = read_criteria(CRITERIA).with_thresholds(opened.descriptor.thresholds)
+            baseline.thresholds = {
+                f"{name}.{limit.figure}": str(limit)
+                for name, criterion in criteria.criteria.items()
+                if area(name) == AREA
+                for limit in criterion.limits
+            }
+        except ConfigurationError as error:
+            baseline.not_measured["thresholds"] = f"{error}"
+        return baseline
+
+    async def _deployed(self, stack: ExitStack) -> OpenDeployment:
+        if self._opened is not None:
+            return self._opened
+        return await asyncio.to_thread(stack.enter_context, open_deployment(self._deployment))
+
+    @asynccontextmanager
+    async def _run(self, errors: list[StepError]) -> AsyncIterator[Run]:
+        with ExitStack() as stack:
+            opened = await self._deployed(stack)
+            identifier = f"{time.strftime('%Y%m%d-%H%M%S')}-monitor-{uuid.uuid4().hex[:4]}"
+            run = Run(opened, self._folder or PROJECT / "results" / identifier, identifier)
+            try:
+                yield run
+            finally:
+                left = await run.end()
+                run.release()
+                errors += [StepError("removal", "nothing of the run is left", line) for line in left]
+
+
+def _told(step: str, error: BaseException) -> StepError:
+    if isinstance(error, Violation):
+        return StepError(step, f"{error.what}: {error.expected}", error.seen, error.request_id)
+    return StepError(step, "figures", f"{type(error).__name__}: {error}")
