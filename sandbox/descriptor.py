@@ -63,7 +63,7 @@ def describe(settings: Settings) -> dict[str, Any]:
             "logout_revokes_access": True,
             "jwt_survives_auth_outage": True,
         },
-        "plan": {"realtime_connections": 500, "realtime_joins_per_second": 500, "requests_per_minute": None},
+        "plan": {"realtime_connections": 1300, "realtime_joins_per_second": 500, "requests_per_minute": None},
         "load": {"model_bound": {"p95": 1000, "p99": 2000}},
         "capabilities": ["sql", "short-lived-tokens", "webhook-secret", "admin-api", "destructive"],
         "secrets": SECRETS,

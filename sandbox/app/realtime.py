@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, LiteralString
+from functools import partial
+from typing import Annotated, Any, Final, LiteralString, TypeVar, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
@@ -24,11 +25,13 @@ from sandbox.app.jobs import MOST_SKIPPED, OWN_JOB
 from sandbox.app.progress import FINAL_STATES
 from sandbox.app.tokens import Identity
 
+T = TypeVar("T")
+
 LOOK_SECONDS: Final = 5.0
 COMMENT_SECONDS: Final = 15.0
 OWN_WORKFLOW: Final = "select from app.workflows where id = %(workflow_id)s and user_id = %(user_id)s"
 
-_asked: Final[dict[tuple[str, UUID, int], asyncio.Task[list[dict[str, Any]]]]] = {}
+_asked: Final[dict[tuple[object, ...], asyncio.Task[Any]]] = {}
 
 router: Final = APIRouter(tags=["realtime"])
 
@@ -49,9 +52,9 @@ class Channel:
 
     async def is_of(self, user: Identity, services: Services) -> bool:
         """Whether it is there and the user's."""
-        return (
-            await services.database.one(self.own, **{f"{self.kind}_id": self.key, "user_id": user.user_id}) is not None
-        )
+        whose = {f"{self.kind}_id": self.key, "user_id": user.user_id}
+        asked = (self.own, self.key, user.user_id)
+        return await together(asked, lambda: services.database.one(self.own, **whose)) is not None
 
 
 def job_channel(job_id: UUID) -> Channel:
@@ -77,17 +80,16 @@ async def replay(channel: Channel, after: int, services: Services) -> list[dict[
     return [channel.frame(row) for row in rows]
 
 
-async def replay_together(channel: Channel, after: int, services: Services) -> list[dict[str, Any]]:
-    """The same for all who ask in this moment, read once. Who asks later is not given it: there may be more by then."""
-    asked = (channel.kind, channel.key, after)
+async def together(asked: tuple[object, ...], read: Callable[[], Awaitable[T]]) -> T:
+    """The same for all who ask this in this moment, read once. Who asks later is not given it: there may be more."""
 
-    async def read() -> list[dict[str, Any]]:
+    async def once() -> T:
         del _asked[asked]
-        return await replay(channel, after, services)
+        return await read()
 
     if asked not in _asked:
-        _asked[asked] = asyncio.create_task(read())
-    return await asyncio.shield(_asked[asked])
+        _asked[asked] = asyncio.create_task(once())
+    return cast(T, await asyncio.shield(_asked[asked]))
 
 
 async def follow(channel: Channel, after: int, services: Services) -> AsyncGenerator[list[dict[str, Any]], None]:
@@ -95,11 +97,13 @@ async def follow(channel: Channel, after: int, services: Services) -> AsyncGener
     with services.hub.subscribe(f"{channel.kind}:{channel.key}") as changed:
         while True:
             changed.clear()
-            frames = await replay_together(channel, after, services)
+            seen = (channel.kind, channel.key, after)
+            frames = await together(seen, partial(replay, channel, after, services))
             after = frames[-1]["sequence"] if frames else after
             yield frames
             with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), LOOK_SECONDS)
+                now = asyncio.get_running_loop().time()
+                await asyncio.wait_for(changed.wait(), LOOK_SECONDS - now % LOOK_SECONDS)  # all look in the same moment
 
 
 def confirmation(channel: Channel, services: Services) -> dict[str, Any]:
