@@ -28,6 +28,10 @@ Slow Answers Are Rare Where No Model Is Asked
     [Metadata]    Criterion    PERF-06
     The Slowest Calls That No Model Bounds Are Quick Enough    ${SCALE}
 
+Nobody Waits Long For The Rest Of An Answer
+    [Metadata]    Criterion    PERF-06
+    Whole Answers Are There As Quickly    ${SCALE}
+
 Slow Answers Of A Model Keep Their Own Limits
     [Metadata]    Criterion    PERF-06
     Calls That A Model Bounds Keep Limits Of Their Own    ${SCALE}

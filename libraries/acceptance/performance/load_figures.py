@@ -19,6 +19,8 @@ from acceptance.verdict.criteria import Limit, limit_for
 
 PHASES = ((60, 5), (120, 10), (60, 5))  # seconds and arrivals a second, as PERF-05 has them
 SCENARIOS = ("Authentication Flow", "Document Upload Flow", "Agent Conversation Flow")
+TAIL = {"first_byte_p95": "p95", "first_byte_p99": "p99"}
+Take = Callable[[Request], float | None]  # a time of a request in milliseconds; None where it has none
 SPAN_SECONDS = 5.0  # of one point in a chart
 IDENTIFIER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SHOWN = 4  # of many endpoints, phases or reasons
@@ -130,17 +132,20 @@ async def tail_is_quick(run: Run, scale: str) -> None:
     """PERF-06: p95 and p99 of the calls that no model bounds; raises AssertionError naming the slowest endpoints."""
     seen = await load(run, scale)
     samples = seen.times(first_byte, bound=False)
-    for figure, statistic in (("first_byte_p95", "p95"), ("first_byte_p99", "p99")):
+    for figure, statistic in TAIL.items():
         if samples:
             run.observe_samples("PERF-06", seen.name(figure), samples, "ms", statistic=statistic)
+    _hold_tail(run, seen, samples, "the first byte")
+
+
+async def whole_answers_are_quick(run: Run, scale: str) -> None:
+    """PERF-06: a first byte says nothing of the others, so whole answers keep the limits too; raises AssertionError."""
+    seen = await load(run, scale)
     for endpoint in seen.result.endpoints:
-        totals = [one.total for one in seen.result.requests if one.endpoint == endpoint and one.total is not None]
-        if totals:
-            run.observe_samples("PERF-06", f"total_time, {endpoint}", totals, "ms", statistic="p95")
-    for figure, statistic in (("first_byte_p95", "p95"), ("first_byte_p99", "p99")):
-        limit = limit_for(run.descriptor.thresholds, "PERF-06", figure)
-        value = Distribution.of(samples).statistic(statistic) if samples else math.inf
-        _hold(seen, f"{statistic} of the first byte where no model is asked", limit, value, slowest(seen, bound=False))
+        times = [one.total for one in seen.result.requests if one.endpoint == endpoint and one.total is not None]
+        if times:
+            run.observe_samples("PERF-06", f"total_time, {endpoint}", times, "ms", statistic="p95")
+    _hold_tail(run, seen, seen.times(total, bound=False), "the whole answer", total)
 
 
 async def model_is_quick(run: Run, scale: str) -> None:
@@ -200,12 +205,12 @@ def error_rates(seen: Load) -> Iterator[tuple[str, tuple[float, int]]]:
                 yield name, (100 * figures.error_rate, figures.attempted)
 
 
-def slowest(seen: Load, *, bound: bool | None = None) -> str:
-    """The endpoints with the greatest p95 of the first byte, for messages."""
+def slowest(seen: Load, *, bound: bool | None = None, take: Take = first_byte) -> str:
+    """The endpoints with the greatest p95 of a time, for messages."""
     times: dict[str, list[float]] = defaultdict(list)
     for one in seen.result.requests:
-        if one.first_byte is not None and (bound is None or (one.endpoint in seen.model_bound) == bound):
-            times[one.endpoint].append(one.first_byte)
+        if (value := take(one)) is not None and (bound is None or (one.endpoint in seen.model_bound) == bound):
+            times[one.endpoint].append(value)
     kept = sorted(
         ((Distribution.of(values), name) for name, values in times.items()), key=lambda one: -one[0].percentile(95)
     )
@@ -220,7 +225,7 @@ def told(requests: Iterable[Request]) -> str:
     return ", ".join(f"{count} x {reason}" for reason, count in reasons.most_common(SHOWN)) or "no request failed"
 
 
-def over_time(seen: Load, take: Callable[[Request], float | None]) -> dict[str, list[Point]]:
+def over_time(seen: Load, take: Take) -> dict[str, list[Point]]:
     """The mean of a time in spans of some seconds, a line for each scenario."""
     return {
         name: [(at, fmean(times)) for at, spans in _spans(seen, name) if (times := [*_known(map(take, spans))])]
@@ -252,6 +257,14 @@ def _spans(seen: Load, scenario: str) -> list[tuple[float, list[Request]]]:
 
 def _known(values: Iterable[float | None]) -> Iterator[float]:
     return (value for value in values if value is not None)
+
+
+def _hold_tail(run: Run, seen: Load, samples: Sequence[float], of: str, take: Take = first_byte) -> None:
+    for figure, statistic in TAIL.items():
+        limit = limit_for(run.descriptor.thresholds, "PERF-06", figure)
+        value = Distribution.of(samples).statistic(statistic) if samples else math.inf
+        shown = slowest(seen, bound=False, take=take)
+        _hold(seen, f"{statistic} of {of} where no model is asked", limit, value, shown)
 
 
 def _hold(seen: Load, what: str, limit: Limit, value: float, shown: str) -> None:
