@@ -1,4 +1,4 @@
-"""A server to load: answers after fixed delays, and keeps its own record of what it was asked and when."""
+"""A server to load, which answers after fixed delays and keeps its own record of what it was asked; scripts for it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,42 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from acceptance.artillery.script import LoadScript, checked_script
 
 FIRST, REST = 0.05, 0.10  # seconds
+PATIENCE = 60.0  # seconds
+SECRET, HIDDEN = "canary-4c1f0d97", "canary-9e0b77a2"
+PEOPLE = json.dumps([{"name": "ann", "key": HIDDEN}])
+ENVIRONMENT = {"KEY": SECRET, "PEOPLE": PEOPLE}
+PROCESSOR = """\
+module.exports = {
+  async tagged(context) { context.vars.tag = 'own'; },
+  sign(params, context, events, done) { params.headers = { 'x-key': process.env.KEY }; done(); },
+  judge(params, answer, context, events, done) {
+    const { key } = JSON.parse(process.env.PEOPLE)[0];
+    done(JSON.parse(answer.body).id === 'd-2' ? null : new Error(`wrong document ${process.env.KEY} ${key}`));
+  },
+};
+"""
+READING = """\
+    - get:
+        name: quick
+        url: /quick
+        beforeRequest: sign
+        capture: [{json: $.user.id, as: user}, {json: $.id, as: document}]
+        expect: [{statusCode: 200}, {contentType: json}, {hasProperty: user.id}]
+        record: [document, tag]
+    - get: {url: /late, expect: [{statusCode: 200}]}
+    - get: {name: moved, url: /moved, expect: [{statusCode: 200}]}
+    - get:
+        name: other
+        url: /other
+        capture: [{json: $.user.id, as: seen}]
+        expect: [{statusCode: 200}, {equals: ["{{ seen }}", "{{ user }}"]}]
+"""
 
 
 @dataclass(frozen=True)
@@ -105,3 +139,18 @@ def _answer(path: str) -> tuple[int, str, int, bytes]:
         case "/moved":
             return 302, "text/plain", 0, b""
     return 200, "application/json", len(body), body
+
+
+def script(folder: Path, target: str, scenarios: str, *, seconds: int, rate: int = 10, **options: Any) -> LoadScript:
+    (folder / "flows.cjs").write_text(PROCESSOR)
+    path = folder / "load.yml"
+    path.write_text(
+        f"config:\n  target: http://nowhere.invalid\n  processor: ./flows.cjs\n  http: {{timeout: 2}}\n"
+        f"  phases: [{{name: one, duration: 2, arrivalRate: {rate}}},"
+        f" {{name: two, duration: {seconds - 2}, arrivalRate: {rate}}}]\nscenarios:\n{scenarios}"
+    )
+    return checked_script(path, target=target, environment=ENVIRONMENT, **options)
+
+
+def reading(name: str = "reading", weight: int = 1) -> str:
+    return f"- name: {name}\n  weight: {weight}\n  flow:\n    - function: tagged\n{READING}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from acceptance.artillery.fargate import dry_run
+from acceptance.artillery.node import secrets_of
 from acceptance.artillery.script import LoadScript, checked_script
 from acceptance.errors import ConfigurationError
 
@@ -155,6 +156,16 @@ def test_every_variable_that_is_not_set_is_named(tmp_path: Path, monkeypatch: py
         "8NOT_SET",
         "8EMPTY",
     ]
+
+
+def test_a_variable_that_no_process_can_be_given_is_refused(tmp_path: Path) -> None:
+    found = problems(tmp_path, GOOD, environment={"USERS": "x" * 2**17})
+    assert "the environment variable USERS: a variable of 128 KiB or more" in found[0]
+
+
+def test_secrets_are_values_and_what_they_hold_by_name() -> None:
+    users = json.dumps([{"email": "ann@example.org", "password": "pass-word-1", "tokens": ["token-2"]}])
+    assert secrets_of({"USERS": users, "KEY": "key-12345", "N": "5"}) == [users, "pass-word-1", "key-12345", "token-2"]
 
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:

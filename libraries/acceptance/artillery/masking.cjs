@@ -1,11 +1,30 @@
 'use strict';
-// Texts that go into the request log, without the values that came by the environment.
+// Texts that go into the request log, without what came by the environment: whole values, and what a JSON value holds by
+// a secret's name. The same is in `node.py`, for what Artillery prints.
 const SHORTEST = 6; // shorter values are no secrets, and would be found everywhere
+const SECRET_NAME = /password|secret|token|key/i;
 
-const secrets = (process.env.REQUEST_LOG_SECRETS || '')
-  .split(',')
-  .map((name) => process.env[name])
-  .filter((value) => value && value.length >= SHORTEST)
-  .sort((one, other) => other.length - one.length);
+const values = (process.env.REQUEST_LOG_SECRETS || '').split(',').map((name) => process.env[name] || '');
+const found = new Set(values.concat(values.flatMap(leaves)));
+const secrets = [...found].filter((one) => one.length >= SHORTEST).sort((one, other) => other.length - one.length);
 
 exports.masked = (text) => secrets.reduce((shown, secret) => shown.replaceAll(secret, '***'), text);
+
+function leaves(value) {
+  const strings = [];
+  const collect = (part, secret) => {
+    if (Array.isArray(part)) {
+      part.forEach((each) => collect(each, secret));
+    } else if (part && typeof part === 'object') {
+      Object.entries(part).forEach(([name, each]) => collect(each, SECRET_NAME.test(name)));
+    } else if (typeof part === 'string' && secret) {
+      strings.push(part);
+    }
+  };
+  try {
+    collect(JSON.parse(value), false);
+  } catch {
+    return [];
+  }
+  return strings;
+}

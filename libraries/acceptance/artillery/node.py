@@ -9,11 +9,14 @@ import importlib.util
 import ipaddress
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
@@ -23,6 +26,8 @@ from acceptance.errors import EnvironmentUnavailable
 LEAST_NODE = (22, 18)
 KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY")
+SHORTEST_SECRET = 6  # shorter values are no secrets, and would be found everywhere
+SECRET_NAME = re.compile("password|secret|token|key", re.IGNORECASE)
 SET_UP = "set up with `make` (npm ci --ignore-scripts)"
 
 
@@ -71,7 +76,7 @@ def install(project: Path = PROJECT) -> int:
     npm = node.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
     environment = {**os.environ, "PATH": os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])}
     return subprocess.run(
-        [node, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        [node, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"],
         cwd=project, env=environment, check=False,
     ).returncode  # fmt: skip
 
@@ -82,6 +87,29 @@ def clean_environment(target: str, given: Mapping[str, str]) -> dict[str, str]:
     if not _reached_directly(target):
         environment |= {name: os.environ[name] for name in PROXIES if name in os.environ}
     return {**environment, **given, "ARTILLERY_DISABLE_TELEMETRY": "1", "NO_COLOR": "1"}
+
+
+def secrets_of(environment: Mapping[str, str]) -> list[str]:
+    """What must not be seen of these variables, long before short: their values, and what a JSON value holds by name.
+
+    The same is in `masking.cjs`, for what Node writes.
+    """
+    found = set(environment.values())
+    for value in environment.values():
+        with suppress(ValueError):
+            found.update(_secret_leaves(json.loads(value), secret=False))
+    return sorted((one for one in found if len(one) >= SHORTEST_SECRET), key=lambda one: (-len(one), one))
+
+
+def _secret_leaves(part: Any, *, secret: bool) -> Iterator[str]:
+    if isinstance(part, dict):
+        for name, value in part.items():
+            yield from _secret_leaves(value, secret=bool(SECRET_NAME.search(name)))
+    elif isinstance(part, list):
+        for value in part:
+            yield from _secret_leaves(value, secret=secret)
+    elif isinstance(part, str) and secret:
+        yield part
 
 
 def _node() -> Path:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import json
+import math
 import os
 import signal
 import sys
@@ -15,8 +16,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from acceptance.artillery.figures import LOG, PLAN, Ending, LoadResult, Plan, figures_of, read_result
-from acceptance.artillery.node import Installation, clean_environment, installation
+from acceptance.artillery.figures import LOG, PLAN, Ending, LoadResult, Plan, read_result
+from acceptance.artillery.node import Installation, clean_environment, installation, secrets_of
 from acceptance.artillery.requestlog import LogReader, RequestLog
 from acceptance.artillery.script import LoadScript
 from acceptance.errors import EnvironmentUnavailable
@@ -25,7 +26,6 @@ OUTPUT = "artillery.log"
 HERE = Path(__file__).parent
 LOOKED_AT = 1.0  # seconds between two looks at the request log
 ENDS_WITHIN = 3.0  # seconds that Artillery is given after SIGTERM
-SHORTEST_SECRET = 6
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -200,7 +200,7 @@ async def _watch(
 def _progress(script: LoadScript, log: RequestLog) -> Progress:
     begun = min([*log.phases.values(), *log.users.values()], default=None)
     elapsed = 0.0 if begun is None else max(0.0, time.time() - begun)
-    first = figures_of(log.requests).first_byte
+    times = sorted(one.first_byte for one in log.requests if one.first_byte is not None)
     return Progress(
         elapsed=elapsed,
         remaining=max(0.0, script.duration - elapsed),
@@ -208,7 +208,7 @@ def _progress(script: LoadScript, log: RequestLog) -> Progress:
         scheduled=script.arrivals,
         requests=len(log.requests),
         errors=sum(not one.ok for one in log.requests),
-        first_byte_p95=first.percentile(95) if first else None,
+        first_byte_p95=times[math.ceil(0.95 * len(times)) - 1] if times else None,
     )
 
 
@@ -221,7 +221,7 @@ def _told_to_hooks(script: LoadScript, folder: Path, installed: Installation) ->
         "REQUEST_LOG_FUNCTIONS": json.dumps(script.functions),
         "REQUEST_LOG_PROCESSOR": str(script.processor or ""),
         "REQUEST_LOG_SCRIPT": str(script.path),
-        "REQUEST_LOG_SECRETS": ",".join(script.environment),
+        "REQUEST_LOG_SECRETS": ",".join(script.environment),  # names: values of many users may be long
     }
 
 
@@ -253,9 +253,8 @@ def _keep(folder: Path, plan: Plan) -> None:
 
 def _redacted(output: Path, environment: Mapping[str, str]) -> str:
     told = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
-    for value in sorted(environment.values(), key=len, reverse=True):
-        if len(value) >= SHORTEST_SECRET:
-            told = told.replace(value, "***")
+    for secret in secrets_of(environment):
+        told = told.replace(secret, "***")
     return told
 
 

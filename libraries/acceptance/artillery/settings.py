@@ -22,6 +22,7 @@ JUDGED_HERE = {
     "expect": "left out: each request's `expect` is judged here by the plugin's own rules",
     "ensure": "left out: it judges sketches, and fails for what never occurred; limits are held against the log",
 }
+LONGEST_VARIABLE = 128 * 1024 - 64  # of Linux, its name included
 PLUGINS = ("metrics-by-endpoint", "apdex")
 _VARIABLE = re.compile(r"\$(?:env|processEnvironment)\s*(?:\.\s*(\w+)|\[\s*['\"](\w+)['\"]\s*\])")
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}")
@@ -48,6 +49,10 @@ class Settings:
         self.environment: dict[str, str] = {}
         source.unknown(("config",), stated, KNOWN)
         self._variables()
+        for name, value in {**environment, **self.environment}.items():
+            if len(value.encode()) > LONGEST_VARIABLE:
+                reason = "a variable of 128 KiB or more cannot be handed to a process: put its content into a file"
+                source.problem((), f"the environment variable {name}: {reason}")
         self._refuse()
         self.target = self._target(target)
         self._http()
