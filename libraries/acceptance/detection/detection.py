@@ -151,11 +151,7 @@ def _try(
         identifier=identifier,
         deployment=deployment,
         plant=defect.name,
-        options=(
-            *SHORT,
-            "--exclude",
-            f"slow NOT {' OR '.join(map('criterion:{}'.format, (*defect.must, *defect.may)))}",
-        ),
+        options=(*SHORT, "--exclude", f"slow NOT {concerned}"),
         shown=False,
         before_end=look,
     )
