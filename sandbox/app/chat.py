@@ -147,8 +147,12 @@ async def respond(work: Work) -> AsyncIterator[str]:
 async def prepare(work: Work) -> list[Row]:
     """Find the passages; a follow-up is looked up together with the question before it, too."""
     services = work.services
-    await services.database.transaction(lambda session: step(session, work, "retrieving"))
-    history = await services.database.transaction(lambda session: conversations.recall(session, work.conversation_id))
+
+    async def look_back(session: Session) -> list[Row]:
+        await step(session, work, "retrieving")
+        return await conversations.recall(session, work.conversation_id)
+
+    history = await services.database.transaction(look_back)
     earlier = next((turn["content"] for turn in reversed(history) if turn["role"] == "user"), None)
     asked = [work.question, *([f"{earlier} {work.question}"] if earlier else [])]
     vectors = (await services.model.embed(asked, EMBED_SECONDS)).vectors

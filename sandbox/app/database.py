@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, Final, LiteralString, TypeVar
 
@@ -59,7 +60,7 @@ class Database:
             timeout=3.0,
             reconnect_timeout=10.0,
             open=False,
-            check=AsyncConnectionPool.check_connection,
+            check=check,
         )
 
     async def open(self) -> None:
@@ -100,6 +101,14 @@ class Database:
             return await bounded(run(), OPERATION_SECONDS)
         except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError) as error:
             raise Unavailable("database") from error
+
+
+async def check(connection: AsyncConnection[Row]) -> None:
+    """Whether the server is still there, asked only where the line says something: it is silent while it is idle."""
+    line = select.poll()
+    line.register(connection.fileno(), select.POLLIN)
+    if line.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 async def listen(dsn: str, application: str, channel: LiteralString) -> AsyncGenerator[str, None]:
