@@ -4,7 +4,7 @@ Documentation    Four minutes of load: five, ten and five people a second arrive
 Resource         ../../resources/common.resource
 Resource         ../../resources/load.resource
 
-Test Tags        load
+Test Tags        load    slow
 
 
 *** Test Cases ***

@@ -4,7 +4,7 @@ Documentation    Fifty people who work through every flow at the same time are a
 Resource         ../../resources/common.resource
 Resource         ../../resources/users.resource
 
-Test Tags        load
+Test Tags        load    slow
 
 
 *** Test Cases ***

@@ -4,7 +4,7 @@ Documentation    A thousand people who follow their documents at the same time a
 Resource         ../../resources/common.resource
 Resource         ../../resources/users.resource
 
-Test Tags        load
+Test Tags        load    slow
 
 
 *** Test Cases ***
