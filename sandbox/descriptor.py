@@ -44,12 +44,7 @@ def describe(settings: Settings) -> dict[str, Any]:
             "authentication": {"url": settings.auth_url, "probe": "/health", **said},
             "storage": {"url": settings.storage_url, "probe": "/status", **said},
             "realtime": {"url": settings.url("api", "ws"), "probe": "/ws/health", **said},
-            "database": {
-                "host": HOST,
-                "port": settings.ports["database"],
-                "name": DATABASE,
-                "user": INSPECTOR_ROLE,
-            },
+            "database": {"host": HOST, "port": settings.ports["database"], "name": DATABASE, "user": INSPECTOR_ROLE},
         },
         "providers": {
             "parser": {"name": "llamaparse-standin", "job_id_pattern": "^standin-"},

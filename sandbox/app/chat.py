@@ -126,9 +126,8 @@ async def respond(work: Work) -> AsyncIterator[str]:
             history = await prepare(work)
         pieces = work.services.model.answer(answering.prompt(work.question, work.passages, history))
         while True:
-            async with asyncio.timeout_at(
-                deadline
-            ):  # around each step: a stream goes on in another task than it began in
+            # Around each step: a stream goes on in another task than it began in.
+            async with asyncio.timeout_at(deadline):
                 piece = await anext(pieces, None)
             if piece is None:
                 break

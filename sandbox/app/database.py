@@ -93,9 +93,8 @@ class Database:
                 return await work(Session(connection), connection)
 
         try:
-            for _ in range(
-                DEADLOCK_TRIES - 1
-            ):  # whom the database has chosen to give way is rolled back, and may try again
+            # Whom the database has chosen to give way is rolled back, and may try again.
+            for _ in range(DEADLOCK_TRIES - 1):
                 with contextlib.suppress(psycopg.errors.DeadlockDetected):
                     return await bounded(run(), OPERATION_SECONDS)
             return await bounded(run(), OPERATION_SECONDS)
