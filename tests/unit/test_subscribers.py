@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
-from collections.abc import Awaitable, Callable
+import signal
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
@@ -91,8 +93,11 @@ def _frame(job_id: str, number: int) -> str:
     return json.dumps({"type": "job_status", **body, "timestamp": datetime.now(UTC).isoformat()})
 
 
-async def _told(contract: Contract, tell: Tell, refuse: int = -1, subscribers: int = 6) -> tuple[Ready, list[Delivery]]:
-    """What subscribers of two jobs made of a server that tells them so, and refuses one of them."""
+async def _told(
+    contract: Contract, tell: Tell, *, refuse: int = -1, late: Mapping[int, list[int]] = MappingProxyType({})
+) -> tuple[Ready, list[Delivery]]:
+    """What six subscribers of two jobs made of a server that tells them so; some are refused, or told more at last."""
+    subscribers = 6
     said: list[Data] = []
     came: list[int] = []
     all_came = asyncio.Event()
@@ -111,6 +116,8 @@ async def _told(contract: Contract, tell: Tell, refuse: int = -1, subscribers: i
         for event in tell(number):
             await connection.send(_frame(job_id, event))
         async for _ in connection:
+            for event in late.get(number, []):
+                await connection.send(_frame(job_id, event))
             await connection.send('{"type": "pong"}')
 
     async with serve(answer, "127.0.0.1", 0) as server:
@@ -155,6 +162,11 @@ async def test_frames_that_change_places_are_noticed(contract: Contract, monkeyp
     assert sorted(delivery.problem for delivery in deliveries) == [""] * 5 + ["1 out of order"]
 
 
+async def test_what_comes_after_the_final_event_is_noticed_too(contract: Contract) -> None:
+    _, deliveries = await _told(contract, lambda number: [2, 3], late={4: [3]})
+    assert sorted(delivery.problem for delivery in deliveries) == [""] * 5 + ["1 doubled"]
+
+
 async def test_one_who_is_refused_is_named_and_the_others_go_on(contract: Contract) -> None:
     ready, deliveries = await _told(contract, lambda number: [2, 3], refuse=2)
     assert (ready.asked, ready.listening) == (6, 5)
@@ -195,7 +207,7 @@ async def test_the_process_holds_no_secret_in_its_arguments_and_is_gone_afterwar
         assert b"a-token" not in _arguments_of(process._process.pid)
 
     await _while_listening(look)
-    assert left[0].returncode is not None
+    assert left[0].returncode == -signal.SIGKILL
 
 
 async def test_the_process_is_gone_when_the_one_who_waits_is_cancelled() -> None:
@@ -211,7 +223,7 @@ async def test_the_process_is_gone_when_the_one_who_waits_is_cancelled() -> None
     await asyncio.wait_for(waiting.wait(), 60)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert left[0].returncode is not None
+    assert left[0].returncode == -signal.SIGKILL
 
 
 async def test_the_process_ends_by_itself_when_its_input_does() -> None:
