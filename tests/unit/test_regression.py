@@ -10,7 +10,7 @@ from acceptance.verdict.figures import Figure
 from acceptance.verdict.history import ALPHA, LEAST_BEFORE, rank_test, regression
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import PermutationMethod, mannwhitneyu  # type: ignore[import-untyped]
+from scipy.stats import PermutationMethod, mannwhitneyu
 
 
 def figure(value: float, *, unit: str = "s", must_be: str | None = "under") -> Figure:
