@@ -18,7 +18,7 @@ SET_UP := .venv/set-up-$(firstword $(shell (echo $(RUNS_ON); cat requirements.tx
 RUN_PYTHON := .venv/bin/python
 
 # Artillery is installed once, and only for what applies a load: runs that claim performance, and the project's own tests.
-NODE_SET_UP := node_modules/.set-up-$(firstword $(shell cat requirements.txt package.json package-lock.json | cksum))
+NODE_SET_UP := node_modules/.set-up-$(firstword $(shell (grep nodejs requirements.txt; cat package.json package-lock.json) | cksum))
 LOAD := $(if $(shell grep -ls PERF 'runs/$(RUN).args'),$(NODE_SET_UP))
 
 .PHONY: help acceptance test detect baseline clean-up

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.artillery.figures import LOG, PLAN, Ending, LoadResult, Plan, read_result
+from acceptance.artillery.figures import LOG, LoadResult, read_result
 from acceptance.artillery.flows import Scenario
 from acceptance.artillery.phases import Phase
+from acceptance.artillery.plan import PLAN, Ending, Plan
 from acceptance.artillery.process import EarlyStop, Progress
 from acceptance.artillery.report import as_text, figure
 from acceptance.artillery.requestlog import LogReader

@@ -8,45 +8,20 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from acceptance.artillery.flows import Scenario
-from acceptance.artillery.phases import Phase, ticks
+from acceptance.artillery.phases import ticks
+from acceptance.artillery.plan import PLAN, lost
+from acceptance.artillery.plan import Ending as Ending
+from acceptance.artillery.plan import Plan as Plan
 from acceptance.artillery.requestlog import Request, RequestLog, read_log
-from acceptance.data import Data
 from acceptance.evidence.distribution import Distribution
 
-LOG, PLAN = "requests.jsonl", "load.json"
+LOG = "requests.jsonl"
 HIGHEST_LAG, HIGHEST_CPU = 10.0, 0.8
 RESOLUTION = 0.001  # of times in milliseconds
-
-
-class Ending(StrEnum):
-    """How a load ended; only a complete one has figures of the whole."""
-
-    COMPLETE = "complete"
-    STOPPED_EARLY = "stopped early"
-    DEADLINE = "deadline"
-    INTERRUPTED = "interrupted"
-    FAILED = "failed"
-    TRUNCATED = "truncated"
-
-
-class Plan(Data):
-    """What was to be applied, and how that ended; kept beside the request log."""
-
-    script: str
-    target: str
-    phases: tuple[Phase, ...]
-    scenarios: tuple[Scenario, ...]
-    corrections: tuple[str, ...]
-    node: str
-    artillery: str
-    ending: Ending = Ending.INTERRUPTED
-    reason: str = "the load was ended from outside before it could say why"
 
 
 @dataclass(frozen=True)
@@ -280,27 +255,6 @@ def read_result(folder: Path) -> LoadResult:
     plan = Plan.model_validate(json.loads((folder / PLAN).read_text(encoding="utf-8")))
     log = read_log(folder / LOG)
     ending, reason = plan.ending, plan.reason
-    if ending is Ending.COMPLETE and (lost := "; ".join(_lost(plan, log))):
-        ending, reason = Ending.TRUNCATED, lost
+    if ending is Ending.COMPLETE and (lacking := "; ".join(lost(plan, log))):
+        ending, reason = Ending.TRUNCATED, lacking
     return LoadResult(plan, log, ending, reason)
-
-
-def _lost(plan: Plan, log: RequestLog) -> list[str]:
-    """What the log lacks of the load that Artillery says it made."""
-    lost = []
-    if log.half:
-        lost.append("the request log ends in half a line")
-    if log.unreadable:
-        lost.append(f"{len(log.unreadable)} lines of the request log cannot be read, the first is {log.unreadable[0]}")
-    if log.counters is None:
-        return [*lost, "the request log has no end"]
-    users, requests = log.counters.get("vusers.created", 0), log.counters.get("http.requests", 0)
-    logged = sum(one.sent for one in log.requests)
-    if len(log.users) < users:
-        lost.append(f"the request log holds {len(log.users)} of {users} virtual users")
-    if logged < requests:
-        lost.append(f"the request log holds {logged} of {requests} requests")
-    missing = [phase.name for phase in plan.phases if phase.index not in log.phases]
-    if missing:
-        lost.append(f"phases that never began: {', '.join(missing)}")
-    return lost

@@ -16,8 +16,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from acceptance.artillery.figures import LOG, PLAN, Ending, LoadResult, Plan, read_result
+from acceptance.artillery.figures import LOG, LoadResult, read_result
 from acceptance.artillery.node import Installation, clean_environment, installation, secrets_of
+from acceptance.artillery.plan import PLAN, Ending, Plan
 from acceptance.artillery.requestlog import LogReader, RequestLog
 from acceptance.artillery.script import LoadScript
 from acceptance.errors import EnvironmentUnavailable
