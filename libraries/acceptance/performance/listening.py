@@ -38,7 +38,7 @@ class Job(Data):
 
 
 class Plan(Data):
-    """So many subscribers, in turn over the jobs, joining no faster than this; each waits so long for a job's last event."""
+    """So many subscribers, in turn over the jobs, joining no faster than this; each waits so long for the last event."""
 
     descriptor: Descriptor
     jobs: tuple[Job, ...]
