@@ -38,7 +38,7 @@ class Job(Data):
 
 
 class Plan(Data):
-    """So many subscribers, in turn over the jobs, joining no faster than this; each waits so long for the last event."""
+    """So many subscribers, in turn over the jobs, joining no faster than this; each waits that long for the end."""
 
     descriptor: Descriptor
     jobs: tuple[Job, ...]
