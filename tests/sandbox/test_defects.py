@@ -13,6 +13,7 @@ from sandbox import defects
 
 CRITERIA = Path(__file__).parents[2] / "variables" / "criteria.yaml"
 KNOWN = defects.load()
+OURS = {"PERF-05": "whether the load was applied is our own doing: tests/unit/test_load.py", "PERF-07": "compares runs"}
 
 
 def covered() -> list[str]:
@@ -24,7 +25,10 @@ def covered() -> list[str]:
     return [
         name
         for name, entry in entries.items()
-        if entry["required"] == "R" and entry.get("status") != "planned" and entry.get("judged_by") != "report"
+        if entry["required"] == "R"
+        and entry.get("status") != "planned"
+        and entry.get("judged_by") != "report"
+        and name not in OURS
     ]
 
 
