@@ -175,6 +175,7 @@ subscribe('http.client.request.created', ({ request: created }) => {
   const times = {};
   sending.set(created, times);
   created.once('socket', (socket) => {
+    times.whole = created.writableEnded;
     const ready = () => {
       times.ready = now();
     };
@@ -192,15 +193,15 @@ subscribe('http.client.request.created', ({ request: created }) => {
   });
 });
 
-// When the last byte of a request left. `finish` is told a turn of the loop later, which a small request does not wait
-// for: on a busy generator its answers would seem quicker than they were.
+// When the last byte of a request left, rather too early than too late, since answers would seem quicker than they were:
+// a request that is whole when its connection is ready leaves then, and what is told of it afterwards may come late.
 function sent(request) {
-  const { ready, ended, finished } = sending.get(request) ?? {};
+  const { ready, ended, finished, whole } = sending.get(request) ?? {};
   const length = Number(request.getHeader('content-length') ?? (request.getHeader('transfer-encoding') ? LARGE : 0));
   if (length >= LARGE && finished) {
     return finished;
   }
-  return ready && ended && Math.max(ready, ended);
+  return whole ? ready : ready && ended && Math.max(ready, ended);
 }
 
 function finish(id, failures) {
