@@ -17,9 +17,11 @@ OURS = {"PERF-05": "whether the load was applied is our own doing: tests/unit/te
 
 
 def covered() -> list[str]:
-    """The required criteria that a deployment can violate, and whose suites exist.
+    """The required criteria that a deployment of the sandbox can violate, and whose suites exist.
 
-    What a run leaves behind is judged by itself: tests/unit/test_rehearsal.py breaks each promise about it.
+    What a run leaves behind is judged by itself: tests/unit/test_rehearsal.py breaks each promise about it. Whether the
+    load was really applied (PERF-05) is the generator's to answer for: tests/unit/test_load.py breaks that. And the
+    sandbox is the local baseline, so that it cannot be worse than that (PERF-07): tests/unit/test_recording.py is.
     """
     entries = yaml.safe_load(CRITERIA.read_text(encoding="utf-8"))["criteria"]
     return [

@@ -1,0 +1,130 @@
+"""Defects of what gets through when many are there: requests that fail, and documents that do not come to their end."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from itertools import count
+from typing import Any, LiteralString
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sandbox.app import auth, chat, conversations, database, documents, errors
+from sandbox.app.access import Services
+from sandbox.defects import defect, mark_active, patch
+from sandbox.defects.crowds import USERS, People, around_requests
+from sandbox.worker import stages
+from sandbox.worker.claims import Claim
+from sandbox.worker.parser import Refused
+from sandbox.worker.stages import Tools
+
+LISTS = (documents.OWN_DOCUMENTS, conversations.OWN_CONVERSATIONS)
+READING = ("/auth/login", "/auth/refresh", "/auth/user", "/documents", "/conversations", "/api/chat")
+SECOND = 1.0
+READS_IN_A_SECOND = 5
+FAILED = "what did not succeed has failed"
+DOCUMENTS_OF_USERS = {"PERF-12": "the users' documents are followed as well"}
+ROOM, BETWEEN_CLEANINGS = 42, 48
+DELIVER_AGAIN: LiteralString = (
+    "update app.jobs set status = 'embedding_queued', state = 'queued' where id = %(job_id)s and lease is null"
+)
+
+
+@defect("throughput-is-capped", "PERF", must=["PERF-02"], may={"PERF-03": FAILED, **USERS})
+def throughput_is_capped() -> None:
+    """Where several people are there, an instance answers five of their reads a second, and refuses the others."""
+    people = People()
+    answered: deque[float] = deque()
+
+    async def capped(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        if people.several(scope) and scope["path"] in READING:
+            now = time.monotonic()
+            while answered and now - answered[0] > SECOND:
+                answered.popleft()
+            if len(answered) >= READS_IN_A_SECOND:
+                mark_active()
+                raise errors.unavailable(errors.Unavailable("application"))
+            answered.append(now)
+        await app(scope, receive, send)
+
+    around_requests(capped)
+
+
+@defect("lists-are-empty-in-a-rush", "PERF", must=["PERF-02", "PERF-03"], may=USERS)
+def lists_are_empty_in_a_rush() -> None:
+    """A list that is asked for within a second of another user's is not waited for: 200, and nothing is in it."""
+    read = database.Database.all
+    asked: dict[Any, float] = {}
+
+    async def hasty(self: database.Database, query: LiteralString, **parameters: Any) -> list[database.Row]:
+        if query not in LISTS:
+            return await read(self, query, **parameters)
+        now = time.monotonic()
+        others = [at for user, at in asked.items() if user != parameters["user_id"]]
+        asked[parameters["user_id"]] = now
+        if any(now - at < SECOND for at in others):
+            mark_active()
+            return []
+        return await read(self, query, **parameters)
+
+    patch(database.Database, "all", hasty)
+
+
+@defect("every-fourth-refresh-fails", "PERF", must=["PERF-03"], may=USERS)
+def every_fourth_refresh_fails() -> None:
+    """Refresh tokens are looked at in four ways, of which one raises an error that nobody expected."""
+    ask = auth.ask
+    numbers = count(1)
+
+    async def fault(services: Services, path: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+        if "refresh_token" in path and next(numbers) % 4 == 0:
+            mark_active()
+            raise errors.internal()
+        return await ask(services, path, *arguments, **options)
+
+    patch(auth, "ask", fault)
+
+
+@defect("answers-without-a-text", "PERF", must=["PERF-03"], may=USERS)
+def answers_without_a_text() -> None:
+    """Every third answer to a question is 200, and its text is empty."""
+    finish = chat.finish
+    numbers = count(1)
+
+    async def mute(work: chat.Work) -> chat.Answer:
+        answer = await finish(work)
+        if next(numbers) % 3 == 0:
+            mark_active()
+            return answer.model_copy(update={"text": ""})
+        return answer
+
+    patch(chat, "finish", mute)
+
+
+@defect("what-is-left-behind-fills-the-disk", "PERF", must=["PERF-04"], may=DOCUMENTS_OF_USERS)
+def what_is_left_behind_fills_the_disk() -> None:
+    """A worker leaves the file of each document behind; the last before the disk is cleaned find no room, and fail."""
+    numbers = count()
+
+    async def submit(claim: Claim, tools: Tools) -> str:
+        if next(numbers) % BETWEEN_CLEANINGS >= ROOM:
+            mark_active()
+            raise Refused("no_room", "This document could not be processed.")
+        return await stages.submit(claim, tools)
+
+    stages.STEPS["uploaded"] = submit
+
+
+@defect("every-fifth-job-is-delivered-again", "PERF", must=["PERF-04"], may=DOCUMENTS_OF_USERS)
+def every_fifth_job_is_delivered_again() -> None:
+    """A queue that delivers at least once: every fifth job of a worker comes again, and is done again."""
+    numbers = count(1)
+
+    async def finalize(claim: Claim, tools: Tools) -> str:
+        status = await stages.finalize(claim, tools)
+        if next(numbers) % 5 == 0:
+            mark_active()
+            await tools.database.one(DELIVER_AGAIN, job_id=claim.job_id)
+        return status
+
+    stages.STEPS["embeddings_stored"] = finalize
