@@ -19,7 +19,8 @@ from sandbox.supabase import storage
 from sandbox.worker import claims
 
 BESIDE = {f"PERF-{n:02}": "other figures of the same load" for n in (1, 2, 3, 4, 6, 7, 12)} | {
-    "INT-14": "closing looks at what the load left"
+    "PERF-05": "people and documents cannot be made for the load",
+    "INT-14": "closing looks at what the load left",
 }
 USERS_PATHS = ("/auth/log", "/auth/user", "/auth/refresh", "/api/chat", "/api/upload", "/documents", "/conversations")
 PREPARED = 50  # uploads and jobs, before the load begins
@@ -125,16 +126,16 @@ def jobs_nobody_takes() -> None:
     patch_query(claims, "CLAIM", "and j.run_after <= now()", f"and j.run_after <= now() and {few}")
 
 
-@defect("every-thirtieth-call-fails", "PERF", must=["PERF-03"], may=beside("PERF-03"))
-def every_thirtieth_call_fails() -> None:
-    """One call in thirty gets a connection that the database has closed, and nobody tries again."""
-    fail_every(30, after=PREPARED * 4)
+@defect("every-twelfth-call-fails", "PERF", must=["PERF-03"], may=beside("PERF-03"))
+def every_twelfth_call_fails() -> None:
+    """One call in twelve gets a connection that the database has closed, and nobody tries again."""
+    fail_every(12, after=PREPARED * 3)
 
 
 @defect("later-calls-fail", "PERF", must=["PERF-03"], may=beside("PERF-03"))
 def later_calls_fail() -> None:
-    """Handles are never given back: after some hundreds of calls, every sixth finds none."""
-    fail_every(6, after=PREPARED * 7)
+    """Handles are never given back: after some hundreds of calls, every fourth finds none."""
+    fail_every(4, after=PREPARED * 5)
 
 
 def fail_every(number: int, *, after: int) -> None:
