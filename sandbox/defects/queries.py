@@ -42,8 +42,8 @@ create policy what_may_be_read on app.chunks for select to inspector using (app.
     patch(postgres, "SCHEMA", _Grown(postgres.SCHEMA, rows))
 
 
-@defect("every-login-is-looked-up", "PERF", must=["PERF-11"], may={"INT-14": SEEN_BY_ALL})
-def every_login_is_looked_up() -> None:
+@defect("a-login-searches-all-logins", "PERF", must=["PERF-11"], may={"INT-14": SEEN_BY_ALL})
+def a_login_searches_all_logins() -> None:
     """A trigger asks a directory for each role that connects, and the connection waits for it."""
     trigger = """
 create function app.note_login() returns event_trigger language plpgsql as $$
