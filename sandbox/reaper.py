@@ -24,7 +24,6 @@ from sandbox.errors import StartError, in_a_line
 from sandbox.processes import SIGNALS
 
 STATUS_CANNOT_START: Final = 3
-YIELDS: Final = 5  # on a machine that both share, what is measured gives way to who measures: a cloud would not be here
 PATIENCE_SECONDS: Final = 10
 
 
@@ -116,7 +115,7 @@ def _supervise(sandbox: state.Sandbox, reaper: int, begun: float, tell: int | No
     status = STATUS_CANNOT_START
     try:
         os.setsid()
-        os.nice(YIELDS)
+        os.nice(5)  # on a machine that both share, what is measured gives way to who measures it
         me = os.getpid()
         processes.name_process("sandbox-superv")
         sandbox = replace(sandbox, reaper=reaper, reaper_started=processes.start_time(reaper))
