@@ -43,7 +43,8 @@ def test_a_criterion_may_allow_it_and_it_is_still_shown() -> None:
 
 
 def test_a_test_that_fails_on_a_second_try_is_no_flake() -> None:
-    failed = Outcome(test="one", criteria=("AA-01",), status="FAIL", message="wrong", time=moment())
+    later = moment(later=timedelta(seconds=1))
+    failed = Outcome(test="one", criteria=("AA-01",), status="FAIL", message="wrong", time=later)
     assert row(judge(evidence(outcomes=[*evidence().outcomes, failed])), "AA-01").reason == "one: wrong"
 
 
