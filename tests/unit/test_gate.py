@@ -148,6 +148,15 @@ def test_unsound_evidence_is_inconclusive(changes: dict[str, Any], why: str) -> 
     assert judge(evidence(**changes)).line == f"INCONCLUSIVE (full: {why})"
 
 
+def test_a_broken_figure_is_told_beside_another_failure_and_one_fault_once() -> None:
+    failed = [
+        Outcome(test=test, criteria=("AA-02",), status="FAIL", message=message)
+        for test, message in (("fast", "expected 1: seen 2"), ("check: fast", "expected 1: seen 2"), ("mute", ""))
+    ]
+    reason = row(judge(evidence(outcomes=[*evidence().outcomes, *failed], observations=[speed(31)])), "AA-02").reason
+    assert reason.split("; ") == ["check: fast: expected 1: seen 2", "mute: ", "speed is 31 s, must be under 30 s"]
+
+
 def test_claiming_nothing_is_inconclusive() -> None:
     assert judge(with_scope(claims=())).verdict == "INCONCLUSIVE"
 

@@ -205,13 +205,14 @@ def _status(
 def _wrong(
     name: str, criterion: Criterion, group: Group, tests: Sequence[Tried], figures: Sequence[Figure]
 ) -> Iterator[str]:
+    failed = [test for test in tests if test.status == "FAIL" and _product(test)]
+    failed += [test for test in tests if test.flaky and not criterion.flaky_allowed]
     said: list[str] = []
-    for text in chain(
-        (f"{test.name}: {test.message}" for test in tests if test.status == "FAIL" and _product(test)),
-        (f"{test.name}: {test.message}" for test in tests if test.flaky and not criterion.flaky_allowed),
-        (figure.broken for figure in figures if figure.broken),
+    for text, message in chain(
+        ((f"{test.name}: {test.message}", test.message) for test in failed),
+        ((figure.broken, figure.broken) for figure in figures if figure.broken),
     ):
-        if not any(text.partition(": ")[2] in other for other in said):
+        if not message or not any(message in other for other in said):  # one fault is told once
             said.append(text)
             yield text
     sealed = [bundle.run for bundle in group.bundles if name in bundle.violated]
