@@ -41,7 +41,7 @@ def read_model(path: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        problems = [f"{path}:{_line(root, loc)}: {problem}" for loc, problem in _problems(error, model)]
+        problems = [f"{path}:{line_of(root, loc)}: {problem}" for loc, problem in _problems(error, model)]
         raise ConfigurationError(problems) from None
 
 
@@ -86,8 +86,8 @@ def _twice(node: yaml.Node | None, seen: frozenset[int] = frozenset()) -> Iterat
             yield from _twice(value, seen)
 
 
-def _line(root: yaml.Node | None, loc: Sequence[str | int]) -> int:
-    """The line of the innermost part of `loc` that the file holds."""
+def line_of(root: yaml.Node | None, loc: Sequence[object]) -> int:
+    """The line of the innermost part of a location that the file holds; `root` is what `yaml.compose` made of it."""
     node, line = root, 1
     for part in loc:
         if isinstance(node, yaml.MappingNode):

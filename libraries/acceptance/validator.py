@@ -11,18 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from acceptance.conversations import ask
-from acceptance.data import PROJECT
-from acceptance.deployment import OpenDeployment, open_deployment
 from acceptance.documents.catalogue import TestDocument
-from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, Violation
 from acceptance.integration import accounts, sessions
 from acceptance.integration.arrival import whole
 from acceptance.integration.following import check_order, events_of, has_ended
@@ -30,6 +26,7 @@ from acceptance.integration.forging import Genuine, forgeries
 from acceptance.people import Person
 from acceptance.results import AuthResult, IntegrationResult, PerformanceResult, StepError
 from acceptance.run import Run
+from acceptance.standalone import FAILURES, Standalone, failed_step
 from acceptance.uploads import Payload, Upload, announce, complete, document, listed_documents, put_bytes
 
 Result = TypeVar("Result")
@@ -40,7 +37,7 @@ NO_BASELINE = "no baseline has been recorded"
 FORGED = ("none", "garbage", "wrong_signature", "alg_none")
 
 
-class CloudIntegrationValidator:
+class CloudIntegrationValidator(Standalone):
     """Tries a deployment, and says of each step that failed what was expected and what was seen.
 
     Args:
@@ -48,20 +45,7 @@ class CloudIntegrationValidator:
         folder: where the journal of what was made goes, for `make clean-up`; by default a new one in `results/`.
     """
 
-    def __init__(self, deployment: str = "sandbox", *, folder: Path | None = None) -> None:
-        self._deployment = deployment
-        self._folder = folder
-        self._stack = ExitStack()
-        self._opened: OpenDeployment | None = None
-
-    def __enter__(self) -> Self:
-        """Raises ConfigurationError when the deployment cannot be opened."""
-        self._opened = self._stack.enter_context(open_deployment(self._deployment))
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._opened = None
-        self._stack.close()
+    ROLE = "validator"
 
     async def test_document_upload_flow(self, document_path: str) -> IntegrationResult:
         """A new user uploads the document, and follows it until it is complete."""
@@ -126,16 +110,9 @@ class CloudIntegrationValidator:
         with ExitStack() as stack:
             opened = self._opened
             if opened is None:
-                opening = open_deployment(self._deployment)
-                opened = await steps.take("deployment", asyncio.to_thread(stack.enter_context, opening))
-            identifier = f"{time.strftime('%Y%m%d-%H%M%S')}-validator-{uuid.uuid4().hex[:4]}"
-            run = Run(opened, self._folder or PROJECT / "results" / identifier, identifier)
-            try:
+                opened = await steps.take("deployment", self._deployed(stack))
+            async with self._run_in(opened, steps.errors) as run:
                 yield run
-            finally:
-                left = await run.end()
-                run.release()
-                steps.errors += [StepError("removal", "nothing of the run is left", line) for line in left]
 
 
 class _Ended(Exception):
@@ -155,7 +132,7 @@ class _Steps:
         try:
             return await step
         except FAILURES as error:
-            self.errors.append(_told(name, error))
+            self.errors.append(failed_step(name, error))
             raise _Ended from None
         finally:
             self._seconds[name] = time.monotonic() - begin
@@ -222,15 +199,6 @@ class _Load:
         taken = await steps.take(name, step)
         self._times[name].append(time.monotonic() - begin)
         return taken
-
-
-FAILURES = (AssertionError, EnvironmentUnavailable, CapabilityMissing, ConfigurationError, OSError)
-
-
-def _told(step: str, error: BaseException) -> StepError:
-    if isinstance(error, Violation):
-        return StepError(step, f"{error.what}: {error.expected}", error.seen, error.request_id)
-    return StepError(step, "the step to succeed", f"{type(error).__name__}: {error}")
 
 
 def _reason(errors: list[StepError]) -> str:

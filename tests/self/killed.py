@@ -21,7 +21,7 @@ import yaml
 from acceptance.data import PROJECT
 from acceptance.evidence.reading import EVIDENCE, read_run
 
-from tests.self.processes import children_of, everything_below
+from tests.self.processes import everything_below, robots_of
 
 Victim = Literal["robot", "run"]
 LONGEST_SECONDS = 62.0  # of a run of the integration, from its first record
@@ -75,7 +75,7 @@ def _killed(process: subprocess.Popen[bytes], victim: Victim, after: float, fold
     begun |= everything_below(process.pid)
     if victim == "run":
         process.kill()
-    elif robots := [pid for pid, words in children_of(process.pid).items() if "robot" in words]:
+    elif robots := robots_of(process.pid):
         os.kill(robots[0], signal.SIGKILL)
     process.wait(PATIENCE_SECONDS)
     wait_for(lambda: not [pid for pid in begun if Path(f"/proc/{pid}").exists()], "the end of every process")

@@ -23,3 +23,8 @@ def everything_below(pid: int) -> set[int]:
     """Children, and theirs in turn."""
     found = set(children_of(pid))
     return found | {other for child in found for other in everything_below(child)}
+
+
+def robots_of(pid: int) -> list[int]:
+    """The processes of robot among the children."""
+    return [child for child, words in children_of(pid).items() if "robot" in words]

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from acceptance.data import PROJECT
 
+from tests.self.processes import robots_of
+
 PATIENCE_SECONDS = 60.0
 
 
@@ -42,15 +44,9 @@ def wait_for(condition: Any, what: str) -> None:
 
 def robot_of(runner: subprocess.Popen[str]) -> int:
     """The process of robot, which is a child of the runner."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            words = (folder / "cmdline").read_text().split("\0")
-        except OSError:
-            continue
-        if int(parent) == runner.pid and "robot" in words:
-            return int(folder.name)
-    raise AssertionError("the runner has no child that is robot")
+    robots = robots_of(runner.pid)
+    assert robots, "the runner has no child that is robot"
+    return robots[0]
 
 
 def gate(tmp_path: Path) -> dict[str, Any]:

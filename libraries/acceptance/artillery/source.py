@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from acceptance.data import read_yaml
+from acceptance.data import line_of, read_yaml
 from acceptance.errors import ConfigurationError
 
 Location = tuple[str | int, ...]
@@ -57,17 +57,7 @@ class Source:
 
     def line(self, where: Location) -> int:
         """The line of the innermost part of a location that the file holds."""
-        node, line = self._root, 1
-        for part in where:
-            if isinstance(node, yaml.MappingNode):
-                found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
-                if found is None:
-                    break
-                line, node = found[0].start_mark.line + 1, found[1]
-            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-                node = node.value[part]
-                line = node.start_mark.line + 1
-        return line
+        return line_of(self._root, where)
 
     def _said(self, where: Location, reason: str) -> str:
         return f"{self.path}:{self.line(where)}: {'.'.join(map(str, where)) or '(file)'}: {reason}"

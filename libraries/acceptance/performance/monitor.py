@@ -10,30 +10,26 @@ A deployment that has to be brought up first is, once for all that happens withi
 from __future__ import annotations
 
 import asyncio
-import time
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import fmean
-from typing import Self
 
-from acceptance.data import PROJECT, read_model
-from acceptance.deployment import OpenDeployment, open_deployment
-from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, Violation
+from acceptance.data import read_model
+from acceptance.errors import ConfigurationError
 from acceptance.integration.baseline import BASELINE, Baseline
 from acceptance.performance import database, queries, responses
 from acceptance.performance.counters import counted
 from acceptance.performance.percentiles import Percentile, percentile
 from acceptance.results import DatabaseMetrics, PerformanceBaseline, StepError
 from acceptance.run import Run
+from acceptance.standalone import FAILURES, Standalone, failed_step
 from acceptance.verdict.criteria import CRITERIA, area, read_criteria
 
-FAILURES = (AssertionError, EnvironmentUnavailable, CapabilityMissing, ConfigurationError, OSError)
 AREA = "PERF"
 
 
-class CloudPerformanceMonitor:
+class CloudPerformanceMonitor(Standalone):
     """Measures a deployment while nothing else is asked of it.
 
     Args:
@@ -47,23 +43,13 @@ class CloudPerformanceMonitor:
             has none; the other results carry their own.
     """
 
+    ROLE = "monitor"
+
     def __init__(self, deployment: str = "sandbox", *, folder: Path | None = None) -> None:
-        self._deployment = deployment
-        self._folder = folder
-        self._stack = ExitStack()
-        self._opened: OpenDeployment | None = None
+        super().__init__(deployment, folder=folder)
         self.percentiles: dict[str, list[Percentile]] = {}
         self.errors: list[StepError] = []
         self.not_measured: dict[str, str] = {}
-
-    def __enter__(self) -> Self:
-        """Raises ConfigurationError when the deployment cannot be opened."""
-        self._opened = self._stack.enter_context(open_deployment(self._deployment))
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._opened = None
-        self._stack.close()
 
     async def monitor_response_times(self) -> dict[str, float]:
         """Mean in milliseconds of at least 100 calls of each endpoint that changes nothing, of `chat` 10.
@@ -78,7 +64,7 @@ class CloudPerformanceMonitor:
             async with self._run(self.errors) as run:
                 times = await responses.measure(run)
         except FAILURES as error:
-            self.errors.append(_told("response times", error))
+            self.errors.append(failed_step("response times", error, expected="figures"))
             self.not_measured = dict.fromkeys(endpoints, f"{error}")
             return means
         self.errors += [StepError(name, "the contract's answer", seen) for name, seen in times.failed.items()]
@@ -98,7 +84,7 @@ class CloudPerformanceMonitor:
             async with self._run(metrics.errors) as run:
                 seen = await queries.measured(run)
         except FAILURES as error:
-            metrics.errors.append(_told("database", error))
+            metrics.errors.append(failed_step("database", error, expected="figures"))
             names = ("query_times", "connection_pool", "throughput", "error_rate", "avg_response_time")
             metrics.not_measured = dict.fromkeys(names, f"{error}")
             return metrics
@@ -142,26 +128,8 @@ class CloudPerformanceMonitor:
             baseline.not_measured["thresholds"] = f"{error}"
         return baseline
 
-    async def _deployed(self, stack: ExitStack) -> OpenDeployment:
-        if self._opened is not None:
-            return self._opened
-        return await asyncio.to_thread(stack.enter_context, open_deployment(self._deployment))
-
     @asynccontextmanager
     async def _run(self, errors: list[StepError]) -> AsyncIterator[Run]:
         with ExitStack() as stack:
-            opened = await self._deployed(stack)
-            identifier = f"{time.strftime('%Y%m%d-%H%M%S')}-monitor-{uuid.uuid4().hex[:4]}"
-            run = Run(opened, self._folder or PROJECT / "results" / identifier, identifier)
-            try:
+            async with self._run_in(await self._deployed(stack), errors) as run:
                 yield run
-            finally:
-                left = await run.end()
-                run.release()
-                errors += [StepError("removal", "nothing of the run is left", line) for line in left]
-
-
-def _told(step: str, error: BaseException) -> StepError:
-    if isinstance(error, Violation):
-        return StepError(step, f"{error.what}: {error.expected}", error.seen, error.request_id)
-    return StepError(step, "figures", f"{type(error).__name__}: {error}")
