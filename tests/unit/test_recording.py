@@ -43,10 +43,12 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def run(name: str = "cloud", compared_with: str | None = "local") -> Any:
+def run(name: str = "cloud", compared_with: str | None = "local", address: str = "http://127.0.0.1:1") -> Any:
     seen: list[Any] = []
     return SimpleNamespace(
-        descriptor=SimpleNamespace(name=name, baseline=compared_with),
+        descriptor=SimpleNamespace(
+            name=name, baseline=compared_with, services=SimpleNamespace(api=SimpleNamespace(url=address))
+        ),
         evidence=SimpleNamespace(note=seen.append),
         observe=lambda *told, **more: seen.append(told),
         observe_series=lambda *told: seen.append(told),
@@ -84,6 +86,11 @@ def without_load(path: Path) -> None:
     content = yaml.safe_load(path.read_text())
     content["recordings"]["sandbox"].pop("load", None)
     path.write_text(yaml.safe_dump(content))
+
+
+async def test_a_cloud_does_not_become_the_local_baseline_by_being_recorded(recorded: Path) -> None:
+    with pytest.raises(EnvironmentUnavailable, match="'local' is not local, so its own recording is no local baseline"):
+        await is_no_slower_than_recorded(run("local", None, "https://api.example.org"), "full")
 
 
 @pytest.mark.parametrize("name", ["nobody", "sandbox"])

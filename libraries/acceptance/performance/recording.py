@@ -8,6 +8,9 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
+
+from acceptance.client import LOOPBACK
 from acceptance.data import read_model
 from acceptance.errors import EnvironmentUnavailable, NotApplicable, expect_none
 from acceptance.evidence.records import Point
@@ -22,12 +25,17 @@ async def is_no_slower_than_recorded(run: Run, scale: str) -> None:
 
     Raises:
         NotApplicable: the deployment is the local baseline itself.
-        EnvironmentUnavailable: nothing was recorded, or an endpoint could not be compared.
+        EnvironmentUnavailable: nothing was recorded, or of a deployment that is not local, or an endpoint could not be
+            compared.
     """
     name = run.descriptor.baseline or run.descriptor.name
     recording = read_model(BASELINE, Baseline).recordings.get(name)
     if name == run.descriptor.name and recording is not None:
-        raise NotApplicable(f"'{name}' is the local baseline itself")
+        if httpx.URL(run.descriptor.services.api.url).host in LOOPBACK:
+            raise NotApplicable(f"'{name}' is the local baseline itself")
+        raise EnvironmentUnavailable(
+            f"'{name}' is not local, so its own recording is no local baseline: name one by the descriptor's 'baseline'"
+        )
     if recording is None or recording.load is None:
         raise EnvironmentUnavailable(f"no load of '{name}' is recorded in {BASELINE.name}: make baseline records it")
     seen = await load(run, scale)
