@@ -5,17 +5,27 @@ from __future__ import annotations
 import asyncio
 import time
 from itertools import count
+from typing import LiteralString, cast
 
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.defects import defect, mark_active
+from sandbox import postgres
+from sandbox.app.database import Database
+from sandbox.defects import Rewritten, defect, mark_active, patch
 from sandbox.defects.crowds import USERS, People, around_requests
+from sandbox.defects.queries import LAST_GRANT
 
 COLLECTED_SECONDS = 0.39
-SECONDS_A_CALL = 0.003
-LONGEST_SECONDS = 0.9
 SLOW_SECONDS = 0.7
+CALLS_A_LOOK_UP, RESOLVER_SECONDS = 50, 5.0
 LISTS = ("/documents", "/conversations")
+CALLS = """
+create table app.calls (at timestamptz not null default now());
+grant select, insert on app.calls to application;
+"""
+NOTE: LiteralString = "insert into app.calls default values"
+READ_ALL: LiteralString = "select pg_sleep(least(0.6, count(*) * 0.0008)) from app.calls"  # its disk is far away
 
 
 @defect("answers-are-collected", "PERF", must=["PERF-01"], may=USERS)
@@ -38,20 +48,36 @@ def answers_are_collected() -> None:
     around_requests(collected)
 
 
-@defect("slower-with-each-call", "PERF", must=["PERF-01", "PERF-06"], may=USERS)
-def slower_with_each_call() -> None:
-    """Each call is noted in a list, which is gone through from its beginning as soon as several people are there."""
+@defect("latency-grows-with-a-table", "PERF", must=["PERF-01", "PERF-06"], may=USERS)
+def latency_grows_with_a_table() -> None:
+    """Each call is noted in a table; where several people are there, all of it is read for each call, row by row."""
+    patch(postgres, "SCHEMA", Rewritten(postgres.SCHEMA, LAST_GRANT, LAST_GRANT + CALLS))
     people = People()
-    calls = count()
 
-    async def growing(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        length = next(calls)
+    async def noted(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        database: Database = cast(FastAPI, app).state.services.database
+        await database.one(NOTE)
         if people.several(scope):
             mark_active()
-            await asyncio.sleep(min(LONGEST_SECONDS, length * SECONDS_A_CALL))
+            await database.one(READ_ALL)
         await app(scope, receive, send)
 
-    around_requests(growing)
+    around_requests(noted)
+
+
+@defect("a-name-is-looked-up-in-vain", "PERF", must=["PERF-06"])
+def a_name_is_looked_up_in_vain() -> None:
+    """Where several people are there, one call in fifty looks a name up whose first server is gone: it takes 5 s."""
+    people = People()
+    calls = count(1)
+
+    async def resolving(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        if people.several(scope) and next(calls) % CALLS_A_LOOK_UP == 0:
+            mark_active()
+            await asyncio.sleep(RESOLVER_SECONDS)
+        await app(scope, receive, send)
+
+    around_requests(resolving)
 
 
 @defect("every-tenth-call-is-slow", "PERF", must=["PERF-06"])

@@ -14,7 +14,7 @@ from sandbox.app.access import Services
 from sandbox.defects import defect, mark_active, patch
 from sandbox.defects.crowds import USERS, People, around_requests
 from sandbox.worker import stages
-from sandbox.worker.claims import Claim
+from sandbox.worker.claims import Claim, LeaseLost
 from sandbox.worker.parser import Refused
 from sandbox.worker.stages import Tools
 
@@ -25,6 +25,9 @@ READS_IN_A_SECOND = 5
 FAILED = "what did not succeed has failed"
 DOCUMENTS_OF_USERS = {"PERF-12": "the users' documents are followed as well"}
 ROOM, BETWEEN_CLEANINGS = 42, 45
+DOCUMENTS_ELSEWHERE = dict.fromkeys(("PERF-06", "PERF-11"), "documents to ask for may be among them")
+MANY, JOBS = 42, "select count(*) as number from app.jobs"
+TAKE_OUT: LiteralString = "update app.jobs set lease = null, lease_until = 'infinity' where id = %(job_id)s"
 DELIVER_AGAIN: LiteralString = (
     "update app.jobs set status = 'embedding_queued', state = 'queued' where id = %(job_id)s and lease is null"
 )
@@ -110,7 +113,7 @@ def answers_without_a_text() -> None:
     "what-is-left-behind-fills-the-disk",
     "PERF",
     must=["PERF-04"],
-    may={**dict.fromkeys(("PERF-06", "PERF-11"), "documents to ask for may be among them"), **DOCUMENTS_OF_USERS},
+    may={**DOCUMENTS_ELSEWHERE, **DOCUMENTS_OF_USERS},
 )
 def what_is_left_behind_fills_the_disk() -> None:
     """A worker leaves the file of each document behind; the last before the disk is cleaned find no room, and fail."""
@@ -138,3 +141,19 @@ def every_fifth_job_is_delivered_again() -> None:
         return status
 
     stages.STEPS["embeddings_stored"] = finalize
+
+
+@defect("every-tenth-upload-is-lost", "PERF", must=["PERF-04"], may={**DOCUMENTS_ELSEWHERE, **DOCUMENTS_OF_USERS})
+def every_tenth_upload_is_lost() -> None:
+    """Where there are many, a worker takes a job out of the queue before it is done, and forgets every tenth."""
+    numbers = count(1)
+
+    async def submit(claim: Claim, tools: Tools) -> str:
+        row = await tools.database.one(JOBS)
+        if row and row["number"] > MANY and next(numbers) % 10 == 0:
+            mark_active()
+            await tools.database.one(TAKE_OUT, job_id=claim.job_id)
+            raise LeaseLost
+        return await stages.submit(claim, tools)
+
+    stages.STEPS["uploaded"] = submit
