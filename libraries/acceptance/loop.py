@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
@@ -42,6 +43,10 @@ class LoopThread:
                 raise
             what = getattr(coroutine, "__qualname__", "the step")
             raise AssertionError(f"{what}: not finished after {within:g} s, and cancelled") from None
+
+    def begin(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Has the coroutine run beside whatever the caller does, until it ends or this is closed."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def close(self) -> None:
         """Stop the loop; what still runs is cancelled."""

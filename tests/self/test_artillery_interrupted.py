@@ -18,6 +18,7 @@ from acceptance.artillery.figures import LOG, Ending, read_result
 from acceptance.artillery.process import EarlyStop, run_load
 from acceptance.artillery.script import LoadScript
 from acceptance.data import PROJECT
+from acceptance.detection import load_sabotages
 
 from tests.loadable import ENVIRONMENT, PATIENCE, LoadServer, load_server, reading, script
 from tests.self.processes import everything_below
@@ -87,6 +88,20 @@ def test_killed_in_the_middle_it_leaves_a_part_and_no_process(
     result = read_result(tmp_path / "left")
     assert (result.complete, result.ending) == (False, Ending.INTERRUPTED)
     assert result.figures().attempted > 10
+
+
+def test_a_generator_that_is_starved_is_told(server: LoadServer, tmp_path: Path) -> None:
+    checked = script(tmp_path, server.url, reading(), seconds=6)
+
+    async def starved() -> str:
+        meddling = asyncio.ensure_future(load_sabotages.starve(tmp_path))
+        await run_load(checked, tmp_path / "load-short")
+        return await meddling
+
+    assert asyncio.run(starved()).startswith("stopped ")
+    result = read_result(tmp_path / "load-short")
+    assert result.generator.saturated
+    assert result.generator.lag_p99 > 200
 
 
 def test_cancelled_it_leaves_a_part_and_no_process(server: LoadServer, tmp_path: Path) -> None:

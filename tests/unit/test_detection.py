@@ -29,7 +29,8 @@ LEAK = defect("leak", ("INT-04",), {"INT-07": "an answer comes from it"})
 SLOW = defect("slow", ("INT-13",))
 STALE = defect("stale", ("PRE-01",), area="PRE")
 ALL = [LEAK, SLOW, STALE]
-SABOTAGES = list(detection._sabotages())
+OF_LOAD = [one for one in detection._sabotages() if one.file == detection.LOAD_FILE]
+SABOTAGES = [one for one in detection._sabotages() if one not in OF_LOAD]
 
 
 @pytest.fixture
@@ -107,6 +108,9 @@ def test_defects_are_selected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Selection(sample="HEAD").of(ALL) == ALL
     assert Selection(sample="HEAD").of([*ALL, *SABOTAGES]) == [*ALL, *SABOTAGES]
     assert Selection(criterion="PRE-01").of([*ALL, *SABOTAGES]) == [STALE]
+    assert Selection(criterion="PERF-05").of([*ALL, *OF_LOAD])[0].name == "generator-starved"
+    of_load = [defect("late", ("PERF-01",), area="PERF"), *OF_LOAD]
+    assert Selection(sample="HEAD").of(of_load) == of_load[:1]  # a minute each: only where they were changed
     with pytest.raises(ConfigurationError, match="DEFECT leek: unknown; did you mean leak"):
         Selection(defect="leek").of(ALL)
     with pytest.raises(ConfigurationError, match="DEFECT xyz: unknown; there are: leak, slow, stale"):
@@ -159,7 +163,7 @@ def test_defects_and_sabotages_are_one_list(
     parts = [detect(Selection(shard=(part, 2)), "any", tmp_path / f"d{part}") for part in (1, 2)]
     found = [json.loads((tmp_path / f"d{part}" / "detection.json").read_text())["defects"] for part in (1, 2)]
     names = [finding["name"] for part in found for finding in part]
-    assert sorted(names) == sorted(one.name for one in [*ALL, *SABOTAGES])
+    assert sorted(names) == sorted(one.name for one in [*ALL, *SABOTAGES, *OF_LOAD])
     assert parts == [1, 1]
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from acceptance.artillery.requestlog import Request
+from acceptance.artillery.figures import Ending, LoadResult, Plan
+from acceptance.artillery.requestlog import Request, RequestLog
 from acceptance.contract import read_contract
 from acceptance.performance import load_documents as documents
 from acceptance.run import CONTRACT
 
 STATUSES = read_contract(CONTRACT).jobs.statuses
 FLOW = "Document Upload Flow"
+PLAN = Plan(script="s", target="t", phases=(), scenarios=(), corrections=(), node="24", artillery="2")
 Rows = list[dict[str, Any]]
 
 
@@ -120,3 +123,9 @@ def test_what_became_of_an_upload_without_an_answer_only_the_deployment_knows() 
     database = rows()
     database["documents"].append({"document_id": "d7", "user_id": "u1", "sha256": "h7", "bytes_len": 7})
     assert problems(database, unanswered=1) == ""
+
+
+@pytest.mark.parametrize(("ending", "number"), [(Ending.COMPLETE, 1), (Ending.TRUNCATED, math.inf)])
+def test_what_a_log_lacks_is_not_held_against_the_deployment(ending: Ending, number: float) -> None:
+    log = RequestLog(requests=[request(1, "upload"), request(2, "upload", ok=False), request(3, "job", ok=False)])
+    assert documents.unanswered(LoadResult(PLAN, log, ending, "")) == number

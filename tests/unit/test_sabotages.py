@@ -9,7 +9,7 @@ from typing import Any
 import DeploymentLibrary
 import pytest
 from acceptance.detection import sabotaging, tampering
-from acceptance.detection.sabotages import PRE, SABOTAGES, Sabotage
+from acceptance.detection.sabotages import PRE, QUICK, SABOTAGES, Sabotage
 from acceptance.detection.sabotaging import Sabotages
 from acceptance.evidence import reading
 from acceptance.evidence.reading import Bundle, read_run
@@ -62,7 +62,7 @@ def test_it_is_noticed(sabotage: Sabotage, sabotages: Sabotages) -> None:
 def test_a_verdict_that_is_always_the_same_notices_nothing(
     sabotage: Sabotage, sabotages: Sabotages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = sabotages._run("good")
+    good = sabotages._run(QUICK, "good")
     monkeypatch.setattr(runner, "run", lambda request: Ending(good.gate, (), interrupted=False))
     monkeypatch.setattr(sabotaging, "judge_again", lambda folder, criteria: (good.gate, []))
     write_run(sabotages._folder / "quick", claims=PRE)

@@ -1,6 +1,6 @@
 """Whether the suites and the verdict notice what they should.
 
-There is one run for each defect that a deployment can be planted with; sabotages of our own harness share a good one.
+There is one run for each defect that a deployment can be planted with; sabotages of our own harness share good ones.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from textwrap import shorten
 
 from acceptance.data import PROJECT, Data
 from acceptance.deployment import Defects, OpenDeployment
+from acceptance.detection.load_sabotages import LOAD_SABOTAGES
 from acceptance.detection.planted import Defect, is_active, listed, provided_by
 from acceptance.detection.sabotages import AREA, SABOTAGES
 from acceptance.detection.sabotaging import Attempt, Sabotages
@@ -28,7 +29,11 @@ from acceptance.verdict.gate import Gate
 
 SHORT = ("--variable", "SCALE:detection")  # load that is long enough to notice a defect, and that no gate accepts
 SHOWN = 160  # characters of a message; detection.json has all of it
-BY_NAME = {sabotage.name: sabotage for sabotage in SABOTAGES}
+LOAD_AREA, LOAD_FILE = (
+    "PERF",
+    "libraries/acceptance/detection/load_sabotages.py",
+)  # selected as defects are: each takes long
+BY_NAME = {sabotage.name: sabotage for sabotage in (*SABOTAGES, *LOAD_SABOTAGES)}
 THE_GATE = "the gate"
 THE_REPORT = "the report"
 
@@ -119,7 +124,7 @@ def detect(selection: Selection, deployment: str, folder: Path) -> int:
             count = f"[{number:{len(str(len(defects)))}}/{len(defects)}]"
             progress.doing(f"{count} {defect.name}")
             ending: runner.Ending | Attempt
-            if provided is None or defect.area == AREA:
+            if provided is None or defect.name in BY_NAME:
                 finding, ending = _sabotage(defect, sabotages)
             else:
                 finding, ending = _try(defect, provided, deployment, folder / defect.name, f"{folder.name}-{number}")
@@ -176,6 +181,8 @@ def _sabotages() -> Iterator[Defect]:
     """Listed as the defects of a deployment are."""
     for one in SABOTAGES:
         yield Defect(name=one.name, area=AREA, must=one.must, may={}, description=one.description, file="")
+    for one in LOAD_SABOTAGES:
+        yield Defect(name=one.name, area=LOAD_AREA, must=one.must, may={}, description=one.description, file=LOAD_FILE)
 
 
 def _sabotage(defect: Defect, sabotages: Sabotages) -> tuple[Finding, Attempt]:

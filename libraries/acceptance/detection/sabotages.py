@@ -6,17 +6,37 @@ Some are clumsy. Others are done by someone who knows the format and makes chain
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from acceptance.detection import tampering
 from acceptance.verdict.gate import Gate, Verdict
 
 AREA = "evidence"
-RUN = "quick"  # the run that is sabotaged: it must be good, and has the criteria that the sabotages speak of
 PRE = ("PRE-01", "PRE-02", "PRE-03")
 DOCUMENT = "TODO001_phase2_testing_summary.md"
+
+
+@dataclass(frozen=True)
+class Good:
+    """A run that nothing is done to: each of its tests passes. It has the criteria that the sabotages speak of.
+
+    Args:
+        name: of its folder.
+        run: a file of `runs/`, without `.args`.
+        verdict: what it comes to.
+        options: for robot.
+    """
+
+    name: str
+    run: str
+    verdict: Verdict
+    options: tuple[str, ...] = ()
+
+
+QUICK = Good("quick", "quick", "PASS")
 
 
 @dataclass(frozen=True)
@@ -30,7 +50,11 @@ class Sabotage:
         do: does it to the run's folder; returns what must be said besides: where, as far as that can be known.
         first: what is honestly so before it is done: the run found something wrong.
         options: for robot: it is done to a run of its own, by these.
+        during: is at work while a run of its own goes on, given the run's folder; returns what it did. It is cancelled
+            with the end of the run, and has done nothing then.
         edits: the file of the report that is edited: that one must be kept beside, and the true one written.
+        each: it must be said of each of the criteria, not only of one.
+        good: the run that it is done to, or that a run of its own is compared with.
     """
 
     name: str
@@ -41,7 +65,10 @@ class Sabotage:
     do: Callable[[Path], str] = lambda folder: ""
     first: Callable[[Path], None] = lambda folder: None
     options: tuple[str, ...] = ()
+    during: Callable[[Path], Coroutine[Any, Any, str]] | None = None
     edits: str = ""
+    each: bool = False
+    good: Good = QUICK
 
     def noticed(self, where: str, gate: Gate, told: Sequence[str]) -> str:
         """The sentence that notices it, or nothing.
@@ -54,6 +81,8 @@ class Sabotage:
         if gate.verdict != self.verdict or met & set(self.must):
             return ""
         reasons = [row.reason for row in gate.criteria if row.id in self.must]
+        if self.each and not all(self.says in reason for reason in reasons):
+            return ""
         said = [*told] if self.edits else [*gate.unsound, *gate.left_out, *reasons, gate.line]
         return next((text for text in said if self.says in text and where in text), "")
 

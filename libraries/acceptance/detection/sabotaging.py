@@ -1,4 +1,7 @@
-"""Trying sabotages: a good run is made once, each is done to a copy of what it left, and that is judged again."""
+"""Trying sabotages: a good run is made once, each is done to a copy of what it left, and that is judged again.
+
+Those that act while a run goes on, or by its options, have a run of their own.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from acceptance.detection.sabotages import RUN, Sabotage
+from acceptance.detection.sabotages import Good, Sabotage
+from acceptance.loop import LoopThread
 from acceptance.running import runner
 from acceptance.running.conclusion import judge_again
 from acceptance.verdict.criteria import CRITERIA, read_criteria
@@ -26,7 +30,7 @@ class Attempt:
 
 
 class Sabotages:
-    """Tries sabotages on one good run, which is made when the first is tried.
+    """Tries sabotages on good runs, each of which is made when the first that needs it is tried.
 
     Args:
         deployment: a name in `variables/deployments/`, or the path of a descriptor.
@@ -37,28 +41,36 @@ class Sabotages:
         self._deployment = deployment
         self._folder = folder
         self._criteria = read_criteria(CRITERIA)
-        self._good: runner.Ending | None = None
-        self._useless = ""
+        self._good: dict[Good, tuple[runner.Ending, str]] = {}
 
     def attempt(self, sabotage: Sabotage) -> Attempt:
         """Do it, judge, and look whether that was noticed."""
-        if self._good is None:
-            self._good = self._run(RUN)
-            self._useless = self._not_good(self._good)
-        if self._useless or self._good.interrupted:
-            return Attempt(False, self._good.gate, False, self._useless, self._good.interrupted)
-        if sabotage.options:
-            return self._by_run(sabotage, self._good.gate)
+        good = sabotage.good
+        if good not in self._good:
+            made = self._run(good, good.name)
+            self._good[good] = made, self._not_good(good, made)
+        ending, useless = self._good[good]
+        if useless or ending.interrupted:
+            return Attempt(False, ending.gate, False, useless, ending.interrupted)
+        if sabotage.options or sabotage.during:
+            return self._by_run(sabotage, ending.gate)
         return self._by_hand(sabotage)
 
     def _by_run(self, sabotage: Sabotage, good: Gate) -> Attempt:
-        ending = self._run(sabotage.name, sabotage.options)
+        loop = LoopThread()
+        try:
+            meddling = loop.begin(sabotage.during(self._folder / sabotage.name)) if sabotage.during else None
+            ending = self._run(sabotage.good, sabotage.name, sabotage.options)
+            done = meddling is None or bool(meddling.done() and meddling.result())
+        finally:
+            loop.close()
         noticed = "" if ending.problems else sabotage.noticed("", ending.gate, ())
         message = noticed or _missed(sabotage, "", ending.gate, ending.problems)
-        return Attempt(_passed(ending.gate) != _passed(good), ending.gate, bool(noticed), message, ending.interrupted)
+        active = done and _passed(ending.gate) != _passed(good)
+        return Attempt(active, ending.gate, bool(noticed), message, ending.interrupted)
 
     def _by_hand(self, sabotage: Sabotage) -> Attempt:
-        good, folder = self._folder / RUN, self._folder / sabotage.name
+        good, folder = self._folder / sabotage.good.name, self._folder / sabotage.name
         shutil.copytree(good, folder)
         sabotage.first(folder)
         before = _files(folder)
@@ -74,28 +86,29 @@ class Sabotages:
                 noticed, message = "", f"{name}: the true one was not written, or the edited one was not kept"
         return Attempt(before != after, gate, bool(noticed), message)
 
-    def _run(self, name: str, options: tuple[str, ...] = ()) -> runner.Ending:
+    def _run(self, good: Good, name: str, options: tuple[str, ...] = ()) -> runner.Ending:
         return runner.run(
             runner.Request(
-                RUN,
+                good.run,
                 self._folder / name,
                 identifier=f"{self._folder.name}-{name}",
                 deployment=self._deployment,
-                options=options,
+                options=(*good.options, *options),
                 shown=False,
             )
         )
 
-    def _not_good(self, ending: runner.Ending) -> str:
+    def _not_good(self, good: Good, ending: runner.Ending) -> str:
         """Why nothing can be tried on the run; nothing where it is good, and untouched is judged as it was."""
         why = "no sabotage can be judged: "
-        if ending.problems or ending.gate.verdict != "PASS":
-            return f"{why}without any, the run {RUN} is {'; '.join(ending.problems) or ending.gate.line}"
-        again, told = judge_again(self._folder / RUN, self._criteria)
+        tests = {test.name: test for row in ending.gate.criteria for test in row.tests if test.status != "PASS"}
+        wrong = [*ending.problems, *(f"{name}: {test.message}" for name, test in tests.items())]
+        if wrong or ending.gate.verdict != good.verdict:
+            return f"{why}without any, the run {good.name} is {'; '.join((ending.gate.line, *wrong))}"
+        again, told = judge_again(self._folder / good.name, self._criteria)
         if again != ending.gate or told:
-            return (
-                f"{why}untouched, the run {RUN} is judged otherwise the second time: {'; '.join((again.line, *told))}"
-            )
+            differs = "; ".join((again.line, *told))
+            return f"{why}untouched, the run {good.name} is judged otherwise the second time: {differs}"
         return ""
 
 

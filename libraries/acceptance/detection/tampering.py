@@ -160,6 +160,18 @@ def loosen(folder: Path) -> str:
     return reason
 
 
+def pass_off_short_load(folder: Path) -> str:
+    """Figures of a short load have the criteria's own names; chains and seal are made anew."""
+
+    def renamed(record: Record) -> Record:
+        if not isinstance(record, Observation):
+            return record
+        return record.model_copy(update={"name": record.name.removesuffix("_of_a_short_load")})
+
+    _forge(folder, renamed)
+    return ""
+
+
 def edit(path: Path, old: str, new: str) -> str:
     """The first `old` in a file is replaced by `new`."""
     text = path.read_text(encoding="utf-8")
