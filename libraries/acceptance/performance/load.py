@@ -20,6 +20,7 @@ from acceptance.artillery.script import LoadScript, checked_script
 from acceptance.data import PROJECT, Data, read_model
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, violation
 from acceptance.people import Person
+from acceptance.performance.unfinished import UNFINISHED
 from acceptance.run import Run
 from acceptance.uploads import PROCESSING_SECONDS, Payload, document, upload_complete
 from acceptance.waiting import together
@@ -87,7 +88,7 @@ class Load:
             of_a_busy_generator: the figure means the same where the generator did not keep up.
         """
         if not self.result.complete:
-            return f"{figure}_of_an_unfinished_load"
+            return f"{figure}{UNFINISHED}"
         if self.scale.time < 1:
             return f"{figure}_of_a_short_load"
         if self.busy and not of_a_busy_generator:

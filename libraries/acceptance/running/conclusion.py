@@ -11,6 +11,7 @@ from acceptance.evidence.reading import EVIDENCE, Bundle, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Cause, moment
 from acceptance.evidence.seal import Seal, write_seal
+from acceptance.performance.unfinished import record_unfinished
 from acceptance.report.decisions import read_decisions
 from acceptance.report.rehearsal import problems
 from acceptance.report.writing import bare_report, report, write_report
@@ -35,6 +36,7 @@ def conclude(
     Returns:
         The gate, and what went wrong with the report about it.
     """
+    record_unfinished(folder, recorder)
     _record_decisions(recorder)
     bundles = _as_if_sealed(read_run(folder))
     gate = judge(bundles, criteria)
