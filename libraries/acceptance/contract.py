@@ -27,6 +27,7 @@ class Route(Data):
     refuses: dict[str, int] = {}
     stream: bool = False
     binary: bool = False
+    waits_for_a_model: bool = False
 
 
 class Codes(Data):
@@ -161,6 +162,11 @@ class Contract(Data):
             return self.routes[name]
         except KeyError:
             raise KeyError(f"no route '{name}' in the contract; it has {', '.join(self.routes)}") from None
+
+    @property
+    def model_bound(self) -> tuple[str, ...]:
+        """The routes whose answer waits for a model."""
+        return tuple(name for name, route in self.routes.items() if route.waits_for_a_model)
 
     def refused(self, route: str, credential: str) -> int:
         """The exact status with which a route refuses a kind of bad credential."""

@@ -14,6 +14,7 @@ import pytest
 from acceptance.artillery.figures import Ending, LoadResult, Plan
 from acceptance.artillery.requestlog import Request, RequestLog
 from acceptance.artillery.script import LoadScript, checked_script
+from acceptance.contract import Contract
 from acceptance.descriptor import ModelBound, Threshold, UnderLoad
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, Violation
 from acceptance.performance import load_figures as figures
@@ -123,7 +124,7 @@ def observed(
 ) -> Observed:
     limits = own or UnderLoad(model_bound=ModelBound(p95=450, p99=600))
     given = {name.replace("_", "-"): Threshold(value=value) for name, value in thresholds.items()}
-    whole = Load(script(share), load_result, SCALES[share], profile().model_bound)
+    whole = Load(script(share), load_result, SCALES[share], ("chat",))
     return Observed(whole, SimpleNamespace(thresholds=given, load=limits))
 
 
@@ -219,7 +220,7 @@ def test_another_load_than_the_criterion_asks_for_is_none() -> None:
 
 
 def _whole(load_result: LoadResult) -> Load:
-    return Load(script(0.1), load_result, SCALES[1.0], profile().model_bound)
+    return Load(script(0.1), load_result, SCALES[1.0], ("chat",))
 
 
 @pytest.mark.parametrize("name", JUDGES)
@@ -277,3 +278,10 @@ def test_a_load_is_shared_among_enough_people() -> None:
     with pytest.raises(CapabilityMissing, match="users"):
         people_needed(script(), concurrent_jobs=1, uploads_a_day=1000)
     assert requests_a_minute(script()) == 1800
+
+
+def test_the_contract_alone_says_which_calls_a_model_bounds(contract: Contract) -> None:
+    """Requests of the load and of the users have the names of routes."""
+    named = {name for one in script().scenarios for name in one.endpoints}
+    assert contract.model_bound == ("chat",)
+    assert set(contract.model_bound) <= named <= set(contract.routes)

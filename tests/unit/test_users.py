@@ -49,6 +49,7 @@ class _Run:
     def __init__(self, load: Load) -> None:
         self.seen: dict[str, float] = {}
         self.descriptor = SimpleNamespace(thresholds={})
+        self.contract = SimpleNamespace(model_bound=("chat",))
         self._load = load
 
     def begin(self, name: str, make: object) -> asyncio.Future[Load]:

@@ -59,7 +59,6 @@ class Profile(Data):
 
     users: int = Field(gt=0)
     most_users: int = Field(gt=0)
-    model_bound: tuple[str, ...]
     stop: Stop
     scales: dict[str, Scale]
 
@@ -193,7 +192,7 @@ async def _applied(run: Run, scale: str) -> Load:
     result = await run_load(script, run.folder / f"load-{scale}", progress=_teller(run), early_stop=stop)
     people = {person.user_id: person for person, _ in made}
     known = frozenset(known["document_id"] for _, known in made)
-    return Load(script, result, taken, settings.model_bound, people, known)
+    return Load(script, result, taken, run.contract.model_bound, people, known)
 
 
 def _script(target: str, users: str, share: float) -> LoadScript:

@@ -31,7 +31,6 @@ class Profile(Data):
     """What is in `users.yaml`, where each of these is told."""
 
     pause: tuple[float, float]
-    model_bound: tuple[str, ...]
     joins_per_second: float = Field(gt=0)
     generator: Bounds
     scales: dict[str, Scale]

@@ -100,7 +100,7 @@ async def few_requests_fail(run: Run, scale: str) -> None:
 async def first_bytes_come_in_time(run: Run, scale: str) -> None:
     """The fewer users wait as long as the criterion allows on average; raises AssertionError naming slow routes."""
     seen = await load(run, scale)
-    bound = profile().model_bound
+    bound = run.contract.model_bound
     figures = {
         f"mean_first_byte_{seen.scale.fewer.users}_users": first_bytes(seen.attempts, seen.fewer, without=bound),
         f"mean_first_byte_{seen.scale.all.users}_users": first_bytes(seen.attempts, seen.all, without=bound),
