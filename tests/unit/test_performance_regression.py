@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from acceptance.performance.regression import LEVEL, Endpoint, compare, endpoint_of, not_compared
+from acceptance.performance.regression import LEVEL, Endpoint, compare, endpoint_of, not_compared, span_seconds
 
 SPANS = 24
 
@@ -63,7 +63,7 @@ def test_what_cannot_be_compared_is_named() -> None:
     ) == [
         "d: is not in the recording",
         "a: was recorded, and not called now",
-        "b: 3 spans of 10 s, at least 5 are needed",
+        "b: 3 spans, at least 5 are needed",
     ]
 
 
@@ -71,3 +71,9 @@ def test_samples_are_taken_by_spans_of_time() -> None:
     found = endpoint_of([(0.0, 10.0), (9.9, 20.0), (10.0, 30.0), (35.0, 50.0)])
     assert (found.spans, found.requests) == ((15.0, 30.0, 50.0), 4)
     assert found.mean == pytest.approx(31.667, abs=0.001)
+    assert endpoint_of([(0.0, 10.0), (1.9, 20.0), (2.0, 30.0)], seconds=2.0).spans == (15.0, 30.0)
+
+
+@pytest.mark.parametrize(("share", "seconds"), [(1.0, 10.0), (0.5, 5.0), (0.1, 2.0)])
+def test_a_short_load_has_shorter_spans(share: float, seconds: float) -> None:
+    assert span_seconds(share) == seconds

@@ -10,21 +10,32 @@ import pytest
 import yaml
 from acceptance.artillery.requestlog import Request
 from acceptance.data import read_model
+from acceptance.descriptor import Threshold
 from acceptance.errors import EnvironmentUnavailable, NotApplicable
 from acceptance.integration import baseline
 from acceptance.integration.baseline import BASELINE, Baseline
 from acceptance.performance import recording
-from acceptance.performance.recording import differences, endpoints_of, environment, is_no_slower_than_recorded
+from acceptance.performance.load_figures import first_byte, total
+from acceptance.performance.recording import (
+    differences,
+    endpoints_of,
+    environment,
+    is_no_slower_than_recorded,
+    whole_answers_are_no_slower,
+)
 
 
-def loaded(milliseconds: float, *, complete: bool = True) -> Any:
+def loaded(milliseconds: float, rest: float = 2.0, *, share: float = 1.0) -> Any:
+    """A login a second; the first byte comes after so many milliseconds or two more, the last so many after it."""
     requests = [
-        Request("u", "Flow", "login", at=1000.0 + second, ok=True, first_byte=milliseconds + second % 3)
-        for second in range(120)
+        Request("u", "Flow", "login", at=1000.0 + second, ok=True, first_byte=first, total=first + rest)
+        for second in range(round(120 * share))
+        for first in [milliseconds + second % 3]
     ]
     return SimpleNamespace(
-        result=SimpleNamespace(requests=requests, complete=complete),
-        name=lambda figure: figure,
+        result=SimpleNamespace(requests=requests),
+        scale=SimpleNamespace(time=share),
+        name=lambda figure: figure if share == 1 else f"{figure}_of_a_short_load",
         must_be_complete=lambda: None,
         must_be_measured=lambda: None,
     )
@@ -35,11 +46,13 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A baseline in which 'local' answers a login in about 21 ms."""
     path = tmp_path / "baseline.yaml"
     path.write_text(BASELINE.read_text())
-    load = {"at": "then", "build": "b", "environment": {"cores": "64"}}
-    endpoints = {name: one.model_dump(mode="json") for name, one in endpoints_of(loaded(20)).items()}
+    load: dict[str, Any] = {"at": "then", "build": "b", "environment": {"cores": "64"}}
+    for name, take in {"endpoints": first_byte, "totals": total}.items():
+        load[name] = {name: one.model_dump(mode="json") for name, one in endpoints_of(loaded(20), take).items()}
     whole = yaml.safe_load(path.read_text())["recordings"]["sandbox"]
-    baseline.write(whole | {"load": load | {"endpoints": endpoints}}, "local", path)
+    baseline.write(whole | {"load": load}, "local", path)
     monkeypatch.setattr(recording, "BASELINE", path)
+    monkeypatch.setattr(baseline, "BASELINE", path)
     return path
 
 
@@ -47,9 +60,8 @@ def run(name: str = "cloud", compared_with: str | None = "local", address: str =
     seen: list[Any] = []
     return SimpleNamespace(
         descriptor=SimpleNamespace(
-            name=name, baseline=compared_with, services=SimpleNamespace(api=SimpleNamespace(url=address))
+            name=name, baseline=compared_with, thresholds={}, services=SimpleNamespace(api=SimpleNamespace(url=address))
         ),
-        evidence=SimpleNamespace(note=seen.append),
         observe=lambda *told, **more: seen.append(told),
         observe_series=lambda *told: seen.append(told),
         seen=seen,
@@ -67,8 +79,87 @@ async def test_as_quick_as_recorded_holds(recorded: Path, monkeypatch: pytest.Mo
     apply(monkeypatch, loaded(25))
     seen = run()
     await is_no_slower_than_recorded(seen, "full")
-    assert ("PERF-07", "worsening of Flow: login", pytest.approx(5), "ms") in seen.seen
-    assert any("recorded elsewhere: cores 64, here" in str(told) for told in seen.seen)
+    assert ("PERF-07", "endpoints_slower", 0, "endpoints") in seen.seen
+    assert ("PERF-07", "worsening of the first byte, Flow: login", pytest.approx(5), "ms") in seen.seen
+
+
+async def test_both_runs_lie_on_each_other_and_other_hardware_is_named(
+    recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(monkeypatch, loaded(25))
+    seen = run()
+    await is_no_slower_than_recorded(seen, "full")
+    [(_, name, lines, unit)] = [one for one in seen.seen if isinstance(one[2], dict)]
+    assert (name, unit) == ("first byte, Flow: login", "ms")
+    assert {label: points[:2] for label, points in lines.items()} == {
+        "recorded elsewhere": [(5.0, 20.9), (15.0, 21.0)],
+        "now": [(5.0, 25.9), (15.0, 26.0)],
+    }
+    [where] = [told for _, figure, told, _ in seen.seen if figure == "baseline of the first byte"]
+    assert where.startswith("recorded then from cores 64; now from other hardware or software: cores 64, here")
+    monkeypatch.setattr(recording, "environment", lambda: {"cores": "64"})
+    same = run()
+    await is_no_slower_than_recorded(same, "full")
+    assert (
+        "PERF-07",
+        "baseline of the first byte",
+        "recorded then from cores 64; now from the same",
+        "text",
+    ) in same.seen
+    assert any(one[2].keys() == {"recorded", "now"} for one in same.seen if isinstance(one[2], dict))
+
+
+async def test_a_short_load_is_compared_too_and_its_figures_are_no_criterions(
+    recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(monkeypatch, loaded(25, share=0.1))
+    seen = run()
+    await is_no_slower_than_recorded(seen, "detection")
+    assert "endpoints_slower_of_a_short_load" in {one[1] for one in seen.seen}
+    assert "endpoints_slower" not in {one[1] for one in seen.seen}
+    [lines] = [one[2] for one in seen.seen if isinstance(one[2], dict)]
+    assert [line[-1][0] for line in lines.values()] == [11.5, 11.0]  # the same phases in the same time
+    apply(monkeypatch, loaded(60, share=0.1))
+    with pytest.raises(AssertionError, match=r"Flow: login: mean first byte 61\.0 ms, recorded 21\.0 ms"):
+        await is_no_slower_than_recorded(run(), "detection")
+
+
+async def test_a_whole_answer_that_takes_longer_is_told(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    apply(monkeypatch, loaded(20, rest=2))
+    seen = run()
+    await whole_answers_are_no_slower(seen, "full")
+    assert ("PERF-06", "whole_answers_slower", 0, "endpoints") in seen.seen
+    apply(monkeypatch, loaded(20, rest=60))
+    await is_no_slower_than_recorded(run(), "full")
+    with pytest.raises(AssertionError, match=r"Flow: login: mean whole answer 81\.0 ms, recorded 23\.0 ms"):
+        await whole_answers_are_no_slower(run(), "full")
+
+
+async def test_whole_answers_of_the_baseline_itself_are_not_compared_and_that_is_said(recorded: Path) -> None:
+    seen = run("local", None)
+    await whole_answers_are_no_slower(seen, "full")
+    told = "nothing: 'local' is the local baseline itself"
+    assert seen.seen == [("PERF-06", "whole answers were compared with", told, "text")]
+
+
+async def test_a_recording_without_total_times_leaves_whole_answers_unverified(
+    recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_totals(recorded)
+    apply(monkeypatch, loaded(20))
+    await is_no_slower_than_recorded(run(), "full")
+    with pytest.raises(EnvironmentUnavailable, match="was recorded without total times"):
+        await whole_answers_are_no_slower(run(), "full")
+
+
+async def test_a_deployment_may_allow_itself_more_and_the_figure_says_it(
+    recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(monkeypatch, loaded(60))
+    allowed = run()
+    allowed.descriptor.thresholds = {"PERF-07": Threshold(value=1, reason="moves to another region next month")}
+    await is_no_slower_than_recorded(allowed, "full")
+    assert ("PERF-07", "endpoints_slower", 1, "endpoints") in allowed.seen
 
 
 async def test_slower_for_certain_is_told(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,9 +179,19 @@ def without_load(path: Path) -> None:
     path.write_text(yaml.safe_dump(content))
 
 
+def without_totals(path: Path) -> None:
+    content = yaml.safe_load(path.read_text())
+    del content["recordings"]["local"]["load"]["totals"]
+    path.write_text(yaml.safe_dump(content))
+
+
 async def test_a_cloud_does_not_become_the_local_baseline_by_being_recorded(recorded: Path) -> None:
+    away = run("local", None, "https://api.example.org")
+    for check in (is_no_slower_than_recorded(away, "full"), whole_answers_are_no_slower(away, "full")):
+        with pytest.raises(EnvironmentUnavailable, match="'local' is not local, so its own recording is no local base"):
+            await check
     with pytest.raises(EnvironmentUnavailable, match="'local' is not local, so its own recording is no local baseline"):
-        await is_no_slower_than_recorded(run("local", None, "https://api.example.org"), "full")
+        await baseline.behaves_as_recorded(away)
 
 
 @pytest.mark.parametrize("name", ["nobody", "sandbox"])

@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 from pydantic import Field
 
+from acceptance.client import LOOPBACK
 from acceptance.data import PROJECT, Data, read_model
+from acceptance.descriptor import Descriptor
 from acceptance.documents.catalogue import Failed, Refused
 from acceptance.errors import EnvironmentUnavailable, expect_none, violation
 from acceptance.integration import requests, stages
@@ -26,7 +29,9 @@ HEADER = """\
 # local:      the mission's figures of the local integration, to match or beat
 # tolerance:  by how much a deployment may differ from a recording; everything else must be equal
 # recordings: how a deployment of this name behaved, by `make baseline DEPLOYMENT=name`; descriptors say by `baseline:`
-#             which one it must equal, unless it is that of its own name
+#             which one it must equal, unless it is that of its own name.
+#             load: means of successive spans of 10 s, in ms: to the first byte (endpoints), to the last one (totals)
+#             visit: each call of ten users who come at the same time, in ms
 """
 
 
@@ -55,11 +60,25 @@ class Becoming(Data):
 
 
 class RecordedLoad(Data):
-    """The load of PERF-01 … 06 on a deployment: where it was measured, and each endpoint by `flow: endpoint`."""
+    """The load of PERF-01 … 06 on a deployment, where it was measured, and each endpoint by `flow: endpoint`.
+
+    `endpoints` are times to the first byte, `totals` those to the last one; recordings of before 2026-11-28 lack them.
+    """
 
     at: str
     build: str | None
     environment: dict[str, str]
+    endpoints: dict[str, Endpoint]
+    totals: dict[str, Endpoint] = {}
+
+
+class RecordedVisit(Data):
+    """So many users who went through everything at the same time; `spans` are the calls of each, by endpoint."""
+
+    at: str
+    build: str | None
+    environment: dict[str, str]
+    users: int = Field(ge=1)
     endpoints: dict[str, Endpoint]
 
 
@@ -72,6 +91,7 @@ class Recording(Data):
     documents: dict[str, Becoming]
     requests: dict[str, Reply]
     load: RecordedLoad | None = None
+    visit: RecordedVisit | None = None
 
 
 class Baseline(Data):
@@ -82,17 +102,32 @@ class Baseline(Data):
     recordings: dict[str, Recording] = {}
 
 
+def reference(descriptor: Descriptor, baseline: Baseline) -> tuple[str, Recording | None]:
+    """The local run that a deployment is held against: the name of the recording, and the recording if there is one.
+
+    Raises:
+        EnvironmentUnavailable: a deployment that is not local would be held against itself.
+    """
+    name = descriptor.baseline or descriptor.name
+    recording = baseline.recordings.get(name)
+    if recording and name == descriptor.name and httpx.URL(descriptor.services.api.url).host not in LOOPBACK:
+        raise EnvironmentUnavailable(
+            f"'{name}' is not local, so its own recording is no local baseline: name one by the descriptor's 'baseline'"
+        )
+    return name, recording
+
+
 async def behaves_as_recorded(run: Run) -> None:
     """Every document and request has the outcome of the recording; raises AssertionError naming each difference.
 
     Raises:
         EnvironmentUnavailable: nothing was recorded that this deployment could be compared with.
     """
-    name, baseline = run.descriptor.baseline or run.descriptor.name, read_model(BASELINE, Baseline)
-    if name not in baseline.recordings:
+    baseline = read_model(BASELINE, Baseline)
+    name, recorded = reference(run.descriptor, baseline)
+    if recorded is None:
         known = ", ".join(baseline.recordings) or "none"
         raise EnvironmentUnavailable(f"no functional baseline '{name}' in {BASELINE.name} (recorded: {known})")
-    recorded = baseline.recordings[name]
     differences = compare(recorded, await observe(run), baseline.tolerance)
     compared = len(recorded.documents) + len(recorded.requests)
     run.observe("INT-16", "differences_from_baseline", len(differences), "differences", samples=compared)

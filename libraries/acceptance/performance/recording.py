@@ -1,60 +1,77 @@
-"""PERF-07: the load of a local run, recorded with where it was measured, and another deployment's held against it."""
+"""PERF-06 and 07: the load of a local run, recorded with where it was measured, and another's held against it."""
 
 from __future__ import annotations
 
 import os
 import platform
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
-
-from acceptance.client import LOOPBACK
 from acceptance.data import read_model
 from acceptance.errors import EnvironmentUnavailable, NotApplicable, expect_none
 from acceptance.evidence.records import Point
-from acceptance.integration.baseline import BASELINE, Baseline, RecordedLoad
+from acceptance.integration.baseline import BASELINE, Baseline, RecordedLoad, reference
 from acceptance.performance.load import Load, load
-from acceptance.performance.regression import SPAN_SECONDS, Endpoint, compare, endpoint_of, not_compared
+from acceptance.performance.load_figures import Take, first_byte, total
+from acceptance.performance.regression import (
+    SPAN_SECONDS,
+    Endpoint,
+    compare,
+    endpoint_of,
+    means,
+    not_compared,
+    span_seconds,
+)
 from acceptance.run import Run
+from acceptance.verdict.criteria import limit_for
+
+TIMES: dict[Take, str] = {first_byte: "first byte", total: "whole answer"}
 
 
 async def is_no_slower_than_recorded(run: Run, scale: str) -> None:
-    """No endpoint of any flow is surely slower than in the recorded local run; raises AssertionError naming each.
+    """PERF-07: no endpoint of any flow surely begins its answer later than in the recorded local run.
 
     Raises:
         NotApplicable: the deployment is the local baseline itself.
+        AssertionError: naming each that does.
         EnvironmentUnavailable: nothing was recorded, or of a deployment that is not local, or an endpoint could not be
             compared.
     """
-    name = run.descriptor.baseline or run.descriptor.name
-    recording = read_model(BASELINE, Baseline).recordings.get(name)
-    if name == run.descriptor.name and recording is not None:
-        if httpx.URL(run.descriptor.services.api.url).host in LOOPBACK:
-            raise NotApplicable(f"'{name}' is the local baseline itself")
+    name, recorded = _recorded(run)
+    if name == run.descriptor.name:
+        raise NotApplicable(f"'{name}' is the local baseline itself")
+    seen = await _measured(run, scale)
+    slower, shown = _compared(run, seen, "PERF-07", recorded, recorded.endpoints, first_byte)
+    limit = limit_for(run.descriptor.thresholds, "PERF-07", "endpoints_slower")
+    if not limit.kept_by(len(slower)):
+        expect_none(slower, "endpoints", expected=f"to be no slower than '{name}' ({shown})")
+    _nothing_is_missing(name, recorded.endpoints, seen, first_byte)
+
+
+async def whole_answers_are_no_slower(run: Run, scale: str) -> None:
+    """PERF-06: no endpoint surely takes longer for its whole answer than in the recorded local run.
+
+    Of the local baseline itself nothing is asked; that is recorded.
+
+    Raises:
+        AssertionError: naming each that does.
+        EnvironmentUnavailable: as above, or the recording has no total times.
+    """
+    name, recorded = _recorded(run)
+    if name == run.descriptor.name:
+        told = f"nothing: '{name}' is the local baseline itself"
+        run.observe("PERF-06", "whole answers were compared with", told, "text", samples=1)
+        return
+    if not recorded.totals:
         raise EnvironmentUnavailable(
-            f"'{name}' is not local, so its own recording is no local baseline: name one by the descriptor's 'baseline'"
+            f"the load of '{name}' in {BASELINE.name} was recorded without total times: make baseline records them"
         )
-    if recording is None or recording.load is None:
-        raise EnvironmentUnavailable(f"no load of '{name}' is recorded in {BASELINE.name}: make baseline records it")
-    seen = await load(run, scale)
-    seen.must_be_complete()
-    seen.must_be_measured()
-    before, now = recording.load.endpoints, endpoints_of(seen)
-    elsewhere = differences(recording.load.environment, environment())
-    if elsewhere:
-        run.evidence.note(f"the baseline '{name}' was recorded elsewhere: {'; '.join(elsewhere)}")
-    found = compare(before, now)
-    for one in found:
-        worsening, spans = one.now - one.before, len(now[one.name].spans)
-        run.observe("PERF-07", seen.name(f"worsening of {one.name}"), worsening, "ms", samples=spans)
-        lines = {"recorded": _points(before[one.name]), "now": _points(now[one.name])}
-        run.observe_series("PERF-07", f"first byte, {one.name}", lines, "ms")
-    expect_none((str(one) for one in found if one.worse), "endpoints", expected=f"to be no slower than '{name}'")
-    missing = not_compared(before, now)
-    if missing:
-        raise EnvironmentUnavailable(f"not every endpoint could be compared with '{name}': {'; '.join(missing)}")
+    seen = await _measured(run, scale)
+    slower, shown = _compared(run, seen, "PERF-06", recorded, recorded.totals, total)
+    expect_none(slower, "whole answers", expected=f"to take no longer than with '{name}' ({shown})")
+    _nothing_is_missing(name, recorded.totals, seen, total)
 
 
 async def record_load(run: Run) -> RecordedLoad:
@@ -63,25 +80,20 @@ async def record_load(run: Run) -> RecordedLoad:
     Raises:
         AssertionError, EnvironmentUnavailable: the load did not go through, or was not measured well: no baseline.
     """
-    seen = await load(run, "full")
-    seen.must_be_complete()
-    seen.must_be_measured()
+    seen = await _measured(run, "full")
     return RecordedLoad(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         build=run.descriptor.build,
         environment=environment(),
-        endpoints=endpoints_of(seen),
+        endpoints=endpoints_of(seen, first_byte),
+        totals=endpoints_of(seen, total),
     )
 
 
-def endpoints_of(seen: Load) -> dict[str, Endpoint]:
-    """Each endpoint of each flow, by `flow: endpoint`."""
-    samples: dict[str, list[Point]] = defaultdict(list)
-    began = min((request.at for request in seen.result.requests), default=0.0)
-    for request in seen.result.requests:
-        if request.first_byte is not None:
-            samples[f"{request.scenario}: {request.endpoint}"].append((request.at - began, request.first_byte))
-    return {name: endpoint_of(samples[name]) for name in sorted(samples)}
+def endpoints_of(seen: Load, take: Take) -> dict[str, Endpoint]:
+    """A time of each endpoint of each flow, by `flow: endpoint`."""
+    seconds = span_seconds(seen.scale.time)
+    return {name: endpoint_of(samples, seconds) for name, samples in _samples(seen, take).items()}
 
 
 def environment() -> dict[str, str]:
@@ -93,6 +105,11 @@ def environment() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
+
+
+def told(where: Mapping[str, str]) -> str:
+    """An environment in words."""
+    return ", ".join(f"{name} {value}" for name, value in where.items())
 
 
 def differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
@@ -111,5 +128,65 @@ def _processor() -> str:
     return names[0] if names else "unknown"
 
 
-def _points(endpoint: Endpoint) -> list[Point]:
-    return [((number + 0.5) * SPAN_SECONDS, value) for number, value in enumerate(endpoint.spans)]
+def _recorded(run: Run) -> tuple[str, RecordedLoad]:
+    name, recording = reference(run.descriptor, read_model(BASELINE, Baseline))
+    if recording is None or recording.load is None:
+        raise EnvironmentUnavailable(f"no load of '{name}' is recorded in {BASELINE.name}: make baseline records it")
+    return name, recording.load
+
+
+async def _measured(run: Run, scale: str) -> Load:
+    seen = await load(run, scale)
+    seen.must_be_complete()
+    seen.must_be_measured()
+    return seen
+
+
+def _compared(
+    run: Run, seen: Load, criterion: str, recorded: RecordedLoad, before: Mapping[str, Endpoint], take: Take
+) -> tuple[list[str], str]:
+    """Every endpoint that is surely slower, and where both runs were measured; what was compared is recorded."""
+    time = TIMES[take]
+    now, elsewhere = endpoints_of(seen, take), differences(recorded.environment, environment())
+    shown = f"recorded {recorded.at[:10]} from {told(recorded.environment)}; now from "
+    shown += f"other hardware or software: {'; '.join(elsewhere)}" if elsewhere else "the same"
+    run.observe(criterion, f"baseline of the {time}", shown, "text", samples=1)
+    found = compare(before, now, time)
+    slower = [str(one) for one in found if one.worse]
+    requests = sum(now[one.name].requests for one in found)
+    if requests:
+        figure = seen.name("endpoints_slower" if take is first_byte else "whole_answers_slower")
+        run.observe(criterion, figure, len(slower), "endpoints", samples=requests)
+    seconds, samples = span_seconds(seen.scale.time), _samples(seen, take)
+    for one in found:
+        worsening = seen.name(f"worsening of the {time}, {one.name}")
+        run.observe(criterion, worsening, one.now - one.before, "ms", samples=len(now[one.name].spans))
+        # Of a short load the recorded run is drawn in as little time, so that the same phases lie on each other.
+        lines = {
+            "recorded elsewhere" if elsewhere else "recorded": _points(
+                dict(enumerate(before[one.name].spans)), SPAN_SECONDS * seen.scale.time
+            ),
+            "now": _points(means(samples[one.name], seconds), seconds),
+        }
+        run.observe_series(criterion, seen.name(f"{time}, {one.name}"), lines, "ms")
+    return slower, shown
+
+
+def _nothing_is_missing(name: str, before: Mapping[str, Endpoint], seen: Load, take: Take) -> None:
+    missing = not_compared(before, endpoints_of(seen, take))
+    if missing:
+        raise EnvironmentUnavailable(f"not every endpoint could be compared with '{name}': {'; '.join(missing)}")
+
+
+def _samples(seen: Load, take: Take) -> dict[str, list[Point]]:
+    """(seconds since the first request, ms) of each endpoint of each flow."""
+    samples: dict[str, list[Point]] = defaultdict(list)
+    began = min((request.at for request in seen.result.requests), default=0.0)
+    for request in seen.result.requests:
+        if (value := take(request)) is not None:
+            samples[f"{request.scenario}: {request.endpoint}"].append((request.at - began, value))
+    return {name: samples[name] for name in sorted(samples)}
+
+
+def _points(spans: Mapping[int, float], seconds: float) -> list[Point]:
+    return [((number + 0.5) * seconds, value) for number, value in spans.items()]
