@@ -18,6 +18,7 @@ from acceptance.errors import CapabilityMissing, ConfigurationError, Environment
 from acceptance.evidence.merging import merge
 from acceptance.integration import baseline
 from acceptance.performance.recording import record_load
+from acceptance.performance.visit import record_visit
 from acceptance.report.comparison import lines
 from acceptance.report.writing import PAGE
 from acceptance.run import Run
@@ -93,6 +94,10 @@ def _baseline(options: argparse.Namespace) -> int:
             run.live = progress.say
             recorded: dict[str, Any] = {}
             try:
+                if options.only != "behaviour":
+                    progress.doing("recording a visit")  # of a deployment that nobody has used yet
+                    visit = run.wait(record_visit(run), within=RECORDING_SECONDS)
+                    recorded["visit"] = visit.model_dump(mode="json")
                 if options.only != "load":
                     progress.doing("recording how it behaves")
                     recorded |= run.wait(baseline.record(run), within=RECORDING_SECONDS)
@@ -201,7 +206,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("name", help="a file of runs/, without .args")
     run.set_defaults(command=_run)
     record = commands.add_parser("baseline", parents=[common], help="record what INT-16 and PERF-07 compare with")
-    record.add_argument("--only", choices=("behaviour", "load"), help="this part, and keep the other as it is")
+    record.add_argument(
+        "--only", choices=("behaviour", "load"), help="this part (load: a visit too), and keep the other"
+    )
     record.set_defaults(command=_baseline)
     clean = commands.add_parser("clean-up", parents=[common], help="remove what earlier runs left on a deployment")
     clean.set_defaults(command=_clean_up)

@@ -71,8 +71,13 @@ class PerformanceResult:
         error_rates: share of the calls that failed, from 0 to 1, by endpoint.
         throughput: successful calls in a second, over all endpoints.
         concurrent_users: the most users that were at it at one moment.
-        passes_baseline: whether it is at least as good as the baseline.
-        baseline_comparison: milliseconds by which each endpoint is slower than the baseline.
+        passes_baseline: whether it is as good as the recorded visit of as many users of the local baseline, by the rule
+            of PERF-07: no call failed, and no endpoint's mean is slower by more than max(10 %, 10 ms) for certain,
+            that is at 99 % confidence for all endpoints together (Welch's test, Holm's method). There is one call of
+            each user, and calls of the same moment slow each other, so that only coarse differences are certain: True
+            says that nothing surely got worse, not that nothing did.
+        baseline_comparison: milliseconds by which each endpoint is slower than the baseline; negative is quicker.
+        baseline_uncertainty: milliseconds by which each of these may at most be too great, at that confidence.
         errors: every call that failed.
         not_measured: for each attribute that is None, the reason.
     """
@@ -83,6 +88,7 @@ class PerformanceResult:
     concurrent_users: int = 0
     passes_baseline: bool | None = None
     baseline_comparison: dict[str, float] | None = None
+    baseline_uncertainty: dict[str, float] = field(default_factory=dict)
     errors: list[StepError] = field(default_factory=list)
     not_measured: dict[str, str] = field(default_factory=dict)
 
