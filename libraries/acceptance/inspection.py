@@ -55,6 +55,15 @@ class Inspection:
         with _told(query):
             return await (await connection.execute(statement, values)).fetchall()
 
+    async def counts_over(self, connection: Connection, query: str, column: str) -> dict[str, int]:
+        """How many rows of a named query have which value in a column."""
+        by, text = Identifier(column), SQL(self._contract.queries[query])
+        statement = (
+            SQL("select {0}::text as value, count(*) as rows from (").format(by) + text + SQL(") as named group by 1")
+        )
+        with _told(query):
+            return {str(row["value"]): row["rows"] for row in await (await connection.execute(statement)).fetchall()}
+
     async def connect(self) -> Connection:
         """A connection of the read-only role, in autocommit."""
         self._descriptor.need("sql")

@@ -253,10 +253,16 @@ function startHealth() {
   log = fs.openSync(process.env.REQUEST_LOG, 'a');
   const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION });
   lag.enable();
+  const recent = monitorEventLoopDelay({ resolution: LAG_RESOLUTION }); // of the last second alone
+  recent.enable();
   const milliseconds = (nanoseconds) => Math.max(0, rounded(nanoseconds / 1e6 - LAG_RESOLUTION));
   const health = () => {
     const used = process.cpuUsage();
     const lags = lag.count ? { p99: milliseconds(lag.percentile(99)), max: milliseconds(lag.max) } : {};
+    if (recent.count) {
+      lags.recent = milliseconds(recent.percentile(99));
+      recent.reset();
+    }
     write({ kind: 'health', at: now(), cpu: (used.user + used.system) / 1e3, open: open.size, ...lags });
   };
   health();

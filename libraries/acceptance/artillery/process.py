@@ -86,12 +86,29 @@ class EarlyStop:
         return None
 
 
+@dataclass(frozen=True)
+class _Watcher:
+    """Who is told of a load under way, and may end it."""
+
+    progress: Callable[[Progress], None] | None
+    early_stop: EarlyStop | None
+    stop: Callable[[RequestLog], str | None] | None
+    margin: float
+
+    def reason(self, now: Progress, log: RequestLog) -> str | None:
+        if self.progress is not None:
+            self.progress(now)
+        hopeless = self.early_stop.reason(now) if self.early_stop is not None else None
+        return hopeless or (self.stop(log) if self.stop is not None else None)
+
+
 async def run_load(
     script: LoadScript,
     folder: Path,
     *,
     progress: Callable[[Progress], None] | None = None,
     early_stop: EarlyStop | None = None,
+    stop: Callable[[RequestLog], str | None] | None = None,
     margin: float = 60.0,
 ) -> LoadResult:
     """Applies a load, and gives what was measured.
@@ -104,6 +121,7 @@ async def run_load(
         folder: where request log, plan and Artillery's output are left; made if it is missing.
         progress: told each second where the load is.
         early_stop: when to stop before the end; none: never.
+        stop: the same, judged from all that was logged so far: says each second why to stop, if so.
         margin: seconds beyond the phases, for start and last answers, until it is ended.
 
     Raises:
@@ -115,7 +133,9 @@ async def run_load(
     with tempfile.TemporaryDirectory(prefix="load-") as private:
         output = Path(private) / OUTPUT
         try:
-            status, stopped = await _run(script, folder, Path(private), installed, progress, early_stop, margin)
+            status, stopped = await _run(
+                script, folder, Path(private), installed, _Watcher(progress, early_stop, stop, margin)
+            )
         except BaseException:
             _keep(folder, plan.model_copy(update={"reason": "the load was interrupted"}))
             raise
@@ -146,9 +166,7 @@ async def _run(
     folder: Path,
     private: Path,
     installed: Installation,
-    progress: Callable[[Progress], None] | None,
-    early_stop: EarlyStop | None,
-    margin: float,
+    watcher: _Watcher,
 ) -> tuple[int, tuple[Ending, str] | None]:
     """Artillery's exit status, and how it was ended if it did not end by itself."""
     environment = clean_environment(script.target, script.environment) | _told_to_hooks(script, folder, installed)
@@ -165,7 +183,7 @@ async def _run(
         )
     ended = asyncio.ensure_future(process.wait())
     try:
-        stopped = await _watch(script, folder, ended, progress, early_stop, margin)
+        stopped = await _watch(script, folder, ended, watcher)
         if stopped is not None:
             _signal_group(process.pid, signal.SIGTERM)
             await asyncio.wait([ended], timeout=ENDS_WITHIN)
@@ -179,9 +197,7 @@ async def _watch(
     script: LoadScript,
     folder: Path,
     ended: Awaitable[int],
-    progress: Callable[[Progress], None] | None,
-    early_stop: EarlyStop | None,
-    margin: float,
+    watcher: _Watcher,
 ) -> tuple[Ending, str] | None:
     """Waits for the end, or gives the reason to end it."""
     reader, begin = LogReader(folder / LOG), time.monotonic()
@@ -189,13 +205,11 @@ async def _watch(
         done, _ = await asyncio.wait([asyncio.ensure_future(ended)], timeout=LOOKED_AT)
         if done:
             return None
-        now = _progress(script, reader.read())
-        if progress is not None:
-            progress(now)
-        if early_stop is not None and (reason := early_stop.reason(now)):
+        log = reader.read()
+        if reason := watcher.reason(_progress(script, log), log):
             return Ending.STOPPED_EARLY, reason
-        if time.monotonic() - begin > script.duration + margin:
-            return Ending.DEADLINE, f"not finished {margin:g} s after the phases' {script.duration} s"
+        if time.monotonic() - begin > script.duration + watcher.margin:
+            return Ending.DEADLINE, f"not finished {watcher.margin:g} s after the phases' {script.duration} s"
 
 
 def _progress(script: LoadScript, log: RequestLog) -> Progress:

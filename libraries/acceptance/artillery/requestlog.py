@@ -53,6 +53,7 @@ class RequestLog:
         step_errors: failures of functions, by reason.
         phases: when each phase began, by index.
         health: (time in seconds since the epoch, CPU milliseconds used so far, p99 and maximum of loop lag so far, ms).
+        lags: (time in seconds since the epoch, p99 of the loop's lag within the second before, ms).
         counters: Artillery's own, at its end; none before.
         generator_errors: what Artillery said went wrong in itself.
         unreadable: lines that are no records, by number.
@@ -65,6 +66,7 @@ class RequestLog:
     step_errors: dict[str, int] = field(default_factory=dict)
     phases: dict[int, float] = field(default_factory=dict)
     health: list[tuple[float, float, float, float]] = field(default_factory=list)
+    lags: list[tuple[float, float]] = field(default_factory=list)
     counters: dict[str, int] | None = None
     generator_errors: list[str] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
@@ -95,6 +97,8 @@ class RequestLog:
             case "health":
                 figures = (one["at"] / 1000, one["cpu"], one.get("p99", 0.0), one.get("max", 0.0))
                 self.health.append((float(figures[0]), float(figures[1]), float(figures[2]), float(figures[3])))
+                if "recent" in one:
+                    self.lags.append((float(figures[0]), float(one["recent"])))
             case "end":
                 self.counters = {str(name): int(value) for name, value in one["counters"].items()}
             case "generator-error":

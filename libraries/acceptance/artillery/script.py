@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,7 @@ def checked_script(
     least_requests: int = 0,
     expectations: bool = False,
     duration_scale: float = 1.0,
+    phases: Sequence[Phase] | None = None,
 ) -> LoadScript:
     """The script in a file of YAML or JSON, ready to run.
 
@@ -82,6 +83,7 @@ def checked_script(
         least_requests: so many requests each scenario makes at least, whatever its conditions say.
         expectations: each request has to state its success by `expect` with a `statusCode`.
         duration_scale: multiplies the durations of the phases (rates stay), for a short trial.
+        phases: take the place of the script's own, for the same flows under another load.
 
     Raises:
         ConfigurationError: every mistake at once, with its line and the reason.
@@ -89,7 +91,8 @@ def checked_script(
     source = Source(path)
     source.unknown((), source.content, TOP)
     settings = Settings(source, target=target, environment=environment or {})
-    phases = checked_phases(source, duration_scale)
+    own = checked_phases(source, duration_scale)
+    phases = own if phases is None else tuple(phases)
     flows = Flows(source, least_requests=least_requests, expectations=expectations)
     _check_functions(source, settings, flows)
     for where, part in documents(source.content.get("scenarios"), ("scenarios",)):

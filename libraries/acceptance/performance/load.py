@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Self
@@ -14,6 +14,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from acceptance.artillery.figures import HIGHEST_CPU, Ending, LoadResult
+from acceptance.artillery.phases import Phase
 from acceptance.artillery.process import EarlyStop, Progress, run_load
 from acceptance.artillery.requestlog import Request
 from acceptance.artillery.script import LoadScript, checked_script
@@ -31,6 +32,7 @@ UPLOAD = "upload"  # the request that announces a document
 SEED = 20_000  # of the documents that are asked about; no other suite's
 AT_ONCE = 8  # people made at the same time
 TOLD_SECONDS = 5.0
+Prepared = tuple[Person, dict[str, str]]  # and what flows.cjs wants to know of them
 LEAST_REQUESTS = 3  # of a flow: 1,800 flows of three guarantee the 4,814 that are asked for
 
 
@@ -175,40 +177,57 @@ def requests_a_minute(script: LoadScript) -> int:
 
 
 async def _applied(run: Run, scale: str) -> Load:
-    settings, target = profile(), run.descriptor.services.api.url
+    settings = profile()
     taken = settings.of(scale)
-    draft = _script(target, "[]", taken.time)
-    limits = await run.client.call("limits")
-    allowed, asked = run.descriptor.plan.requests_per_minute, requests_a_minute(draft)
-    if allowed is not None and allowed < asked:
-        raise CapabilityMissing("load", f"but the plan allows {allowed} requests a minute, and the load makes {asked}")
-    number = people_needed(draft, limits["max_concurrent_jobs_per_user"], limits["max_uploads_per_day_per_user"])
-    run.live(f"load: {number} people are made, each with a document that is processed")
-    made = await together(*(_prepared(run, seed) for seed in range(SEED, SEED + number)), at_once=AT_ONCE)
-    script = _script(target, json.dumps([known for _, known in made]), taken.time)
+    made = await prepared(run, flows(run, duration_scale=taken.time))
+    script = flows(run, made, duration_scale=taken.time)
     for line in script.corrections:
         run.evidence.note(f"the load is run otherwise than its file says: {line.replace(f'{PROJECT}/', '')}")
     stop = EarlyStop(error_rate=settings.stop.error_rate, after_requests=settings.stop.after_requests)
-    result = await run_load(script, run.folder / f"load-{scale}", progress=_teller(run), early_stop=stop)
+    result = await run_load(script, run.folder / f"load-{scale}", progress=teller(run), early_stop=stop)
     people = {person.user_id: person for person, _ in made}
     known = frozenset(known["document_id"] for _, known in made)
     return Load(script, result, taken, run.contract.model_bound, people, known)
 
 
-def _script(target: str, users: str, share: float) -> LoadScript:
+def flows(
+    run: Run, people: Sequence[Prepared] = (), *, duration_scale: float = 1.0, phases: Sequence[Phase] | None = None
+) -> LoadScript:
+    """The three flows, to be gone through by these people; without any it is a draft, to be counted with."""
+    users = json.dumps([known for _, known in people])
     try:
         return checked_script(
             SCRIPT,
-            environment={"LOAD_TARGET": target, "LOAD_USERS": users},
+            environment={"LOAD_TARGET": run.descriptor.services.api.url, "LOAD_USERS": users},
             least_requests=LEAST_REQUESTS,
             expectations=True,
-            duration_scale=share,
+            duration_scale=duration_scale,
+            phases=phases,
         )
     except ConfigurationError as error:  # the script is ours, and so is what is wrong with it
         raise EnvironmentUnavailable(str(error)) from None
 
 
-async def _prepared(run: Run, seed: int) -> tuple[Person, dict[str, str]]:
+async def prepared(run: Run, draft: LoadScript, *, seed: int = SEED, repeats: int = 1) -> list[Prepared]:
+    """As many people as such a load needs, each with a document that is processed.
+
+    Args:
+        repeats: how often the load will be applied; each takes its share of what a user may upload in a day.
+
+    Raises:
+        CapabilityMissing: plan or limits of the deployment do not allow for the load.
+    """
+    limits = await run.client.call("limits")
+    allowed, asked = run.descriptor.plan.requests_per_minute, requests_a_minute(draft)
+    if allowed is not None and allowed < asked:
+        raise CapabilityMissing("load", f"but the plan allows {allowed} requests a minute, and the load makes {asked}")
+    a_day = limits["max_uploads_per_day_per_user"] // repeats
+    number = people_needed(draft, limits["max_concurrent_jobs_per_user"], a_day)
+    run.live(f"load: {number} people are made, each with a document that is processed")
+    return await together(*(_prepared(run, one) for one in range(seed, seed + number)), at_once=AT_ONCE)
+
+
+async def _prepared(run: Run, seed: int) -> Prepared:
     """A person, and what flows.cjs wants to know of them and of a document of theirs that is processed."""
     person, note = await run.people.signed_in(), await document(run, "note", seed)
     assert note.handbook is not None
@@ -225,13 +244,14 @@ async def _prepared(run: Run, seed: int) -> tuple[Person, dict[str, str]]:
     }
 
 
-def _teller(run: Run) -> Callable[[Progress], None]:
+def teller(run: Run, what: str = "load") -> Callable[[Progress], None]:
+    """Tells the console now and then where a load is."""
     last = -math.inf
 
     def tell(progress: Progress) -> None:
         nonlocal last
         if time.monotonic() - last >= TOLD_SECONDS:
             last = time.monotonic()
-            run.live(f"load: {progress}")
+            run.live(f"{what}: {progress}")
 
     return tell

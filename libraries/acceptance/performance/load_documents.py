@@ -92,7 +92,7 @@ async def followed(run: Run, scale: str) -> dict[str, list[dict[str, Any]]]:
         for one in sent(seen.result.requests):
             if one.stored:
                 own[one.owner_id].add(one.document_id)
-        lists = await together(*(_ended(run, seen.people[owner], own[owner]) for owner in own), at_once=AT_ONCE)
+        lists = await together(*(ended(run, seen.people[owner], own[owner]) for owner in own), at_once=AT_ONCE)
         return dict(zip(own, lists, strict=True))
 
     return await run.once(f"documents of the load, {scale}", follow)
@@ -204,8 +204,10 @@ def processing_seconds(rows: Sequence[Row]) -> list[float]:
     return [(max(times) - min(times)).total_seconds() for times in moments.values()]
 
 
-async def _ended(run: Run, owner: Person, documents: set[str]) -> list[dict[str, Any]]:
-    """The owner's jobs, when those of these documents have ended, or had the time that each may take."""
+async def ended(
+    run: Run, owner: Person, documents: set[str], *, within: float = PROCESSING_SECONDS
+) -> list[dict[str, Any]]:
+    """The owner's jobs, when those of these documents have ended, or had the seconds that each may take."""
     final = run.contract.jobs.final_states
     last: list[dict[str, Any]] = []
 
@@ -214,11 +216,11 @@ async def _ended(run: Run, owner: Person, documents: set[str]) -> list[dict[str,
         last = await listed_jobs(run, owner)
         return last
 
-    def ended(jobs: list[dict[str, Any]]) -> bool:
+    def over(jobs: list[dict[str, Any]]) -> bool:
         return documents <= {job["document_id"] for job in jobs if job["state"] in final}
 
     try:
-        return await wait_until(look, ended, what="jobs end", within=PROCESSING_SECONDS, every=0.5, describe=len)
+        return await wait_until(look, over, what="jobs end", within=within, every=0.5, describe=len)
     except AssertionError:
         if not last:
             raise

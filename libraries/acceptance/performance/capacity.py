@@ -1,0 +1,223 @@
+"""PERF-08: what each step of a rising load showed, which steps held, and the capacity that several repeats come to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import median
+
+from acceptance.artillery.figures import HIGHEST_CPU, RESOLUTION, figures_of
+from acceptance.artillery.phases import Phase
+from acceptance.artillery.requestlog import Request, RequestLog
+from acceptance.evidence.distribution import Distribution
+from acceptance.verdict.criteria import Limit
+
+UNFINISHED = "unfinished when the load ended"  # as hooks.mjs says of what we ended ourselves
+LEAST_ARRIVALS = 0.99
+
+
+class Held(StrEnum):
+    """How a step went; where the generator was the limit, nothing is known about the deployment."""
+
+    HELD = "held"
+    BROKE = "broke"
+    GENERATOR = "generator"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a step must keep: percent of errors, first byte (ms) where no model is asked, share of what is offered."""
+
+    error_rate: Limit
+    p95: Limit
+    p99: Limit
+    least_of_offered: float
+    lag_ms: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of one repeat.
+
+    Args:
+        rate: users that arrive in a second.
+        began: seconds since the epoch.
+        offered: requests that its users make in a second if nobody waits.
+        achieved: requests in a second that were answered rightly within the step.
+        first_byte: milliseconds, of calls that no model bounds; none where none was answered.
+        error_rate: percent of the requests begun in it that ended.
+        lag, cpu: of the generator: p99 of its loop's lag in its middle second, ms; share of a core.
+        broken: the limits that it broke, one line each.
+        busy: why the generator itself may have been the limit; nothing where it kept up.
+    """
+
+    rate: int
+    began: float
+    seconds: float
+    offered: float
+    achieved: float
+    requests: tuple[Request, ...]
+    first_byte: Distribution | None
+    error_rate: float
+    lag: float
+    cpu: float
+    broken: tuple[str, ...]
+    busy: str
+
+    @property
+    def ended(self) -> float:
+        """Seconds since the epoch."""
+        return self.began + self.seconds
+
+    @property
+    def held(self) -> Held:
+        """A busy generator makes answers seem slower, so what keeps the limits all the same has kept them."""
+        if not self.broken:
+            return Held.HELD
+        return Held.GENERATOR if self.busy else Held.BROKE
+
+    @property
+    def told(self) -> str:
+        """Why it did not hold."""
+        reasons = "; ".join(self.broken)
+        return f"{reasons}; but {self.busy}" if self.held is Held.GENERATOR else reasons
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What the repeats come to.
+
+    Args:
+        rate: users a second in the last step that held; 0 where not even the first did.
+        each: the same of each repeat.
+        at_least: why it may be more; nothing where the deployment broke its limits in the next step.
+        broke: how the step after it went in the repeats, one line each.
+    """
+
+    rate: int
+    each: tuple[int, ...]
+    at_least: str
+    broke: tuple[str, ...]
+    first: int = 0
+
+    def __str__(self) -> str:
+        spread = f"the repeats held {', '.join(map(str, self.each))}"
+        if not self.rate:
+            return f"less than {self.first} users/s, the first step ({spread})"
+        return f"{'at least ' if self.at_least else ''}{self.rate} users/s ({spread})" + (
+            f": {self.at_least}" if self.at_least else ""
+        )
+
+
+def phases_of(rates: Sequence[int], seconds: int) -> list[Phase]:
+    """The steps as phases of a load."""
+    return [
+        Phase(index=index, name=f"{rate} users/s", duration=seconds, rate=rate, ramp_to=rate)
+        for index, rate in enumerate(rates)
+    ]
+
+
+def steps_of(
+    log: RequestLog, phases: Sequence[Phase], each: float, bounds: Bounds, model_bound: Sequence[str], until: float
+) -> list[Step]:
+    """The steps that were over at a time (seconds since the epoch).
+
+    Args:
+        each: requests that a user makes on average.
+    """
+    begun = [(phase, log.phases[phase.index]) for phase in phases if phase.index in log.phases]
+    return [
+        _step(log, phase, at, each, bounds, model_bound) for phase, at in begun if at + phase.duration <= until
+    ]  # fmt: skip
+
+
+def until_broken(steps: Sequence[Step]) -> list[Step]:
+    """The steps up to the first that did not hold, that one included."""
+    first = next((at for at, step in enumerate(steps) if step.held is not Held.HELD), len(steps))
+    return list(steps[: first + 1])
+
+
+def capacity_of(repeats: Sequence[Sequence[Step]], held_in: int) -> Capacity:
+    """The last step that held in at least so many repeats."""
+    went = [until_broken(steps) for steps in repeats]
+    each = [max((step.rate for step in steps if step.held is Held.HELD), default=0) for steps in went]
+    rate = sorted(each, reverse=True)[held_in - 1]
+    ends = [steps[-1] for steps in went]
+    above = [end for end in ends if end.held is Held.BROKE and _next_or_below(end, rate, went)]
+    at_least = ""
+    if len(above) < held_in:
+        busy = [end.busy for end in ends if end.held is Held.GENERATOR]
+        at_least = f"the generator was the limit: {busy[0]}" if busy else "no higher step was asked for that broke them"
+    broke = tuple(
+        f"repeat {number}: {end.told} at {end.rate} users/s" if end.broken else f"repeat {number}: every step held"
+        for number, end in enumerate(ends, 1)
+    )
+    return Capacity(rate, tuple(each), at_least, broke, went[0][0].rate)
+
+
+def _next_or_below(end: Step, rate: int, went: Sequence[Sequence[Step]]) -> bool:
+    """Whether a repeat broke no later than in the step after this rate."""
+    higher = [step.rate for steps in went for step in steps if step.rate > rate]
+    return bool(higher) and end.rate <= min(higher)
+
+
+def _step(log: RequestLog, phase: Phase, began: float, each: float, bounds: Bounds, model_bound: Sequence[str]) -> Step:
+    end, seconds = began + phase.duration, float(phase.duration)
+    requests = [one for one in log.requests if began <= one.at < end and UNFINISHED not in one.failures]
+    within = sum(one.ok and one.total is not None and began <= one.at + one.total / 1000 < end for one in log.requests)
+    times = [one.first_byte for one in requests if one.first_byte is not None and one.endpoint not in model_bound]
+    first_byte = Distribution.of(times, resolution=RESOLUTION) if times else None
+    arrived = sum(began <= at < end for at in log.users.values()) / phase.arrivals
+    error_rate = 100 * figures_of(requests).error_rate
+    lag, cpu = _generator(log, began, end)
+    return Step(
+        rate=phase.rate,
+        began=began,
+        seconds=seconds,
+        offered=phase.rate * each,
+        achieved=within / seconds,
+        requests=tuple(requests),
+        first_byte=first_byte,
+        error_rate=error_rate,
+        lag=lag,
+        cpu=cpu,
+        broken=tuple(_broken(bounds, phase.rate * each, within / seconds, error_rate, first_byte)),
+        busy=_busy(bounds, arrived, lag, cpu),
+    )
+
+
+def _broken(
+    bounds: Bounds, offered: float, achieved: float, error_rate: float, first_byte: Distribution | None
+) -> list[str]:
+    broken = []
+    if not bounds.error_rate.kept_by(error_rate):
+        broken.append(f"{error_rate:.3g} % of the requests failed ({bounds.error_rate})")
+    for name, limit in (("p95", bounds.p95), ("p99", bounds.p99)):
+        if first_byte is not None and not limit.kept_by(value := first_byte.statistic(name)):
+            broken.append(f"first byte {name} {value:.0f} ms ({limit})")
+    if achieved < bounds.least_of_offered * offered:
+        least = f"at least {bounds.least_of_offered:.0%}"
+        broken.append(f"{achieved:.0f} of {offered:.0f} requests a second were answered in time ({least})")
+    return broken
+
+
+def _busy(bounds: Bounds, arrived: float, lag: float, cpu: float) -> str:
+    reasons = []
+    if arrived < LEAST_ARRIVALS:
+        reasons.append(f"it made {arrived:.0%} of the arrivals")
+    if lag > bounds.lag_ms:
+        reasons.append(f"its loop came {lag:.0f} ms late (at most {bounds.lag_ms:g})")
+    if cpu > HIGHEST_CPU:
+        reasons.append(f"it used {cpu:.0%} of a core (at most {HIGHEST_CPU:.0%})")
+    return f"the generator did not keep up: {', '.join(reasons)}" if reasons else ""
+
+
+def _generator(log: RequestLog, began: float, end: float) -> tuple[float, float]:
+    """Lag (ms) and CPU (share of a core) of the generator within a step; without a record of it, it was too busy."""
+    lags = [lag for at, lag in log.lags if began < at <= end + 1]
+    used = [(at, cpu) for at, cpu, *_ in log.health if began - 1 <= at <= end + 1]
+    if not lags or len(used) < 2:
+        return float("inf"), float("inf")
+    (first, before), (last, after) = used[0], used[-1]
+    return median(lags), (after - before) / 1000 / (last - first)
