@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import yaml
 
+from sandbox import platform
 from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, Settings
 from sandbox.state import replace, written
 
@@ -15,6 +16,7 @@ SECRETS: Final = {
     "webhook_secret": "SANDBOX_WEBHOOK_SECRET",
     "service_role_key": "SANDBOX_SERVICE_ROLE_KEY",
     "anon_key": "SANDBOX_ANON_KEY",
+    "platform_key": "SANDBOX_PLATFORM_KEY",
 }
 
 
@@ -51,6 +53,12 @@ def describe(settings: Settings) -> dict[str, Any]:
             "model": settings.chat_model,
             "embedding": {"name": settings.embedding_model, "dimensions": settings.embedding_dimensions},
         },
+        "platform": {
+            "url": f"{settings.url('platform')}/v1",
+            "resolution_seconds": 1,
+            "host": platform.MACHINE,
+            "services": {name.partition("-")[2] or name: name for name in (*platform.SERVICES, platform.MACHINE)},
+        },
         "users": "admin-api",
         "exclusive": True,
         "sessions": {
@@ -60,7 +68,7 @@ def describe(settings: Settings) -> dict[str, Any]:
         },
         "plan": {"realtime_connections": 1300, "realtime_joins_per_second": 500, "requests_per_minute": None},
         "load": {"model_bound": {"p95": 1000, "p99": 2000}},
-        "capabilities": ["sql", "short-lived-tokens", "webhook-secret", "admin-api", "destructive"],
+        "capabilities": ["sql", "metrics", "short-lived-tokens", "webhook-secret", "admin-api", "destructive"],
         "secrets": SECRETS,
         "thresholds": {},
     }
@@ -73,6 +81,7 @@ def write(settings: Settings, path: Path) -> None:
         "webhook_secret": settings.webhook_secret,
         "service_role_key": settings.service_role_key,
         "anon_key": settings.anon_key,
+        "platform_key": settings.platform_key,
     }
     lines = "".join(f"{SECRETS[name]}={value}\n" for name, value in values.items())
     file, secrets_file = written(path)

@@ -29,6 +29,7 @@ def load() -> tuple[Part, ...]:
 
     import sandbox.app.main as app
     import sandbox.frontend as frontend
+    import sandbox.platform as platform
     import sandbox.standins.main as standins
     import sandbox.supabase.main as supabase
     import sandbox.worker.main as worker
@@ -39,6 +40,7 @@ def load() -> tuple[Part, ...]:
         Part("worker-2", worker.run),
         Part("supabase", supabase.run, (("supabase", "/auth/v1/health"), ("supabase", "/storage/v1/status"))),
         Part("providers", standins.run, (("llamaparse", ""), ("openai", ""))),
+        Part("platform", platform.run, (("platform", ""),)),
         Part("api-1", app.run, (("api-1", "/health"),)),
         Part("api-2", app.run, (("api-2", "/health"),)),
         Part("frontend", frontend.run, (("frontend", "/"), ("api", "/health"))),

@@ -7,7 +7,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _IPC_RMID: Final = 0
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 def name_process(name: str) -> None:
@@ -59,6 +61,34 @@ def start_time(pid: int) -> str | None:
     """When the process was started, in ticks since boot; with its number it names one process. None: not there."""
     fields = _stat(pid)
     return fields[19] if fields and fields[0] != "Z" else None
+
+
+def families() -> Callable[[int], set[int]]:
+    """Gives, as it is now, a process with all that it has started, directly or not."""
+    children: dict[str, set[int]] = defaultdict(set)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
+            children[fields[1]].add(int(entry.name))
+
+    def family(pid: int) -> set[int]:
+        return {pid}.union(*(family(child) for child in children[str(pid)]))
+
+    return family
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU that a process has used so far, with that of its children that have ended; 0 for one that is gone."""
+    fields = _stat(pid)
+    return sum(map(int, fields[11:15])) / _TICKS if fields else 0.0
+
+
+def memory_bytes(pid: int) -> int:
+    """Memory of a process, what it shares with others in its part only; 0 for one that is gone."""
+    try:
+        rows = [line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
+    except OSError:
+        return 0
+    return 1024 * sum(int(row[1]) for row in rows if row[0] == "Pss:")
 
 
 def end_children(spare: Collection[int] = (), patience: float = 10.0) -> None:

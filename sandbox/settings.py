@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 HOST: Final = "127.0.0.1"
-LISTENERS: Final = ("frontend", "api", "api-1", "api-2", "supabase", "llamaparse", "openai", "database")
+LISTENERS: Final = ("frontend", "api", "api-1", "api-2", "supabase", "llamaparse", "openai", "database", "platform")
 """What has a port. `api` is the balancer before `api-1` and `api-2`; `llamaparse` and `openai` are one part."""
 
 ADMIN_ROLE: Final = "postgres"
@@ -52,6 +52,7 @@ class Settings:
     webhook_secret: str = field(default_factory=_secret, repr=False)
     service_role_key: str = field(default_factory=_secret, repr=False)
     anon_key: str = field(default_factory=_secret, repr=False)
+    platform_key: str = field(default_factory=_secret, repr=False)
     llamaparse_key: str = field(default_factory=_secret, repr=False)
     openai_key: str = field(default_factory=_secret, repr=False)
 

@@ -17,7 +17,7 @@ from sandbox import processes
 from sandbox.errors import StartError
 
 DEFECT_MARKER: Final = "defect-active"
-_PARTS: Final = "parts.json"
+PARTS: Final = "parts.json"
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class Sandbox:
         """Note which process each part is at present."""
         # A disk that has filled up since the start must not end what runs.
         with contextlib.suppress(OSError):
-            replace(Path(self.directory, _PARTS), json.dumps(parts))
+            replace(Path(self.directory, PARTS), json.dumps(parts))
 
     def report(self) -> dict[str, Any]:
         """What `status` tells."""
         try:
-            parts = json.loads(Path(self.directory, _PARTS).read_text())
+            parts = json.loads(Path(self.directory, PARTS).read_text())
         except (OSError, ValueError):
             parts = {}
         active = Path(self.directory, DEFECT_MARKER).exists()

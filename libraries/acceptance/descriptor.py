@@ -82,6 +82,30 @@ class Services(Data):
     database: Database | None = None
 
 
+class Platform(Data):
+    """Where the provider tells of the services that it runs, with the secret `platform_key`: Render's API, or its like.
+
+    `services` names them by the provider's identifiers; `resolution_seconds` is the finest that its metrics have;
+    `host` is the one of them on which all the others run, where they share a machine.
+    """
+
+    url: str
+    services: dict[str, str] = Field(min_length=1)
+    resolution_seconds: int = Field(default=30, ge=1)
+    host: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return Service._address(value)
+
+    @model_validator(mode="after")
+    def _host_is_named(self) -> Self:
+        if self.host is not None and self.host not in self.services:
+            raise ValueError(f"the host '{self.host}' is none of the services: {', '.join(self.services)}")
+        return self
+
+
 class Parser(Data):
     name: str
     job_id_pattern: str
@@ -151,6 +175,7 @@ class Descriptor(Data):
     build: str | None = None
     services: Services
     providers: Providers
+    platform: Platform | None = None
     users: Literal["signup", "admin-api", "pool"]
     exclusive: bool = False  # nobody but the run uses it: whatever is found in it counts, whoever made it
     baseline: str | None = None  # the recording that its behaviour must equal; that of its own name, unless said
@@ -173,9 +198,11 @@ class Descriptor(Data):
         return value
 
     @model_validator(mode="after")
-    def _sql_needs_a_database(self) -> Self:
+    def _capabilities_have_what_they_need(self) -> Self:
         if "sql" in self.capabilities and self.services.database is None:
             raise ValueError("the capability 'sql' needs services.database")
+        if "metrics" in self.capabilities and self.platform is None:
+            raise ValueError("the capability 'metrics' needs platform")
         return self
 
     def need(self, capability: str) -> None:

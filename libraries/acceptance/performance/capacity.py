@@ -168,7 +168,8 @@ def _step(log: RequestLog, phase: Phase, began: float, each: float, bounds: Boun
     within = sum(one.ok and one.total is not None and began <= one.at + one.total / 1000 < end for one in log.requests)
     times = [one.first_byte for one in requests if one.first_byte is not None and one.endpoint not in model_bound]
     first_byte = Distribution.of(times, resolution=RESOLUTION) if times else None
-    arrived = sum(began <= at < end for at in log.users.values()) / phase.arrivals
+    half = 0.5 / phase.rate  # users come at the ends of even gaps, the last as the step ends
+    arrived = sum(began + half <= at < end + half for at in log.users.values()) / phase.arrivals
     error_rate = 100 * figures_of(requests).error_rate
     lag, cpu = _generator(log, began, end)
     return Step(

@@ -10,13 +10,17 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from acceptance.errors import CapabilityMissing
+from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable
 from acceptance.inspection import Connection
 from acceptance.performance.counters import Reading, read_counters
 from acceptance.performance.database import opened
+from acceptance.platform import Line, Platform
 from acceptance.run import Run
 
 LOOK_SECONDS = 1.0
+METRICS = ("cpu", "cpu-limit", "memory", "memory-limit", "instance-count", "active-connections")
+DATABASE = "database"  # kinds of problems: what could not be watched
+PLATFORM = "platform"
 
 
 @dataclass(frozen=True)
@@ -31,22 +35,34 @@ class Look:
 
 @dataclass
 class Watched:
-    """What was seen; `problems` says by kind of resource why it was not."""
+    """What was seen: looks at the database, the platform's series by metric; `problems` says why something was not."""
 
     looks: list[Look] = field(default_factory=list)
+    metrics: dict[str, list[Line]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
 
 @asynccontextmanager
 async def watched(run: Run) -> AsyncIterator[Watched]:
-    """Resources, watched for as long as this is entered."""
-    seen = Watched()
+    """Resources, watched for as long as this is entered; what the platform kept of that time is read at its end."""
+    seen, begin = Watched(), time.time()
     task = asyncio.ensure_future(_look_on(run, seen))
     try:
         yield seen
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+    await _read_platform(run, seen, begin)
+
+
+async def _read_platform(run: Run, seen: Watched, begin: float) -> None:
+    try:
+        async with Platform(run.descriptor) as platform:
+            end = time.time()
+            for metric in METRICS:
+                seen.metrics[metric] = await platform.read(metric, begin, end)
+    except (CapabilityMissing, EnvironmentUnavailable, ConfigurationError) as error:
+        seen.problems[PLATFORM] = str(error)
 
 
 async def _look_on(run: Run, seen: Watched) -> None:
@@ -57,9 +73,9 @@ async def _look_on(run: Run, seen: Watched) -> None:
                 seen.looks.append(await _look(run, connection))
                 await asyncio.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - begin)))
     except CapabilityMissing as missing:
-        seen.problems["database"] = str(missing)
+        seen.problems[DATABASE] = str(missing)
     except (AssertionError, psycopg.Error) as error:
-        seen.problems["database"] = f"it could not be looked at any more: {' '.join(str(error).split())}"
+        seen.problems[DATABASE] = f"it could not be looked at any more: {' '.join(str(error).split())}"
 
 
 async def _look(run: Run, connection: Connection) -> Look:

@@ -19,6 +19,7 @@ from acceptance.artillery.script import LoadScript
 from acceptance.data import PROJECT, Data, read_model
 from acceptance.errors import EnvironmentUnavailable
 from acceptance.people import Person
+from acceptance.performance.bottleneck import Saturated
 from acceptance.performance.capacity import Bounds, Capacity, Held, Step, capacity_of, phases_of, steps_of
 from acceptance.performance.load import Prepared, flows, prepared, profile, teller
 from acceptance.performance.load_documents import AT_ONCE, ended, sent
@@ -32,14 +33,6 @@ SOURCE = PROJECT / "variables" / "scaling.yaml"
 SEED = 30_000  # of the documents that are asked about; no other suite's
 LAST_LOOK = 3.0  # seconds, at the documents of those whose turn comes when the time is over
 SETTLES = 1.0  # seconds after a step until its last answers count as late
-
-
-class Saturated(Data):
-    """From which mean over a step a resource counts as saturated; see `scaling.yaml`."""
-
-    share: float = Field(gt=0, le=100)
-    waiting: float = Field(gt=0)
-    queue_seconds: float = Field(gt=0)
 
 
 class Scale(Data):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from acceptance.report.wording import words
@@ -10,14 +10,15 @@ from acceptance.verdict.figures import Figure
 from acceptance.verdict.gate import Gate
 from acceptance.verdict.rows import UNCLAIMED, Row
 
+# Criteria, or `ID.beginning` for those of its figures whose names begin so.
 Subjects = tuple[tuple[str, tuple[str, ...]], ...]
 
 SECTIONS: Subjects = (
     ("Baseline comparison", ("PERF-01", "PERF-02", "PERF-03", "PERF-06", "PERF-07", "PERF-12", "INT-16")),
     ("Scaling behaviour", ("PERF-08", "PERF-12", "CLOUD-04")),
-    ("Bottlenecks", ("PERF-09", "PERF-05", "PERF-11")),
-    ("Optimization opportunities", ("PERF-09", "PERF-10", "CLOUD-01", "CLOUD-03", "CLOUD-05")),
-    ("Resource utilization", ("PERF-09", "PERF-05", "CLOUD-05")),
+    ("Bottlenecks", ("PERF-09.first", "PERF-05", "PERF-11")),
+    ("Optimization opportunities", ("PERF-09.suggestion", "PERF-10", "CLOUD-01", "CLOUD-03", "CLOUD-05")),
+    ("Resource utilization", ("PERF-09.utilization", "PERF-05", "CLOUD-05")),
 )
 STRATEGIES: Subjects = (
     ("Caching at the edge", ("CLOUD-01", "CLOUD-02")),
@@ -52,7 +53,12 @@ class Section:
 def sections(gate: Gate, subjects: Subjects) -> list[Section]:
     """The subjects as the gate shows them."""
     rows = {row.id: row for row in gate.criteria}
-    return [_section(title, [rows[name] for name in names if name in rows]) for title, names in subjects]
+    return [_section(title, list(_chosen(rows, names))) for title, names in subjects]
+
+
+def findings(row: Row) -> list[Figure]:
+    """What was found out in words of a criterion that does not gate; none of one that the run does not claim."""
+    return [] if row.required else [figure for figure in observed_figures(row) if isinstance(figure.value, str)]
 
 
 def observed_figures(row: Row) -> list[Figure]:
@@ -91,6 +97,13 @@ def by_reason(rows: Iterable[Row]) -> list[Unseen]:
     for row in rows:
         found.setdefault(reason_of(row) or NO_FIGURE, []).append(row.id)
     return [Unseen(reason, tuple(names)) for reason, names in found.items()]
+
+
+def _chosen(rows: Mapping[str, Row], names: Iterable[str]) -> Iterator[Row]:
+    for name, _, beginning in (name.partition(".") for name in names):
+        if name in rows:
+            figures = tuple(one for one in rows[name].figures if one.name.startswith(beginning))
+            yield rows[name].model_copy(update={"figures": figures})
 
 
 def _section(title: str, rows: Sequence[Row]) -> Section:

@@ -20,6 +20,7 @@ from acceptance.report.analysis import (
     benchmarks,
     by_reason,
     deciding,
+    findings,
     observed_figures,
     reason_of,
     sections,
@@ -38,6 +39,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 # What phase 2 saw that security builds on: accounts, sessions, routes, isolation, input, caches, error answers.
 SECURITY = ("INT-01", "INT-02", "INT-03", "INT-04", "INT-12", "CLOUD-02", "ERR-06", "ERR-09")
 FOR_A_PERSON = ("BRW-03", "BRW-05")
+FOUND = 600  # characters of what was found out in words
 SHOWN = 5  # figures of one criterion in a table; the gate page has all of them
 
 
@@ -117,6 +119,7 @@ def _environment() -> Environment:
         "ended": states.ended,
         "figure": _figure,
         "figures": _figures,
+        "found": _findings,
         "in_line": _in_line,
         "kept": _kept,
         "limit": _limit,
@@ -180,8 +183,15 @@ def _limit(figure: Figure) -> str:
 
 
 def _figures(row: Row) -> str:
-    """What was observed of a criterion, each figure with its limit, in one cell or line."""
-    return _in_line(observed_figures(row))
+    """What was observed of a criterion, each figure with its limit, in one cell or line; not what `findings` tells."""
+    told = findings(row)
+    return _in_line([figure for figure in observed_figures(row) if figure not in told])
+
+
+def _findings(row: Row) -> list[str]:
+    """What was found out in words, each as a link to its observation."""
+    return [f"{_name(one)}: [{wording.safe(str(one.value), FOUND)}]({PAGE}#{anchor(one.observation)})"
+            for one in findings(row)]  # fmt: skip
 
 
 def _in_line(figures: Sequence[Figure]) -> str:

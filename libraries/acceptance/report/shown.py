@@ -164,7 +164,7 @@ class ShownGate:
     @property
     def findings(self) -> list[ShownRow]:
         """Criteria that do not gate and for which something was found."""
-        return [row for row in self.not_gating if row.state == "observed" and row.row.reason]
+        return [row for row in self.not_gating if row.state == "observed" and (row.row.reason or row.found)]
 
     @property
     def worse(self) -> list[tuple[ShownRow, Trend]]:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from acceptance.evidence.reading import EVIDENCE
 from acceptance.evidence.recorder import FILES
 from acceptance.report import charts
+from acceptance.report.analysis import findings
 from acceptance.report.states import state_of
 from acceptance.report.wording import in_unit, is_all, words
 from acceptance.verdict.criteria import Area, Criterion
@@ -81,6 +82,12 @@ class ShownRow:
     def state(self) -> str:
         """A key of `WORDS`."""
         return state_of(self.row)
+
+    @property
+    def found(self) -> list[ShownFigure]:
+        """What was found out in words, where the criterion does not gate."""
+        told = findings(self.row)
+        return [one for one in self.figures if one.figure in told]
 
     @property
     def main(self) -> ShownFigure | None:
