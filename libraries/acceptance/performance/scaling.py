@@ -21,7 +21,7 @@ from acceptance.errors import EnvironmentUnavailable
 from acceptance.people import Person
 from acceptance.performance.bottleneck import Saturated
 from acceptance.performance.capacity import Bounds, Capacity, Held, Step, capacity_of, phases_of, steps_of
-from acceptance.performance.load import Prepared, flows, prepared, profile, teller
+from acceptance.performance.load import Prepared, flows, prepared, teller
 from acceptance.performance.load_documents import AT_ONCE, ended, sent
 from acceptance.performance.measured import measured_once
 from acceptance.performance.resources import Watched, watched
@@ -128,7 +128,7 @@ async def _scaled(run: Run, scale: str) -> Scaling:
 
 
 async def _repeat(run: Run, script: LoadScript, people: Sequence[Prepared], scale: Scale, number: int) -> Repeat:
-    bounds, bound = bounds_of(run, scale), profile().model_bound
+    bounds, bound = bounds_of(run, scale), run.contract.model_bound
     judge = partial(_steps, phases=script.phases, each=requests_each(script), bounds=bounds, model_bound=bound)
     name = f"steps {number} of {scale.repeats}"
 

@@ -9,7 +9,6 @@ from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
 from acceptance.evidence.records import Point
 from acceptance.performance.bottleneck import CPU, MEMORY, resources_of
 from acceptance.performance.capacity import Step, until_broken
-from acceptance.performance.load import profile
 from acceptance.performance.resources import DATABASE, PLATFORM
 from acceptance.performance.scaling import Repeat, Scaling, scaled, settings
 from acceptance.performance.suggestions import Facts, first_to_saturate, suggestions
@@ -120,7 +119,7 @@ def _facts(run: Run, repeat: Repeat) -> Facts:
         resources_of(repeat.watched, steps, settings().saturated),
         applications=[(look.at, look.applications) for look in repeat.watched.looks],
         host=platform.host if platform else None,
-        model_bound=profile().model_bound,
+        model_bound=run.contract.model_bound,
         uploads=repeat.uploads,
         emptied=repeat.emptied,
         left=repeat.left,
