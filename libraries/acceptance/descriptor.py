@@ -154,10 +154,18 @@ class ModelBound(Data):
     p99: float = Field(gt=0)
 
 
+class Fargate(Data):
+    """The load comes from so many tasks in a region of AWS, instead of from here."""
+
+    workers: int = Field(ge=1)
+    region: str
+
+
 class UnderLoad(Data):
     """What holds for this deployment while the load is applied; without limits, calls of a model are not judged."""
 
     model_bound: ModelBound | None = None
+    fargate: Fargate | None = None
 
 
 class Threshold(Data):

@@ -15,10 +15,10 @@ from acceptance.artillery.figures import Ending, LoadResult, Plan
 from acceptance.artillery.requestlog import Request, RequestLog
 from acceptance.artillery.script import LoadScript, checked_script
 from acceptance.contract import Contract
-from acceptance.descriptor import ModelBound, Threshold, UnderLoad
+from acceptance.descriptor import Fargate, ModelBound, Threshold, UnderLoad
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, Violation
 from acceptance.performance import load_figures as figures
-from acceptance.performance.load import SCRIPT, Load, people_needed, profile, requests_a_minute
+from acceptance.performance.load import SCRIPT, Load, people_needed, prepared, profile, requests_a_minute
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 
 BEGAN = 1_000_000.0
@@ -278,6 +278,13 @@ def test_a_load_is_shared_among_enough_people() -> None:
     with pytest.raises(CapabilityMissing, match="users"):
         people_needed(script(), concurrent_jobs=1, uploads_a_day=1000)
     assert requests_a_minute(script()) == 1800
+
+
+def test_a_load_from_fargate_is_composed_and_not_taken_for_one_from_here() -> None:
+    own = UnderLoad(fargate=Fargate(workers=5, region="eu-west-1"))
+    run: Any = SimpleNamespace(descriptor=SimpleNamespace(load=own))  # the deployment is not even asked
+    with pytest.raises(CapabilityMissing, match=r"artillery run-fargate --count 5 --region eu-west-1 .*LOAD_USERS"):
+        asyncio.run(prepared(run, script()))
 
 
 def test_the_contract_alone_says_which_calls_a_model_bounds(contract: Contract) -> None:

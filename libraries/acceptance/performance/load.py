@@ -13,6 +13,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from acceptance.artillery.fargate import dry_run
 from acceptance.artillery.figures import HIGHEST_CPU, Ending, LoadResult
 from acceptance.artillery.phases import Phase
 from acceptance.artillery.process import EarlyStop, Progress, run_load
@@ -217,6 +218,7 @@ async def prepared(run: Run, draft: LoadScript, *, seed: int = SEED, repeats: in
     Raises:
         CapabilityMissing: plan or limits of the deployment do not allow for the load.
     """
+    _is_applied_from_here(run, draft)
     limits = await run.client.call("limits")
     allowed, asked = run.descriptor.plan.requests_per_minute, requests_a_minute(draft)
     if allowed is not None and allowed < asked:
@@ -225,6 +227,16 @@ async def prepared(run: Run, draft: LoadScript, *, seed: int = SEED, repeats: in
     number = people_needed(draft, limits["max_concurrent_jobs_per_user"], a_day)
     run.live(f"load: {number} people are made, each with a document that is processed")
     return await together(*(_prepared(run, one) for one in range(seed, seed + number)), at_once=AT_ONCE)
+
+
+def _is_applied_from_here(run: Run, script: LoadScript) -> None:
+    elsewhere = run.descriptor.load.fargate
+    if elsewhere is not None:
+        command = dry_run(script, workers=elsewhere.workers, region=elsewhere.region)
+        raise CapabilityMissing(
+            "load",
+            f"but the descriptor has it applied from AWS Fargate, which is composed and not started here: {command}",
+        )
 
 
 async def _prepared(run: Run, seed: int) -> Prepared:
