@@ -123,11 +123,11 @@ def whole_lines(evidence: Path) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    """Raises AssertionError when it does not come true in time."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def wait_for(condition: Callable[[], object], what: str, within: float = PATIENCE_SECONDS) -> None:
+    """Raises AssertionError when it does not come true in so many seconds."""
+    deadline = time.monotonic() + within
     while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_SECONDS:g} s"
+        assert time.monotonic() < deadline, f"{what}: not within {within:g} s"
         time.sleep(0.05)
 
 
