@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from acceptance.data import PROJECT
-from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
+from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, NotWritten
 from acceptance.evidence.records import Cause, Status
 from acceptance.run import Scene, close_run, opened_run
 from AcceptancePlan import identity
@@ -64,6 +64,7 @@ def _source(test: Any) -> str:
 _STOPPED = ("Execution terminated by signal", "Test execution stopped due to a fatal error.")
 
 
+_OURS = tuple(f"{error.__name__}: " for error in (EnvironmentUnavailable, NotWritten))
 _MORE = (
     "Several failures occurred:",
     "Also teardown failed:",
@@ -88,7 +89,7 @@ def _cause(status: str, message: str) -> Cause | None:
         return None
     raised = _SETUP.sub("", message)
     if not _several(message):
-        if raised.startswith(f"{EnvironmentUnavailable.__name__}: ") or message.endswith(_STOPPED):
+        if raised.startswith(_OURS) or message.endswith(_STOPPED):
             return "environment"
         if status == "SKIP" and CapabilityMissing.__name__ in raised.partition("\n")[0]:
             return "capability"

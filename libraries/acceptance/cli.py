@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 for the interpreter's last flush
         return COULD_NOT_RUN
     except OSError as error:
-        return complain([f"{error.filename or 'files'}: {error.strerror or error}"])
+        return complain([f"{error.filename or options.results}: {error.strerror or error}"])
 
 
 def complain(problems: Sequence[str]) -> int:

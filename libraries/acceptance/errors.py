@@ -19,6 +19,10 @@ class EnvironmentUnavailable(Exception):
     """Our own tool, or a provider's interface, was not there."""
 
 
+class NotWritten(EnvironmentUnavailable, OSError):
+    """What was seen cannot be written down, as on a full disk: `strerror` says why, `filename` where."""
+
+
 class CapabilityMissing(Exception):
     """The deployment does not offer what the check needs: a capability of the descriptor, or as `reason` says."""
 

@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from acceptance.artillery.figures import LOG, LoadResult
+from acceptance.artillery.figures import LOG, Ending, LoadResult
 from acceptance.artillery.node import clean_environment, installation
-from acceptance.artillery.process import OUTPUT, Progress, run_load
+from acceptance.artillery.process import OUTPUT, EarlyStop, Progress, run_load
 from acceptance.data import PROJECT
 from acceptance.errors import ConfigurationError, EnvironmentUnavailable
 
@@ -137,6 +138,22 @@ def test_a_target_that_refuses_everything_is_no_success(tmp_path: Path) -> None:
     assert (figures.errors, figures.first_byte) == ({"ECONNREFUSED": 20}, None)
 
 
+def test_a_target_that_goes_down_in_the_middle_is_given_up(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        server = stack.enter_context(load_server())
+
+        def go_down(now: Progress) -> None:
+            if now.requests > 20:
+                stack.close()
+
+        checked = script(tmp_path, server.url, reading(), seconds=30)
+        result = asyncio.run(
+            run_load(checked, tmp_path / "left", progress=go_down, early_stop=EarlyStop(0.3, after_requests=40))
+        )
+    assert (result.ending, result.complete) == (Ending.STOPPED_EARLY, False)
+    assert result.figures(endpoint="quick").errors["ECONNREFUSED"] > 0
+
+
 def test_a_processor_that_lacks_a_function_begins_no_load(server: LoadServer, tmp_path: Path) -> None:
     flow = "- name: a\n  flow:\n    - function: nobody\n    - get: {url: /quick}\n"
     before = len(server.seen)
@@ -169,11 +186,6 @@ def test_plain_artillery_takes_the_same_script(server: LoadServer, tmp_path: Pat
     plain = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert plain.returncode == 0, plain.stdout
     assert len(server.seen) - before == 5  # one user, one redirect
-
-
-def test_a_missing_installation_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentUnavailable, match=r"Artillery is not installed .*: set up with `make`"):
-        installation(tmp_path)
 
 
 def test_the_lock_file_names_no_registry() -> None:

@@ -19,6 +19,7 @@ from acceptance.artillery.process import EarlyStop, run_load
 from acceptance.artillery.script import LoadScript
 from acceptance.data import PROJECT
 from acceptance.detection import load_sabotages
+from acceptance.errors import EnvironmentUnavailable
 
 from tests.loadable import ENVIRONMENT, PATIENCE, LoadServer, load_server, reading, script
 from tests.self.processes import everything_below
@@ -131,6 +132,14 @@ def test_a_log_that_cannot_be_written_ends_the_load(server: LoadServer, tmp_path
     told = json.loads(limited.stdout.splitlines()[-1])
     assert told["ending"] == "failed"
     assert "the request log cannot be written" in told["reason"]
+
+
+def test_a_load_that_cannot_be_recorded_does_not_begin(server: LoadServer, tmp_path: Path) -> None:
+    checked, before = script(tmp_path, server.url, reading(), seconds=4), len(server.seen)
+    (tmp_path / "file").write_text("where the folder should be")
+    with pytest.raises(EnvironmentUnavailable, match=r"the load cannot be recorded: Not a directory: .*/file/left"):
+        asyncio.run(run_load(checked, tmp_path / "file" / "left"))
+    assert len(server.seen) == before
 
 
 def _with_little_room(checked: LoadScript, folder: Path) -> subprocess.CompletedProcess[str]:

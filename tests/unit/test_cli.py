@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,20 @@ def test_results_that_cannot_be_written_are_told(tmp_path: Path, capsys: pytest.
     (tmp_path / "results").write_text("a file where the folder should be")
     assert run(tmp_path, "integration") == 3
     assert capsys.readouterr().err == f"error: {tmp_path / 'results'}: cannot be written: Not a directory\n"
+
+
+def test_a_full_disk_is_told_by_the_file_that_has_no_room(
+    descriptor: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("acceptance.evidence.recorder.os.write", full)
+    assert run(tmp_path, "quick", "--deployment", write(tmp_path / "cloud.yaml", descriptor)) == 3
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {tmp_path / 'results'}/")
+    assert line.endswith(": evidence cannot be written: No space left on device")
+    assert not (tmp_path / "results" / "latest").is_symlink()
 
 
 def test_a_run_that_is_mistyped_leaves_no_older_verdict_as_the_latest(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from acceptance.data import PROJECT
-from acceptance.errors import ConfigurationError
+from acceptance.errors import ConfigurationError, NotWritten
 from acceptance.evidence.merging import merge
 from acceptance.evidence.reading import EVIDENCE, Bundle, read_evidence, read_run, without_copies
 from acceptance.evidence.recorder import Recorder
@@ -61,6 +62,21 @@ def test_records_are_there_before_the_writer_ends(tmp_path: Path, redactor: Reda
     assert [note.text for note in evidence.notes] == ["done"]
     assert (evidence.run, evidence.damage, evidence.seal) == (RUN, [], None)
     recorder.close()
+
+
+def test_a_full_disk_is_our_own_and_what_was_written_stays(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, RUN, Redactor(), "one")
+    recorder.note("there was room")
+    room, full = os.dup(recorder._file), os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, recorder._file)
+    with pytest.raises(NotWritten, match=r"evidence cannot be written: No space left on device: .*records-one-"):
+        recorder.note("there was none")
+    os.dup2(room, recorder._file)
+    for number in (room, full):
+        os.close(number)
+    recorder.close()
+    [bundle] = read_evidence(tmp_path)
+    assert ([note.text for note in bundle.notes], bundle.damage) == (["there was room"], [])
 
 
 def test_writers_do_not_mix(tmp_path: Path) -> None:

@@ -85,6 +85,8 @@ def test_a_damaged_run_does_not_say_what_is_judged(tmp_path: Path) -> None:
     [
         ("FAIL", "EnvironmentUnavailable: no browser", "environment"),
         ("FAIL", "Setup failed:\nEnvironmentUnavailable: no browser", "environment"),
+        ("FAIL", "NotWritten: [Errno 28] evidence cannot be written: No space left on device", "environment"),
+        ("FAIL", "OSError: [Errno 28] No space left on device", "product"),
         ("FAIL", "sha differs\n\nAlso teardown failed:\nEnvironmentUnavailable: x", "product"),
         ("FAIL", "Several failures occurred:\n\n1) wrong\n\n2) EnvironmentUnavailable: x", "product"),
         ("FAIL", "GET /x: expected 200, seen 503 EnvironmentUnavailable", "product"),

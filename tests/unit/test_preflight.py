@@ -1,11 +1,13 @@
 """The preflight finds what is missing, unhealthy or of another build, and says so in words that name it."""
 
+import asyncio
 import time
 from datetime import UTC, datetime
 
 import httpx
 import pytest
 from acceptance.descriptor import Descriptor, Plan, Service
+from acceptance.integration import preflight
 from acceptance.integration.preflight import (
     HEALTHY,
     Probe,
@@ -128,3 +130,16 @@ def test_a_plan_with_too_little_room() -> None:
     assert [problem.split(" is ")[0] for problem in problems] == [
         "plan.realtime_joins_per_second", "plan.requests_per_minute",
     ]  # fmt: skip
+
+
+async def test_a_service_that_takes_the_call_and_never_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "WITHIN_SECONDS", 0.2)
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1") as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        seen = await preflight._probe_once("api", Service(url=url, probe="/health"))
+    assert seen.problem == f"{url}/health: no answer within 0.2 s"

@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from acceptance.artillery.node import Installation, clean_environment, installat
 from acceptance.artillery.plan import PLAN, Ending, Plan
 from acceptance.artillery.requestlog import LogReader, RequestLog
 from acceptance.artillery.script import LoadScript
-from acceptance.errors import EnvironmentUnavailable
+from acceptance.errors import EnvironmentUnavailable, NotWritten
 
 OUTPUT = "artillery.log"
 HERE = Path(__file__).parent
@@ -125,7 +125,8 @@ async def run_load(
         margin: seconds beyond the phases, for start and last answers, until it is ended.
 
     Raises:
-        EnvironmentUnavailable: Node or Artillery is missing, too old, or did not begin the load.
+        EnvironmentUnavailable: Node or Artillery is missing, too old, or did not begin the load; or, as NotWritten,
+            there is no room for what it measures.
     """
     installed = await asyncio.to_thread(installation)
     plan = _plan(script, installed)
@@ -141,7 +142,8 @@ async def run_load(
             raise
         finally:
             told = _redacted(output, script.environment)
-            (folder / OUTPUT).write_text(told, encoding="utf-8")
+            with _writing(folder / OUTPUT):
+                (folder / OUTPUT).write_text(told, encoding="utf-8")
     if stopped is not None:
         ending, reason = stopped
     elif status == 0:
@@ -253,17 +255,28 @@ def _plan(script: LoadScript, installed: Installation) -> Plan:
 
 
 def _begin(folder: Path, plan: Plan) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (LOG, OUTPUT):
-        (folder / name).write_bytes(b"")
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (LOG, OUTPUT):
+            (folder / name).write_bytes(b"")
     _keep(folder, plan)
 
 
 def _keep(folder: Path, plan: Plan) -> None:
     """Replaces the plan in one step, so that none is ever half."""
     new = folder / f"{PLAN}.new"
-    new.write_text(plan.model_dump_json(indent=1), encoding="utf-8")
-    new.replace(folder / PLAN)
+    with _writing(folder / PLAN):
+        new.write_text(plan.model_dump_json(indent=1), encoding="utf-8")
+        new.replace(folder / PLAN)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What cannot be written is our own matter, and never the target's."""
+    try:
+        yield
+    except OSError as error:
+        raise NotWritten(error.errno, f"the load cannot be recorded: {error.strerror}", str(path)) from None
 
 
 def _redacted(output: Path, environment: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from acceptance.errors import NotWritten
 from acceptance.evidence.distribution import Distribution
 from acceptance.evidence.records import (
     Artifact,
@@ -49,9 +50,8 @@ class Recorder:
         self._lock = threading.RLock()
         self._written = (0, 0, "")  # bytes, records, SHA-256 of the last
         self._pending = b""
-        self._file = os.open(
-            folder / FILES.replace("*", self.writer), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644
-        )
+        self._path = str(folder / FILES.replace("*", self.writer))
+        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
         self.write(Opened(run=run))
 
     def test(
@@ -142,14 +142,21 @@ class Recorder:
         self.write(Note(text=self.redactor.clean(text)))
 
     def write(self, record: Record) -> None:
-        """Append one record; it is numbered and chained here."""
+        """Append one record; it is numbered and chained here.
+
+        Raises:
+            NotWritten: there is no room for it, or the file cannot be written.
+        """
         with self._lock:
             _, number, previous = self._settled()
             place = {"writer": self.writer, "number": number + 1, "previous": previous}
             self._pending = record.model_copy(update=place).model_dump_json(exclude_none=True).encode() + b"\n"
             rest = memoryview(self._pending)
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
+            try:
+                while rest:
+                    rest = rest[os.write(self._file, rest) :]
+            except OSError as error:
+                raise NotWritten(error.errno, f"evidence cannot be written: {error.strerror}", self._path) from error
             self._settled()
 
     def _settled(self) -> tuple[int, int, str]:
