@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from acceptance.artillery.figures import LOG, LoadResult, read_result
 from acceptance.artillery.node import Installation, clean_environment, installation, secrets_of
@@ -131,11 +132,11 @@ async def run_load(
     installed = await asyncio.to_thread(installation)
     plan = _plan(script, installed)
     _begin(folder, plan)
-    with tempfile.TemporaryDirectory(prefix="load-") as private:
-        output = Path(private) / OUTPUT
+    # What Artillery says may hold secrets: kept in a file without a name, it is gone with us when we are killed.
+    with tempfile.TemporaryFile() as output:
         try:
             status, stopped = await _run(
-                script, folder, Path(private), installed, _Watcher(progress, early_stop, stop, margin)
+                script, folder, output, installed, _Watcher(progress, early_stop, stop, margin)
             )
         except BaseException:
             _keep(folder, plan.model_copy(update={"reason": "the load was interrupted"}))
@@ -166,23 +167,24 @@ def command(script: Path, installed: Installation) -> list[str]:
 async def _run(
     script: LoadScript,
     folder: Path,
-    private: Path,
+    output: IO[bytes],
     installed: Installation,
     watcher: _Watcher,
 ) -> tuple[int, tuple[Ending, str] | None]:
     """Artillery's exit status, and how it was ended if it did not end by itself."""
     environment = clean_environment(script.target, script.environment) | _told_to_hooks(script, folder, installed)
-    with (private / OUTPUT).open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command(script.written(private), installed),
-            cwd=script.path.parent,
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_end_with_parent,
-        )
+    with _writing(folder):
+        copy = script.written(folder).resolve()
+    process = await asyncio.create_subprocess_exec(
+        *command(copy, installed),
+        cwd=script.path.parent,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=_end_with_parent,
+    )
     ended = asyncio.ensure_future(process.wait())
     try:
         stopped = await _watch(script, folder, ended, watcher)
@@ -192,6 +194,7 @@ async def _run(
     finally:
         _signal_group(process.pid, signal.SIGKILL)
         await asyncio.shield(ended)
+        copy.unlink()
     return process.returncode or 0, stopped
 
 
@@ -279,8 +282,9 @@ def _writing(path: Path) -> Iterator[None]:
         raise NotWritten(error.errno, f"the load cannot be recorded: {error.strerror}", str(path)) from None
 
 
-def _redacted(output: Path, environment: Mapping[str, str]) -> str:
-    told = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
+def _redacted(output: IO[bytes], environment: Mapping[str, str]) -> str:
+    output.seek(0)
+    told = output.read().decode("utf-8", errors="replace")
     for secret in secrets_of(environment):
         told = told.replace(secret, "***")
     return told
