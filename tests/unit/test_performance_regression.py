@@ -56,6 +56,18 @@ def test_many_endpoints_share_the_level() -> None:
     assert false / 200 <= 3 * LEVEL
 
 
+def test_the_bound_that_is_told_exceeds_the_margin_of_what_is_worse_and_of_nothing_else() -> None:
+    """Those that are less certain are held against a greater share of the level than the most certain one."""
+    seen = set()
+    for seed in range(40):
+        before = {f"e{number}": endpoint(20, 0.3, seed=1000 * seed + number) for number in range(9)}
+        now = {f"e{number}": endpoint(30 + number, 0.5, seed=1000 * seed + 500 + number) for number in range(9)}
+        found = compare(before, now)
+        assert [one.worse for one in found] == [one.bound > one.margin for one in found]
+        seen |= {one.worse for one in found}
+    assert seen == {True, False}
+
+
 def test_what_cannot_be_compared_is_named() -> None:
     short = Endpoint(spans=(1.0,) * 3, requests=3)
     assert not_compared(

@@ -89,16 +89,17 @@ def compare(before: Mapping[str, Endpoint], now: Mapping[str, Endpoint], time: s
         name for name in before.keys() & now.keys() if min(len(before[name].spans), len(now[name].spans)) >= LEAST_SPANS
     )
     tried = {name: _worsening(before[name].spans, now[name].spans) for name in shared}
-    worse = _rejected({name: one.p_value(_margin(before[name].mean)) for name, one in tried.items()}, LEVEL)
+    chances = {name: one.p_value(_margin(before[name].mean)) for name, one in tried.items()}
+    levels = _levels(chances, LEVEL)
     return [
         Comparison(
             name=name,
             time=time,
             before=before[name].mean,
             now=now[name].mean,
-            bound=tried[name].lower_bound(LEVEL / len(shared)),
+            bound=tried[name].lower_bound(levels[name]),
             margin=_margin(before[name].mean),
-            worse=name in worse,
+            worse=chances[name] <= levels[name],
         )
         for name in shared
     ]
@@ -142,14 +143,18 @@ def _worsening(before: Sequence[float], now: Sequence[float]) -> _Worsening:
     return _Worsening(fmean(now) - fmean(before), math.sqrt(total), total**2 / shares if shares else math.inf)
 
 
-def _rejected(p_values: Mapping[str, float], level: float) -> set[str]:
-    """Holm: from the smallest on, each against its share of the level, until one is not small enough."""
-    found: set[str] = set()
+def _levels(p_values: Mapping[str, float], level: float) -> dict[str, float]:
+    """Holm: the share of the level that each is held against, from the smallest p on; after one that fails, all as it.
+
+    So the confidence bound at this level exceeds the margin exactly where an endpoint is worse.
+    """
+    levels: dict[str, float] = {}
+    share, failed = 0.0, False
     for number, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
-        if p_values[name] > level / (len(p_values) - number):
-            break
-        found.add(name)
-    return found
+        share = share if failed else level / (len(p_values) - number)
+        failed = failed or p_values[name] > share
+        levels[name] = share
+    return levels
 
 
 def _student() -> Any:
