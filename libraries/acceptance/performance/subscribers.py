@@ -86,6 +86,8 @@ async def subscribers_listen_at_once(run: Run, scale: str) -> None:
     }
     for name, (value, unit) in figures.items():
         run.observe(CRITERION, _name(name, scale), value, unit, samples=1)
+    if reason := fewer(profile().of(scale).subscribers, seen.wanted, seen.ready.asked):
+        run.observe(CRITERION, "fewer_subscribers_because", reason, "text", samples=1)
     if seen.ready.listening < seen.ready.asked:
         shown = f"{seen.ready.listening}, in {seen.ready.seconds:.1f} s; {'; '.join(seen.ready.problems[:3])}"
         raise violation("subscribers", expected=f"{seen.ready.asked} at once", seen=shown)
@@ -145,6 +147,20 @@ def how_many(most: int, connections: int | None, joins: float, lifetime: float) 
     """Of so many subscribers as many as the plan allows, and as can join in half of a signed address's life."""
     allowed = most if connections is None else int(SHARE_OF_PLAN * connections)
     return min(most, allowed, int(joins * lifetime / 2))
+
+
+def fewer(most: int, allowed: int, opened: int) -> str:
+    """Why there are fewer subscribers than the scale has; nothing where there are not.
+
+    Args:
+        allowed: what the plan and the life of signed addresses leave of them.
+        opened: as many of these as this machine may have files open for.
+    """
+    reasons = [
+        f"the plan's connections and joins a second, and the life of a signed address, allow {allowed} of {most}"
+    ] * (allowed < most)
+    reasons += [f"this machine's limit of open files allows {opened} of {allowed}"] * (opened < allowed)
+    return "; ".join(reasons)
 
 
 class Child:
