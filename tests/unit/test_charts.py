@@ -87,6 +87,16 @@ def test_names_of_lines_that_end_together_do_not_lie_on_each_other() -> None:
     assert min(after - before for before, after in pairwise(heights)) >= 13
 
 
+def test_a_name_that_is_too_long_for_the_drawing_stands_in_the_title_alone() -> None:
+    flow = Series.model_validate(
+        _series({"now": ((0, 1), (10, 9))}).model_dump() | {"name": "first byte, " + 9 * "flow "}
+    )
+    chart = lines(flow)
+    assert "ms" in _texts(chart)
+    assert not any("first byte" in text for text in _texts(chart))
+    assert "first byte" in chart.title
+
+
 def test_a_line_of_many_points_keeps_its_peak() -> None:
     points = tuple((float(at), 900.0 if at == 7_777 else float(at % 3)) for at in range(20_000))
     chart = lines(_series({"all": points}))

@@ -139,7 +139,7 @@ async def test_whole_answers_of_the_baseline_itself_are_not_compared_and_that_is
     seen = run("local", None)
     await whole_answers_are_no_slower(seen, "full")
     told = "nothing: 'local' is the local baseline itself"
-    assert seen.seen == [("PERF-06", "whole answers were compared with", told, "text")]
+    assert seen.seen == [("PERF-06", "baseline of the whole answer", told, "text")]
 
 
 async def test_a_recording_without_total_times_leaves_whole_answers_unverified(

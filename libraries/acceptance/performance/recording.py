@@ -62,7 +62,7 @@ async def whole_answers_are_no_slower(run: Run, scale: str) -> None:
     name, recorded = _recorded(run)
     if name == run.descriptor.name:
         told = f"nothing: '{name}' is the local baseline itself"
-        run.observe("PERF-06", "whole answers were compared with", told, "text", samples=1)
+        run.observe("PERF-06", "baseline of the whole answer", told, "text", samples=1)
         return
     if not recorded.totals:
         raise EnvironmentUnavailable(

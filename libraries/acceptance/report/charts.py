@@ -116,7 +116,8 @@ def lines(series: Series, *, title: str = "", paint: Paint = PAGE) -> Chart:
     x, y = _place(marks, y_ticks, x_ticks[0], x_ticks[-1], right=right)
     axis = f"time, {series.x_unit}" if series.x_unit in _TIMES else series.x_unit
     measured = series.unit if series.name == series.unit else f"{words(series.name)}, {series.unit}"
-    parts = frame(x_ticks, y_ticks, x, y, (axis, measured), paint)
+    above = measured if width_of(measured) <= WIDTH - 4 else series.unit  # the title says the rest
+    parts = frame(x_ticks, y_ticks, x, y, (axis, above), paint)
     parts += _marks(marks, {}, x, y, paint)
     for index, points in enumerate(drawn.values()):
         parts += _line(points, index, x, y, paint)
