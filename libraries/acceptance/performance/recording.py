@@ -148,8 +148,12 @@ def _compared(
     """Every endpoint that is surely slower, and where both runs were measured; what was compared is recorded."""
     time = TIMES[take]
     now, elsewhere = endpoints_of(seen, take), differences(recorded.environment, environment())
-    shown = f"recorded {recorded.at[:10]} from {told(recorded.environment)}; now from "
-    shown += f"other hardware or software: {'; '.join(elsewhere)}" if elsewhere else "the same"
+    where = (
+        f"other hardware or software: {'; '.join(elsewhere)}"
+        if elsewhere
+        else (f"the same hardware and software: {told(recorded.environment)}")
+    )
+    shown = f"recorded {recorded.at[:10]} from {where}"
     run.observe(criterion, f"baseline of the {time}", shown, "text", samples=1)
     found = compare(before, now, time)
     slower = [str(one) for one in found if one.worse]
