@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from acceptance.performance.recording import (
     endpoints_of,
     environment,
     is_no_slower_than_recorded,
+    record_load,
     whole_answers_are_no_slower,
 )
 
@@ -60,7 +62,11 @@ def run(name: str = "cloud", compared_with: str | None = "local", address: str =
     seen: list[Any] = []
     return SimpleNamespace(
         descriptor=SimpleNamespace(
-            name=name, baseline=compared_with, thresholds={}, services=SimpleNamespace(api=SimpleNamespace(url=address))
+            name=name,
+            build="b",
+            baseline=compared_with,
+            thresholds={},
+            services=SimpleNamespace(api=SimpleNamespace(url=address)),
         ),
         observe=lambda *told, **more: seen.append(told),
         observe_series=lambda *told: seen.append(told),
@@ -207,6 +213,16 @@ async def test_an_endpoint_that_was_not_called_is_not_verified(recorded: Path, m
     apply(monkeypatch, load)
     with pytest.raises(EnvironmentUnavailable, match="Flow: new: is not in the recording"):
         await is_no_slower_than_recorded(run(), "full")
+
+
+async def test_a_load_with_a_failed_request_is_no_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = loaded(20)
+    apply(monkeypatch, good)
+    kept = await record_load(run())
+    assert kept.totals["Flow: login"].mean - kept.endpoints["Flow: login"].mean == pytest.approx(2)
+    good.result.requests[5] = replace(good.result.requests[5], ok=False, failures=("status 500",))
+    with pytest.raises(AssertionError, match="1 of 120 failed: 1 x login: status 500"):
+        await record_load(run())
 
 
 def test_a_part_of_a_recording_leaves_the_other(recorded: Path) -> None:

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from acceptance.data import read_model
-from acceptance.errors import EnvironmentUnavailable, NotApplicable, expect_none
+from acceptance.errors import EnvironmentUnavailable, NotApplicable, expect_none, violation
 from acceptance.evidence.records import Point
 from acceptance.integration.baseline import BASELINE, Baseline, RecordedLoad, reference
 from acceptance.performance.load import Load, load
 from acceptance.performance.load_figures import Take, first_byte, total
+from acceptance.performance.load_figures import told as reasons
 from acceptance.performance.regression import (
     SPAN_SECONDS,
     Endpoint,
@@ -78,9 +79,18 @@ async def record_load(run: Run) -> RecordedLoad:
     """The load of this deployment, as it is kept in the file.
 
     Raises:
-        AssertionError, EnvironmentUnavailable: the load did not go through, or was not measured well: no baseline.
+        AssertionError, EnvironmentUnavailable: the load did not go through, or a request failed, or it was not measured
+            well: no baseline, since nothing could be worse than that.
     """
     seen = await _measured(run, "full")
+    failed = [one for one in seen.result.requests if not one.ok]
+    if failed:
+        attempted = len(seen.result.requests)
+        raise violation(
+            "requests of a load to record",
+            expected="to succeed",
+            seen=f"{len(failed)} of {attempted} failed: {reasons(failed)}",
+        )
     return RecordedLoad(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         build=run.descriptor.build,
