@@ -93,7 +93,7 @@ def test_an_integration_run_says_of_performance_that_it_is_not_verified(tmp_path
     for title in ("Scaling behaviour", "Bottlenecks", "Optimization opportunities", "Resource utilization"):
         assert section(found[SUMMARY], title).startswith("Not verified: not claimed by this run (")
     benchmarks = section(found[SUMMARY], "Benchmarks against the local baseline")
-    assert benchmarks == "Not verified: not claimed by this run (PERF-01…06, PERF-10…12)"
+    assert benchmarks == "Not verified: not claimed by this run (PERF-01…07, PERF-10…12)"
     assert "no GO" in found[SUMMARY]
 
 

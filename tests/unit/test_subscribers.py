@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
+from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
@@ -18,10 +18,8 @@ from acceptance.contract import Contract
 from acceptance.data import Data
 from acceptance.errors import EnvironmentUnavailable
 from acceptance.integration.following import Event, events_of
-from acceptance.performance import subscribers
-from acceptance.performance.generator import Generator
 from acceptance.performance.listening import Ended, Job, Plan, Ready, Received, enough_files, listen
-from acceptance.performance.subscribers import Delivery, Listening, child, clock_of, delivered, how_many
+from acceptance.performance.subscribers import Delivery, child, clock_of, delivered, how_many
 from acceptance.realtime import Frame
 from acceptance.run import Run
 from websockets.asyncio.server import ServerConnection, serve
@@ -174,71 +172,6 @@ async def test_one_who_is_refused_is_named_and_the_others_go_on(contract: Contra
     assert (ready.asked, ready.listening) == (6, 5)
     assert "closed with 4401" in ready.problems[0]
     assert sorted(delivery.problem for delivery in deliveries) == [""] * 5 + ["3 lost"]
-
-
-@pytest.mark.parametrize(
-    ("allowed", "opened", "reason"),
-    [
-        (1000, 1000, ""),
-        (160, 160, "the plan's connections and joins a second, and the life of a signed address, allow 160 of 1000"),
-        (1000, 400, "this machine's limit of open files allows 400 of 1000"),
-        (800, 400, "allow 800 of 1000; this machine's limit of open files allows 400 of 800"),
-    ],
-)
-async def test_how_many_there_are_is_told_and_why_there_are_no_more(
-    allowed: int, opened: int, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = _observed(monkeypatch, wanted=allowed, opened=opened)
-    await subscribers.subscribers_listen_at_once(seen, "full")
-    assert seen.figures["subscribers_at_once"] == opened
-    assert str(seen.figures.get("fewer_subscribers_because", "")).endswith(reason)
-    assert ("fewer_subscribers_because" in seen.figures) == bool(reason)
-
-
-async def test_how_late_events_came_is_kept_as_a_histogram(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = _observed(monkeypatch)
-    await subscribers.everybody_is_told_everything(seen, "full")
-    assert seen.figures["events_lost"] == 0
-    criterion, name, samples, statistic = seen.histogram
-    assert (criterion, name, statistic) == ("PERF-12", "delivery_latency", "p99")
-    assert [round(late) for late in samples] == [200] * 6
-
-
-async def test_one_lost_event_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = _observed(monkeypatch, second=ALL[1:])
-    with pytest.raises(AssertionError, match="1 lost"):
-        await subscribers.everybody_is_told_everything(seen, "full")
-    assert seen.figures["events_lost"] == 1
-
-
-def _observed(
-    monkeypatch: pytest.MonkeyPatch, *, wanted: int = 2, opened: int = 2, second: list[Event] | None = None
-) -> Any:
-    """A run in which two subscribers of one job were told this; it takes down what is observed."""
-    told = Listening(
-        uploads=[cast(Any, SimpleNamespace(job_id=JOBS[0]))],
-        wanted=wanted,
-        ready=Ready(asked=opened, listening=opened, seconds=1.0),
-        received=[Received(job=0), Received(job=0)],
-        events=[ALL, ALL if second is None else second],
-        clock=0.0,
-        generator=Generator(),
-    )
-
-    async def listened(*_: object) -> Listening:
-        return told
-
-    monkeypatch.setattr(subscribers, "listened", listened)
-    run = SimpleNamespace(figures={}, contract=SimpleNamespace(jobs=SimpleNamespace(statuses=STATUSES)))
-
-    def observe(criterion: str, name: str, value: object, unit: str, *, samples: int) -> None:
-        run.figures[name] = value
-
-    def observe_samples(criterion: str, name: str, samples: list[float], unit: str, *, statistic: str) -> None:
-        run.histogram = (criterion, name, samples, statistic)
-
-    run.observe, run.observe_samples = observe, observe_samples
-    return run
 
 
 def _plan(address: str) -> Plan:
