@@ -70,11 +70,12 @@ def first_to_saturate(facts: Facts) -> str:
         others = ", then ".join(str(one) for one in facts.reached[1:])
         return f"{facts.reached[0]}" + (f"; then {others}" if others else "")
     highest = ", ".join(used(facts, facts.last)[:SHOWN]) or "nothing was watched"
-    if facts.last.held is Held.HELD:
-        return (
-            f"no watched resource saturated, and no limit broke, up to {facts.last.rate} users/s (highest: {highest})"
-        )
-    return f"no watched resource saturated, though limits broke at {facts.last.rate} users/s (highest: {highest})"
+    until = {
+        Held.HELD: f"and no limit broke, up to {facts.last.rate} users/s",
+        Held.BROKE: f"though limits broke at {facts.last.rate} users/s",
+        Held.GENERATOR: f"before the generator was the limit, at {facts.last.rate} users/s",
+    }[facts.last.held]
+    return f"no watched resource saturated, {until} (highest: {highest})"
 
 
 def suggestions(facts: Facts) -> list[str]:
