@@ -63,6 +63,16 @@ def test_a_target_that_hangs_is_given_up(server: LoadServer, tmp_path: Path) -> 
     assert set(result.figures().errors) <= {"ETIMEDOUT", "unfinished when the load ended"}
 
 
+def test_whoever_reads_along_may_end_it(server: LoadServer, tmp_path: Path) -> None:
+    checked = script(tmp_path, server.url, reading(), seconds=20, rate=5)
+    result = asyncio.run(
+        run_load(checked, tmp_path / "left", stop=lambda log: "seen enough" if len(log.users) > 5 else None)
+    )
+    assert (result.ending, result.reason) == (Ending.STOPPED_EARLY, "seen enough")
+    assert len(result.log.users) < checked.arrivals
+    assert result.log.lags
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_in_the_middle_it_leaves_a_part_and_no_process(
     server: LoadServer, tmp_path: Path, number: signal.Signals

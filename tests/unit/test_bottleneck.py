@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -169,6 +170,16 @@ def test_a_use_in_an_unknown_unit_or_without_a_limit_is_left_out(change: str) ->
     else:
         del seen.metrics["cpu-limit"]
     assert not [one for one in resources_of(seen, steps(), BOUNDS) if one.name == "CPU of api"]
+
+
+def test_a_queue_that_is_longer_and_grows_no_more_is_steady() -> None:
+    seen = watched()
+    depth = [3, 9, 15, 21, 25, 28, 29, 29.5, 30]  # nine uploads a second, each takes three seconds
+    seen.looks = [
+        replace(look, under_way=int(depth[number - 18])) if number >= 18 else look
+        for number, look in enumerate(seen.looks)
+    ]
+    assert saturations(resources_of(seen, steps(), BOUNDS), steps()) == []
 
 
 def test_a_queue_that_only_swings_does_not_grow() -> None:

@@ -88,6 +88,28 @@ def test_what_went_wrong_is_told_where_it_belongs(tmp_path: Path) -> None:
     assert next(line for line in benchmarks if "PERF-05" in line).endswith("| not verified |")
 
 
+def found_out(recorder: Recorder) -> None:
+    """A run that names a bottleneck."""
+    text = f"CPU of api 97 % of 1 core at 40 users/s, {'and so on, ' * 20}the end"
+    recorder.observe("PERF-09", "first_to_saturate", text, "text", samples=3)
+    recorder.observe("PERF-09", "suggestion_1", "more instances of api", "text", samples=3)
+    recorder.observe("PERF-09", "utilization, CPU of api", 97.0, "%", samples=8)
+
+
+def test_what_was_found_out_in_words_is_told_whole_and_where_it_belongs(tmp_path: Path) -> None:
+    found = written(write_run(tmp_path, change=found_out))
+    findings, summary = section(found[HANDOFF], "Findings"), found[SUMMARY]
+    assert re.search(r"  - first to saturate: \[CPU of api 97 % .* the end\]\(gate\.html#o-", findings)
+    assert "  - suggestion 1: [more instances of api](gate.html#o-" in findings
+    for title, told, other in (
+        ("Bottlenecks", "first to saturate", "suggestion 1"),
+        ("Optimization opportunities", "suggestion 1", "first to saturate"),
+        ("Resource utilization", "utilization, CPU of api [97 %](gate.html#o-", "suggestion 1"),
+    ):
+        assert told in section(summary, title)
+        assert other not in section(summary, title)
+
+
 def test_an_integration_run_says_of_performance_that_it_is_not_verified(tmp_path: Path) -> None:
     found = written(write_run(tmp_path, name="integration", claims=INTEGRATION))
     for title in ("Scaling behaviour", "Bottlenecks", "Optimization opportunities", "Resource utilization"):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from acceptance.descriptor import Threshold
 from acceptance.evidence.reading import Bundle
-from acceptance.evidence.records import Observation, Outcome, Plan
+from acceptance.evidence.records import Cause, Observation, Outcome, Plan
 from acceptance.verdict.gate import Gate
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,6 +130,14 @@ def test_observed_criteria_do_not_gate() -> None:
     assert (gate.verdict, row(gate, "BB-02").status, row(gate, "BB-02").reason) == ("GO", "observed", "look: ugly")
 
 
+@pytest.mark.parametrize("cause", ["environment", "capability"])
+def test_an_observed_criterion_that_could_not_be_looked_at_is_not_verified(cause: Cause) -> None:
+    failed = Outcome(test="look", criteria=("BB-02",), status="FAIL", cause=cause, message="no tool")
+    gate = judge(evidence(outcomes=[*evidence().outcomes[:-1], failed]))
+    assert (gate.verdict, row(gate, "BB-02").status) == ("GO", "not_verified")
+    assert "no tool" in row(gate, "BB-02").reason
+
+
 def test_a_violation_counts_though_it_is_not_claimed() -> None:
     failed = Outcome(test="one", criteria=("AA-01",), status="FAIL", message="wrong")
     scope = evidence().scopes[0].model_copy(update={"claims": ("AA-02",)})
@@ -149,11 +157,12 @@ def test_unsound_evidence_is_inconclusive(changes: dict[str, Any], why: str) -> 
 
 
 def test_a_broken_figure_is_told_beside_another_failure_and_one_fault_once() -> None:
+    before = evidence().outcomes
     failed = [
         Outcome(test=test, criteria=("AA-02",), status="FAIL", message=message)
         for test, message in (("fast", "expected 1: seen 2"), ("check: fast", "expected 1: seen 2"), ("mute", ""))
     ]
-    reason = row(judge(evidence(outcomes=[*evidence().outcomes, *failed], observations=[speed(31)])), "AA-02").reason
+    reason = row(judge(evidence(outcomes=[*before, *failed], observations=[speed(31)])), "AA-02").reason
     assert reason.split("; ") == ["check: fast: expected 1: seen 2", "mute: ", "speed is 31 s, must be under 30 s"]
 
 

@@ -20,6 +20,7 @@ from acceptance.platform import Line
 
 CPU, MEMORY, CONNECTIONS, LOCKS, QUEUE, GENERATOR = "CPU", "memory", "connections", "locks", "queue", "generator"
 UNITS = {("cpu", "cpu"): 1.0, ("cpu", "cores"): 1.0, ("memory", "bytes"): 1.0, ("memory", "MB"): 1e6}  # → cores, bytes
+LEAST_GROWTH = 0.2  # of the uploads: so many more come in than come to their end
 RUNNING = 3  # samples of a running mean, for the moment at which a bound was reached
 
 
@@ -132,14 +133,19 @@ def mean_in(points: Sequence[Point], step: Step) -> float | None:
 
 
 def grows(points: Sequence[Point], step: Step, seconds: float) -> bool:
-    """Whether a queue grew from each third of a step to the next, to more than so many seconds of its uploads."""
+    """Whether a queue grew from each third of a step to the next, to more than so many seconds of its uploads.
+
+    It grows at first wherever documents take their time; it grows on only where fewer come to their end than come in.
+    """
     uploads = sum(one.endpoint == STORED and one.ok for one in step.requests) / step.seconds
     third = step.seconds / 3
     thirds = [[v for at, v in points if third * n <= at - step.began < third * (n + 1)] for n in range(3)]
     if not all(thirds) or not uploads:
         return False
     means = [fmean(part) for part in thirds]
-    return all(later > earlier for earlier, later in pairwise(means)) and means[-1] > seconds * uploads
+    grown = (means[-1] - means[-2]) / third
+    grows_on = all(later > earlier for earlier, later in pairwise(means)) and grown >= LEAST_GROWTH * uploads
+    return grows_on and means[-1] > seconds * uploads
 
 
 def _moment(resource: Resource, step: Step) -> float:
