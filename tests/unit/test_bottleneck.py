@@ -143,6 +143,12 @@ def test_a_machine_that_others_use_is_not_blamed_on_the_deployment() -> None:
     assert "something else is busy on its machine" in text
 
 
+def test_a_machine_that_others_use_does_not_hide_a_pool_that_does_not_grow() -> None:
+    texts = suggestions(facts(watched(cpu={"machine": 200}, pool=0)))
+    assert "something else is busy on its machine" in texts[0]
+    assert "those of api-1 (2), worker-1 (3)" in texts[1]
+
+
 def test_a_machine_that_the_deployment_uses_up_is_told_with_who_does() -> None:
     texts = suggestions(facts(watched(cpu={"machine": 100, "api": 60, "worker": 30}), steps(broken=False)))
     assert "all parts share it (api 0.60, worker 0.30, database 0.20 cores)" in texts[0]

@@ -169,7 +169,7 @@ def _step(log: RequestLog, phase: Phase, began: float, each: float, bounds: Boun
     times = [one.first_byte for one in requests if one.first_byte is not None and one.endpoint not in model_bound]
     first_byte = Distribution.of(times, resolution=RESOLUTION) if times else None
     half = 0.5 / phase.rate  # users come at the ends of even gaps, the last as the step ends
-    arrived = sum(began + half <= at < end + half for at in log.users.values()) / phase.arrivals
+    arrived = sum(began + half <= at < end + half for at in log.users.values())
     error_rate = 100 * figures_of(requests).error_rate
     lag, cpu = _generator(log, began, end)
     return Step(
@@ -184,7 +184,7 @@ def _step(log: RequestLog, phase: Phase, began: float, each: float, bounds: Boun
         lag=lag,
         cpu=cpu,
         broken=tuple(_broken(bounds, phase.rate * each, within / seconds, error_rate, first_byte)),
-        busy=_busy(bounds, arrived, lag, cpu),
+        busy=_busy(bounds, phase.arrivals, arrived, lag, cpu),
     )
 
 
@@ -203,10 +203,10 @@ def _broken(
     return broken
 
 
-def _busy(bounds: Bounds, arrived: float, lag: float, cpu: float) -> str:
+def _busy(bounds: Bounds, scheduled: int, arrived: int, lag: float, cpu: float) -> str:
     reasons = []
-    if arrived < LEAST_ARRIVALS:
-        reasons.append(f"it made {arrived:.0%} of the arrivals")
+    if scheduled - arrived > max(1, (1 - LEAST_ARRIVALS) * scheduled):  # one may come a moment late
+        reasons.append(f"it made {arrived} of {scheduled} arrivals in time")
     if lag > bounds.lag_ms:
         reasons.append(f"its loop came {lag:.0f} ms late (at most {bounds.lag_ms:g})")
     if cpu > HIGHEST_CPU:

@@ -83,7 +83,7 @@ def suggestions(facts: Facts) -> list[str]:
     found = [text for one in facts.reached for text in _about(facts, one)]
     if facts.broke:
         found += _refusals(facts)
-    if facts.broke and not any(one.resource.kind != GENERATOR for one in facts.reached):
+    if facts.broke and not any(_own(facts, one) for one in facts.reached):
         found += _waits(facts)
     if facts.last.held is Held.GENERATOR:
         found.append(
@@ -109,6 +109,14 @@ def slowest(facts: Facts, step: Step) -> str:
         return "no endpoint answered"
     name, samples = max(times.items(), key=lambda pair: Distribution.of(pair[1]).percentile(95))
     return f"{name} is the slowest endpoint, p95 {Distribution.of(samples).percentile(95):.0f} ms"
+
+
+def _own(facts: Facts, one: Saturation) -> bool:
+    """Whether the deployment itself used it up."""
+    if one.resource.of == facts.host and one.resource.kind == CPU:
+        own, whole = _cores(facts, one.resource, one.step)
+        return sum(own.values()) >= LITTLE * whole
+    return one.resource.kind != GENERATOR
 
 
 def _about(facts: Facts, one: Saturation) -> Iterator[str]:
@@ -161,8 +169,7 @@ def _workers(facts: Facts, step: Step) -> str:
 
 def _shared(facts: Facts, host: Resource, step: Step) -> str:
     """Who uses the CPU of a machine that all share."""
-    cores = {one.of: mean_in(one.amount, step) or 0.0 for one in facts.resources if one.kind == CPU and one is not host}
-    whole = mean_in(host.amount, step) or 0.0
+    cores, whole = _cores(facts, host, step)
     parts = ", ".join(f"{name} {used:.2f}" for name, used in sorted(cores.items(), key=lambda one: -one[1])[:SHOWN])
     own = sum(cores.values())
     if own < LITTLE * whole:
@@ -171,6 +178,12 @@ def _shared(facts: Facts, host: Resource, step: Step) -> str:
             " machine, so give it one of its own before anything else"
         )
     return f"all parts share it ({parts} cores): more cores, or a machine of its own for the one that uses most"
+
+
+def _cores(facts: Facts, host: Resource, step: Step) -> tuple[dict[str, float], float]:
+    """Cores that each service used in a step, and the machine that all share."""
+    services = [one for one in facts.resources if one.kind == CPU and one is not host]
+    return {one.of: mean_in(one.amount, step) or 0.0 for one in services}, mean_in(host.amount, step) or 0.0
 
 
 def _most_connections(facts: Facts, step: Step) -> str:
@@ -204,8 +217,8 @@ def _waits(facts: Facts) -> Iterator[str]:
             f" one; {slowest(facts, last)}"
         )
     yield (
-        f"limits broke at {last.rate} users/s while nothing that was watched was used up: look for a lock or a pool"
-        f" inside the application, or for a provider that answers slowly; {slowest(facts, last)}"
+        f"limits broke at {last.rate} users/s while the deployment used up nothing that was watched: look for"
+        f" a lock or a pool inside the application, or for a provider that answers slowly; {slowest(facts, last)}"
     )
 
 
