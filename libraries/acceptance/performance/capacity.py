@@ -150,8 +150,8 @@ def capacity_of(repeats: Sequence[Sequence[Step]], held_in: int) -> Capacity:
         busy = [end.busy for end in ends if end.held is Held.GENERATOR]
         at_least = f"the generator was the limit: {busy[0]}" if busy else "no higher step was asked for that broke them"
     broke = tuple(
-        f"repeat {number}: {end.told} at {end.rate} users/s" if end.broken else f"repeat {number}: every step held"
-        for number, end in enumerate(ends, 1)
+        f"{end.rate} users/s: {end.told}" if end.broken else f"every step held, the last was {end.rate} users/s"
+        for end in ends
     )
     return Capacity(rate, tuple(each), at_least, broke, went[0][0].rate)
 

@@ -32,7 +32,8 @@ async def steps_are_shown(run: Run, scale: str) -> None:
             lines["offered"] = list(
                 dict.fromkeys((float(s.rate), s.offered) for one in seen.repeats for s in one.steps)
             )
-        run.observe_series("PERF-08", seen.name(name), lines, unit, x_unit="users/s")
+        if lines:
+            run.observe_series("PERF-08", seen.name(name), lines, unit, x_unit="users/s")
 
 
 async def capacity_is_stated(run: Run, scale: str) -> None:
@@ -47,8 +48,9 @@ async def capacity_is_stated(run: Run, scale: str) -> None:
         told = f"{seen.capacity.at_least}; {'; '.join(seen.capacity.broke)}"
         raise EnvironmentUnavailable(f"the first step already says nothing of the deployment: {told}")
     run.observe("PERF-08", seen.name("capacity"), seen.capacity.rate, "users/s", samples=steps)
-    run.observe("PERF-08", seen.name("capacity_told"), str(seen.capacity), "text", samples=steps)
-    run.observe("PERF-08", seen.name("limits_broke"), "; ".join(seen.capacity.broke), "text", samples=len(seen.repeats))
+    run.observe("PERF-08", seen.name("stated_capacity"), str(seen.capacity), "text", samples=steps)
+    for number, text in enumerate(seen.capacity.broke, 1):
+        run.observe("PERF-08", seen.name(f"the end of repeat {number}"), text, "text", samples=1)
 
 
 async def resources_are_shown(run: Run, scale: str) -> None:
@@ -160,7 +162,7 @@ def _unseen(run: Run, seen: Scaling, typical: Facts) -> Iterator[str]:
             known = {one.of for one in typical.resources if one.kind == kind and one.mean(typical.last) is not None}
             lacking = [name for name in run.descriptor.platform.services if name not in known]
             if lacking:
-                why = "the platform told no use or no limit of it in that time, or in a unit that is not known"
+                why = "the platform told no limit of it, or nothing of that time, or in a unit that is not known"
                 yield f"{kind} of {', '.join(lacking)}: {why}"
     readings = [look.reading.problem for one in seen.repeats for look in one.watched.looks if look.reading.problem]
     if readings:
@@ -168,10 +170,12 @@ def _unseen(run: Run, seen: Scaling, typical: Facts) -> Iterator[str]:
 
 
 def _lines(seen: Scaling, take: Callable[[Step], float | None]) -> dict[str, list[Point]]:
-    return {
+    """A line for each repeat that has something to show."""
+    lines = {
         f"repeat {number}": [(float(step.rate), value) for step in repeat.steps if (value := take(step)) is not None]
         for number, repeat in enumerate(seen.repeats, 1)
     }
+    return {name: points for name, points in lines.items() if points}
 
 
 def _percentile(step: Step, name: str) -> float | None:
