@@ -128,9 +128,14 @@ def test_a_step_is_judged_when_it_is_over() -> None:
 
 
 def test_limits_that_break_under_a_busy_generator_say_nothing() -> None:
-    last = steps(log(slow_from=40, lag=30.0))[-1]
+    last = steps(log(slow_from=40, lag=200.0))[-1]
     assert last.held is Held.GENERATOR
-    assert "but the generator did not keep up: its loop came 30 ms late (at most 10)" in last.told
+    assert "but the generator did not keep up: its loop came 200 ms late (at most 10)" in last.told
+
+
+def test_what_is_far_beyond_the_generators_lag_is_the_deployments() -> None:
+    assert steps(log(slow_from=40, lag=30.0))[-1].held is Held.BROKE
+    assert steps(log(skip=5, lag=30.0))[-1].held is Held.GENERATOR
 
 
 def test_limits_that_are_kept_by_a_busy_generator_are_kept() -> None:

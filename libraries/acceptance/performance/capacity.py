@@ -15,6 +15,7 @@ from acceptance.verdict.criteria import Limit
 
 UNFINISHED = "unfinished when the load ended"  # as hooks.mjs says of what we ended ourselves
 LEAST_ARRIVALS = 0.99
+TURNS = 3  # of the generator's loop that a request waits for: to connect, to send, to take the first byte
 
 
 class Held(StrEnum):
@@ -171,7 +172,8 @@ def _step(log: RequestLog, phase: Phase, began: float, each: float, bounds: Boun
     half = 0.5 / phase.rate  # users come at the ends of even gaps, the last as the step ends
     arrived = sum(began + half <= at < end + half for at in log.users.values())
     error_rate = 100 * figures_of(requests).error_rate
-    lag, cpu = _generator(log, began, end)
+    lag, worst, cpu = _generator(log, began, end)
+    late = max(0.0, *(_over(bound, first_byte) for bound in (("p95", bounds.p95), ("p99", bounds.p99))))
     return Step(
         rate=phase.rate,
         began=began,
@@ -184,7 +186,7 @@ def _step(log: RequestLog, phase: Phase, began: float, each: float, bounds: Boun
         lag=lag,
         cpu=cpu,
         broken=tuple(_broken(bounds, phase.rate * each, within / seconds, error_rate, first_byte)),
-        busy=_busy(bounds, phase.arrivals, arrived, lag, cpu),
+        busy=_busy(bounds, phase.arrivals, arrived, lag, cpu, beyond=late > TURNS * worst),
     )
 
 
@@ -203,22 +205,33 @@ def _broken(
     return broken
 
 
-def _busy(bounds: Bounds, scheduled: int, arrived: int, lag: float, cpu: float) -> str:
+def _over(bound: tuple[str, Limit], first_byte: Distribution | None) -> float:
+    """By how much (ms) a first byte was over its limit."""
+    statistic, limit = bound
+    assert limit.threshold is not None
+    return first_byte.statistic(statistic) - limit.threshold if first_byte is not None else 0.0
+
+
+def _busy(bounds: Bounds, scheduled: int, arrived: int, lag: float, cpu: float, *, beyond: bool) -> str:
+    """Why the generator may have been the limit; its lag is none for what lies `beyond` all that it explains."""
     reasons = []
     if scheduled - arrived > max(1, (1 - LEAST_ARRIVALS) * scheduled):  # one may come a moment late
         reasons.append(f"it made {arrived} of {scheduled} arrivals in time")
-    if lag > bounds.lag_ms:
+    if lag > bounds.lag_ms and not beyond:
         reasons.append(f"its loop came {lag:.0f} ms late (at most {bounds.lag_ms:g})")
     if cpu > HIGHEST_CPU:
         reasons.append(f"it used {cpu:.0%} of a core (at most {HIGHEST_CPU:.0%})")
     return f"the generator did not keep up: {', '.join(reasons)}" if reasons else ""
 
 
-def _generator(log: RequestLog, began: float, end: float) -> tuple[float, float]:
-    """Lag (ms) and CPU (share of a core) of the generator within a step; without a record of it, it was too busy."""
+def _generator(log: RequestLog, began: float, end: float) -> tuple[float, float, float]:
+    """Of the generator within a step: lag of its middle and of its worst second (ms), and its CPU (share of a core).
+
+    Without a record of it, it was too busy.
+    """
     lags = [lag for at, lag in log.lags if began < at <= end + 1]
     used = [(at, cpu) for at, cpu, *_ in log.health if began - 1 <= at <= end + 1]
     if not lags or len(used) < 2:
-        return float("inf"), float("inf")
+        return float("inf"), float("inf"), float("inf")
     (first, before), (last, after) = used[0], used[-1]
-    return median(lags), (after - before) / 1000 / (last - first)
+    return median(lags), max(lags), (after - before) / 1000 / (last - first)

@@ -145,6 +145,10 @@ async def _repeat(run: Run, script: LoadScript, people: Sequence[Prepared], scal
         uploads, emptied, left = await _come_to_an_end(run, result, owners, scale.ends_within)
     if result.ending not in (Ending.COMPLETE, Ending.STOPPED_EARLY):
         raise EnvironmentUnavailable(f"{name}: the load did not go through: {result.reason}")
+    if left:
+        run.evidence.note(
+            f"{name}: {left} of {uploads} documents were still on their way {emptied:.0f} s after the load"
+        )
     steps = judge(result.log, until=max((at for at, *_ in result.log.health), default=0.0) + SETTLES / 2)
     if not steps:
         raise EnvironmentUnavailable(f"{name}: no step came to its end: {result.reason}")

@@ -209,7 +209,8 @@ def _waits(facts: Facts) -> Iterator[str]:
     first, last = facts.steps[0], facts.last
     names = sorted({name for _, counts in facts.applications for name in counts if name})
     pairs = {name: (_connections(facts, name, first), _connections(facts, name, last)) for name in names}
-    stayed = [f"{name} ({late:.0f})" for name, (early, late) in pairs.items() if early and late and late <= early]
+    few = sorted((late, name) for name, (early, late) in pairs.items() if early and late and late <= early)
+    stayed = [f"{name} ({late:.0f})" for late, name in few]
     if stayed and last.rate >= 2 * first.rate:
         yield (
             f"connections to the database stayed as few while the load rose from {first.rate} to {last.rate} users/s"
