@@ -68,6 +68,17 @@ def test_the_bound_that_is_told_exceeds_the_margin_of_what_is_worse_and_of_nothi
     assert seen == {True, False}
 
 
+def test_nine_that_are_alike_are_all_worse_or_none_is() -> None:
+    """Where the most certain one is not certain enough, none after it is."""
+    before = {f"e{number}": endpoint(20, 0.3) for number in range(9)}
+    told = set()
+    for tenth in range(300, 460, 4):
+        found = compare(before, {name: endpoint(tenth / 10, 0.3, seed=2) for name in before})
+        told.add(tuple({one.worse for one in found}))
+        assert [one.worse for one in found] == [one.bound > one.margin for one in found]
+    assert told == {(False,), (True,)}
+
+
 def test_what_cannot_be_compared_is_named() -> None:
     short = Endpoint(spans=(1.0,) * 3, requests=3)
     assert not_compared(
