@@ -172,7 +172,7 @@ H, B, G = Held.HELD, Held.BROKE, Held.GENERATOR
         (
             [(H, G), (H, G), (H, G)],
             10,
-            "at least 10 users/s (the repeats held 10, 10, 10): the generator was the limit",
+            "at least 10 users/s (the repeats held 10, 10, 10): it was late",
         ),
         ([(H, G), (H, G), (H, B)], 10, "at least 10 users/s"),
         ([(H, B), (H, B), (H, G)], 10, "10 users/s (the repeats held 10, 10, 10)"),

@@ -149,7 +149,7 @@ def capacity_of(repeats: Sequence[Sequence[Step]], held_in: int) -> Capacity:
     at_least = ""
     if len(above) < held_in:
         busy = [end.busy for end in ends if end.held is Held.GENERATOR]
-        at_least = f"the generator was the limit: {busy[0]}" if busy else "no higher step was asked for that broke them"
+        at_least = busy[0] if busy else "no higher step was asked for that broke them"
     broke = tuple(
         f"{end.rate} users/s: {end.told}" if end.broken else f"every step held, the last was {end.rate} users/s"
         for end in ends
