@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -20,6 +21,7 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _IPC_RMID: Final = 0
+_NICENESS: Final = 5
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -33,6 +35,16 @@ def die_with(parent: int, number: signal.Signals) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), number)
+
+
+def give_way() -> None:
+    """On a machine that both share, what is measured gives way to who measures it.
+
+    Where the kernel shares processors out by session first, a niceness alone counts within this session only.
+    """
+    os.nice(_NICENESS)
+    with contextlib.suppress(OSError):  # a kernel that does not has no such file
+        Path("/proc/self/autogroup").write_text(f"{_NICENESS}", encoding="ascii")
 
 
 def adopt_orphans() -> None:

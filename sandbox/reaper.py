@@ -115,7 +115,7 @@ def _supervise(sandbox: state.Sandbox, reaper: int, begun: float, tell: int | No
     status = STATUS_CANNOT_START
     try:
         os.setsid()
-        os.nice(5)  # on a machine that both share, what is measured gives way to who measures it
+        processes.give_way()
         me = os.getpid()
         processes.name_process("sandbox-superv")
         sandbox = replace(sandbox, reaper=reaper, reaper_started=processes.start_time(reaper))

@@ -88,6 +88,14 @@ def test_each_part_is_started_again_when_it_dies(place: Place) -> None:
         assert f"sandbox: {name} was killed by SIGKILL; started again" in output
 
 
+def test_every_part_gives_way_to_who_measures_it(place: Place) -> None:
+    place.start()
+    parts = [part["pid"] for part in place.report()["parts"].values()]
+    assert {os.getpriority(os.PRIO_PROCESS, pid) - os.getpriority(os.PRIO_PROCESS, 0) for pid in parts} == {5}
+    sessions = [file for pid in parts if (file := Path(f"/proc/{pid}/autogroup")).exists()]
+    assert all(file.read_text().endswith("nice 5\n") for file in sessions)
+
+
 def test_a_busy_backend_does_not_outlive_its_server(place: Place) -> None:
     place.start()
     report = place.report()
