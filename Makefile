@@ -2,6 +2,7 @@
 # make test                                            the project's own tests
 # make detect [DEFECT=] [CRITERION=] [SHARD=i/n]       see whether planted defects and sabotages are noticed
 # make baseline [DEPLOYMENT=sandbox]                   record what INT-16 and PERF-07 compare with
+# make bench                                           what this project itself costs, into docs/benchmarks.md: 13 quiet minutes
 # make clean-up [DEPLOYMENT=sandbox]                   remove what earlier runs left on a deployment
 # PYTHON=… names another interpreter than python3.
 
@@ -21,7 +22,7 @@ RUN_PYTHON := .venv/bin/python
 NODE_SET_UP := node_modules/.set-up-$(firstword $(shell (grep nodejs requirements.txt; cat package.json package-lock.json) | cksum))
 LOAD := $(if $(shell grep -ls PERF 'runs/$(RUN).args'),$(NODE_SET_UP))
 
-.PHONY: help acceptance test detect baseline clean-up
+.PHONY: help acceptance test detect baseline bench clean-up
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -37,6 +38,9 @@ detect: $(SET_UP) $(NODE_SET_UP)
 
 baseline: $(SET_UP) $(NODE_SET_UP)
 	@$(RUN_PYTHON) -m acceptance baseline --deployment '$(DEPLOYMENT)'
+
+bench: $(SET_UP) $(NODE_SET_UP)
+	@$(RUN_PYTHON) -m tests.bench
 
 clean-up: $(SET_UP)
 	@$(RUN_PYTHON) -m acceptance clean-up --deployment '$(DEPLOYMENT)'

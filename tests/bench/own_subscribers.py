@@ -1,0 +1,42 @@
+"""Subscribers by this project, with the process that they listen in: `python -m tests.bench.own_subscribers …`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+from acceptance.performance.listening import Ended, Job, Plan, Ready, Received
+from acceptance.performance.subscribers import child
+
+from tests.bench.events import EVENTS
+from tests.unit.conftest import descriptor_at
+
+PATIENCE_SECONDS = 90.0
+
+
+async def main(address: str, subscribers: int, jobs: int, joins: float) -> None:
+    """Listen until each job's end, and print what was received as JSON."""
+    descriptor = descriptor_at(address.replace("ws", "http", 1))
+    each = tuple(Job(job_id=f"job-{number}", token="t" * 200) for number in range(jobs))
+    plan = Plan(
+        descriptor=descriptor, jobs=each, subscribers=subscribers, joins_per_second=joins,
+        within_seconds=PATIENCE_SECONDS,
+    )  # fmt: skip
+    async with child(plan) as process:
+        ready = await process.said(Ready, within=PATIENCE_SECONDS)
+        received = [await process.said(Received, within=PATIENCE_SECONDS) for _ in range(ready.asked)]
+        await process.said(Ended, within=PATIENCE_SECONDS)
+    expected = list(range(1, EVENTS + 1))
+    sequences = [[data["sequence"] for _, data in one.frames] for one in received]
+    told = {
+        "listening": ready.listening,
+        "messages": sum(map(len, sequences)),
+        "whole": sum(sequence == expected for sequence in sequences),
+        "problems": sorted({one.problem for one in received if one.problem} | set(ready.problems))[:3],
+    }
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))
