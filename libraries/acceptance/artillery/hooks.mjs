@@ -153,7 +153,8 @@ function listen(events) {
   events.on('trace:http:response', (answer, id) => {
     const record = open.get(id);
     if (record) {
-      record.first = since(sent(answer.req) ?? record.at);
+      const { answered = now() } = sending.get(answer.req) ?? {};
+      record.first = between(sent(answer.req) ?? record.at, answered);
     }
   });
   events.on('trace:http:capture', (result, id) => {
@@ -191,6 +192,14 @@ subscribe('http.client.request.created', ({ request: created }) => {
   created.once('finish', () => {
     times.finished = now();
   });
+});
+
+// The head of the answer as soon as it is read: Artillery tells of it when got's own work is done.
+subscribe('http.client.response.finish', ({ request: created }) => {
+  const times = sending.get(created);
+  if (times) {
+    times.answered = now();
+  }
 });
 
 // When the last byte of a request left, rather too early than too late, since answers would seem quicker than they were:
@@ -322,7 +331,11 @@ function now() {
 }
 
 function since(begin) {
-  return Math.max(0, rounded(now() - begin));
+  return between(begin, now());
+}
+
+function between(begin, end) {
+  return Math.max(0, rounded(end - begin));
 }
 
 function rounded(milliseconds) {
