@@ -55,7 +55,7 @@ class Subscription:
     closed: int | None = None
     closed_at: float = 0.0  # Unix seconds
     reason: str = ""
-    _changed: asyncio.Condition = field(default_factory=asyncio.Condition, repr=False)
+    _waiting: dict[asyncio.Future[None], Callable[[], bool]] = field(default_factory=dict, repr=False)
 
     @property
     def application_frames(self) -> list[Frame]:
@@ -69,11 +69,16 @@ class Subscription:
 
     async def until(self, satisfied: Callable[[Self], bool], *, what: str, within: float) -> None:
         """Wait for a condition on what was received; raises AssertionError naming what arrived instead."""
+        if satisfied(self):
+            return
+        self._waiting[came := asyncio.get_running_loop().create_future()] = lambda: satisfied(self)
         try:
-            async with asyncio.timeout(within), self._changed:
-                await self._changed.wait_for(lambda: satisfied(self))
+            async with asyncio.timeout(within):
+                await came
         except TimeoutError:
             raise violation(f"{self.what}: {what}", expected=f"within {within:g} s", seen=self.summary()) from None
+        finally:
+            del self._waiting[came]
 
     async def until_frame(self, kind: str, *, within: float, **having: object) -> Frame:
         """The first frame of a type that has these values."""
@@ -99,16 +104,23 @@ class Subscription:
         ending = f"closed with {self.closed} {self.reason}".strip() if self.closed is not None else "open"
         return f"{len(self.frames)} frames, the last {', '.join(shown) or 'none'}; {ending}"
 
-    async def add(self, frame: Frame) -> None:
-        async with self._changed:
-            (self.pings.append(frame.at) if frame.type == "ping" else self.frames.append(frame))
-            self._changed.notify_all()
+    def add(self, frame: Frame) -> None:
+        (self.pings.append(frame.at) if frame.type == "ping" else self.frames.append(frame))
+        self._changed()
 
-    async def end(self, code: int, reason: str = "") -> None:
-        async with self._changed:
-            if self.closed is None:
-                self.closed, self.closed_at, self.reason = code, time.time(), reason
-            self._changed.notify_all()
+    def end(self, code: int, reason: str = "") -> None:
+        if self.closed is None:
+            self.closed, self.closed_at, self.reason = code, time.time(), reason
+        self._changed()
+
+    def _changed(self) -> None:
+        """Wake who waits for what has come, and nobody else: of a thousand subscribers each is told of every frame."""
+        for came, satisfied in self._waiting.items():
+            try:
+                if not came.done() and satisfied():
+                    came.set_result(None)
+            except Exception as error:  # noqa: BLE001  # it is for who waits, not for who reads
+                came.set_exception(error)
 
 
 @dataclass
@@ -201,7 +213,7 @@ class RealtimeClient:
                 url, open_timeout=within, proxy=proxy, compression=None, ping_interval=None, close_timeout=2
             )
         except InvalidStatus as refused:
-            await socket.end(refused.response.status_code, "handshake refused")
+            socket.end(refused.response.status_code, "handshake refused")
             yield socket
             return
         except (OSError, TimeoutError, websockets.InvalidHandshake) as error:
@@ -241,7 +253,7 @@ class RealtimeClient:
         async with self._client.stream(route, path=path, token=token, query=query) as response:
             if response.status_code != self._client.contract.route(route).success:
                 await response.aread()
-                await subscription.end(response.status_code, response.text[:200])
+                subscription.end(response.status_code, response.text[:200])
                 yield subscription
                 return
             subscription.opened = time.time()
@@ -257,24 +269,24 @@ async def _read_socket(socket: Socket, connection: ClientConnection) -> None:
     try:
         async for message in connection:
             frame = _frame(message)
-            await socket.add(frame)
+            socket.add(frame)
             if frame.type == "ping":
                 await connection.send('{"type": "pong"}')
     except ConnectionClosed:
         pass
     finally:
         if connection.close_code is not None:
-            await socket.end(connection.close_code, connection.close_reason or "")
+            socket.end(connection.close_code, connection.close_reason or "")
 
 
 async def _read_events(subscription: Subscription, source: httpx_sse.EventSource) -> None:
     reason = ""
     try:
         async for event in source.aiter_sse():
-            await subscription.add(_frame(event.data))
+            subscription.add(_frame(event.data))
     except Exception as error:  # noqa: BLE001  # whatever ends the stream is told to whoever waits for it
         reason = f"{type(error).__name__}: {error}"
-    await subscription.end(0, reason)
+    subscription.end(0, reason)
 
 
 def _frame(message: str | bytes) -> Frame:

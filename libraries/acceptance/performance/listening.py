@@ -102,7 +102,9 @@ async def listen(plan: Plan, contract: Contract, say: Any) -> None:
             try:
                 async with joining:
                     socket = await stack.enter_async_context(realtime.job(job.job_id, job.token, after=0))
-                    await socket.until(lambda seen: bool(seen.events), what="the first event", within=JOINED_SECONDS)
+                    await socket.until(
+                        lambda seen: bool(_last_event(seen)), what="the first event", within=JOINED_SECONDS
+                    )
             except AssertionError as error:
                 has_joined(str(error))
                 return Received(job=place, problem=str(error))
@@ -137,7 +139,7 @@ async def _to_its_end(socket: Socket, contract: Contract, within: float) -> str:
     final = contract.jobs.final_states
     try:
         await socket.until(
-            lambda seen: any(frame.data.get("state") in final for frame in seen.events[-1:]),
+            lambda seen: _last_event(seen).get("state") in final,
             what="the final event",
             within=within,
         )
@@ -145,6 +147,11 @@ async def _to_its_end(socket: Socket, contract: Contract, within: float) -> str:
     except AssertionError as error:
         return str(error)
     return ""
+
+
+def _last_event(socket: Socket) -> dict[str, Any]:
+    """The last frame with a sequence number, looked for from the end: this is asked with every frame that comes."""
+    return next((frame.data for frame in reversed(socket.frames) if frame.sequence is not None), {})
 
 
 async def _main() -> None:
