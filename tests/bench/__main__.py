@@ -21,7 +21,7 @@ from acceptance.data import PROJECT
 from tests.bench import load, log, sandbox, steps, subscribers
 from tests.bench.figures import Figure
 from tests.bench.measured import Tell
-from tests.bench.page import Part, page
+from tests.bench.page import Part, page, summary
 from tests.bench.surroundings import surroundings
 
 PAGE = PROJECT / "docs" / "benchmarks.md"
@@ -51,9 +51,8 @@ def main(words: list[str] | None = None, parts: Mapping[str, Measure] = PARTS) -
         into.write_text(page(done, about, datetime.now(UTC), whole=whole), encoding="utf-8")
         print(f"kept in {into}")
     print("", *(line for part in done for line in part.lines), sep="\n")
-    wrong = [line for part in done for line in part.wrong]
-    print(f"{len(wrong)} limits are not kept, or were not measured" if wrong else "every limit is kept")
-    return 1 if wrong else 0
+    print(summary(done))
+    return 1 if any(part.wrong for part in done) else 0
 
 
 def measured(name: str, measure: Measure, scale: float) -> Part:

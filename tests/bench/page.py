@@ -47,6 +47,15 @@ class Part:
         return [*broken, *([self.failed] if self.failed else [])]
 
 
+def summary(parts: Sequence[Part]) -> str:
+    """Whether every limit is kept, in a sentence; without any limit nothing is."""
+    wrong = sum(len(part.wrong) for part in parts)
+    if wrong:
+        return f"{wrong} limits are not kept, or were not measured."
+    limits = sum(figure.kept is not None for part in parts for figure in part.figures)
+    return f"Every limit ({limits}) is kept." if limits else "No limit was held against anything."
+
+
 def page(parts: Sequence[Part], about: Mapping[str, str], when: datetime, *, whole: bool) -> str:
     """The page as Markdown; of a trial (not whole) it says that it is one."""
     return "\n".join(_lines(parts, about, when, whole)) + "\n"
@@ -58,8 +67,7 @@ def _lines(parts: Sequence[Part], about: Mapping[str, str], when: datetime, whol
     yield f"Written by `make bench` on {when:%Y-%m-%d %H:%M} UTC; not by hand."
     if not whole:
         yield "\n**A trial of a part or at a smaller scale: these are not the figures that the limits are meant for.**"
-    wrong = sum(len(part.wrong) for part in parts)
-    yield f"\n**{f'{wrong} limits are not kept, or were not measured.' if wrong else 'Every limit is kept.'}**\n"
+    yield f"\n**{summary(parts)}**\n"
     yield HEADING
     for part in parts:
         for one in part.figures:

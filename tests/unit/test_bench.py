@@ -15,7 +15,7 @@ from tests.bench.__main__ import main
 from tests.bench.figures import Figure, error, gap_deviation, none_lost, percentile, ratio, share, told
 from tests.bench.load import by_phase, read_record
 from tests.bench.measured import BenchError, Tell, run_measured
-from tests.bench.page import Part, page
+from tests.bench.page import Part, page, summary
 from tests.bench.sandbox import proportional_megabytes
 from tests.bench.surroundings import processor
 
@@ -140,7 +140,11 @@ def test_the_page_shows_each_figure_with_its_limit() -> None:
 def test_a_trial_says_so() -> None:
     text = page([Part("load", (KEPT,))], {}, datetime.now(UTC), whole=False)
     assert "**A trial of a part or at a smaller scale" in text
-    assert "**Every limit is kept.**" in text
+    assert "**Every limit (1) is kept.**" in text
+
+
+def test_without_a_limit_none_is_kept() -> None:
+    assert summary([Part("log", (told("log", 1.0, unit="MB"),))]) == "No limit was held against anything."
 
 
 def fine(folder: Path, scale: float, tell: Tell) -> Iterator[Figure]:
