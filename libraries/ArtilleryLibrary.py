@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from acceptance.artillery.fargate import dry_run
 from acceptance.artillery.figures import Ending, LoadResult, read_result
-from acceptance.artillery.process import EarlyStop, Progress, run_load
+from acceptance.artillery.process import run_load
+from acceptance.artillery.progress import EarlyStop, Progress
 from acceptance.artillery.report import as_text, figure
 from acceptance.artillery.script import LoadScript, checked_script
 from acceptance.errors import EnvironmentUnavailable, violation

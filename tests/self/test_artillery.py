@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from acceptance.artillery.figures import LOG, Ending, LoadResult
 from acceptance.artillery.node import clean_environment, installation
-from acceptance.artillery.process import OUTPUT, EarlyStop, Progress, run_load
+from acceptance.artillery.process import OUTPUT, run_load
+from acceptance.artillery.progress import EarlyStop, Progress
 from acceptance.data import PROJECT
 from acceptance.errors import ConfigurationError, EnvironmentUnavailable
 

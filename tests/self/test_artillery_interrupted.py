@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 from acceptance.artillery.figures import LOG, Ending, read_result
-from acceptance.artillery.process import EarlyStop, run_load
+from acceptance.artillery.process import run_load
+from acceptance.artillery.progress import EarlyStop
 from acceptance.artillery.script import LoadScript
 from acceptance.data import PROJECT
 from acceptance.detection import load_sabotages

@@ -18,7 +18,7 @@ CORE = LIBRARIES / "acceptance"
 SANDBOX = PROJECT / "sandbox"
 KEYWORD_LIBRARIES = {path.stem for path in LIBRARIES.glob("*.py")}
 LINES_OF_A_FILE = 300
-LINES_OF_THE_SANDBOX = 4_615  # of code; the aim is 4,000: docs/decisions/0006-size-of-the-sandbox.md
+LINES_OF_THE_SANDBOX = 4_621  # of code; the aim is 4,000: docs/decisions/0006-size-of-the-sandbox.md
 
 
 def python_files(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from acceptance.artillery.figures import LOG, LoadResult, read_result
 from acceptance.artillery.flows import Scenario
 from acceptance.artillery.phases import Phase
 from acceptance.artillery.plan import PLAN, Ending, Plan
-from acceptance.artillery.process import EarlyStop, Progress
+from acceptance.artillery.progress import EarlyStop, Progress
 from acceptance.artillery.report import as_text, figure
 from acceptance.artillery.requestlog import LogReader
 

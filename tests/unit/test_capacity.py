@@ -11,6 +11,7 @@ import pytest
 from acceptance.artillery.phases import Phase
 from acceptance.artillery.requestlog import Request, RequestLog
 from acceptance.data import read_model
+from acceptance.descriptor import UnderLoad
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
 from acceptance.performance import scaling_figures
 from acceptance.performance.capacity import (
@@ -208,7 +209,9 @@ def run(capabilities: Sequence[str] = (), requests_per_minute: int | None = None
 
     plan = SimpleNamespace(requests_per_minute=requests_per_minute)
     services = SimpleNamespace(api=SimpleNamespace(url="http://127.0.0.1:1"))
-    descriptor = SimpleNamespace(thresholds={}, plan=plan, services=services, capabilities=frozenset(capabilities))
+    descriptor = SimpleNamespace(
+        thresholds={}, plan=plan, services=services, load=UnderLoad(), capabilities=frozenset(capabilities)
+    )
     return SimpleNamespace(descriptor=descriptor, client=SimpleNamespace(call=limits))
 
 

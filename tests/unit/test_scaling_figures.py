@@ -26,6 +26,7 @@ class Recorded:
     def __init__(self, *capabilities: str) -> None:
         told = Platform(url="http://127.0.0.1:1/v1", services={name: f"srv-{name}" for name in IDLE}, host="machine")
         self.descriptor = SimpleNamespace(capabilities=capabilities, platform=told)
+        self.contract = SimpleNamespace(model_bound=("chat",))
         self.seen: dict[str, Any] = {}
         self.series: dict[str, Any] = {}
 

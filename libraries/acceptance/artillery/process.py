@@ -6,20 +6,19 @@ import asyncio
 import contextlib
 import ctypes
 import json
-import math
 import os
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from acceptance.artillery.figures import LOG, LoadResult, read_result
 from acceptance.artillery.node import Installation, clean_environment, installation, secrets_of
 from acceptance.artillery.plan import PLAN, Ending, Plan
+from acceptance.artillery.progress import EarlyStop, Progress, Watcher, progress_of
 from acceptance.artillery.requestlog import LogReader, RequestLog
 from acceptance.artillery.script import LoadScript
 from acceptance.errors import EnvironmentUnavailable, NotWritten
@@ -30,77 +29,6 @@ LOOKED_AT = 1.0  # seconds between two looks at the request log
 ENDS_WITHIN = 3.0  # seconds that Artillery is given after SIGTERM
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a load is.
-
-    Args:
-        elapsed: seconds since its first phase began; 0 before.
-        remaining: seconds of phases that are left.
-        arrivals: virtual users that came.
-        scheduled: virtual users that come in all.
-        requests: requests that ended.
-        errors: those that failed.
-        first_byte_p95: of those answered, ms; none before the first.
-    """
-
-    elapsed: float
-    remaining: float
-    arrivals: int
-    scheduled: int
-    requests: int
-    errors: int
-    first_byte_p95: float | None
-
-    def __str__(self) -> str:
-        p95 = "no answer yet" if self.first_byte_p95 is None else f"first byte p95 {self.first_byte_p95:.0f} ms"
-        users = f"{self.arrivals} of {self.scheduled} users"
-        return f"{users}, {self.requests} requests, {p95}, {self.errors} errors, {self.remaining:.0f} s left"
-
-
-@dataclass(frozen=True)
-class EarlyStop:
-    """When a load is not worth going on with.
-
-    Args:
-        error_rate: share of the requests that failed, 0 to 1; none: however many fail.
-        first_byte_p95: milliseconds; none: however long it takes.
-        after_requests: so many requests are awaited before that is judged.
-    """
-
-    error_rate: float | None = 0.5
-    first_byte_p95: float | None = None
-    after_requests: int = 100
-
-    def reason(self, progress: Progress) -> str | None:
-        """Why to stop now, if so."""
-        if progress.requests < max(1, self.after_requests):
-            return None
-        rate = progress.errors / progress.requests
-        if self.error_rate is not None and rate > self.error_rate:
-            return f"{rate:.0%} of {progress.requests} requests failed, over {self.error_rate:.0%}"
-        p95 = progress.first_byte_p95
-        if self.first_byte_p95 is not None and p95 is not None and p95 > self.first_byte_p95:
-            return f"first byte p95 of {progress.requests} requests is {p95:.0f} ms, over {self.first_byte_p95:.0f} ms"
-        return None
-
-
-@dataclass(frozen=True)
-class _Watcher:
-    """Who is told of a load under way, and may end it."""
-
-    progress: Callable[[Progress], None] | None
-    early_stop: EarlyStop | None
-    stop: Callable[[RequestLog], str | None] | None
-    margin: float
-
-    def reason(self, now: Progress, log: RequestLog) -> str | None:
-        if self.progress is not None:
-            self.progress(now)
-        hopeless = self.early_stop.reason(now) if self.early_stop is not None else None
-        return hopeless or (self.stop(log) if self.stop is not None else None)
 
 
 async def run_load(
@@ -135,9 +63,7 @@ async def run_load(
     # What Artillery says may hold secrets: kept in a file without a name, it is gone with us when we are killed.
     with tempfile.TemporaryFile() as output:
         try:
-            status, stopped = await _run(
-                script, folder, output, installed, _Watcher(progress, early_stop, stop, margin)
-            )
+            status, stopped = await _run(script, folder, output, installed, Watcher(progress, early_stop, stop, margin))
         except BaseException:
             _keep(folder, plan.model_copy(update={"reason": "the load was interrupted"}))
             raise
@@ -169,7 +95,7 @@ async def _run(
     folder: Path,
     output: IO[bytes],
     installed: Installation,
-    watcher: _Watcher,
+    watcher: Watcher,
 ) -> tuple[int, tuple[Ending, str] | None]:
     """Artillery's exit status, and how it was ended if it did not end by itself."""
     environment = clean_environment(script.target, script.environment) | _told_to_hooks(script, folder, installed)
@@ -194,7 +120,7 @@ async def _run(
     finally:
         _signal_group(process.pid, signal.SIGKILL)
         await asyncio.shield(ended)
-        copy.unlink()
+        copy.unlink(missing_ok=True)
     return process.returncode or 0, stopped
 
 
@@ -202,7 +128,7 @@ async def _watch(
     script: LoadScript,
     folder: Path,
     ended: Awaitable[int],
-    watcher: _Watcher,
+    watcher: Watcher,
 ) -> tuple[Ending, str] | None:
     """Waits for the end, or gives the reason to end it."""
     reader, begin = LogReader(folder / LOG), time.monotonic()
@@ -211,25 +137,10 @@ async def _watch(
         if done:
             return None
         log = reader.read()
-        if reason := watcher.reason(_progress(script, log), log):
+        if reason := watcher.reason(progress_of(script, log), log):
             return Ending.STOPPED_EARLY, reason
         if time.monotonic() - begin > script.duration + watcher.margin:
             return Ending.DEADLINE, f"not finished {watcher.margin:g} s after the phases' {script.duration} s"
-
-
-def _progress(script: LoadScript, log: RequestLog) -> Progress:
-    begun = min([*log.phases.values(), *log.users.values()], default=None)
-    elapsed = 0.0 if begun is None else max(0.0, time.time() - begun)
-    times = sorted(one.first_byte for one in log.requests if one.first_byte is not None)
-    return Progress(
-        elapsed=elapsed,
-        remaining=max(0.0, script.duration - elapsed),
-        arrivals=len(log.users),
-        scheduled=script.arrivals,
-        requests=len(log.requests),
-        errors=sum(not one.ok for one in log.requests),
-        first_byte_p95=times[math.ceil(0.95 * len(times)) - 1] if times else None,
-    )
 
 
 def _told_to_hooks(script: LoadScript, folder: Path, installed: Installation) -> dict[str, str]:

@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 from acceptance.artillery.fargate import dry_run
 from acceptance.artillery.figures import HIGHEST_CPU, Ending, LoadResult
 from acceptance.artillery.phases import Phase
-from acceptance.artillery.process import EarlyStop, Progress, run_load
+from acceptance.artillery.process import run_load
+from acceptance.artillery.progress import EarlyStop, Progress
 from acceptance.artillery.requestlog import Request
 from acceptance.artillery.script import LoadScript, checked_script
 from acceptance.data import PROJECT, Data, read_model
