@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from acceptance.data import Data, read_model
+from acceptance.data import PROJECT, Data, read_model
 
+CONTRACT = PROJECT / "variables" / "contract.yaml"
 Kind = Literal["public", "user", "owner", "signature"]
 FieldPaths = dict[str, str]  # our word -> dotted path in the JSON of the application
 

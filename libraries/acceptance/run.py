@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from acceptance.client import ContractClient
-from acceptance.contract import Contract, read_contract
-from acceptance.data import PROJECT
+from acceptance.contract import CONTRACT, Contract, read_contract
 from acceptance.deployment import OpenDeployment, open_deployment
 from acceptance.descriptor import Descriptor
 from acceptance.errors import ConfigurationError, EnvironmentUnavailable
@@ -42,7 +41,6 @@ SHOWN_CALLS = 12  # of one step
 CHART_SAMPLES = 20  # with fewer, a chart tells no more than the figure
 DEPLOYMENT = "ACCEPTANCE_DEPLOYMENT"  # of the environment: its descriptor
 RUN = "ACCEPTANCE_RUN"  # of the environment: the identifier of the run that this process is a part of
-CONTRACT = PROJECT / "variables" / "contract.yaml"
 
 
 @dataclass

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 
+from acceptance.contract import CONTRACT, read_contract
 from acceptance.performance.listening import Ended, Job, Plan, Ready, Received
 from acceptance.performance.subscribers import child
 
@@ -20,9 +22,14 @@ async def main(address: str, subscribers: int, jobs: int, joins: float) -> None:
     descriptor = descriptor_at(address.replace("ws", "http", 1))
     each = tuple(Job(job_id=f"job-{number}", token="t" * 200) for number in range(jobs))
     plan = Plan(
-        descriptor=descriptor, jobs=each, subscribers=subscribers, joins_per_second=joins,
+        descriptor=descriptor,
+        contract=read_contract(CONTRACT),
+        jobs=each,
+        subscribers=subscribers,
+        joins_per_second=joins,
         within_seconds=PATIENCE_SECONDS,
-    )  # fmt: skip
+    )
+    before = _used()
     async with child(plan) as process:
         ready = await process.said(Ready, within=PATIENCE_SECONDS)
         received = [await process.said(Received, within=PATIENCE_SECONDS) for _ in range(ready.asked)]
@@ -30,12 +37,19 @@ async def main(address: str, subscribers: int, jobs: int, joins: float) -> None:
     expected = list(range(1, EVENTS + 1))
     sequences = [[data["sequence"] for _, data in one.frames] for one in received]
     told = {
+        "cpu": _used() - before,
         "listening": ready.listening,
         "messages": sum(map(len, sequences)),
         "whole": sum(sequence == expected for sequence in sequences),
         "problems": sorted({one.problem for one in received if one.problem} | set(ready.problems))[:3],
     }
     print(json.dumps(told))
+
+
+def _used() -> float:
+    """Seconds of CPU of this process and of those that it has seen end: what listening adds to a run."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def _own(folder: Path, wanted: int) -> tuple[float, int, int]:
     said = json.loads(done.output.splitlines()[-1])
     if said["listening"] != wanted or said["problems"]:
         raise BenchError(f"{said['listening']} of {wanted} subscribers listened: {'; '.join(said['problems'])}")
-    return done.cpu, said["whole"] * EVENTS, _sent(record)
+    return float(said["cpu"]), said["whole"] * EVENTS, _sent(record)
 
 
 def _sent(record: Path) -> int:

@@ -9,11 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from acceptance.client import ContractClient
-from acceptance.contract import Contract, read_contract
+from acceptance.contract import CONTRACT, Contract, read_contract
 from acceptance.descriptor import Descriptor
 from acceptance.journal import Journal
 from acceptance.redaction.redactor import Redactor
-from acceptance.run import CONTRACT
 
 Serve = Callable[..., str]
 

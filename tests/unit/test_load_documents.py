@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from acceptance.artillery.figures import Ending, LoadResult, Plan
 from acceptance.artillery.requestlog import Request, RequestLog
-from acceptance.contract import read_contract
+from acceptance.contract import CONTRACT, read_contract
 from acceptance.performance import load_documents as documents
-from acceptance.run import CONTRACT
 
 STATUSES = read_contract(CONTRACT).jobs.statuses
 FLOW = "Document Upload Flow"

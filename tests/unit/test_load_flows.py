@@ -13,10 +13,9 @@ import pytest
 import yaml
 from acceptance.artillery.node import installation
 from acceptance.artillery.script import checked_script
-from acceptance.contract import Route, read_contract
+from acceptance.contract import CONTRACT, Route, read_contract
 from acceptance.performance import load_figures as figures
 from acceptance.performance.load import SCRIPT
-from acceptance.run import CONTRACT
 from pypdf import PdfReader
 
 

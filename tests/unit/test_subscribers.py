@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
-from acceptance.contract import Contract
+from acceptance.contract import CONTRACT, Contract, read_contract
 from acceptance.data import Data
 from acceptance.errors import EnvironmentUnavailable
 from acceptance.integration.following import Event, events_of
@@ -125,12 +125,13 @@ async def _told(
         jobs = tuple(Job(job_id=job_id, token="token") for job_id in JOBS)
         plan = Plan(
             descriptor=descriptor_at(address),
+            contract=contract,
             jobs=jobs,
             subscribers=subscribers,
             joins_per_second=1000,
             within_seconds=1.0,
         )
-        await listen(plan, contract, said.append)
+        await listen(plan, said.append)
     (ready,) = (one for one in said if isinstance(one, Ready))
     assert isinstance(said[-1], Ended)
     received = [one for one in said if isinstance(one, Received)]
@@ -177,7 +178,12 @@ async def test_one_who_is_refused_is_named_and_the_others_go_on(contract: Contra
 def _plan(address: str) -> Plan:
     job = Job(job_id=JOBS[0], token="a-token-of-somebody")
     return Plan(
-        descriptor=descriptor_at(address), jobs=(job,), subscribers=2, joins_per_second=100, within_seconds=30.0
+        descriptor=descriptor_at(address),
+        contract=read_contract(CONTRACT),
+        jobs=(job,),
+        subscribers=2,
+        joins_per_second=100,
+        within_seconds=30.0,
     )
 
 

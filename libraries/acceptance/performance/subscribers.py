@@ -219,6 +219,7 @@ async def _listened(run: Run, scale: str) -> Listening:
     uploads = await together(*announcements, at_once=AT_ONCE)
     listening = Plan(
         descriptor=run.descriptor,
+        contract=run.contract,
         jobs=tuple(Job(job_id=each.job_id, token=each.owner.access_token) for each in uploads),
         subscribers=wanted,
         joins_per_second=joins,
