@@ -7,12 +7,16 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import hypothesis
 import pytest
 from acceptance.client import ContractClient
 from acceptance.contract import CONTRACT, Contract, read_contract
 from acceptance.descriptor import Descriptor
 from acceptance.journal import Journal
 from acceptance.redaction.redactor import Redactor
+
+hypothesis.settings.register_profile("shared machine", deadline=None)  # what an example takes says nothing here
+hypothesis.settings.load_profile("shared machine")
 
 Serve = Callable[..., str]
 

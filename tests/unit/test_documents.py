@@ -69,7 +69,7 @@ def test_sentinels_stand_at_the_beginning_in_the_middle_and_at_the_end() -> None
     assert last > 0.95
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(max_size=20), st.integers(min_value=0))
 def test_a_decoy_says_the_same_of_another_place_with_other_figures(run: str, seed: int) -> None:
     true, decoy = write(run, "handbook", seed), write(run, "handbook", seed, decoy=True)

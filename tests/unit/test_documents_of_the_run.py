@@ -260,7 +260,7 @@ RECORDS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     records=st.lists(RECORDS, max_size=8),
     name=NAMED,

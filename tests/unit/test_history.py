@@ -264,7 +264,7 @@ ANY_FILE = st.one_of(
 @given(st.dictionaries(st.integers(0, 99), ANY_FILE, max_size=30))
 @example({number: speed(1.7e308 * (-1) ** number).replace(b'"r"', b'"%d"' % number) for number in range(30)})
 @example({0: b"9" * 5000, 1: speed(0).replace(b"0", b"9" * 5000)})
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_stands_in_the_folder_nothing_is_raised(
     tmp_path_factory: pytest.TempPathFactory, found: dict[int, bytes]
 ) -> None:

@@ -65,7 +65,7 @@ def test_fewer_runs_could_never_reach_the_level_and_the_least_can() -> None:
 
 
 @given(st.lists(st.integers(0, 4), min_size=3, max_size=3), st.lists(st.integers(0, 4), min_size=5, max_size=12))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_rank_test_is_that_of_scipy_also_with_equal_values(recent: list[int], before: list[int]) -> None:
     expected = mannwhitneyu(recent, before, alternative="greater", method=PermutationMethod(n_resamples=10**6)).pvalue
     assert rank_test(recent, before) == pytest.approx(expected)

@@ -85,7 +85,7 @@ def gone(draw: st.DrawFn, lines: list[bytes]) -> list[bytes]:
 WAYS = [lost_line, doubled_line, reordered, truncated, altered, turned, gone]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data(), changes(), st.sampled_from(WAYS))
 def test_no_change_of_sealed_records_improves_the_verdict(
     data: st.DataObject, change: Callable[[Recorder], None], way: Callable[[st.DrawFn, list[bytes]], list[bytes]]
@@ -103,7 +103,7 @@ def test_no_change_of_sealed_records_improves_the_verdict(
             assert after.unsound
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(changes())
 def test_removing_the_seal_improves_nothing(change: Callable[[Recorder], None]) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -113,7 +113,7 @@ def test_removing_the_seal_improves_nothing(change: Callable[[Recorder], None]) 
         assert rank(judged(folder)) <= min(before, BETTER["INCONCLUSIVE"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(changes(), st.floats(0, 1000))
 def test_ageing_improves_nothing(change: Callable[[Recorder], None], hours: float) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -125,7 +125,7 @@ def test_ageing_improves_nothing(change: Callable[[Recorder], None], hours: floa
             assert rank(aged) <= BETTER["INCONCLUSIVE"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(changes(), st.sets(st.sampled_from(sorted(CRITERIA.criteria)), max_size=5))
 def test_claiming_or_running_less_improves_nothing(change: Callable[[Recorder], None], less: set[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -151,7 +151,6 @@ def judged(folder: Path) -> Gate:
 SAMPLES = st.lists(st.floats(0, 100), min_size=1, max_size=30)
 
 
-@settings(deadline=None)
 @given(SAMPLES, SAMPLES, SAMPLES, st.integers(1, 60))
 def test_merging_distributions_is_associative_and_commutative(
     one: list[float], two: list[float], three: list[float], times: int
