@@ -247,3 +247,11 @@ async def test_a_process_that_ends_says_nothing_about_the_deployment() -> None:
             await process.said(Received, within=30)
 
     await _while_listening(kill)
+
+
+async def test_a_process_that_keeps_silent_is_told_with_what_it_owes() -> None:
+    async def wait(process: Any) -> None:
+        with pytest.raises(EnvironmentUnavailable, match="did not say what the next of them was told within"):
+            await process.said(Received, within=0.1)
+
+    await _while_listening(wait)

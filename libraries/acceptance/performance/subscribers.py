@@ -43,6 +43,11 @@ LINE_BYTES = 2**24
 LAST_WORDS = 800  # characters
 COMMAND = (sys.executable, "-m", "acceptance.performance.listening")
 
+SAYS: dict[type[Data], str] = {
+    Ready: "that everybody has joined",
+    Received: "what the next of them was told",
+    Ended: "how it kept up",
+}
 Said = TypeVar("Said", bound=Data)
 
 
@@ -175,7 +180,9 @@ class Child:
         try:
             line = await asyncio.wait_for(self._process.stdout.readline(), within)
         except TimeoutError:
-            raise EnvironmentUnavailable(f"the subscribers' process said nothing for {within:g} s") from None
+            raise EnvironmentUnavailable(
+                f"the subscribers' process did not say {SAYS[kind]} within {within:g} s"
+            ) from None
         said = json.loads(line).get(kind.__name__) if line else None
         if said is None:
             raise EnvironmentUnavailable(f"the subscribers' process ended: {await self._last_words()}")
