@@ -38,7 +38,7 @@ class LoadLibrary:
         """95 and 99 of a hundred have their first byte in time."""
         the_run().wait(load_figures.tail_is_quick(the_run(), scale), within=WITHIN)
 
-    @keyword("Whole answers are there as quickly")
+    @keyword("Whole answers keep the same limits")
     def whole_answers_are_quick(self, scale: str = "full") -> None:
         """95 and 99 of a hundred, to their last byte, connecting included; recorded for each endpoint."""
         the_run().wait(load_figures.whole_answers_are_quick(the_run(), scale), within=WITHIN)

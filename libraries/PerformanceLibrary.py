@@ -19,12 +19,12 @@ class PerformanceLibrary:
         the_run().wait(responses.endpoints_answer(the_run()), within=WITHIN)
 
     @keyword
-    def response_times_are_told_with_their_confidence(self) -> None:
+    def response_times_are_told_with_confidence_intervals(self) -> None:
         """Of each endpoint the mean, and percentiles with the interval that holds the true one."""
         the_run().wait(responses.times_are_told(the_run()), within=WITHIN)
 
     @keyword
-    def name_and_connection_and_server_are_told_apart(self) -> None:
+    def name_resolution_and_connection_and_server_are_told_apart(self) -> None:
         """Look-up of the name, TCP connect, TLS, and the server, of fresh connections; the server of kept ones."""
         the_run().wait(responses.parts_are_told(the_run()), within=WITHIN)
 

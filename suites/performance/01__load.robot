@@ -30,7 +30,7 @@ Slow Answers Are Rare Where No Model Is Asked
 
 Nobody Waits Long For The Rest Of An Answer
     [Metadata]    Criterion    PERF-06
-    Whole Answers Are There As Quickly    ${SCALE}
+    Whole Answers Keep The Same Limits    ${SCALE}
     No Whole Answer Takes Longer Than In The Recorded Local Run    ${SCALE}
 
 Slow Answers Of A Model Keep Their Own Limits

@@ -1,5 +1,5 @@
 *** Settings ***
-Documentation    Fifty people who work through every flow at the same time are all served, none of them with what is another's.
+Documentation    Fifty people who work through every flow at the same time are all served, and none of them gets what belongs to another.
 
 Resource         ../../resources/common.resource
 Resource         ../../resources/users.resource

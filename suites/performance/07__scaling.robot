@@ -1,5 +1,5 @@
 *** Settings ***
-Documentation    More and more users arrive until limits break, three times: how much the deployment bears, and what gives way first.
+Documentation    More and more users arrive until limits break, three times: what is borne, and what gives way. Done once for both tests.
 
 Resource         ../../resources/common.resource
 Resource         ../../resources/scaling.resource
