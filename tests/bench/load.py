@@ -12,7 +12,7 @@ from typing import Any
 from acceptance.artillery.node import clean_environment, installation
 from acceptance.artillery.script import checked_script
 
-from tests.bench.figures import Figure, error, gap_deviation, percentile, ratio, share, told
+from tests.bench.figures import Figure, error, gap_deviation, percentile, ratio, share
 from tests.bench.measured import Tell, run_measured
 from tests.bench.serving import serving
 
@@ -66,7 +66,7 @@ def measure(folder: Path, scale: float, tell: Tell) -> Iterator[Figure]:
     yield _p99(own, _p99(plain))
     yield share("arrivals", len(own.served.arrivals), scheduled, at_least=SMALLEST_SHARE)
     here = [gap_deviation(by_phase(one.served.arrivals, phases)) for one in (own, plain)]
-    yield told("deviation of the gaps between arrivals, here", *here, unit="ms")
+    yield ratio("deviation of the gaps between arrivals, here", *here, "ms", at_most=UNEVEN)
     tell(f"plain Artillery that sees eight processors, {PEAK_SECONDS} s")
     peak = [("peak", PEAK_SECONDS, max(rate for _, _, rate in phases))]
     divided = _plain(folder / "eight", peak, "--require", EIGHT_CPUS)

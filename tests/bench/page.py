@@ -15,7 +15,7 @@ HOW = {
     " first byte as it is told minus the server's time from the last byte read to the first byte written (in"
     " the column *other*: plain Artillery's error). On two processors plain Artillery has one worker,"
     " which waits busily for each user; on more it divides the users among workers, whose users come together. Ours has"
-    " one worker everywhere. The limit is held against eight processors (shown to it, whatever is here).",
+    " one worker everywhere. The limit is held against both: on the processors that are here, and on eight (shown).",
     "subscribers": "1,000 WebSockets over 50 jobs, 20 messages each, by Artillery's engine (`ws`, 100 users a second, a"
     " step for each message) and by the process that the suites use. Lost: what the server sent and nobody counted."
     " Most of Artillery's CPU is its start and its busy waiting while users arrive.",
