@@ -113,12 +113,13 @@ class ArtilleryLibrary:
         what was measured until then can be got, marked as incomplete. Whether the load is a good one is not judged
         here: see `Load Should Have Been Applied`.
         """
+        self._result = None
         script = _checked(path, target, environment, least_requests, expectations)
         for correction in script.corrections:
             logger.info(correction)
         limit = stop_at_first_byte_p95.total_seconds() * 1000 if stop_at_first_byte_p95 else None
         stop = EarlyStop(error_rate=stop_at_error_rate, first_byte_p95=limit)
-        self._loop, self._result = self._loop or LoopThread(), None
+        self._loop = self._loop or LoopThread()
         folder = _output_folder() / folder
         try:
             running = run_load(script, folder, progress=_shown(), early_stop=stop, margin=START_SECONDS)

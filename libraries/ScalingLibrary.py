@@ -6,7 +6,7 @@ from acceptance.performance import scaling, scaling_figures
 from opening import the_run
 from robot.api.deco import keyword, library
 
-WITHIN = 420.0  # three repeats of a minute, each with documents that come to their end
+WITHIN = 1200.0  # bounds what hangs; three repeats take two to five minutes, people and documents made beforehand more
 
 
 @library(scope="GLOBAL", version="1.0.0")

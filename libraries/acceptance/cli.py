@@ -12,6 +12,9 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, NoReturn
 
+import httpx
+
+from acceptance.client import LOOPBACK
 from acceptance.deployment import is_provisioned, open_deployment
 from acceptance.detection.detection import Selection, detect
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable
@@ -110,6 +113,7 @@ def _baseline(options: argparse.Namespace) -> int:
                 return 1
             finally:
                 run.close()
+    recorded["local"] = httpx.URL(opened.descriptor.services.api.url).host in LOOPBACK
     baseline.write(recorded, opened.descriptor.name)
     print(f"recorded as '{opened.descriptor.name}' in {baseline.BASELINE}")
     return 0

@@ -268,11 +268,13 @@ def open_run(folder: Path, deployment: str | None = None, redactor: Redactor | N
 
 
 def set_aside(folder: Path) -> None:
-    """Evidence of an earlier run in the same folder is kept beside: it is not of this run."""
+    """Evidence of an earlier run in the same folder, and its loads, are kept beside: they are not of this run."""
     earlier = folder / EVIDENCE
     if earlier.exists():
         number = next(n for n in itertools.count(1) if not (folder / f"{EVIDENCE}-{n}").exists())
-        earlier.rename(folder / f"{EVIDENCE}-{number}")
+        aside = earlier.rename(folder / f"{EVIDENCE}-{number}")
+        for load in [*folder.glob("load-*"), *folder.glob("scaling")]:
+            load.rename(aside / load.name)
 
 
 def opened_run() -> Run | None:

@@ -23,7 +23,7 @@ def api() -> Iterator[httpx.Client]:
 
 
 def session_of(answer: httpx.Response, status: int, email: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
+    assert answer.status_code == status, answer.request.url.path
     session: dict[str, Any] = answer.json()
     assert all(name in session for name in SESSION)
     assert session["user"]["email"] == email

@@ -66,7 +66,7 @@ def measure(folder: Path, scale: float, tell: Tell) -> Iterator[Figure]:
     yield _p99(own, _p99(plain))
     yield share("arrivals", len(own.served.arrivals), scheduled, at_least=SMALLEST_SHARE)
     here = [gap_deviation(by_phase(one.served.arrivals, phases)) for one in (own, plain)]
-    yield ratio("deviation of the gaps between arrivals, here", *here, "ms", at_most=UNEVEN)
+    yield ratio("deviation of the gaps between arrivals, here", here[0], here[1], "ms", at_most=UNEVEN)
     tell(f"plain Artillery that sees eight processors, {PEAK_SECONDS} s")
     peak = [("peak", PEAK_SECONDS, max(rate for _, _, rate in phases))]
     divided = _plain(folder / "eight", peak, "--require", EIGHT_CPUS)

@@ -17,7 +17,8 @@ HOW = {
     " which waits busily for each user; on more it divides the users among workers, whose users come together. Ours has"
     " one worker everywhere. The limit is held against both: on the processors that are here, and on eight (shown).",
     "subscribers": "1,000 WebSockets over 50 jobs, 20 messages each, by Artillery's engine (`ws`, 100 users a second, a"
-    " step for each message) and by the process that the suites use. Lost: what the server sent and nobody counted."
+    " step for each message) and by the process that the suites use, with its start and what reading it"
+    " costs the run. Lost: what the server sent and nobody counted."
     " Most of Artillery's CPU is its start and its busy waiting while users arrive.",
     "steps": "50 tests of four steps (sign up, sign in again, what the token says of its end, log out) with listener,"
     " redaction and evidence as QA have them, and the same in pytest and httpx, on one sandbox; runners' clocks.",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -113,15 +114,34 @@ def test_answers_that_come_after_the_step_are_not_answered_in_it() -> None:
     assert "requests a second were answered in time" in steps(log(ms=3000.0, model=3000.0))[0].told
 
 
-def test_what_we_ended_ourselves_is_no_error_but_not_answered_either() -> None:
-    made = log()
+def unfinished(made: RequestLog, chosen: Callable[[int, Request], bool]) -> RequestLog:
+    """Some of the requests had no answer when the load ended."""
     made.requests = [
-        Request(one.user, one.scenario, one.endpoint, one.at, False, (UNFINISHED,)) if number % 2 else one
+        replace(one, ok=False, failures=(UNFINISHED,), first_byte=None, total=None) if chosen(number, one) else one
         for number, one in enumerate(made.requests)
     ]
-    found = steps(made)[0]
+    return made
+
+
+def test_what_we_ended_ourselves_is_no_error_but_not_answered_either() -> None:
+    end = BEGAN + SECONDS
+    found = steps(unfinished(log(), lambda _, one: one.at >= end - 0.5), until=end)[0]
     assert found.error_rate == 0
-    assert found.achieved == pytest.approx(found.offered / 2, rel=0.05)
+    assert found.achieved < found.offered
+
+
+def test_what_had_no_answer_for_longer_than_the_limit_has_failed() -> None:
+    found = steps(unfinished(log(), lambda number, _: number % 20 == 0))[0]
+    assert found.held is Held.BROKE
+    assert found.told.startswith("5.06 % of the requests failed")
+
+
+def test_a_step_to_which_not_all_users_came_is_not_held() -> None:
+    made = log()
+    made.users = {user: at for number, (user, at) in enumerate(made.users.items()) if number % 12}
+    found = steps(made)[0]
+    assert (found.held, found.broken) == (Held.GENERATOR, ())
+    assert found.told.endswith("arrivals in time")
 
 
 def test_a_step_is_judged_when_it_is_over() -> None:

@@ -292,3 +292,9 @@ def test_the_contract_alone_says_which_calls_a_model_bounds(contract: Contract) 
     named = {name for one in script().scenarios for name in one.endpoints}
     assert contract.model_bound == ("chat",)
     assert set(contract.model_bound) <= named <= set(contract.routes)
+
+
+def test_what_a_busy_generator_broke_off_is_nobodys_fault() -> None:
+    run = observed(result(ending=Ending.STOPPED_EARLY, lag=200.0))
+    with pytest.raises(EnvironmentUnavailable, match="did not keep up"):
+        judge("PERF-05", run)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from acceptance.artillery.figures import read_result
 from acceptance.artillery.node import installation
+from acceptance.artillery.process import run_load
+from acceptance.artillery.script import checked_script
 from acceptance.errors import EnvironmentUnavailable
+
+from tests.unit.test_artillery_command import SCRIPT
+from tests.unit.test_artillery_figures import result
 
 
 def test_a_missing_installation_says_what_to_do(tmp_path: Path) -> None:
@@ -52,3 +59,17 @@ def test_a_node_that_will_not_do_is_refused(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: found)
     with pytest.raises(EnvironmentUnavailable, match=problem):
         installation()
+
+
+def test_an_earlier_load_is_not_taken_for_one_that_could_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result(tmp_path)
+    assert read_result(tmp_path).complete
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    script = tmp_path / "load.yml"
+    script.write_text(SCRIPT)
+    with pytest.raises(EnvironmentUnavailable, match="Node is not installed"):
+        asyncio.run(run_load(checked_script(script), tmp_path))
+    with pytest.raises(FileNotFoundError):
+        read_result(tmp_path)

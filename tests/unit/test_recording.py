@@ -185,6 +185,12 @@ def without_load(path: Path) -> None:
     path.write_text(yaml.safe_dump(content))
 
 
+def of_a_cloud(path: Path) -> None:
+    content = yaml.safe_load(path.read_text())
+    content["recordings"]["local"]["local"] = False
+    path.write_text(yaml.safe_dump(content))
+
+
 def without_totals(path: Path) -> None:
     content = yaml.safe_load(path.read_text())
     del content["recordings"]["local"]["load"]["totals"]
@@ -239,3 +245,9 @@ def test_environments_are_compared_by_what_counts() -> None:
         "cores 2, here 8",
         "system not recorded, here Linux",
     ]
+
+
+async def test_a_recording_of_a_cloud_is_no_local_baseline_of_another(recorded: Path) -> None:
+    of_a_cloud(recorded)
+    with pytest.raises(EnvironmentUnavailable, match="'local' was recorded of a deployment that is not local"):
+        await is_no_slower_than_recorded(run("elsewhere", "local"), "full")

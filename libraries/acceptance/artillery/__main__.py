@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from acceptance.artillery.fargate import dry_run
@@ -51,7 +52,9 @@ def _applied(script: LoadScript, options: argparse.Namespace) -> int:
     try:
         result = asyncio.run(run_load(script, options.folder, progress=_tell, early_stop=stop))
     except KeyboardInterrupt:
-        result = read_result(options.folder)
+        with suppress(OSError, ValueError):  # it had not begun
+            print(as_text(read_result(options.folder)))
+        return UNKNOWN
     print(as_text(result))
     return _status(result, options.error_rate)
 

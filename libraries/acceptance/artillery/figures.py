@@ -211,7 +211,7 @@ class LoadResult:
     def generator(self) -> Generator:
         """CPU and loop lag of the generator; without any record of them it counts as saturated."""
         health = self.log.health
-        if len(health) < 2 or health[-1][0] <= health[0][0]:
+        if len(health) < 2 or health[-1][0] <= health[0][0] or not math.isfinite(health[-1][2]):
             return Generator(0.0, 0.0, 0.0, saturated=True, why="the generator kept no record of itself")
         (begin, used, *_), (end, used_then, lag, highest) = health[0], health[-1]
         share = (used_then - used) / 1000 / (end - begin)

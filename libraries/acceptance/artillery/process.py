@@ -57,15 +57,18 @@ async def run_load(
         EnvironmentUnavailable: Node or Artillery is missing, too old, or did not begin the load; or, as NotWritten,
             there is no room for what it measures.
     """
+    with _writing(folder):
+        (folder / PLAN).unlink(missing_ok=True)  # an earlier load's: it must not be taken for this one
     installed = await asyncio.to_thread(installation)
     plan = _plan(script, installed)
     _begin(folder, plan)
     # What Artillery says may hold secrets: kept in a file without a name, it is gone with us when we are killed.
-    with tempfile.TemporaryFile() as output:
+    with _nameless() as output:
         try:
             status, stopped = await _run(script, folder, output, installed, Watcher(progress, early_stop, stop, margin))
-        except BaseException:
-            _keep(folder, plan.model_copy(update={"reason": "the load was interrupted"}))
+        except BaseException as error:
+            why = f": {error}" if isinstance(error, Exception) else ""
+            _keep(folder, plan.model_copy(update={"reason": f"the load was interrupted{why}"}))
             raise
         finally:
             told = _redacted(output, script.environment)
@@ -101,16 +104,20 @@ async def _run(
     environment = clean_environment(script.target, script.environment) | _told_to_hooks(script, folder, installed)
     with _writing(folder):
         copy = script.written(folder).resolve()
-    process = await asyncio.create_subprocess_exec(
-        *command(copy, installed),
-        cwd=script.path.parent,
-        env=environment,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=output,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-        preexec_fn=_end_with_parent,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command(copy, installed),
+            cwd=script.path.parent,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,
+        )
+    except OSError as error:
+        copy.unlink(missing_ok=True)
+        raise EnvironmentUnavailable(f"Artillery could not be started: {error.strerror or error}") from None
     ended = asyncio.ensure_future(process.wait())
     try:
         stopped = await _watch(script, folder, ended, watcher)
@@ -119,9 +126,16 @@ async def _run(
             await asyncio.wait([ended], timeout=ENDS_WITHIN)
     finally:
         _signal_group(process.pid, signal.SIGKILL)
-        await asyncio.shield(ended)
         copy.unlink(missing_ok=True)
+        await asyncio.shield(ended)
     return process.returncode or 0, stopped
+
+
+def _nameless() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise EnvironmentUnavailable(f"no temporary file for what Artillery says: {error.strerror or error}") from None
 
 
 async def _watch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,7 +96,7 @@ class RequestLog:
             case "phase":
                 self.phases[int(one["index"])] = float(one["at"]) / 1000
             case "health":
-                figures = (one["at"] / 1000, one["cpu"], one.get("p99", 0.0), one.get("max", 0.0))
+                figures = (one["at"] / 1000, one["cpu"], one.get("p99", math.inf), one.get("max", math.inf))
                 self.health.append((float(figures[0]), float(figures[1]), float(figures[2]), float(figures[3])))
                 if "recent" in one:
                     self.lags.append((float(figures[0]), float(one["recent"])))

@@ -61,11 +61,12 @@ class Sabotages:
         try:
             meddling = loop.begin(sabotage.during(self._folder / sabotage.name)) if sabotage.during else None
             ending = self._run(sabotage.good, sabotage.name, sabotage.options)
-            done = meddling is None or bool(meddling.done() and meddling.result())
+            failure = meddling.exception() if meddling and meddling.done() else None
+            done = meddling is None or bool(meddling.done() and not failure and meddling.result())
         finally:
             loop.close()
         noticed = "" if ending.problems else sabotage.noticed("", ending.gate, ())
-        message = noticed or _missed(sabotage, "", ending.gate, ending.problems)
+        message = f"{failure}" if failure else noticed or _missed(sabotage, "", ending.gate, ending.problems)
         active = done and _passed(ending.gate) != _passed(good)
         return Attempt(active, ending.gate, bool(noticed), message, ending.interrupted)
 

@@ -88,6 +88,7 @@ class Recording(Data):
     at: str
     build: str | None
     providers: dict[str, Any]
+    local: bool = True  # its API was on this machine
     documents: dict[str, Becoming]
     requests: dict[str, Reply]
     load: RecordedLoad | None = None
@@ -110,6 +111,8 @@ def reference(descriptor: Descriptor, baseline: Baseline) -> tuple[str, Recordin
     """
     name = descriptor.baseline or descriptor.name
     recording = baseline.recordings.get(name)
+    if recording and not recording.local:
+        raise EnvironmentUnavailable(f"'{name}' was recorded of a deployment that is not local: no local baseline")
     if recording and name == descriptor.name and httpx.URL(descriptor.services.api.url).host not in LOOPBACK:
         raise EnvironmentUnavailable(
             f"'{name}' is not local, so its own recording is no local baseline: name one by the descriptor's 'baseline'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ def resources_of(watched: Watched, steps: Sequence[Step], bounds: Saturated) -> 
     if watched.looks:
         under_way = tuple((one.at, float(one.under_way)) for one in watched.looks)
         found.append(Resource(QUEUE, "worker", "documents", under_way, bounds.queue_seconds))
-    cpu = tuple((step.began + step.seconds / 2, 100 * step.cpu) for step in steps)
+    cpu = tuple((step.began + step.seconds / 2, 100 * step.cpu) for step in steps if math.isfinite(step.cpu))
     return [*found, Resource(GENERATOR, "generator", "%", cpu, 100 * HIGHEST_CPU, limit="a core")]
 
 

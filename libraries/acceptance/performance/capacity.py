@@ -51,6 +51,7 @@ class Step:
         lag, cpu: of the generator: p99 of its loop's lag in its middle second, ms; share of a core.
         broken: the limits that it broke, one line each.
         busy: why the generator itself may have been the limit; nothing where it kept up.
+        short: fewer users arrived than this step is of.
     """
 
     rate: int
@@ -65,6 +66,7 @@ class Step:
     cpu: float
     broken: tuple[str, ...]
     busy: str
+    short: bool = False
 
     @property
     def ended(self) -> float:
@@ -73,8 +75,8 @@ class Step:
 
     @property
     def held(self) -> Held:
-        """A busy generator makes answers seem slower, so what keeps the limits all the same has kept them."""
-        if not self.broken:
+        """A late generator makes answers seem slower: what keeps the limits has kept them, if all users arrived."""
+        if not self.broken and not self.short:
             return Held.HELD
         return Held.GENERATOR if self.busy else Held.BROKE
 
@@ -82,7 +84,7 @@ class Step:
     def told(self) -> str:
         """Why it did not hold."""
         reasons = "; ".join(self.broken)
-        return f"{reasons}; but {self.busy}" if self.held is Held.GENERATOR else reasons
+        return "; but ".join(filter(None, (reasons, self.busy))) if self.held is Held.GENERATOR else reasons
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def steps_of(
     """
     begun = [(phase, log.phases[phase.index]) for phase in phases if phase.index in log.phases]
     return [
-        _step(log, phase, at, each, bounds, model_bound) for phase, at in begun if at + phase.duration <= until
+        _step(log, phase, at, each, bounds, model_bound, until) for phase, at in begun if at + phase.duration <= until
     ]  # fmt: skip
 
 
@@ -150,11 +152,14 @@ def capacity_of(repeats: Sequence[Sequence[Step]], held_in: int) -> Capacity:
     if len(above) < held_in:
         busy = [end.busy for end in ends if end.held is Held.GENERATOR]
         at_least = busy[0] if busy else "no higher step was asked for that broke them"
-    broke = tuple(
-        f"{end.rate} users/s: {end.told}" if end.broken else f"every step held, the last was {end.rate} users/s"
-        for end in ends
-    )
+    broke = tuple(map(_end_told, ends))
     return Capacity(rate, tuple(each), at_least, broke, went[0][0].rate)
+
+
+def _end_told(end: Step) -> str:
+    if end.held is Held.HELD:
+        return f"every step held, the last was {end.rate} users/s"
+    return f"{end.rate} users/s: {end.told}"
 
 
 def _next_or_below(end: Step, rate: int, went: Sequence[Sequence[Step]]) -> bool:
@@ -163,9 +168,21 @@ def _next_or_below(end: Step, rate: int, went: Sequence[Sequence[Step]]) -> bool
     return bool(higher) and end.rate <= min(higher)
 
 
-def _step(log: RequestLog, phase: Phase, began: float, each: float, bounds: Bounds, model_bound: Sequence[str]) -> Step:
+def _step(
+    log: RequestLog,
+    phase: Phase,
+    began: float,
+    each: float,
+    bounds: Bounds,
+    model_bound: Sequence[str],
+    until: float,
+) -> Step:
     end, seconds = began + phase.duration, float(phase.duration)
-    requests = [one for one in log.requests if began <= one.at < end and UNFINISHED not in one.failures]
+    assert bounds.p99.threshold is not None
+    patient = until - bounds.p99.threshold / 1000  # who began before and has no answer waits longer than the limit
+    requests = [
+        one for one in log.requests if began <= one.at < end and (UNFINISHED not in one.failures or one.at < patient)
+    ]
     within = sum(one.ok and one.total is not None and began <= one.at + one.total / 1000 < end for one in log.requests)
     times = [one.first_byte for one in requests if one.first_byte is not None and one.endpoint not in model_bound]
     first_byte = Distribution.of(times, resolution=RESOLUTION) if times else None
@@ -187,6 +204,7 @@ def _step(log: RequestLog, phase: Phase, began: float, each: float, bounds: Boun
         cpu=cpu,
         broken=tuple(_broken(bounds, phase.rate * each, within / seconds, error_rate, first_byte)),
         busy=_busy(bounds, phase.arrivals, arrived, lag, cpu, beyond=late > TURNS * worst),
+        short=phase.arrivals - arrived > max(1, (1 - LEAST_ARRIVALS) * phase.arrivals),
     )
 
 

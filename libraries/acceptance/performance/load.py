@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import time
@@ -23,6 +22,7 @@ from acceptance.artillery.script import LoadScript, checked_script
 from acceptance.data import PROJECT, Data, read_model
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, violation
 from acceptance.people import Person
+from acceptance.performance.measured import measured_once
 from acceptance.performance.unfinished import UNFINISHED
 from acceptance.run import Run
 from acceptance.uploads import PROCESSING_SECONDS, Payload, document, upload_complete
@@ -108,6 +108,7 @@ class Load:
         if self.result.complete:
             return
         if self.result.ending in (Ending.STOPPED_EARLY, Ending.DEADLINE):
+            self.must_be_measured()  # what a busy generator broke off is not the deployment's doing
             raise violation("the load", expected="to go through to its end", seen=self.result.reason)
         raise EnvironmentUnavailable(f"the load did not go through to its end: {self.result.reason}")
 
@@ -116,7 +117,7 @@ class Load:
         """Why the generator did not keep up; nothing where it did."""
         generator, most = self.result.generator, self.scale.lag_ms
         lag_alone = most is not None and generator.cpu_share <= HIGHEST_CPU and generator.lag_p99 <= most
-        return "" if lag_alone and self.result.log.health else generator.why
+        return "" if lag_alone and len(self.result.log.health) > 1 else generator.why
 
     def must_be_measured(self) -> None:
         """Raises EnvironmentUnavailable where the generator was too busy for its figures to be the deployment's."""
@@ -134,14 +135,7 @@ def profile() -> Profile:
 
 async def load(run: Run, scale: str) -> Load:
     """The load, applied once in a run; one that is interrupted ends at once, and raises EnvironmentUnavailable."""
-    task = run.begin(f"load, {scale}", lambda: _applied(run, scale))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        if task.cancelled():
-            raise EnvironmentUnavailable("the load was interrupted, so that nothing can be said of it") from None
-        task.cancel()
-        raise
+    return await measured_once(run, f"load, {scale}", lambda: _applied(run, scale))
 
 
 def people_needed(script: LoadScript, concurrent_jobs: int, uploads_a_day: int) -> int:

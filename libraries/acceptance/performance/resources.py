@@ -18,7 +18,8 @@ from acceptance.platform import Line, Platform
 from acceptance.run import Run
 
 LOOK_SECONDS = 1.0
-METRICS = ("cpu", "cpu-limit", "memory", "memory-limit", "instance-count", "active-connections")
+METRICS = ("cpu", "cpu-limit", "memory", "memory-limit")
+VALUES = 2  # of a metric, in each step at least
 DATABASE = "database"  # kinds of problems: what could not be watched
 PLATFORM = "platform"
 
@@ -43,16 +44,26 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(run: Run) -> AsyncIterator[Watched]:
-    """Resources, watched for as long as this is entered; what the platform kept of that time is read at its end."""
+async def watched(run: Run, *, steps_of: float) -> AsyncIterator[Watched]:
+    """Resources, watched for as long as this is entered; what the platform kept of that time is read at its end.
+
+    Args:
+        steps_of: seconds of a step; a platform whose metrics are coarser says nothing of one.
+    """
     seen, begin = Watched(), time.time()
     task = asyncio.ensure_future(_look_on(run, seen))
     try:
         yield seen
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    await _read_platform(run, seen, begin)
+        [ending] = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(ending, Exception):
+            seen.problems[DATABASE] = f"{type(ending).__name__}: {ending}"
+    resolution = run.descriptor.platform.resolution_seconds if run.descriptor.platform else 0
+    if VALUES * resolution > steps_of:
+        seen.problems[PLATFORM] = f"its metrics have a value every {resolution:g} s, and a step lasts {steps_of:g} s"
+    else:
+        await _read_platform(run, seen, begin)
 
 
 async def _read_platform(run: Run, seen: Watched, begin: float) -> None:

@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from itertools import pairwise
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from acceptance.artillery.figures import Ending, LoadResult
 from acceptance.artillery.phases import Phase
@@ -44,6 +45,14 @@ class Scale(Data):
     held_in: int = Field(ge=1)
     ends_within: float = Field(gt=0)
     lag_ms: float | None = None
+
+    @model_validator(mode="after")
+    def _can_be_judged(self) -> Self:
+        if self.held_in > self.repeats:
+            raise ValueError(f"held_in is {self.held_in}, with {self.repeats} repeats")
+        if any(later <= earlier for earlier, later in pairwise(self.rates)):
+            raise ValueError("rates must rise from step to step")
+        return self
 
 
 class Profile(Data):
@@ -136,7 +145,7 @@ async def _repeat(run: Run, script: LoadScript, people: Sequence[Prepared], scal
         over = judge(log, until=time.time() - SETTLES)
         return next((f"{one.rate} users/s: {one.told}" for one in over if one.held is not Held.HELD), None)
 
-    async with watched(run) as seen:
+    async with watched(run, steps_of=scale.seconds) as seen:
         result = await run_load(
             script, run.folder / "scaling" / f"repeat-{number}", progress=teller(run, name), stop=stop
         )

@@ -24,13 +24,14 @@ def record_unfinished(folder: Path, recorder: Recorder) -> None:
         name = plan.parent.name
         try:
             result = read_result(plan.parent)
+            measured = list(_figures(result))
         except (OSError, ValueError) as error:
             recorder.note(f"{name}: what is left of it cannot be read: {error}")
             continue
         if result.ending is not Ending.INTERRUPTED:
             continue
         log = f"{name}/{LOG}"
-        for criterion, figure, value, unit, samples in _figures(result):
+        for criterion, figure, value, unit, samples in measured:
             recorder.observe(criterion, f"{figure}{UNFINISHED}", value, unit, samples=samples)
         arrivals = result.arrivals
         recorder.test(

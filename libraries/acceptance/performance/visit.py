@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable
@@ -21,6 +20,7 @@ from acceptance.performance.regression import Comparison, Endpoint, compare, not
 from acceptance.run import Run
 from acceptance.standalone import FAILURES
 from acceptance.uploads import Payload, announce, complete, document, listed_documents, put_bytes
+from acceptance.waiting import together
 
 USERS = 10
 Result = TypeVar("Result")
@@ -94,7 +94,7 @@ async def visit(run: Run, users: list[tuple[Person, TestDocument]]) -> Visit:
         finally:
             present -= 1
 
-    await asyncio.gather(*(one(person, note) for person, note in users))
+    await together(*(one(person, note) for person, note in users))
     seen.seconds = time.monotonic() - begin
     return seen
 
