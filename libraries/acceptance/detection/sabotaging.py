@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from acceptance.detection.sabotages import Good, Sabotage
@@ -40,6 +41,7 @@ class Sabotages:
     def __init__(self, deployment: str, folder: Path) -> None:
         self._deployment = deployment
         self._folder = folder
+        self._numbers = count(1)
         self._criteria = read_criteria(CRITERIA)
         self._good: dict[Good, tuple[runner.Ending, str]] = {}
 
@@ -92,7 +94,7 @@ class Sabotages:
             runner.Request(
                 good.run,
                 self._folder / name,
-                identifier=f"{self._folder.name}-{name}",
+                identifier=f"{self._folder.name}-s{next(self._numbers)}",  # addresses are made of it: it must be short
                 deployment=self._deployment,
                 options=(*good.options, *options),
                 shown=False,
