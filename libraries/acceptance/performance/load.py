@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Self
+from pathlib import Path
+from typing import Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -34,6 +35,7 @@ UPLOAD = "upload"  # the request that announces a document
 SEED = 20_000  # of the documents that are asked about; no other suite's
 AT_ONCE = 8  # people made at the same time
 TOLD_SECONDS = 5.0
+Chosen = TypeVar("Chosen")
 Prepared = tuple[Person, dict[str, str]]  # and what flows.cjs wants to know of them
 LEAST_REQUESTS = 3  # of a flow: 1,800 flows of three guarantee the 4,814 that are asked for
 
@@ -68,9 +70,7 @@ class Profile(Data):
 
     def of(self, scale: str) -> Scale:
         """The scale of this name; raises EnvironmentUnavailable with the ones that there are."""
-        if scale not in self.scales:
-            raise EnvironmentUnavailable(f"SCALE {scale}: unknown; {SOURCE.name} has {', '.join(self.scales)}")
-        return self.scales[scale]
+        return scale_of(self.scales, scale, SOURCE)
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,13 @@ def profile() -> Profile:
 async def load(run: Run, scale: str) -> Load:
     """The load, applied once in a run; one that is interrupted ends at once, and raises EnvironmentUnavailable."""
     return await measured_once(run, f"load, {scale}", lambda: _applied(run, scale))
+
+
+def scale_of(scales: Mapping[str, Chosen], name: str, source: Path) -> Chosen:
+    """The scale of this name; raises EnvironmentUnavailable with the ones that its file has."""
+    if name not in scales:
+        raise EnvironmentUnavailable(f"SCALE {name}: unknown; {source.name} has {', '.join(scales)}")
+    return scales[name]
 
 
 def people_needed(script: LoadScript, concurrent_jobs: int, uploads_a_day: int) -> int:

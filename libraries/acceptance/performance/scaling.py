@@ -22,7 +22,7 @@ from acceptance.errors import EnvironmentUnavailable
 from acceptance.people import Person
 from acceptance.performance.bottleneck import Saturated
 from acceptance.performance.capacity import Bounds, Capacity, Held, Step, capacity_of, phases_of, steps_of
-from acceptance.performance.load import Prepared, flows, prepared, teller
+from acceptance.performance.load import Prepared, flows, prepared, scale_of, teller
 from acceptance.performance.load_documents import AT_ONCE, ended, sent
 from acceptance.performance.measured import measured_once
 from acceptance.performance.resources import Watched, watched
@@ -64,9 +64,7 @@ class Profile(Data):
 
     def of(self, scale: str) -> Scale:
         """The scale of this name; raises EnvironmentUnavailable with the ones that there are."""
-        if scale not in self.scales:
-            raise EnvironmentUnavailable(f"SCALE {scale}: unknown; {SOURCE.name} has {', '.join(self.scales)}")
-        return self.scales[scale]
+        return scale_of(self.scales, scale, SOURCE)
 
 
 @dataclass(frozen=True)
