@@ -6,8 +6,7 @@ from typing import Any
 
 import httpx
 
-from acceptance.client import LOOPBACK
-from acceptance.descriptor import Descriptor
+from acceptance.descriptor import Descriptor, is_local
 from acceptance.errors import EnvironmentUnavailable
 
 GONE = (200, 204, 404)
@@ -19,7 +18,7 @@ class AdminApi:
     def __init__(self, descriptor: Descriptor) -> None:
         self._descriptor = descriptor
         self._address = httpx.URL(descriptor.services.authentication.url)
-        self._http = httpx.AsyncClient(timeout=10, trust_env=self._address.host not in LOOPBACK)
+        self._http = httpx.AsyncClient(timeout=10, trust_env=not is_local(str(self._address)))
 
     async def make(self, email: str, password: str, app_metadata: dict[str, Any]) -> str:
         """The identifier of a new user, whose address counts as confirmed."""

@@ -12,10 +12,8 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, NoReturn
 
-import httpx
-
-from acceptance.client import LOOPBACK
 from acceptance.deployment import is_provisioned, open_deployment
+from acceptance.descriptor import is_local
 from acceptance.detection.detection import Selection, detect
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable
 from acceptance.evidence.merging import merge
@@ -113,7 +111,7 @@ def _baseline(options: argparse.Namespace) -> int:
                 return 1
             finally:
                 run.close()
-    recorded["local"] = httpx.URL(opened.descriptor.services.api.url).host in LOOPBACK
+    recorded["local"] = is_local(opened.descriptor.services.api.url)
     baseline.write(recorded, opened.descriptor.name)
     print(f"recorded as '{opened.descriptor.name}' in {baseline.BASELINE}")
     return 0

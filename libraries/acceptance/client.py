@@ -17,13 +17,12 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import httpx
 
 from acceptance.contract import MISSING, Contract, Route, pick, place
-from acceptance.descriptor import Descriptor
+from acceptance.descriptor import Descriptor, is_local
 from acceptance.errors import violation
 from acceptance.journal import Journal
 from acceptance.redaction.redactor import Redactor
 
 KEPT_CALLS = 10_000  # where nobody reads along
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -99,11 +98,10 @@ class ContractClient:
         self._journal = journal
         self._redactor = redactor
         self.calls: deque[str] = deque(maxlen=KEPT_CALLS)  # one line for each answer, for whoever reads along
-        host = urlsplit(descriptor.services.api.url).hostname
         self._http = httpx.AsyncClient(
             timeout=timeout,
             transport=transport,
-            trust_env=transport is None and host not in LOOPBACK,
+            trust_env=transport is None and not is_local(descriptor.services.api.url),
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=120, keepalive_expiry=4.0),
         )
 

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, SecretStr, StringConstraints, field_validator, model_validator
 
@@ -25,7 +26,13 @@ CAPABILITIES = frozenset(
         "destructive",
     }
 )
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 Source = str  # "header:NAME" or "json:PATH", where an answer names something
+
+
+def is_local(url: str) -> bool:
+    """Whether an address is of this machine: no proxy stands before it."""
+    return urlsplit(url).hostname in LOOPBACK
 
 
 class Service(Data):

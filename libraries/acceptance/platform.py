@@ -10,9 +10,8 @@ from typing import Annotated
 import httpx
 from pydantic import Field, TypeAdapter, ValidationError
 
-from acceptance.client import LOOPBACK
 from acceptance.data import Data
-from acceptance.descriptor import Descriptor
+from acceptance.descriptor import Descriptor, is_local
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
 from acceptance.waiting import Pace
 
@@ -68,7 +67,7 @@ class Platform:
             headers={"authorization": f"Bearer {descriptor.secret('platform_key').get_secret_value()}"},
             timeout=TIMEOUT,
             transport=transport,
-            trust_env=httpx.URL(self._told.url).host not in LOOPBACK,
+            trust_env=not is_local(self._told.url),
         )
 
     async def __aenter__(self) -> Platform:

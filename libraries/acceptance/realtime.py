@@ -1,4 +1,4 @@
-"""The one realtime client: WebSockets and Server-Sent Events of the contract, every frame kept with its time."""
+"""The one realtime client: WebSockets of the contract, every frame kept with its time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-import httpx_sse
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from acceptance.client import LOOPBACK, ContractClient
+from acceptance.contract import Contract
+from acceptance.descriptor import is_local
 from acceptance.errors import violation
 from acceptance.waiting import Pace
 
@@ -175,9 +175,8 @@ class RealtimeClient:
     with that status as `closed`; a refusal after the handshake ends it with the close code.
     """
 
-    def __init__(self, client: ContractClient, base: str, joins_per_second: float = JOINS_PER_SECOND) -> None:
-        self._client = client
-        self._contract = client.contract.realtime
+    def __init__(self, contract: Contract, base: str, joins_per_second: float = JOINS_PER_SECOND) -> None:
+        self._contract = contract.realtime
         self._base = base.replace("http", "ws", 1) if base.startswith("http") else base
         self._pace = Pace(joins_per_second)
 
@@ -206,7 +205,7 @@ class RealtimeClient:
         words = urlencode({name: value for name, value in query.items() if value is not None})
         url = f"{self._base}{path}" + (f"?{words}" if words else "")
         socket = Socket(f"WebSocket {path}")
-        proxy: Literal[True] | None = None if urlsplit(self._base).hostname in LOOPBACK else True
+        proxy: Literal[True] | None = None if is_local(self._base) else True
         await self._pace.turn()
         try:
             connection = await connect(
@@ -228,47 +227,11 @@ class RealtimeClient:
                 await connection.close()
             await asyncio.gather(reader, return_exceptions=True)
 
-    @asynccontextmanager
-    async def job_events(
-        self, job_id: str, token: str | None, *, after: int | None = None
-    ) -> AsyncIterator[Subscription]:
-        """The same events of a job as Server-Sent Events."""
-        async with self._events("job_events", {"job_id": job_id}, token, after) as subscription:
-            yield subscription
-
-    @asynccontextmanager
-    async def workflow_events(
-        self, workflow_id: str, token: str | None, *, after: int | None = None
-    ) -> AsyncIterator[Subscription]:
-        """The same events of a workflow as Server-Sent Events."""
-        async with self._events("workflow_stream", {"workflow_id": workflow_id}, token, after) as subscription:
-            yield subscription
-
-    @asynccontextmanager
-    async def _events(
-        self, route: str, path: dict[str, str], token: str | None, after: int | None
-    ) -> AsyncIterator[Subscription]:
-        subscription = Subscription(f"Server-Sent Events {route} {next(iter(path.values()))}")
-        query = {self._contract.after_parameter: after} if after is not None else None
-        async with self._client.stream(route, path=path, token=token, query=query) as response:
-            if response.status_code != self._client.contract.route(route).success:
-                await response.aread()
-                subscription.end(response.status_code, response.text[:200])
-                yield subscription
-                return
-            subscription.opened = time.time()
-            reader = asyncio.create_task(_read_events(subscription, httpx_sse.EventSource(response)))
-            try:
-                yield subscription
-            finally:
-                reader.cancel()
-                await asyncio.gather(reader, return_exceptions=True)
-
 
 async def _read_socket(socket: Socket, connection: ClientConnection) -> None:
     try:
         async for message in connection:
-            frame = _frame(message)
+            frame = frame_of(message)
             socket.add(frame)
             if frame.type == "ping":
                 await connection.send('{"type": "pong"}')
@@ -279,17 +242,8 @@ async def _read_socket(socket: Socket, connection: ClientConnection) -> None:
             socket.end(connection.close_code, connection.close_reason or "")
 
 
-async def _read_events(subscription: Subscription, source: httpx_sse.EventSource) -> None:
-    reason = ""
-    try:
-        async for event in source.aiter_sse():
-            subscription.add(_frame(event.data))
-    except Exception as error:  # noqa: BLE001  # whatever ends the stream is told to whoever waits for it
-        reason = f"{type(error).__name__}: {error}"
-    subscription.end(0, reason)
-
-
-def _frame(message: str | bytes) -> Frame:
+def frame_of(message: str | bytes) -> Frame:
+    """What was received, now; what is no JSON object is a frame that says so."""
     try:
         data = json.loads(message)
     except ValueError:

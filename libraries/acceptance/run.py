@@ -19,6 +19,7 @@ from acceptance.contract import CONTRACT, Contract, read_contract
 from acceptance.deployment import OpenDeployment, open_deployment
 from acceptance.descriptor import Descriptor
 from acceptance.errors import ConfigurationError, EnvironmentUnavailable
+from acceptance.event_streams import EventStreams
 from acceptance.evidence.distribution import Distribution
 from acceptance.evidence.reading import EVIDENCE
 from acceptance.evidence.recorder import Recorder
@@ -101,7 +102,8 @@ class Run:
             build=self.descriptor.build,
         )
         self.client = ContractClient(self.descriptor, self.contract, self.journal, self.redactor)
-        self.realtime = RealtimeClient(self.client, self.descriptor.services.realtime.url)
+        self.realtime = RealtimeClient(self.contract, self.descriptor.services.realtime.url)
+        self.event_streams = EventStreams(self.client)
         self.inspection = Inspection(self.descriptor, self.contract)
         self.people = People(self)
         self.needs = Needs()

@@ -12,17 +12,15 @@ from acceptance.performance.listening import Ended, Job, Plan, Ready, Received
 from acceptance.performance.subscribers import child
 
 from tests.bench.events import EVENTS
-from tests.unit.conftest import descriptor_at
 
 PATIENCE_SECONDS = 90.0
 
 
 async def main(address: str, subscribers: int, jobs: int, joins: float) -> None:
     """Listen until each job's end, and print what was received as JSON."""
-    descriptor = descriptor_at(address.replace("ws", "http", 1))
     each = tuple(Job(job_id=f"job-{number}", token="t" * 200) for number in range(jobs))
     plan = Plan(
-        descriptor=descriptor,
+        address=address,
         contract=read_contract(CONTRACT),
         jobs=each,
         subscribers=subscribers,

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from acceptance.client import ContractClient
+from acceptance.contract import CONTRACT, read_contract
 from acceptance.integration.reconnecting import Backoff, Follower
 from acceptance.realtime import Frame, RealtimeClient
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -37,9 +37,7 @@ async def _refused(connection: ServerConnection, after: int) -> None:
     await connection.close(4401)
 
 
-def _follow(
-    client_at: Callable[[str], ContractClient], tell: Tell, cut_after: tuple[int, ...] = ()
-) -> tuple[list[int | None], int]:
+def _follow(tell: Tell, cut_after: tuple[int, ...] = ()) -> tuple[list[int | None], int]:
     async def follow() -> tuple[list[int | None], int]:
         async def answer(connection: ServerConnection) -> None:
             assert connection.request is not None
@@ -48,7 +46,7 @@ def _follow(
         server: Server
         async with serve(answer, "127.0.0.1", 0) as server:
             address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            client = RealtimeClient(client_at(address), address)
+            client = RealtimeClient(read_contract(CONTRACT), address)
             follower = Follower(client, "job", "token", lambda frame: frame.sequence == LAST, AT_ONCE)
             events: list[Frame] = await follower.follow(within=30, cut_after=cut_after, refusals={4401})
             return [event.sequence for event in events], follower.connections
@@ -57,23 +55,23 @@ def _follow(
 
 
 @pytest.mark.parametrize("cut_after", [(), (1,), (1, 2, 3), (2, 5), (1, 2, 3, 4, 5)])
-def test_however_often_the_line_is_cut(client_at: Callable[[str], ContractClient], cut_after: tuple[int, ...]) -> None:
-    assert _follow(client_at, _whole, cut_after) == (list(range(1, LAST + 1)), len(cut_after) + 1)
+def test_however_often_the_line_is_cut(cut_after: tuple[int, ...]) -> None:
+    assert _follow(_whole, cut_after) == (list(range(1, LAST + 1)), len(cut_after) + 1)
 
 
-def test_doubles_are_kept_for_who_looks(client_at: Callable[[str], ContractClient]) -> None:
-    sequences, _ = _follow(client_at, _from_the_beginning, (2,))
+def test_doubles_are_kept_for_who_looks() -> None:
+    sequences, _ = _follow(_from_the_beginning, (2,))
     assert sequences == [1, 2, 1, 2, 3, 4, 5, 6]
 
 
-def test_connections_that_bring_nothing_are_given_up(client_at: Callable[[str], ContractClient]) -> None:
+def test_connections_that_bring_nothing_are_given_up() -> None:
     with pytest.raises(AssertionError, match=r"something new after #0 in 3 more tries, seen 0 frames.*1011"):
-        _follow(client_at, _nothing)
+        _follow(_nothing)
 
 
-def test_a_refusal_ends_it_at_once(client_at: Callable[[str], ContractClient]) -> None:
+def test_a_refusal_ends_it_at_once() -> None:
     with pytest.raises(AssertionError, match=r"to be let in again, seen 0 frames.*4401"):
-        _follow(client_at, _refused)
+        _follow(_refused)
 
 
 def test_pauses_grow_to_a_bound() -> None:

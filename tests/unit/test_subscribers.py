@@ -24,8 +24,6 @@ from acceptance.realtime import Frame
 from acceptance.run import Run
 from websockets.asyncio.server import ServerConnection, serve
 
-from tests.unit.conftest import descriptor_at
-
 STATUSES = ["uploaded", "parsed", "complete"]
 JOBS = ("11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222")
 Tell = Callable[[int], list[int]]  # by the number of the subscriber, the numbers of the events that it is told
@@ -124,7 +122,7 @@ async def _told(
         address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         jobs = tuple(Job(job_id=job_id, token="token") for job_id in JOBS)
         plan = Plan(
-            descriptor=descriptor_at(address),
+            address=address,
             contract=contract,
             jobs=jobs,
             subscribers=subscribers,
@@ -178,7 +176,7 @@ async def test_one_who_is_refused_is_named_and_the_others_go_on(contract: Contra
 def _plan(address: str) -> Plan:
     job = Job(job_id=JOBS[0], token="a-token-of-somebody")
     return Plan(
-        descriptor=descriptor_at(address),
+        address=address,
         contract=read_contract(CONTRACT),
         jobs=(job,),
         subscribers=2,

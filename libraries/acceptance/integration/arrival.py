@@ -248,7 +248,7 @@ async def refused_before_its_bytes(run: Run, person: Person) -> None:
 async def _went_through(run: Run, upload: Upload) -> None:
     """Every status in order, by the events that are replayed to its owner, and the bytes whole at the end."""
     await complete(run, upload)
-    async with run.realtime.job_events(upload.job_id, upload.owner.access_token) as events:
+    async with run.event_streams.job(upload.job_id, upload.owner.access_token) as events:
         await events.until_closed(within=10)
     seen, expected = [frame.data.get("status") for frame in events.events], run.contract.jobs.statuses
     if seen != expected:

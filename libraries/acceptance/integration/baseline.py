@@ -8,13 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
 from pydantic import Field
 
-from acceptance.client import LOOPBACK
 from acceptance.data import PROJECT, Data, read_model
-from acceptance.descriptor import Descriptor
+from acceptance.descriptor import Descriptor, is_local
 from acceptance.documents.catalogue import Failed, Refused
 from acceptance.errors import EnvironmentUnavailable, expect_none, violation
 from acceptance.integration import requests, stages
@@ -113,7 +111,7 @@ def reference(descriptor: Descriptor, baseline: Baseline) -> tuple[str, Recordin
     recording = baseline.recordings.get(name)
     if recording and not recording.local:
         raise EnvironmentUnavailable(f"'{name}' was recorded of a deployment that is not local: no local baseline")
-    if recording and name == descriptor.name and httpx.URL(descriptor.services.api.url).host not in LOOPBACK:
+    if recording and name == descriptor.name and not is_local(descriptor.services.api.url):
         raise EnvironmentUnavailable(
             f"'{name}' is not local, so its own recording is no local baseline: name one by the descriptor's 'baseline'"
         )

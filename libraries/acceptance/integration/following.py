@@ -95,7 +95,7 @@ async def follow(run: Run, person: Person, payload: Payload) -> Followed:
     token, followed = person.access_token, Followed(upload)
     async with (
         run.realtime.job(upload.job_id, token, after=0) as socket,
-        run.realtime.job_events(upload.job_id, token, after=0) as stream,
+        run.event_streams.job(upload.job_id, token, after=0) as stream,
     ):
         await together(put_bytes(run, upload), _poll(run, followed))
         for each in (socket, stream):
@@ -246,7 +246,7 @@ async def replay_is_exact(run: Run, followed: Followed, channel: Channel) -> Non
     """Whoever comes later and names the last event seen gets exactly those after it; raises AssertionError."""
     whole = [frame.data for frame in followed.frames[channel]]
     token, job_id = followed.upload.owner.access_token, followed.upload.job_id
-    subscribe = run.realtime.job if channel == "WebSocket" else run.realtime.job_events
+    subscribe = run.realtime.job if channel == "WebSocket" else run.event_streams.job
 
     async def replay(after: int) -> None:
         async with subscribe(job_id, token, after=after) as channel_again:

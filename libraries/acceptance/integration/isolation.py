@@ -255,7 +255,7 @@ async def _state(run: Run, theirs: Belongings) -> dict[str, object]:
     """What an intruder could have changed, as its owner sees it."""
     token = theirs.owner.access_token
     job = await run.client.call("job", path={"job_id": theirs.upload.job_id}, token=token)
-    async with run.realtime.workflow_events(theirs.reply.workflow_id, token) as events:
+    async with run.event_streams.workflow(theirs.reply.workflow_id, token) as events:
         await events.until_closed(within=REFUSED_WITHIN)
     return {
         "job": {word: job[word] for word in job.paths},

@@ -13,9 +13,8 @@ from typing import Any
 
 import httpx
 
-from acceptance.client import LOOPBACK
 from acceptance.contract import MISSING, pick
-from acceptance.descriptor import Descriptor, Plan, Service
+from acceptance.descriptor import Descriptor, Plan, Service, is_local
 from acceptance.errors import violation
 from acceptance.run import Needs, Run
 
@@ -226,7 +225,7 @@ async def _probe(name: str, service: Service) -> Probe:
 async def _probe_once(name: str, service: Service) -> Probe:
     url = re.sub("^ws", "http", service.url) + service.probe
     begin = time.monotonic()
-    outside = httpx.URL(url).host not in LOOPBACK
+    outside = not is_local(url)
     try:
         async with asyncio.timeout(WITHIN_SECONDS), httpx.AsyncClient(timeout=None, trust_env=outside) as http:
             probe = judged(name, service, await http.get(url))

@@ -86,7 +86,7 @@ async def _watch(run: Run, person: Person, document: TestDocument) -> Watched:
         look = partial(_look, run, watched, connection)
         await together(put_bytes(run, upload), _by_realtime(run, socket, look), _by_rest(run, watched, look))
         watched.events = events_of(run, upload.job_id, socket.events)
-    async with run.realtime.job_events(upload.job_id, token, after=0) as stream:
+    async with run.event_streams.job(upload.job_id, token, after=0) as stream:
         await stream.until(lambda seen: has_ended(run, seen), what="the final event", within=5)
         watched.replayed = events_of(run, upload.job_id, stream.events)
     return watched

@@ -91,7 +91,7 @@ async def repeats_while_working_change_nothing(run: Run) -> None:
     finally:
         flooding.cancel()
         await asyncio.gather(flooding, return_exceptions=True)
-    async with run.realtime.job_events(upload.job_id, upload.owner.access_token) as events:
+    async with run.event_streams.job(upload.job_id, upload.owner.access_token) as events:
         await events.until_closed(within=10)
     counted = Counter(str(event.data.get("status")) for event in events.events)
     if counted != Counter(run.contract.jobs.statuses):

@@ -116,7 +116,7 @@ def _check_progress(run: Run, steps: Sequence[Frame], what: str) -> None:
 async def _told(run: Run, channel: Channel, workflow_id: str, person: Person) -> list[Frame]:
     """What the channel tells until the answer. Before the question has arrived, nothing has this identifier yet."""
     unknown = {run.contract.realtime.close.unknown, run.contract.errors.unknown_identifier}
-    subscribe = run.realtime.workflow if channel == "WebSocket" else run.realtime.workflow_events
+    subscribe = run.realtime.workflow if channel == "WebSocket" else run.event_streams.workflow
     answer = run.contract.realtime.answer_type
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:

@@ -16,14 +16,10 @@ from typing import Any
 
 import uvloop
 
-from acceptance.client import ContractClient
 from acceptance.contract import Contract
 from acceptance.data import Data
-from acceptance.descriptor import Descriptor
-from acceptance.journal import Journal
 from acceptance.performance.generator import watched
 from acceptance.realtime import RealtimeClient, Socket
-from acceptance.redaction.redactor import Redactor
 
 SPARE_FILES = 100  # that the process needs beside its connections
 SETTLED_SECONDS = 10.0
@@ -39,9 +35,12 @@ class Job(Data):
 
 
 class Plan(Data):
-    """So many subscribers, in turn over the jobs, joining no faster than this; each waits that long for the end."""
+    """So many subscribers of the realtime service, in turn over the jobs, joining no faster than this.
 
-    descriptor: Descriptor
+    Each waits that long for the end.
+    """
+
+    address: str
     contract: Contract
     jobs: tuple[Job, ...]
     subscribers: int
@@ -76,9 +75,8 @@ class Ended(Data):
 
 async def listen(plan: Plan, say: Any) -> None:
     """Join, say `Ready`, listen until each job has ended, and say what was received."""
-    redactor, contract = Redactor(), plan.contract
-    client = ContractClient(plan.descriptor, contract, Journal(redactor), redactor)
-    realtime = RealtimeClient(client, plan.descriptor.services.realtime.url, plan.joins_per_second)
+    contract = plan.contract
+    realtime = RealtimeClient(contract, plan.address, plan.joins_per_second)
     joined: list[str] = []
     all_joined, joining = asyncio.Event(), asyncio.Semaphore(JOINING_AT_ONCE)
     begin = time.monotonic()
@@ -116,14 +114,11 @@ async def listen(plan: Plan, say: Any) -> None:
             frames = tuple((frame.at, frame.data) for frame in socket.events)
             return Received.model_construct(job=place, opened=socket.opened, frames=frames, problem=problem)
 
-    try:
-        with watched() as generator:
-            received = await asyncio.gather(*map(subscriber, range(plan.subscribers)))
-        for one in received:
-            say(one)
-        say(Ended(lags=tuple(generator.lags), cpu=generator.cpu))
-    finally:
-        await client.close()
+    with watched() as generator:
+        received = await asyncio.gather(*map(subscriber, range(plan.subscribers)))
+    for one in received:
+        say(one)
+    say(Ended(lags=tuple(generator.lags), cpu=generator.cpu))
 
 
 def enough_files(wanted: int) -> int:
@@ -164,7 +159,7 @@ async def _main() -> None:
     plan = plan.model_copy(update={"subscribers": enough_files(plan.subscribers)})
 
     def say(what: Data) -> None:
-        sys.stdout.write(f'{{"{type(what).__name__}": {what.model_dump_json()}}}\n')
+        sys.stdout.write(f"{type(what).__name__} {what.model_dump_json()}\n")
         sys.stdout.flush()
 
     work = asyncio.ensure_future(listen(plan, say))

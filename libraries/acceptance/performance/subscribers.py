@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -183,10 +182,10 @@ class Child:
             raise EnvironmentUnavailable(
                 f"the subscribers' process did not say {SAYS[kind]} within {within:g} s"
             ) from None
-        said = json.loads(line).get(kind.__name__) if line else None
-        if said is None:
+        name, _, said = line.partition(b" ")
+        if name.decode() != kind.__name__:
             raise EnvironmentUnavailable(f"the subscribers' process ended: {await self._last_words()}")
-        return kind.model_validate(said)
+        return kind.model_validate_json(said)
 
     async def _last_words(self) -> str:
         assert self._process.stderr is not None
@@ -225,7 +224,7 @@ async def _listened(run: Run, scale: str) -> Listening:
     announcements = (announce(run, owner, note) for owner, note in zip(owners, notes, strict=True))
     uploads = await together(*announcements, at_once=AT_ONCE)
     listening = Plan(
-        descriptor=run.descriptor,
+        address=run.descriptor.services.realtime.url,
         contract=run.contract,
         jobs=tuple(Job(job_id=each.job_id, token=each.owner.access_token) for each in uploads),
         subscribers=wanted,
