@@ -12,7 +12,7 @@ import pytest
 from acceptance.client import Answer, Exchange
 from acceptance.conversations import Reply, Source
 from acceptance.documents.handbook import write
-from acceptance.errors import ConfigurationError, EnvironmentUnavailable
+from acceptance.errors import EnvironmentUnavailable
 from acceptance.people import Person
 from acceptance.performance import users, working
 from acceptance.performance.attempts import Attempt, at_once, first_bytes, told
@@ -162,7 +162,7 @@ def test_the_profile_is_as_the_criterion_asks() -> None:
     assert (full.fewer.users, full.all.users) == (30, 50)
     assert full.all.seconds >= users.MEASURED[1]
     assert profile().of("detection").all.seconds < users.MEASURED[1]
-    with pytest.raises(ConfigurationError, match=r"SCALE fully: unknown; .* full, detection"):
+    with pytest.raises(EnvironmentUnavailable, match=r"SCALE fully: unknown; .* full, detection"):
         profile().of("fully")
 
 

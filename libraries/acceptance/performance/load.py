@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -24,6 +23,7 @@ from acceptance.data import PROJECT, Data, read_model
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, violation
 from acceptance.people import Person
 from acceptance.performance.measured import measured_once
+from acceptance.performance.scales import scale_of
 from acceptance.performance.unfinished import UNFINISHED
 from acceptance.run import Run
 from acceptance.uploads import PROCESSING_SECONDS, Payload, document, upload_complete
@@ -35,7 +35,6 @@ UPLOAD = "upload"  # the request that announces a document
 SEED = 20_000  # of the documents that are asked about; no other suite's
 AT_ONCE = 8  # people made at the same time
 TOLD_SECONDS = 5.0
-Chosen = TypeVar("Chosen")
 Prepared = tuple[Person, dict[str, str]]  # and what flows.cjs wants to know of them
 LEAST_REQUESTS = 3  # of a flow: 1,800 flows of three guarantee the 4,814 that are asked for
 
@@ -136,13 +135,6 @@ def profile() -> Profile:
 async def load(run: Run, scale: str) -> Load:
     """The load, applied once in a run; one that is interrupted ends at once, and raises EnvironmentUnavailable."""
     return await measured_once(run, f"load, {scale}", lambda: _applied(run, scale))
-
-
-def scale_of(scales: Mapping[str, Chosen], name: str, source: Path) -> Chosen:
-    """The scale of this name; raises EnvironmentUnavailable with the ones that its file has."""
-    if name not in scales:
-        raise EnvironmentUnavailable(f"SCALE {name}: unknown; {source.name} has {', '.join(scales)}")
-    return scales[name]
 
 
 def people_needed(script: LoadScript, concurrent_jobs: int, uploads_a_day: int) -> int:

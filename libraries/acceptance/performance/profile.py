@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from acceptance.data import PROJECT, Data, read_model
-from acceptance.errors import ConfigurationError
 from acceptance.performance.generator import Bounds
+from acceptance.performance.scales import scale_of
 
 SOURCE = PROJECT / "variables" / "users.yaml"
 
@@ -36,10 +36,8 @@ class Profile(Data):
     scales: dict[str, Scale]
 
     def of(self, scale: str) -> Scale:
-        """The scale of this name; raises ConfigurationError with the ones that there are."""
-        if scale not in self.scales:
-            raise ConfigurationError([f"SCALE {scale}: unknown; {SOURCE.name} has {', '.join(self.scales)}"])
-        return self.scales[scale]
+        """The scale of this name; raises EnvironmentUnavailable with the ones that there are."""
+        return scale_of(self.scales, scale, SOURCE)
 
 
 def profile() -> Profile:

@@ -22,10 +22,11 @@ from acceptance.errors import EnvironmentUnavailable
 from acceptance.people import Person
 from acceptance.performance.bottleneck import Saturated
 from acceptance.performance.capacity import Bounds, Capacity, Held, Step, capacity_of, phases_of, steps_of
-from acceptance.performance.load import Prepared, flows, prepared, scale_of, teller
+from acceptance.performance.load import Prepared, flows, prepared, teller
 from acceptance.performance.load_documents import AT_ONCE, ended, sent
 from acceptance.performance.measured import measured_once
 from acceptance.performance.resources import Watched, watched
+from acceptance.performance.scales import scale_of
 from acceptance.run import Run
 from acceptance.verdict.criteria import limit_for
 from acceptance.waiting import together
