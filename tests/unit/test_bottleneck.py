@@ -36,11 +36,17 @@ def steps(**last: Any) -> list[Step]:
 
 
 def watched(
-    *, cpu: dict[str, float] | None = None, waiting: int = 0, growing: int = 0, open_: int = 20, pool: int = 5
+    *,
+    cpu: dict[str, float] | None = None,
+    waiting: int = 0,
+    growing: int = 0,
+    open_: int = 20,
+    pool: int = 5,
+    memory: dict[str, float] | None = None,
 ) -> Watched:
     """All idle until the third step; then each CPU (percent of one core) is as given.
 
-    `growing`: documents more each second, `pool`: connections of the API more in each step.
+    `growing`: documents more each second, `pool`: connections of the API more in each step, `memory`: used of 1 GiB.
     """
     seen = Watched()
     used: dict[str, list[tuple[float, float]]] = {name: [] for name in IDLE}
@@ -48,13 +54,16 @@ def watched(
         at, third = BEGAN + second + 0.5, second >= 2 * SECONDS
         for name, idle in IDLE.items():
             used[name].append((at, ((cpu or {}).get(name, idle) if third else idle) / 100))
-        states = {"idle": open_ if third else 20}
-        reading = Reading(at=at, most=100, states=states, waiting=waiting if third else 0)
+        taken = open_ if third else 20
+        reading = Reading(at=at, taken=taken, most=100, states={"idle": 9}, waiting=waiting if third else 0)
         under_way = 3 + (growing * (second - 18) if third else second % 2)
         connections = {"api-1": 2 + pool * int(second // SECONDS), "worker-1": 3}
         seen.looks.append(Look(at, reading, under_way, connections))
     seen.metrics["cpu"] = [Line(name, f"{name}-1", "cpu", tuple(points)) for name, points in used.items()]
     seen.metrics["cpu-limit"] = [Line(name, "", "cpu", ((BEGAN, 1.0),)) for name in IDLE]
+    ends = BEGAN + 3 * SECONDS - 0.5
+    seen.metrics["memory"] = [Line(of, "", "bytes", ((ends, part * 2**30),)) for of, part in (memory or {}).items()]
+    seen.metrics["memory-limit"] = [Line(of, "", "bytes", ((BEGAN, 2.0**30),)) for of in IDLE]
     return seen
 
 
@@ -152,6 +161,13 @@ def test_a_machine_that_others_use_does_not_hide_a_pool_that_does_not_grow() -> 
 def test_a_machine_that_the_deployment_uses_up_is_told_with_who_does() -> None:
     texts = suggestions(facts(watched(cpu={"machine": 100, "api": 60, "worker": 30}), steps(broken=False)))
     assert "all parts share it (api 0.60, worker 0.30, database 0.20 cores)" in texts[0]
+
+
+def test_the_memory_of_a_machine_that_all_share_is_told_with_who_uses_it() -> None:
+    [text] = suggestions(facts(watched(memory={"machine": 0.95, "api": 0.5, "database": 0.25}), steps(broken=False)))
+    assert "all parts share it (api 0.50, database 0.25 GiB): more of it" in text
+    [text] = suggestions(facts(watched(memory={"machine": 0.95, "api": 0.25}), steps(broken=False)))
+    assert "the deployment itself used 0.25 of 0.95 GiB (api 0.25): something else is busy on its machine" in text
 
 
 def test_where_the_generator_was_the_limit_the_deployment_is_not_blamed() -> None:

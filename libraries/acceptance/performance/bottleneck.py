@@ -100,7 +100,7 @@ def resources_of(watched: Watched, steps: Sequence[Step], bounds: Saturated) -> 
     found = list(_of_platform(watched.metrics, bounds))
     looks = [look for look in watched.looks if not look.reading.problem]
     if looks:
-        share = tuple((one.at, 100 * sum(one.reading.states.values()) / one.reading.most) for one in looks)
+        share = tuple((one.at, 100 * one.reading.taken / one.reading.most) for one in looks)
         most = f"the {looks[-1].reading.most} that it takes"
         found.append(Resource(CONNECTIONS, "database", "%", share, bounds.share, limit=most))
         waiting = tuple((one.at, float(one.reading.waiting)) for one in looks)

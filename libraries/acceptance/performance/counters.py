@@ -20,7 +20,9 @@ select state, count(*) as connections, count(*) filter (where wait_event_type = 
 COUNTERS = """
 select extract(epoch from clock_timestamp())::float8 as at, d.xact_commit as committed, d.xact_rollback as rolled_back,
        d.deadlocks, d.blks_hit as hit, d.blks_read as read, d.stats_reset::text as reset,
-       current_setting('max_connections')::int as most
+       current_setting('max_connections')::int as most,
+       (select count(*) from pg_stat_activity where coalesce(backend_type, 'client backend') = 'client backend')
+         as taken
   from pg_stat_database d where d.datname = current_database()
 """
 HIDDEN = "hidden"
@@ -34,7 +36,8 @@ class Reading:
         at: seconds, by the database's clock.
         states: connections to this database by state; those whose state the role may not see as `hidden`.
         waiting: connections that wait for a lock.
-        most: connections that the server takes.
+        taken: connections to the server, those to its other databases too.
+        most: connections that it takes.
         reset: when the counters last began from nothing.
     """
 
@@ -44,6 +47,7 @@ class Reading:
     deadlocks: int = 0
     hit: int = 0
     read: int = 0
+    taken: int = 0
     most: int = 0
     waiting: int = 0
     reset: str | None = None

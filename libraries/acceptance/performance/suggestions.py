@@ -113,8 +113,8 @@ def slowest(facts: Facts, step: Step) -> str:
 
 def _own(facts: Facts, one: Saturation) -> bool:
     """Whether the deployment itself used it up."""
-    if one.resource.of == facts.host and one.resource.kind == CPU:
-        own, whole = _cores(facts, one.resource, one.step)
+    if one.resource.of == facts.host:
+        own, whole = _parts(facts, one.resource, one.step)
         return sum(own.values()) >= LITTLE * whole
     return one.resource.kind != GENERATOR
 
@@ -126,7 +126,7 @@ def _about(facts: Facts, one: Saturation) -> Iterator[str]:
     fact = f"{resource.name} reached {mean:.3g} {resource.unit} of {resource.limit} at {step.rate} users/s"
     others = [text for text in used(facts, step) if not text.startswith(resource.name)][:SHOWN]
     beside = f", with {', '.join(others)}" if others else ""
-    if resource.kind == CPU and resource.of == facts.host:
+    if resource.of == facts.host:
         yield f"{fact}: {_shared(facts, resource, step)}"
     elif resource.kind == CPU and resource.of == "worker":
         yield f"{fact}{beside}: more workers, or cheaper stages of processing"
@@ -168,21 +168,23 @@ def _workers(facts: Facts, step: Step) -> str:
 
 
 def _shared(facts: Facts, host: Resource, step: Step) -> str:
-    """Who uses the CPU of a machine that all share."""
-    cores, whole = _cores(facts, host, step)
-    parts = ", ".join(f"{name} {used:.2f}" for name, used in sorted(cores.items(), key=lambda one: -one[1])[:SHOWN])
-    own = sum(cores.values())
+    """Who uses the CPU, or the memory, of a machine that all share."""
+    unit, least = ("cores", 1.0) if host.kind == CPU else ("GiB", 2.0**30)
+    used, whole = _parts(facts, host, step)
+    most = sorted(used.items(), key=lambda one: -one[1])[:SHOWN]
+    parts = ", ".join(f"{name} {amount / least:.2f}" for name, amount in most)
+    own = sum(used.values())
     if own < LITTLE * whole:
         return (
-            f"the deployment itself used {own:.2f} of {whole:.2f} cores ({parts}): something else is busy on its"
-            " machine, so give it one of its own before anything else"
+            f"the deployment itself used {own / least:.2f} of {whole / least:.2f} {unit} ({parts}): something else is"
+            " busy on its machine, so give it one of its own before anything else"
         )
-    return f"all parts share it ({parts} cores): more cores, or a machine of its own for the one that uses most"
+    return f"all parts share it ({parts} {unit}): more of it, or a machine of its own for the one that uses most"
 
 
-def _cores(facts: Facts, host: Resource, step: Step) -> tuple[dict[str, float], float]:
-    """Cores that each service used in a step, and the machine that all share."""
-    services = [one for one in facts.resources if one.kind == CPU and one is not host]
+def _parts(facts: Facts, host: Resource, step: Step) -> tuple[dict[str, float], float]:
+    """Cores or bytes that each service used in a step, and the machine that all share."""
+    services = [one for one in facts.resources if one.kind == host.kind and one is not host]
     return {one.of: mean_in(one.amount, step) or 0.0 for one in services}, mean_in(host.amount, step) or 0.0
 
 
