@@ -20,8 +20,8 @@ from tests.unit.test_load import script
 REQUEST = {"kind": "request", "user": "u", "scenario": "Authentication Flow", "endpoint": "login", "at": 2, "sent": 1}
 
 
-def left(folder: Path, ending: Ending, lines: list[dict[str, object]]) -> None:
-    load, used = folder / "load-full", script()
+def left(folder: Path, ending: Ending, lines: list[dict[str, object]], name: str = "load-full") -> None:
+    load, used = folder / name, script()
     load.mkdir(parents=True)
     plan = Plan(
         script="s", target="t", phases=used.phases, scenarios=used.scenarios, corrections=(), node="24",
@@ -56,6 +56,19 @@ def test_partial_figures_are_there_and_named_as_such(tmp_path: Path) -> None:
         "the load was interrupted after 9 of 1800 users and 4 requests;"
         " what was measured of them is in load-full/requests.jsonl"
     )
+
+
+def test_a_rise_that_was_interrupted_says_how_far_it_came(tmp_path: Path) -> None:
+    left(tmp_path, Ending.STOPPED_EARLY, [], "scaling/repeat-1")
+    left(tmp_path, Ending.INTERRUPTED, [{**REQUEST, "ok": True, "first": 20, "total": 25}], "scaling/repeat-2")
+    bundle = recorded(tmp_path)
+    assert {one.criterion for one in bundle.observations} == {"PERF-08"}
+    assert {one.name: one.value for one in bundle.observations}["successful_requests_of_an_unfinished_load"] == 1
+    [outcome] = bundle.outcomes
+    assert (outcome.test, outcome.cause, outcome.criteria) == (
+        "scaling/repeat-2: it came to its end", "environment", ("PERF-08", "PERF-09"),
+    )  # fmt: skip
+    assert "what was measured of them is in scaling/repeat-2/requests.jsonl" in outcome.message
 
 
 def test_one_that_had_just_begun_has_what_there_is(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from acceptance.artillery.figures import LOG, Ending, LoadResult, read_result
 from acceptance.artillery.plan import PLAN
 from acceptance.evidence.recorder import Recorder
 
-LOADS = f"load-*/{PLAN}"
 CRITERIA = tuple(f"PERF-{number:02}" for number in range(1, 7))
+RISES = "PERF-08", "PERF-09"
+LOADS = {f"load-*/{PLAN}": CRITERIA, f"scaling/repeat-*/{PLAN}": RISES}
 UNFINISHED = "_of_an_unfinished_load"
 
 
@@ -18,10 +19,11 @@ def record_unfinished(folder: Path, recorder: Recorder) -> None:
     """Record, for each load in a run's folder that was interrupted, how far it came and what was measured until then.
 
     The figures have names of their own, and a check that has failed for a reason of ours stands beside them: no
-    criterion is met by them, and none violated.
+    criterion is met by them, and none violated. Those of a load in steps are all of the criterion of its capacity.
     """
-    for plan in sorted(folder.glob(LOADS)):
-        name = plan.parent.name
+    found = [(plan, criteria) for pattern, criteria in LOADS.items() for plan in sorted(folder.glob(pattern))]
+    for plan, criteria in found:
+        name = plan.parent.relative_to(folder).as_posix()
         try:
             result = read_result(plan.parent)
             measured = list(_figures(result))
@@ -32,12 +34,13 @@ def record_unfinished(folder: Path, recorder: Recorder) -> None:
             continue
         log = f"{name}/{LOG}"
         for criterion, figure, value, unit, samples in measured:
-            recorder.observe(criterion, f"{figure}{UNFINISHED}", value, unit, samples=samples)
+            whose = RISES[0] if criteria is RISES else criterion
+            recorder.observe(whose, f"{figure}{UNFINISHED}", value, unit, samples=samples)
         arrivals = result.arrivals
         recorder.test(
-            name="load: it came to its end",
+            name=f"{name}: it came to its end",
             status="FAIL",
-            criteria=CRITERIA,
+            criteria=criteria,
             cause="environment",
             message=f"the load was interrupted after {arrivals.actual} of {arrivals.scheduled} users and"
             f" {len(result.requests)} requests; what was measured of them is in {log}",
