@@ -203,6 +203,13 @@ def test_a_short_load_may_be_made_on_a_busy_machine() -> None:
             judge("PERF-01", observed(result(share=0.1, lag=lag, cpu=cpu), share=0.1))
 
 
+def test_one_look_at_a_generator_says_nothing_of_its_lag() -> None:
+    short = result(share=0.1)
+    short.log.health = short.log.health[:1]
+    with pytest.raises(EnvironmentUnavailable, match="did not keep up"):
+        judge("PERF-01", observed(short, share=0.1))
+
+
 def test_users_who_did_not_arrive_are_missed() -> None:
     late = result()
     late.log.users = dict(list(late.log.users.items())[: int(0.98 * len(late.log.users))])
