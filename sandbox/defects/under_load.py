@@ -19,7 +19,7 @@ IN_BURSTS = dict.fromkeys((f"INT-{n:02}" for n in (2, 3, 4, 7, 9, 10, 12, 14)), 
 PLACES = 14
 KEPT_SECONDS = 1.0
 MOST_IN_A_SECOND = 15
-LINE_SECONDS = 0.03
+LINE_SECONDS = 0.06
 
 
 @defect("another-users-answer-under-load", "PERF", must=["PERF-12"], may={**UNDER_LOAD, **IN_BURSTS})
@@ -68,7 +68,7 @@ def errors_under_concurrency() -> None:
     may={**UNDER_LOAD, "PERF-11": "connections of the application", "INT-10": "ten users wait for one connection"},
 )
 def pool_of_one() -> None:
-    """Each API instance has one connection to a database that is thirty milliseconds away, and calls queue for it."""
+    """Each API instance has one connection to a database that is sixty milliseconds away, and calls queue for it."""
     init, with_connection = database.Database.__init__, database.Database._with_connection
     alone: set[int] = set()
 
