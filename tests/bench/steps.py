@@ -33,6 +33,9 @@ def measure(folder: Path, scale: float, tell: Tell) -> Iterator[Figure]:
     many = max(2 * FEW, round(MANY * scale))
     with open_deployment("sandbox") as deployment:
         cpu, seconds = {}, {}
+        tell("a test of each, so that what is compiled once is compiled")
+        _in_httpx(folder / "httpx-first", deployment, 1)
+        _in_robot(folder / "robot-first", deployment, 1)
         for tests in (FEW, many):
             tell(f"{tests} tests of {len(STEPS)} steps in pytest and httpx, then as keywords")
             cpu["httpx", tests], seconds["httpx"] = _in_httpx(folder / f"httpx-{tests}", deployment, tests)
