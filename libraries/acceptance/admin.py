@@ -18,7 +18,7 @@ class AdminApi:
     def __init__(self, descriptor: Descriptor) -> None:
         self._descriptor = descriptor
         self._address = httpx.URL(descriptor.services.authentication.url)
-        self._http = httpx.AsyncClient(timeout=10, trust_env=not is_local(str(self._address)))
+        self._http = httpx.AsyncClient(timeout=10, trust_env=not is_local(descriptor.services.authentication.url))
 
     async def make(self, email: str, password: str, app_metadata: dict[str, Any]) -> str:
         """The identifier of a new user, whose address counts as confirmed."""

@@ -178,6 +178,7 @@ class RealtimeClient:
     def __init__(self, contract: Contract, base: str, joins_per_second: float = JOINS_PER_SECOND) -> None:
         self._contract = contract.realtime
         self._base = base.replace("http", "ws", 1) if base.startswith("http") else base
+        self._proxy: Literal[True] | None = None if is_local(base) else True
         self._pace = Pace(joins_per_second)
 
     def first_message(self, token: str) -> dict[str, str]:
@@ -205,11 +206,10 @@ class RealtimeClient:
         words = urlencode({name: value for name, value in query.items() if value is not None})
         url = f"{self._base}{path}" + (f"?{words}" if words else "")
         socket = Socket(f"WebSocket {path}")
-        proxy: Literal[True] | None = None if is_local(self._base) else True
         await self._pace.turn()
         try:
             connection = await connect(
-                url, open_timeout=within, proxy=proxy, compression=None, ping_interval=None, close_timeout=2
+                url, open_timeout=within, proxy=self._proxy, compression=None, ping_interval=None, close_timeout=2
             )
         except InvalidStatus as refused:
             socket.end(refused.response.status_code, "handshake refused")
