@@ -34,7 +34,7 @@ test: $(SET_UP) $(NODE_SET_UP)
 	@$(RUN_PYTHON) -m tests
 
 detect: $(SET_UP) $(NODE_SET_UP)
-	@$(RUN_PYTHON) -m acceptance detect --deployment '$(DEPLOYMENT)' $(if $(DEFECT),--defect '$(DEFECT)') $(if $(CRITERION),--criterion '$(CRITERION)') $(if $(SHARD),--shard '$(SHARD)')
+	@$(RUN_PYTHON) -m tests.detection --deployment '$(DEPLOYMENT)' $(if $(DEFECT),--defect '$(DEFECT)') $(if $(CRITERION),--criterion '$(CRITERION)') $(if $(SHARD),--shard '$(SHARD)')
 
 baseline: $(SET_UP) $(NODE_SET_UP)
 	@$(RUN_PYTHON) -m acceptance baseline --deployment '$(DEPLOYMENT)'
@@ -54,5 +54,5 @@ $(SET_UP):
 
 $(NODE_SET_UP): | $(SET_UP)
 	@echo "installing Artillery; this is done once"
-	@$(RUN_PYTHON) -m acceptance.artillery.node
+	@$(RUN_PYTHON) -m ArtilleryLibrary.node
 	@touch $@

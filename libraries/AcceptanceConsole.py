@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from acceptance.running.progress import Progress
+from acceptance.runner.progress import Progress
 from robot.api.console import BaseConsole
 
 

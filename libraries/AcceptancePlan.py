@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from acceptance.data import PROJECT
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Plan
 from acceptance.redaction.redactor import Redactor
 from acceptance.run import RUN
+from acceptance.yaml_models import PROJECT
 from robot.api import SuiteVisitor, TestSuite
 from robot.running import TestCase
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acceptance.integration import concurrency
+from acceptance.checks import concurrency
 from opening import the_run
 from robot.api.deco import keyword, library
 

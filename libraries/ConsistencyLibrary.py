@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from acceptance.integration import consistency, removal
-from acceptance.integration.removal import Removal
+from acceptance.checks import consistency, deletion
+from acceptance.checks.deletion import Removal
 from opening import the_run
 from robot.api.deco import keyword, library
 
@@ -22,34 +22,34 @@ class ConsistencyLibrary:
     @keyword
     def no_route_and_no_list_knows_it(self) -> None:
         """Neither the document nor its job, by REST and realtime."""
-        the_run().wait(removal.no_route_knows_it(the_run(), _removed().gone.upload), within=WITHIN)
+        the_run().wait(deletion.no_route_knows_it(the_run(), _removed().gone.upload), within=WITHIN)
 
     @keyword
     def no_answer_stands_on_it(self) -> None:
         """Neither in a new conversation nor in the one about it."""
-        the_run().wait(removal.nothing_is_answered_from_it(the_run(), _removed()), within=WITHIN)
+        the_run().wait(deletion.nothing_is_answered_from_it(the_run(), _removed()), within=WITHIN)
 
     @keyword
     def the_other_document_is_untouched(self) -> None:
         """Its bytes, its rows where they can be seen, and the answer from it."""
-        the_run().wait(removal.other_document_is_untouched(the_run(), _removed()), within=WITHIN)
+        the_run().wait(deletion.other_document_is_untouched(the_run(), _removed()), within=WITHIN)
 
     @keyword
     def the_same_content_counts_as_new(self) -> None:
         """It is accepted with a document and a job of its own."""
-        the_run().wait(removal.same_content_is_new(the_run(), _removed()), within=WITHIN)
+        the_run().wait(deletion.same_content_is_new(the_run(), _removed()), within=WITHIN)
 
     @keyword
     def no_row_of_it_is_left(self) -> None:
         """Needs the capability `sql`."""
-        the_run().wait(removal.no_row_is_left(the_run(), _removed()), within=WITHIN)
+        the_run().wait(deletion.no_row_is_left(the_run(), _removed()), within=WITHIN)
 
     @keyword
     def a_document_deleted_while_it_is_processed_is_gone(self) -> None:
         """No route and no list knows it; that nothing of it comes back later is seen by the check of what is left."""
         run = the_run()
-        upload = run.wait(removal.delete_while_processed(run), within=WITHIN)
-        run.wait(removal.no_route_knows_it(run, upload), within=WITHIN)
+        upload = run.wait(deletion.delete_while_processed(run), within=WITHIN)
+        run.wait(deletion.no_route_knows_it(run, upload), within=WITHIN)
 
     @keyword
     def everything_that_is_left_belongs_together(self) -> None:
@@ -58,4 +58,4 @@ class ConsistencyLibrary:
 
 
 def _removed() -> Removal:
-    return the_run().wait(removal.removal(the_run()), within=WITHIN)
+    return the_run().wait(deletion.removal(the_run()), within=WITHIN)

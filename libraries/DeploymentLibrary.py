@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from acceptance.data import PROJECT
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, NotWritten
 from acceptance.evidence.records import Cause, Status
 from acceptance.run import Scene, close_run, opened_run
+from acceptance.yaml_models import PROJECT
 from AcceptancePlan import identity
 from concluding import add_verdict, judge_what_was_seen
 from leaving import sweep_at_exit

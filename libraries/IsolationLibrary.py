@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import zlib
 
-from acceptance.integration import arrival, isolation
-from acceptance.integration.belongings import Belongings, gather_belongings
+from acceptance.checks import isolation, upload_integrity
+from acceptance.checks.fixtures import Belongings, gather_belongings
 from acceptance.uploads import document
 from opening import the_run
 from PeopleLibrary import person
@@ -94,7 +94,7 @@ class IsolationLibrary:
     def copy_is_recorded(self, name: str) -> None:
         """The document's row names the person, and what they sent (needs `sql`)."""
         run = the_run()
-        run.wait(arrival.recorded_for_owner(run, run.scene.things[f"upload of {name}"]))
+        run.wait(upload_integrity.recorded_for_owner(run, run.scene.things[f"upload of {name}"]))
 
     @keyword("deleting the copy of ${one} leaves the copy of ${other} whole")
     def gone_for_one_alone(self, one: str, other: str) -> None:

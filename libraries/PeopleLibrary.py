@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acceptance.people import Person
+from acceptance.fixtures.users import Person
 from opening import the_run
 from robot.api.deco import keyword, library
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acceptance.performance import queries, responses
+from acceptance.performance import endpoint_latency, queries
 from opening import the_run
 from robot.api.deco import keyword, library
 
@@ -16,17 +16,17 @@ class PerformanceLibrary:
     @keyword
     def every_endpoint_was_called_a_hundred_times(self) -> None:
         """Over a connection that is kept, after a warm-up; each answer is the contract's. Model-bound ones fewer."""
-        the_run().wait(responses.endpoints_answer(the_run()), within=WITHIN)
+        the_run().wait(endpoint_latency.endpoints_answer(the_run()), within=WITHIN)
 
     @keyword
     def response_times_are_told_with_confidence_intervals(self) -> None:
         """Of each endpoint the mean, and percentiles with the interval that holds the true one."""
-        the_run().wait(responses.times_are_told(the_run()), within=WITHIN)
+        the_run().wait(endpoint_latency.times_are_told(the_run()), within=WITHIN)
 
     @keyword
     def name_resolution_and_connection_and_server_are_told_apart(self) -> None:
         """Look-up of the name, TCP connect, TLS, and the server, of fresh connections; the server of kept ones."""
-        the_run().wait(responses.parts_are_told(the_run()), within=WITHIN)
+        the_run().wait(endpoint_latency.parts_are_told(the_run()), within=WITHIN)
 
     @keyword
     def a_few_documents_are_there_to_look_for(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acceptance.integration import preflight
+from acceptance.checks import preflight
 from opening import the_run
 from robot.api import logger
 from robot.api.deco import keyword, library

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from acceptance.integration import following, workflows
-from acceptance.integration.following import Channel, Kind
+from acceptance.checks import job_events
+from acceptance.checks.job_events import Channel, Kind
 from opening import the_run
 from robot.api import logger
 from robot.api.deco import keyword, library
@@ -23,40 +23,40 @@ class RealtimeLibrary:
     def tells_every_status(self, channel: Channel, kind: Kind) -> None:
         """Each status of the contract once and in order, numbered from 1, and the final one last."""
         followed = _followed(kind)
-        following.told_once(the_run(), kind, followed, channel)
-        events = following.events_of(the_run(), followed.upload.job_id, followed.frames[channel])
-        logger.info(following.shown([(event.sequence, event.status) for event in events]))
+        job_events.told_once(the_run(), kind, followed, channel)
+        events = job_events.events_of(the_run(), followed.upload.job_id, followed.frames[channel])
+        logger.info(job_events.shown([(event.sequence, event.status) for event in events]))
 
     @keyword("Every status of ${kind} is told within a second")
     def tells_in_time(self, kind: Kind) -> None:
         """On both channels, neither before nor after REST by more than a second, and as soon after it happened."""
-        _do(following.tells_in_time(the_run(), _followed(kind)))
+        _do(job_events.tells_in_time(the_run(), _followed(kind)))
 
     @keyword("REST and both channels agree about ${kind}")
     def views_agree(self, kind: Kind) -> None:
         """Frame by frame, answer by answer, and the database's events too where it can be looked into (`sql`)."""
-        _do(following.views_agree(the_run(), _followed(kind)))
+        _do(job_events.views_agree(the_run(), _followed(kind)))
         if "sql" in the_run().descriptor.capabilities:
-            _do(following.database_agrees(the_run(), _followed(kind)))
+            _do(job_events.database_agrees(the_run(), _followed(kind)))
 
     @keyword("${channel} replays exactly what came after each event of ${kind}")
     def replay_is_exact(self, channel: Channel, kind: Kind) -> None:
         """For each number that a subscriber can have seen last, none and the last of all among them."""
-        _do(following.replay_is_exact(the_run(), _followed(kind), channel))
+        _do(job_events.replay_is_exact(the_run(), _followed(kind), channel))
 
     @keyword("${channel} tells the steps to an answer, and the answer")
     def tells_steps(self, channel: Channel) -> None:
         """Numbered steps whose progress never goes back, and at last the answer as REST gave it."""
-        workflows.check_steps(the_run(), _do(workflows.watched(the_run())), channel)
+        job_events.check_steps(the_run(), _do(job_events.watched(the_run())), channel)
 
     @keyword
     def both_channels_tell_the_same_steps(self) -> None:
         """Every frame is the same, and the answer comes within a second of REST."""
-        workflows.check_agreement(_do(workflows.watched(the_run())))
+        job_events.check_agreement(_do(job_events.watched(the_run())))
 
 
-def _followed(kind: Kind) -> following.Followed:
-    return _do(following.followed(the_run(), kind))
+def _followed(kind: Kind) -> job_events.Followed:
+    return _do(job_events.followed(the_run(), kind))
 
 
 def _do(coroutine: Coroutine[Any, Any, Result]) -> Result:

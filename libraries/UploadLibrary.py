@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acceptance.integration import arrival
+from acceptance.checks import upload_integrity
 from acceptance.uploads import Upload
 from opening import the_run
 from PeopleLibrary import person
@@ -18,44 +18,44 @@ class UploadLibrary:
     @keyword("document ${document} arrives whole")
     def arrives_whole(self, document: str) -> None:
         """The stored bytes are those that were sent, and its owner sees the name, size, type and hash announced."""
-        the_run().wait(arrival.whole(the_run(), _stored(document)), within=WITHIN)
+        the_run().wait(upload_integrity.whole(the_run(), _stored(document)), within=WITHIN)
 
     @keyword("the database holds document ${document} for its owner")
     def is_recorded(self, document: str) -> None:
         """The document's row names its owner and what they announced (needs `sql`)."""
-        the_run().wait(arrival.recorded_for_owner(the_run(), _stored(document)), within=WITHIN)
+        the_run().wait(upload_integrity.recorded_for_owner(the_run(), _stored(document)), within=WITHIN)
 
     @keyword("${name} cannot upload the same content twice")
     def second_time_is_refused(self, name: str) -> None:
         """While it is processed, afterwards, under another name: refused, naming the first; one document, one job."""
-        the_run().wait(arrival.second_time_is_refused(the_run(), person(name)), within=WITHIN)
+        the_run().wait(upload_integrity.second_time_is_refused(the_run(), person(name)), within=WITHIN)
 
     @keyword("${one} and ${other} can both upload the same content")
     def everybody_may_send_it(self, one: str, other: str) -> None:
         """Each gets a document and a job of their own."""
-        the_run().wait(arrival.everybody_may_send_it(the_run(), [person(one), person(other)]), within=WITHIN)
+        the_run().wait(upload_integrity.everybody_may_send_it(the_run(), [person(one), person(other)]), within=WITHIN)
 
     @keyword("of the same content sent ${times:\\d+} times at once by ${name} one is taken")
     def sent_at_once(self, times: int, name: str) -> None:
         """One call is answered with a job, each other one with a refusal that names it; one document, one job."""
-        the_run().wait(arrival.sent_at_once(the_run(), person(name), times), within=WITHIN)
+        the_run().wait(upload_integrity.sent_at_once(the_run(), person(name), times), within=WITHIN)
 
     @keyword("documents at the limit of ${one}, ${two} and ${three} go through")
     def at_limit(self, one: str, two: str, three: str) -> None:
         """Every stage, in order, and the bytes come back whole; records the throughput of the uploads."""
         people = [person(one), person(two), person(three)]
-        the_run().wait(arrival.at_limit(the_run(), people), within=2 * WITHIN)
+        the_run().wait(upload_integrity.at_limit(the_run(), people), within=2 * WITHIN)
 
     @keyword("a document one byte over the limit is refused to ${name}")
     def refused_over_limit(self, name: str) -> None:
         """It is refused when it is announced, and nothing is left of it."""
-        the_run().wait(arrival.refused_over_limit(the_run(), person(name)), within=WITHIN)
+        the_run().wait(upload_integrity.refused_over_limit(the_run(), person(name)), within=WITHIN)
 
     @keyword("bytes over the limit are refused to ${name} before they are sent")
     def refused_before_its_bytes(self, name: str) -> None:
         """The address of a small document answers the headers of a large one; the small one can then be sent."""
-        the_run().wait(arrival.refused_before_its_bytes(the_run(), person(name)), within=WITHIN)
+        the_run().wait(upload_integrity.refused_before_its_bytes(the_run(), person(name)), within=WITHIN)
 
 
 def _stored(document: str) -> Upload:
-    return the_run().wait(arrival.stored(the_run(), document), within=WITHIN)
+    return the_run().wait(upload_integrity.stored(the_run(), document), within=WITHIN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acceptance.performance import subscribers, users
+from acceptance.performance import closed_loop, subscribers
 from opening import the_run
 from robot.api.deco import keyword, library
 
@@ -16,22 +16,22 @@ class UsersLibrary:
     @keyword("Fifty users are at work at once for a minute")
     def users_are_at_work_at_once(self, scale: str = "full") -> None:
         """At least 48 in every moment, in all three flows, and our own process kept up with them."""
-        the_run().wait(users.users_are_at_work_at_once(the_run(), scale), within=WITHIN)
+        the_run().wait(closed_loop.users_are_at_work_at_once(the_run(), scale), within=WITHIN)
 
     @keyword("Less than one request of a hundred fails")
     def few_requests_fail(self, scale: str = "full") -> None:
         """Of all that were attempted; each has to have the documented status and fields, and what is the user's own."""
-        the_run().wait(users.few_requests_fail(the_run(), scale), within=WITHIN)
+        the_run().wait(closed_loop.few_requests_fail(the_run(), scale), within=WITHIN)
 
     @keyword("Thirty users get their first byte in time")
     def first_bytes_come_in_time(self, scale: str = "full") -> None:
         """On average over all calls that no model bounds."""
-        the_run().wait(users.first_bytes_come_in_time(the_run(), scale), within=WITHIN)
+        the_run().wait(closed_loop.first_bytes_come_in_time(the_run(), scale), within=WITHIN)
 
     @keyword("Every document of the users is complete")
     def every_document_is_complete(self, scale: str = "full") -> None:
         """Each that was uploaded is followed to its end."""
-        the_run().wait(users.every_document_is_complete(the_run(), scale), within=WITHIN)
+        the_run().wait(closed_loop.every_document_is_complete(the_run(), scale), within=WITHIN)
 
     @keyword
     def subscribers_listen_at_once(self, scale: str = "full") -> None:

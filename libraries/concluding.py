@@ -10,9 +10,9 @@ from typing import Any
 
 from acceptance.errors import violation
 from acceptance.evidence.records import Plan
-from acceptance.report.writing import PAGE
+from acceptance.report.render import PAGE
 from acceptance.run import RUN, opened_run
-from acceptance.running.plain import conclude_plain
+from acceptance.runner.inline_run import conclude_plain
 from AcceptancePlan import criteria_of, plan_of
 from leaving import sealing
 from robot.api import logger

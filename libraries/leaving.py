@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from acceptance.data import PROJECT
-from acceptance.evidence.reading import EVIDENCE, recorded_artifacts
+from acceptance.evidence.reader import EVIDENCE, recorded_artifacts
 from acceptance.evidence.recorder import Recorder
-from acceptance.redaction.sweeping import sweep
+from acceptance.redaction.scrub import sweep
 from acceptance.run import Run
+from acceptance.yaml_models import PROJECT
 from RedactingListener import REDACTOR
 from robot.libraries.BuiltIn import BuiltIn
 

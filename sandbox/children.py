@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from sandbox import logs, processes
-from sandbox.parts import Part
 from sandbox.processes import SIGNALS
+from sandbox.services import Part
 from sandbox.settings import Settings
 
 END_SECONDS: Final = 3

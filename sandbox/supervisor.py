@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from sandbox import descriptor, parts, postgres, processes
+from sandbox import descriptor, postgres, processes, services
 from sandbox.children import Children
 from sandbox.console import say
 from sandbox.errors import StartError
-from sandbox.parts import Part
+from sandbox.services import Part
 from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, LISTENERS, Settings, reserve, source_build
 from sandbox.state import Sandbox
 
@@ -62,7 +62,7 @@ class Supervisor:
         settings.logs.mkdir(mode=0o700)
         cluster = postgres.Cluster(settings)
         cluster.initialise()
-        loaded = parts.load()
+        loaded = services.load()
         if self._sandbox.defect:
             # Not above: it imports the application, and initdb is to start before that.
             from sandbox import defects

@@ -24,7 +24,7 @@ def main() -> int:
         "self-tests": (*PYTHON, "pytest", "tests/self"),
         "dry run": (*PYTHON, "robot", "--dryrun", "--console", "dotted", *NO_FILES, "suites"),
         "integration run": (*PYTHON, "acceptance", "run", "integration"),
-        "planted defects": (*PYTHON, "acceptance", "detect", "--sample", _last_landed()),
+        "defects": (*PYTHON, "tests.detection", "--sample", _last_landed()),
     }
     lines, failed = [], 0
     for name, command in steps.items():

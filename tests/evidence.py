@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from acceptance.evidence.reading import EVIDENCE, read_run
+from acceptance.evidence.reader import EVIDENCE, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Plan, Scope
 from acceptance.evidence.seal import write_seal

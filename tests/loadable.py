@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from acceptance.artillery.script import LoadScript, checked_script
+from ArtilleryLibrary.script import LoadScript, checked_script
 
 FIRST, REST = 0.05, 0.10  # seconds
 PATIENCE = 60.0  # seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
+import subprocess
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
@@ -12,26 +12,27 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, NoReturn
 
-from acceptance.deployment import is_provisioned, open_deployment
-from acceptance.descriptor import is_local
-from acceptance.detection.detection import Selection, detect
+from acceptance import recordings
+from acceptance.checks import baseline
+from acceptance.deployment.descriptor import is_local
+from acceptance.deployment.provisioning import is_provisioned, open_deployment
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable
-from acceptance.evidence.merging import merge
-from acceptance.integration import baseline
+from acceptance.evidence.merge import merge
+from acceptance.performance.concurrent_journey import record_visit
 from acceptance.performance.recording import record_load
-from acceptance.performance.visit import record_visit
 from acceptance.report.comparison import lines
-from acceptance.report.writing import PAGE
+from acceptance.report.render import PAGE
 from acceptance.run import Run
-from acceptance.running import runner
-from acceptance.running.child import handling
-from acceptance.running.cleanup import clean_up
-from acceptance.running.conclusion import judge_again
-from acceptance.running.progress import Progress
-from acceptance.verdict.comparison import compare, look_at
+from acceptance.runner import runner
+from acceptance.runner.cleanup import clean_up
+from acceptance.runner.finalize import judge_again
+from acceptance.runner.progress import Progress
+from acceptance.runner.subprocesses import handling
 from acceptance.verdict.criteria import CRITERIA, read_criteria
+from acceptance.verdict.criterion_results import UNCLAIMED, UNSOUND
+from acceptance.verdict.diff import compare, look_at
 from acceptance.verdict.gate import Gate
-from acceptance.verdict.rows import UNCLAIMED, UNSOUND
+from acceptance.yaml_models import PROJECT
 
 COULD_NOT_RUN = 3
 HISTORY = "history"  # folder of past gates, among the results
@@ -41,7 +42,12 @@ REASON_CHARACTERS = 300  # of the table; gate.json has all of it
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 GO or PASS, 1 NO-GO, 2 INCONCLUSIVE, 3 could not run."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["detect"]:  # mutants are this project's own tests, not a part of the installed core
+        return subprocess.run(
+            [sys.executable, "-m", "tests.detection", *words[1:]], cwd=PROJECT, check=False
+        ).returncode
+    options = _parser().parse_args(words)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows no such character still shows the rest
     try:
@@ -79,12 +85,6 @@ def _run(options: argparse.Namespace) -> int:
     return ending.status
 
 
-def _detect(options: argparse.Namespace) -> int:
-    folder = runner.folder_for("detect", options.results)
-    selection = Selection(options.defect, options.criterion, options.sample, options.shard)
-    return detect(selection, options.deployment, folder)
-
-
 def _baseline(options: argparse.Namespace) -> int:
     folder = runner.folder_for("baseline", options.results)
     runner.make_folder(folder)
@@ -112,8 +112,8 @@ def _baseline(options: argparse.Namespace) -> int:
             finally:
                 run.close()
     recorded["local"] = is_local(opened.descriptor.services.api.url)
-    baseline.write(recorded, opened.descriptor.name)
-    print(f"recorded as '{opened.descriptor.name}' in {baseline.BASELINE}")
+    recordings.write(recorded, opened.descriptor.name)
+    print(f"recorded as '{opened.descriptor.name}' in {recordings.BASELINE}")
     return 0
 
 
@@ -189,13 +189,6 @@ class _Parser(argparse.ArgumentParser):
         self.exit(complain([f"{message}; see {self.prog} --help"]))
 
 
-def _shard(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise argparse.ArgumentTypeError(f"expected i/n with i from 1 to n, found {text}")
-    return int(match[1]), int(match[2])
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m acceptance", description="Judges a deployment by what the suites see of it.")
     common = _Parser(add_help=False)
@@ -227,14 +220,7 @@ def _parser() -> argparse.ArgumentParser:
     comparison.add_argument("one", type=Path, metavar="A", help="folder of the earlier run, or its gate.json")
     comparison.add_argument("other", type=Path, metavar="B", help="folder of the later run, or its gate.json")
     comparison.set_defaults(command=_compare)
-    detection = commands.add_parser(
-        "detect", parents=[common], help="see whether planted defects and sabotages are noticed"
+    commands.add_parser(
+        "detect", help="check that defects and harness mutants are detected (tests/detection; has options of its own)"
     )
-    detection.add_argument("--defect", metavar="NAME", help="this one only")
-    detection.add_argument("--criterion", metavar="ID", help="the defects that this criterion must notice")
-    detection.add_argument("--shard", metavar="I/N", type=_shard, default=(1, 1), help="the i-th of n parts of them")
-    detection.add_argument(
-        "--sample", metavar="REVISION", help="a defect of each area, those changed since, all sabotages"
-    )
-    detection.set_defaults(command=_detect)
     return parser

@@ -14,27 +14,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from acceptance.client import ContractClient
-from acceptance.contract import CONTRACT, Contract, read_contract
-from acceptance.deployment import OpenDeployment, open_deployment
-from acceptance.descriptor import Descriptor
+from acceptance.clients.database import Inspection
+from acceptance.clients.error_log import Journal
+from acceptance.clients.http import ContractClient
+from acceptance.clients.sse import EventStreams
+from acceptance.clients.websocket import JOINS_PER_SECOND, RealtimeClient
+from acceptance.deployment.contract import CONTRACT, Contract, read_contract
+from acceptance.deployment.descriptor import Descriptor
+from acceptance.deployment.provisioning import OpenDeployment, open_deployment
 from acceptance.errors import ConfigurationError, EnvironmentUnavailable
-from acceptance.event_streams import EventStreams
-from acceptance.evidence.distribution import Distribution
-from acceptance.evidence.reading import EVIDENCE
+from acceptance.event_loop import LoopThread
+from acceptance.evidence.histogram import Distribution
+from acceptance.evidence.reader import EVIDENCE
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Artifact, Observation, Point
 from acceptance.evidence.seal import digest_of
-from acceptance.inspection import Inspection
-from acceptance.journal import Journal
-from acceptance.loop import LoopThread
-from acceptance.made import Made
-from acceptance.people import People, Person
-from acceptance.realtime import JOINS_PER_SECOND, RealtimeClient
+from acceptance.fixtures.resource_ledger import Made
+from acceptance.fixtures.users import People, Person
 from acceptance.redaction.redactor import Redactor
-from acceptance.redaction.sweeping import SecretLeftError, sweep_file
+from acceptance.redaction.scrub import SecretLeftError, sweep_file
 from acceptance.report import charts
-from acceptance.report.drawing import LOG
+from acceptance.report.svg import LOG
 
 Result = TypeVar("Result")
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import httpx
 
-from acceptance.client import Answer
-from acceptance.contract import MISSING, FieldPaths, pick
-from acceptance.documents.catalogue import Limits, TestDocument, make
+from acceptance.clients.http import Answer
+from acceptance.deployment.contract import MISSING, FieldPaths, pick
 from acceptance.errors import violation
-from acceptance.people import Person
+from acceptance.fixtures.documents import Limits, TestDocument, make
+from acceptance.fixtures.users import Person
+from acceptance.polling import wait_until
 from acceptance.run import Run
-from acceptance.waiting import wait_until
 
 PROCESSING_SECONDS = 30.0
 

@@ -16,16 +16,16 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from acceptance.checks import auth
+from acceptance.checks.forged_tokens import Genuine, forgeries
+from acceptance.checks.job_events import check_order, events_of, has_ended
+from acceptance.checks.upload_integrity import whole
 from acceptance.errors import ConfigurationError, EnvironmentUnavailable
-from acceptance.integration import accounts, sessions
-from acceptance.integration.arrival import whole
-from acceptance.integration.following import check_order, events_of, has_ended
-from acceptance.integration.forging import Genuine, forgeries
-from acceptance.people import Person
-from acceptance.performance import visit
+from acceptance.fixtures.users import Person
+from acceptance.performance import concurrent_journey
 from acceptance.results import AuthResult, IntegrationResult, PerformanceResult, StepError
 from acceptance.run import Run
-from acceptance.standalone import FAILURES, Standalone, failed_step
+from acceptance.session import FAILURES, Standalone, failed_step
 from acceptance.uploads import Payload, Upload, announce, complete, put_bytes
 
 Result = TypeVar("Result")
@@ -74,11 +74,11 @@ class CloudIntegrationValidator(Standalone):
         steps = _Steps(result.errors, result.performance_metrics)
         async with steps.ending(), self._run(steps) as run:
             person = await steps.take("sign in", run.people.signed_in())
-            await steps.take("session", accounts.session_is_of(run, person))
+            await steps.take("session", auth.session_is_of(run, person))
             result.login_success = True
             genuine = Genuine(person.access_token, person.refresh_token, "", "")
             attempts = {
-                "wrong credentials": accounts.nearly_right_password_is_refused(run),
+                "wrong credentials": auth.nearly_right_password_is_refused(run),
                 "forged tokens": _forged_tokens_are_refused(run, genuine),
             }
             result.security_validation = await steps.all_hold(attempts)
@@ -97,10 +97,13 @@ class CloudIntegrationValidator(Standalone):
         """
         result = PerformanceResult()
         steps = _Steps(result.errors, {})
-        seen: visit.Visit | None = None
+        seen: concurrent_journey.Visit | None = None
         async with steps.ending(), self._run(steps) as run:
-            users = [await steps.take("user and document", visit.prepared(run, n + 1)) for n in range(concurrent_users)]
-            seen = await visit.visit(run, users)
+            users = [
+                await steps.take("user and document", concurrent_journey.prepared(run, n + 1))
+                for n in range(concurrent_users)
+            ]
+            seen = await concurrent_journey.visit(run, users)
             _report(seen, result)
             _compare(run, seen, result)
         for name in ("throughput", "passes_baseline", "baseline_comparison"):
@@ -157,7 +160,7 @@ class _Steps:
             return
 
 
-def _report(seen: visit.Visit, result: PerformanceResult) -> None:
+def _report(seen: concurrent_journey.Visit, result: PerformanceResult) -> None:
     result.errors += [failed_step(name, error) for name, error in seen.failed]
     result.response_times = {name: sum(times) / len(times) for name, times in seen.times.items()}
     result.error_rates = {name: 1 - len(seen.times.get(name, ())) / n for name, n in seen.attempts.items()}
@@ -166,10 +169,10 @@ def _report(seen: visit.Visit, result: PerformanceResult) -> None:
     result.concurrent_users = seen.at_once
 
 
-def _compare(run: Run, seen: visit.Visit, result: PerformanceResult) -> None:
+def _compare(run: Run, seen: concurrent_journey.Visit, result: PerformanceResult) -> None:
     """Hold a visit against the recorded one: what cannot be said has its reason in `not_measured`."""
     try:
-        found = visit.beside(visit.recorded_visit(run, seen.users), seen)
+        found = concurrent_journey.beside(concurrent_journey.recorded_visit(run, seen.users), seen)
     except (EnvironmentUnavailable, ConfigurationError) as error:
         result.not_measured |= dict.fromkeys(("passes_baseline", "baseline_comparison"), str(error))
         return
@@ -204,11 +207,11 @@ async def _realtime(run: Run, upload: Upload, stages: list[str]) -> None:
 
 
 async def _session(run: Run, person: Person) -> None:
-    held = await sessions.refreshed(run, person, 1)
-    await sessions.used_tokens_are_refused(run, held)
+    held = await auth.refreshed(run, person, 1)
+    await auth.used_tokens_are_refused(run, held)
     await run.people.sign_in(person)
     await run.people.log_out(person)
-    await sessions.session_is_over(run, [person])
+    await auth.session_is_over(run, [person])
 
 
 async def _forged_tokens_are_refused(run: Run, genuine: Genuine) -> None:

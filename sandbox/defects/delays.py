@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sandbox import postgres
 from sandbox.app.database import Database
 from sandbox.defects import Rewritten, defect, mark_active, patch
-from sandbox.defects.crowds import USERS, People, around_requests
+from sandbox.defects.concurrency import USERS, People, around_requests
 from sandbox.defects.queries import LAST_GRANT
 
 COLLECTED_SECONDS = 0.39

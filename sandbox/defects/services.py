@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.app import auth, model
 from sandbox.app.errors import ApiError
 from sandbox.defects import defect, mark_active, patch
-from sandbox.standins import llamaparse
+from sandbox.stubs import llamaparse
 from sandbox.worker import chunking
 
 

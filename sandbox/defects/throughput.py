@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sandbox.app import auth, chat, conversations, database, documents, errors
 from sandbox.app.access import Services
 from sandbox.defects import defect, mark_active, patch
-from sandbox.defects.crowds import USERS, People, around_requests
+from sandbox.defects.concurrency import USERS, People, around_requests
 from sandbox.worker import stages
 from sandbox.worker.claims import Claim, LeaseLost
 from sandbox.worker.parser import Refused

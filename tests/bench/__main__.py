@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from acceptance.data import PROJECT
+from acceptance.yaml_models import PROJECT
 
 from tests.bench import load, log, sandbox, steps, subscribers
 from tests.bench.figures import Figure

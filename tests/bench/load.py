@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from acceptance.artillery.node import clean_environment, installation
-from acceptance.artillery.script import checked_script
+from ArtilleryLibrary.node import clean_environment, installation
+from ArtilleryLibrary.script import checked_script
 
 from tests.bench.figures import Figure, error, gap_deviation, percentile, ratio, share
 from tests.bench.measured import Tell, run_measured

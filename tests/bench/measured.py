@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from acceptance.data import PROJECT
+from acceptance.yaml_models import PROJECT
 
 Tell = Callable[[str], None]
 LOOKED_AT = 0.1  # seconds

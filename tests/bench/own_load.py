@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from acceptance.artillery.process import run_load
-from acceptance.artillery.script import checked_script
+from ArtilleryLibrary.process import run_load
+from ArtilleryLibrary.script import checked_script
 
 
 def main(script: str, folder: str) -> None:

@@ -7,8 +7,8 @@ import json
 import os
 import sys
 
-from acceptance.contract import CONTRACT, read_contract
-from acceptance.performance.listening import Ended, Job, Plan, Ready, Received
+from acceptance.deployment.contract import CONTRACT, read_contract
+from acceptance.performance.subscriber_process import Ended, Job, Plan, Ready, Received
 from acceptance.performance.subscribers import child
 
 from tests.bench.events import EVENTS

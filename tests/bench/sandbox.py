@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from acceptance.deployment import open_deployment
+from acceptance.deployment.provisioning import open_deployment
 
 from tests.bench.figures import Figure, told
 from tests.bench.measured import BenchError, Tell

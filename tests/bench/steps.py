@@ -12,8 +12,8 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 
-from acceptance.data import PROJECT
-from acceptance.deployment import OpenDeployment, open_deployment
+from acceptance.deployment.provisioning import OpenDeployment, open_deployment
+from acceptance.yaml_models import PROJECT
 from robot.api import ExecutionResult
 
 from tests.bench.figures import Figure, ratio, told

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from acceptance.artillery.node import clean_environment, installation
+from ArtilleryLibrary.node import clean_environment, installation
 
 from tests.bench.events import EVENTS
 from tests.bench.figures import Figure, none_lost, ratio

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from acceptance.artillery.node import installation
 from acceptance.errors import EnvironmentUnavailable
+from ArtilleryLibrary.node import installation
 
 
 def surroundings() -> Mapping[str, str]:

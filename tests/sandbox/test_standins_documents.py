@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from acceptance.documents.catalogue import Complete, Failed, Limits, TestDocument, catalogue, make
-from acceptance.documents.handbook import Fact, figures
+from acceptance.fixtures.documents import Complete, Failed, Limits, TestDocument, catalogue, make
+from acceptance.fixtures.handbook import Fact, figures
 
-from sandbox.standins.answering import answer
-from sandbox.standins.embedding import embed
-from sandbox.standins.extraction import DocumentError, extract_text
+from sandbox.stubs.answering import answer
+from sandbox.stubs.embedding import embed
+from sandbox.stubs.extraction import DocumentError, extract_text
 
 LIMITS = Limits(max_file_size_bytes=5_242_880, filename_characters=120)
 CHUNK = 1000

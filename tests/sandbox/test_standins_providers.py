@@ -25,8 +25,8 @@ from llama_cloud.types.parsing_get_response import ParsingGetResponse
 from starlette.types import ASGIApp
 
 from sandbox.settings import Settings, reserve
-from sandbox.standins import llamaparse
-from sandbox.standins import openai as openai_standin
+from sandbox.stubs import llamaparse
+from sandbox.stubs import openai as openai_standin
 
 SETTINGS = Settings(directory=Path("/nowhere"), ports={}, build="test")
 CONTEXT = "Answer from these.\n[1] a.pdf: The Kestrel plan pays 1250 euros for glasses.\n[2] b.pdf: Owls sleep by day."

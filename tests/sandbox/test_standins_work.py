@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.standins import answering
-from sandbox.standins.answering import UNCLEAR, UNKNOWN, answer
-from sandbox.standins.embedding import embed
-from sandbox.standins.extraction import DocumentError, extract_text, has_text, paragraphs
-from sandbox.standins.words import content_stems, stem, words
+from sandbox.stubs import answering
+from sandbox.stubs.answering import UNCLEAR, UNKNOWN, answer
+from sandbox.stubs.embedding import embed
+from sandbox.stubs.extraction import DocumentError, extract_text, has_text, paragraphs
+from sandbox.stubs.words import content_stems, stem, words
 
 CONTEXT = """You answer from the context alone.
 [1] kestrel.pdf: Health plan. The annual deductible of the Kestrel plan is 1250 euros for one person. The annual

@@ -95,10 +95,11 @@ def test_unknown_defect_is_answered_with_the_nearest(place: Place) -> None:
 def test_part_that_dies_while_it_starts(place: Place, life: str, last_line: str) -> None:
     program = f"""
 import os, sys
-from sandbox import cli, parts
+from sandbox import cli
+from sandbox import services
 def live(settings):
     {life}
-parts.load = lambda: (parts.Part("worker-1", live, (("api", "/health"),)),)
+services.load = lambda: (services.Part("worker-1", live, (("api", "/health"),)),)
 sys.exit(cli.main(["up"]))
 """
     done = subprocess.run(

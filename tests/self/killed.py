@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from acceptance.data import PROJECT
-from acceptance.evidence.reading import EVIDENCE, read_run
+from acceptance.evidence.reader import EVIDENCE, read_run
+from acceptance.yaml_models import PROJECT
 
 from tests.self.processes import everything_below, robots_of
 

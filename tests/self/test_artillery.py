@@ -11,12 +11,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from acceptance.artillery.figures import LOG, Ending, LoadResult
-from acceptance.artillery.node import clean_environment, installation
-from acceptance.artillery.process import OUTPUT, run_load
-from acceptance.artillery.progress import EarlyStop, Progress
-from acceptance.data import PROJECT
 from acceptance.errors import ConfigurationError, EnvironmentUnavailable
+from acceptance.yaml_models import PROJECT
+from ArtilleryLibrary.figures import LOG, Ending, LoadResult
+from ArtilleryLibrary.node import clean_environment, installation
+from ArtilleryLibrary.process import OUTPUT, run_load
+from ArtilleryLibrary.progress import EarlyStop, Progress
 
 from tests.loadable import FIRST, HIDDEN, PATIENCE, REST, SECRET, LoadServer, load_server, reading, script
 from tests.self.processes import everything_below

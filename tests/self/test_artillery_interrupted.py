@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.artillery.figures import LOG, Ending, read_result
-from acceptance.artillery.process import run_load
-from acceptance.artillery.progress import EarlyStop
-from acceptance.artillery.script import LoadScript
-from acceptance.data import PROJECT
-from acceptance.detection import load_sabotages
 from acceptance.errors import EnvironmentUnavailable
+from acceptance.yaml_models import PROJECT
+from ArtilleryLibrary.figures import LOG, Ending, read_result
+from ArtilleryLibrary.process import run_load
+from ArtilleryLibrary.progress import EarlyStop
+from ArtilleryLibrary.script import LoadScript
 
+from tests.detection import load_sabotages
 from tests.loadable import ENVIRONMENT, PATIENCE, LoadServer, load_server, reading, script
 from tests.self.processes import everything_below
 
@@ -81,7 +81,7 @@ def test_killed_in_the_middle_it_leaves_a_part_and_no_process(
     script(tmp_path, server.url, reading(), seconds=60)
     code = (
         "import asyncio, sys; from pathlib import Path\n"
-        "from acceptance.artillery.script import checked_script; from acceptance.artillery.process import run_load\n"
+        "from ArtilleryLibrary.script import checked_script; from ArtilleryLibrary.process import run_load\n"
         f"script = checked_script(Path(sys.argv[1]), target={server.url!r}, environment={ENVIRONMENT})\n"
         "asyncio.run(run_load(script, Path(sys.argv[1]).with_name('left')))\n"
     )
@@ -157,7 +157,7 @@ def _with_little_room(checked: LoadScript, folder: Path) -> subprocess.Completed
     """The load by a process that may write files of 8 KB at most, as on a disk that is full."""
     code = (
         "import asyncio, json, resource, signal, sys; from pathlib import Path\n"
-        "from acceptance.artillery.script import checked_script; from acceptance.artillery.process import run_load\n"
+        "from ArtilleryLibrary.script import checked_script; from ArtilleryLibrary.process import run_load\n"
         f"script = checked_script(Path(sys.argv[1]), target={checked.target!r}, environment={ENVIRONMENT})\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))\n"

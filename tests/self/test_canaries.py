@@ -15,8 +15,8 @@ from threading import Thread
 
 import pytest
 import yaml
-from acceptance.data import PROJECT
-from acceptance.evidence.reading import read_run
+from acceptance.evidence.reader import read_run
+from acceptance.yaml_models import PROJECT
 from robot.api import ExecutionResult
 
 from tests.self.canaries import planted

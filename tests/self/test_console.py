@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from acceptance.data import PROJECT
-from acceptance.evidence.reading import read_evidence
+from acceptance.evidence.reader import read_evidence
+from acceptance.yaml_models import PROJECT
 
 SUITE = Path(__file__).parent / "console" / "promises.robot"
 

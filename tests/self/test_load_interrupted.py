@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from acceptance.artillery.figures import LOG, Ending, read_result
-from acceptance.data import PROJECT
-from acceptance.evidence.reading import read_run
-from acceptance.performance.unfinished import UNFINISHED
+from acceptance.evidence.reader import read_run
+from acceptance.performance.partial_results import UNFINISHED
+from acceptance.yaml_models import PROJECT
+from ArtilleryLibrary.figures import LOG, Ending, read_result
 
 from tests.self.killed import wait_for
 from tests.self.processes import everything_below, robots_of

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from acceptance.data import PROJECT
-from acceptance.evidence.reading import read_run
+from acceptance.evidence.reader import read_run
+from acceptance.yaml_models import PROJECT
 from robot.api import ExecutionResult
 
 from tests.unit.conftest import descriptor_at

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.data import PROJECT
+from acceptance.yaml_models import PROJECT
 
 from tests.self.processes import robots_of
 

@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import hypothesis
 import pytest
-from acceptance.client import ContractClient
-from acceptance.contract import CONTRACT, Contract, read_contract
-from acceptance.descriptor import Descriptor
-from acceptance.journal import Journal
+from acceptance.clients.error_log import Journal
+from acceptance.clients.http import ContractClient
+from acceptance.deployment.contract import CONTRACT, Contract, read_contract
+from acceptance.deployment.descriptor import Descriptor
 from acceptance.redaction.redactor import Redactor
 
 hypothesis.settings.register_profile("shared machine", deadline=None)  # what an example takes says nothing here

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from acceptance.evidence.reading import Bundle
+from acceptance.evidence.reader import Bundle
 from acceptance.evidence.records import Observation, Outcome, Plan, Scope, moment
 from acceptance.evidence.seal import Seal
 from acceptance.verdict import gate
 from acceptance.verdict.criteria import Criteria
+from acceptance.verdict.criterion_results import CLOSING, Row
 from acceptance.verdict.gate import Gate
-from acceptance.verdict.rows import CLOSING, Row
 
 LIMIT = {"figure": "speed", "must_be": "under", "threshold": 30, "unit": "s", "least_samples": 5}
 ALL = ("AA-01", "AA-02", "BB-01", "BB-02")

@@ -3,9 +3,8 @@
 import random
 
 import pytest
-from acceptance.integration.accounts import CONFIDENCE, LOGIN_GAP_MS, PAIRS, certain_gap
-from acceptance.integration.sessions import refresh_tokens_differ
-from acceptance.people import Person
+from acceptance.checks.auth import CONFIDENCE, LOGIN_GAP_MS, PAIRS, certain_gap, refresh_tokens_differ
+from acceptance.fixtures.users import Person
 
 
 def differences(shift: float, noise: float, seed: int, number: int = PAIRS) -> list[float]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.client import Answer
-from acceptance.conversations import Reply, Source
-from acceptance.documents.handbook import write
-from acceptance.integration.answers import Book, citing, wrong_answer
+from acceptance.chat import Reply, Source
+from acceptance.checks.retrieval_qa import Book, citing, wrong_answer
+from acceptance.clients.http import Answer
+from acceptance.fixtures.handbook import write
 
 BOOK, DECOY = Book(write("unit", "handbook"), "book"), Book(write("unit", "handbook", decoy=True), "decoy")
 FACT, FALSE = BOOK.handbook.facts[0], DECOY.handbook.facts[0]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
+from collections import defaultdict
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
-from acceptance.data import PROJECT
+from acceptance.yaml_models import PROJECT
 from robot.api import get_model
 from robot.api.parsing import LibraryImport, ModelVisitor, ResourceImport, VariablesImport
 
@@ -17,7 +19,7 @@ LIBRARIES = PROJECT / "libraries"
 CORE = LIBRARIES / "acceptance"
 SANDBOX = PROJECT / "sandbox"
 KEYWORD_LIBRARIES = {path.stem for path in LIBRARIES.glob("*.py")}
-LINES_OF_A_FILE = 300
+LOAD_ENGINE = LIBRARIES / "ArtilleryLibrary"
 LINES_OF_THE_SANDBOX = 4_621  # of code; the aim is 4,000: docs/decisions/0006-size-of-the-sandbox.md
 
 
@@ -47,6 +49,39 @@ def imported_by(source: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.partition(".")[0])
     return names
+
+
+def import_graph(folder: Path) -> dict[str, set[str]]:
+    """Module -> modules of the same folder that it imports, except for type checking alone."""
+    modules = {}
+    for path in python_files(folder):
+        parts = path.relative_to(folder).with_suffix("").parts
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return {module: _imported(path, modules) - {module} for module, path in modules.items()}
+
+
+def _imported(path: Path, modules: dict[str, Path]) -> set[str]:
+    found: set[str] = set()
+    pending: list[ast.AST] = [ast.parse(path.read_text())]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.update({node.module} | {f"{node.module}.{alias.name}" for alias in node.names})
+        pending.extend(ast.iter_child_nodes(node))
+    return found & modules.keys()
+
+
+def cycle_in(graph: dict[str, set[str]]) -> list[str]:
+    """The modules of one import cycle, in order; empty where there is none."""
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        return list(error.args[1])
+    return []
 
 
 def compares_with(source: str, word: str) -> bool:
@@ -85,6 +120,29 @@ def test_the_core_knows_neither_robot_nor_keyword_libraries_nor_the_sandbox(path
     assert not imported_by(path.read_text()) & ({"robot", "sandbox"} | KEYWORD_LIBRARIES)
 
 
+@pytest.mark.parametrize("path", python_files(LOAD_ENGINE), ids=lambda path: path.name)
+def test_the_artillery_library_imports_nothing_of_the_rest(path: Path) -> None:
+    assert not imported_by(path.read_text()) & ({"acceptance", "sandbox", "tests"} | KEYWORD_LIBRARIES)
+
+
+@pytest.mark.parametrize("folder", [LIBRARIES, SANDBOX], ids=lambda path: path.name)
+def test_there_is_no_import_cycle(folder: Path) -> None:
+    assert cycle_in(import_graph(folder)) == []
+
+
+def test_there_is_no_import_cycle_between_the_rooms_of_the_core() -> None:
+    rooms: dict[str, set[str]] = defaultdict(set)
+    for module, imports in import_graph(LIBRARIES).items():
+        rooms[room_of(module)] |= {room_of(other) for other in imports} - {room_of(module)}
+    assert cycle_in(rooms) == []
+
+
+def room_of(module: str) -> str:
+    """The folder of the core that a module is in; a module of no folder is a room of its own."""
+    room = ".".join(module.split(".")[:2])
+    return room if (LIBRARIES / room.replace(".", "/")).is_dir() else module
+
+
 @pytest.mark.parametrize("path", python_files(SANDBOX), ids=lambda path: str(path.relative_to(SANDBOX)))
 def test_the_sandbox_knows_no_library_of_ours(path: Path) -> None:
     assert not imported_by(path.read_text()) & ({"robot", "acceptance", "tests"} | KEYWORD_LIBRARIES)
@@ -113,11 +171,6 @@ def test_suites_and_resources_do_not_name_the_sandbox(folder: str) -> None:
     assert [path.name for path in files if "sandbox" in path.read_text().lower()] == []
 
 
-def test_python_files_stay_readable_in_one_go() -> None:
-    files = [*python_files(LIBRARIES), *python_files(SANDBOX), *python_files(PROJECT / "tests")]
-    assert [path.name for path in files if len(path.read_text().splitlines()) > LINES_OF_A_FILE] == []
-
-
 def test_the_sandbox_stays_small() -> None:
     files = [path for path in python_files(SANDBOX) if "defects" not in path.parts]
     assert sum(lines_of_code(path.read_text()) for path in files) <= LINES_OF_THE_SANDBOX
@@ -136,6 +189,20 @@ def test_lines_of_code_are_those_that_say_something() -> None:
 def test_imports_are_found_wherever_they_stand() -> None:
     source = "import a.b\nfrom c.d import e\nfrom . import f\ndef g():\n    import h\n"
     assert imported_by(source) == {"a", "c", "h"}
+
+
+def test_an_import_cycle_is_found(tmp_path: Path) -> None:
+    for name, source in {
+        "one": "def later():\n    from pack import two",
+        "pack/__init__": "",
+        "pack/two": "import three",
+        "three": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import one",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.py").write_text(source)
+    assert cycle_in(import_graph(tmp_path)) == []
+    (tmp_path / "three.py").write_text("import one")
+    assert set(cycle_in(import_graph(tmp_path))) == {"one", "pack.two", "three"}
 
 
 @pytest.mark.parametrize("source", ['if name == "sandbox": pass', 'match name:\n    case "sandbox": pass'])

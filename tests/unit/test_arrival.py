@@ -6,9 +6,9 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from acceptance.client import Answer
-from acceptance.contract import Contract
-from acceptance.integration.arrival import duplicate_of, is_about
+from acceptance.checks.upload_integrity import duplicate_of, is_about
+from acceptance.clients.http import Answer
+from acceptance.deployment.contract import Contract
 
 BODY = {
     "error_type": "duplicate_document",

@@ -1,4 +1,4 @@
-"""`python -m acceptance.artillery`: its status says what is known of a load, and a dry run only shows."""
+"""`python -m ArtilleryLibrary`: its status says what is known of a load, and a dry run only shows."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.artillery import __main__ as command
-from acceptance.artillery.figures import LoadResult
-from acceptance.artillery.plan import Ending
 from acceptance.errors import EnvironmentUnavailable
+from ArtilleryLibrary import __main__ as command
+from ArtilleryLibrary.figures import LoadResult
+from ArtilleryLibrary.plan import Ending
 
 from tests.unit.test_artillery_figures import lines, result
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.artillery.figures import LOG, LoadResult, read_result
-from acceptance.artillery.flows import Scenario
-from acceptance.artillery.phases import Phase
-from acceptance.artillery.plan import PLAN, Ending, Plan
-from acceptance.artillery.progress import EarlyStop, Progress
-from acceptance.artillery.report import as_text, figure
-from acceptance.artillery.requestlog import LogReader
+from ArtilleryLibrary.figures import LOG, LoadResult, read_result
+from ArtilleryLibrary.flows import Scenario
+from ArtilleryLibrary.phases import Phase
+from ArtilleryLibrary.plan import PLAN, Ending, Plan
+from ArtilleryLibrary.progress import EarlyStop, Progress
+from ArtilleryLibrary.report import as_text, figure
+from ArtilleryLibrary.requestlog import LogReader
 
 BEGIN = 1_000_000.0  # seconds since the epoch
 GAP = 0.1

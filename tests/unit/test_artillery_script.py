@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.artillery.fargate import dry_run
-from acceptance.artillery.node import secrets_of
-from acceptance.artillery.script import LoadScript, checked_script
 from acceptance.errors import ConfigurationError
+from ArtilleryLibrary.fargate import dry_run
+from ArtilleryLibrary.node import secrets_of
+from ArtilleryLibrary.script import LoadScript, checked_script
 
 PHASES = "phases: [{name: steady, duration: 4, arrivalRate: 10, rampTo: 10}]"
 CONFIG = f"""\

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.contract import Contract
-from acceptance.data import read_model
-from acceptance.documents.catalogue import catalogue
-from acceptance.integration.baseline import BASELINE, Baseline, Recording, Tolerance, compare, write
-from acceptance.integration.requests import fill, read_requests
+from acceptance.checks.baseline import compare
+from acceptance.checks.baseline_requests import fill, read_requests
+from acceptance.deployment.contract import Contract
+from acceptance.fixtures.documents import catalogue
+from acceptance.recordings import BASELINE, Baseline, Recording, Tolerance, write
+from acceptance.yaml_models import read_model
 
 WAY = ["uploaded", "parsed", "complete"]
 

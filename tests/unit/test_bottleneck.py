@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from acceptance.artillery.requestlog import Request
+from acceptance.deployment.metrics_api import Line
 from acceptance.performance.bottleneck import Saturated, resources_of, saturations
 from acceptance.performance.capacity import Step
-from acceptance.performance.counters import Reading
-from acceptance.performance.resources import Look, Watched
-from acceptance.performance.suggestions import Facts, first_to_saturate, suggestions
-from acceptance.platform import Line
+from acceptance.performance.pg_stats import Reading
+from acceptance.performance.recommendations import Facts, first_to_saturate, suggestions
+from acceptance.performance.resource_sampler import Look, Watched
+from ArtilleryLibrary.requestlog import Request
 
 BEGAN, SECONDS = 1_000_000.0, 9.0
 BOUNDS = Saturated(share=90, waiting=2, queue_seconds=2)

@@ -9,10 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from acceptance.artillery.phases import Phase
-from acceptance.artillery.requestlog import Request, RequestLog
-from acceptance.data import read_model
-from acceptance.descriptor import UnderLoad
+from acceptance.deployment.descriptor import UnderLoad
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
 from acceptance.performance import scaling_figures
 from acceptance.performance.capacity import (
@@ -28,6 +25,9 @@ from acceptance.performance.capacity import (
 from acceptance.performance.load import flows, prepared
 from acceptance.performance.scaling import SOURCE, Profile, bounds_of, requests_each
 from acceptance.verdict.criteria import Limit
+from acceptance.yaml_models import read_model
+from ArtilleryLibrary.phases import Phase
+from ArtilleryLibrary.requestlog import Request, RequestLog
 
 BEGAN = 1_000_000.0
 RATES = (10, 20, 40)

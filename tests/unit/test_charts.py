@@ -8,10 +8,10 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from acceptance.evidence.distribution import Distribution
+from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.records import Series
 from acceptance.report.charts import POINTS, Chart, Threshold, for_log, histogram, lines, sparkline
-from acceptance.report.drawing import LOG, rounded
+from acceptance.report.svg import LOG, rounded
 
 HOSTILE = '<script>alert("x")</script>&'
 

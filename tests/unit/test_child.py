@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from acceptance.running.child import run_child
+from acceptance.runner.subprocesses import run_child
 
 POLITE = """
 import pathlib, signal, sys, time

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from acceptance import descriptor as descriptors
 from acceptance.cli import main
-from acceptance.deployment import OpenDeployment
-from acceptance.made import Made
-from acceptance.running.cleanup import clean_up
+from acceptance.deployment import descriptor as descriptors
+from acceptance.deployment.provisioning import OpenDeployment
+from acceptance.fixtures.resource_ledger import Made
+from acceptance.runner.cleanup import clean_up
 
 from tests.unit.conftest import Serve, descriptor_at
 

@@ -7,8 +7,8 @@ from contextvars import copy_context
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from acceptance.client import Answer, ContractClient, Exchange, on_exchange
-from acceptance.contract import Contract, pick, place
+from acceptance.clients.http import Answer, ContractClient, Exchange, on_exchange
+from acceptance.deployment.contract import Contract, pick, place
 
 from tests.unit.conftest import Serve
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from acceptance.cli import main
-from acceptance.descriptor import Threshold
-from acceptance.evidence.reading import read_run
+from acceptance.deployment.descriptor import Threshold
+from acceptance.evidence.reader import read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Decision, Scope
 from acceptance.report.comparison import WIDTH, in_sum, lines
-from acceptance.verdict.comparison import Comparison, compare, look_at
+from acceptance.verdict.diff import Comparison, compare, look_at
 from acceptance.verdict.gate import judge
 
 from tests.evidence import ALL, write_run
@@ -205,7 +205,7 @@ def test_everything_fits_into_the_console(compared: Callable[..., Comparison]) -
 def test_runs_that_are_too_old_to_count_can_still_be_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_run(tmp_path / "A", claims=CLAIMS)
     later = datetime.now(UTC) + timedelta(days=365)
-    monkeypatch.setattr("acceptance.verdict.comparison.utc_now", lambda: later)
+    monkeypatch.setattr("acceptance.verdict.diff.utc_now", lambda: later)
     assert look_at(folder, ALL)[0].verdict == "PASS"
     assert judge(read_run(folder), ALL, later).verdict == "INCONCLUSIVE"
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from acceptance.client import Answer
-from acceptance.conversations import Reply, Source
-from acceptance.documents.handbook import write
-from acceptance.integration.concurrency import Visit, what_is_wrong
-from acceptance.people import Person
+from acceptance.chat import Reply, Source
+from acceptance.checks.concurrency import Visit, what_is_wrong
+from acceptance.clients.http import Answer
+from acceptance.fixtures.handbook import write
+from acceptance.fixtures.users import Person
 from acceptance.uploads import Payload, Upload
 
 NOBODY = Person("somebody@example.com", "password")

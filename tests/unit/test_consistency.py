@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 
 import pytest
-from acceptance.integration.consistency import Noted, Rows, contradictions
+from acceptance.checks.consistency import Noted, Rows, contradictions
 
 NOTED = Noted(frozenset({"u1"}), frozenset({"d1", "d2"}), frozenset({"j1", "j2"}), frozenset({"d2", "j2", "u2"}))
 SOUND = Rows(

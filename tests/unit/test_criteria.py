@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from acceptance.descriptor import Threshold
+from acceptance.deployment.descriptor import Threshold
 from acceptance.errors import ConfigurationError
 from acceptance.verdict.criteria import CRITERIA, Criteria, Limit, read_criteria
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from acceptance.data import read_model
-from acceptance.descriptor import Descriptor, read_descriptor
+from acceptance.deployment.descriptor import Descriptor, read_descriptor
 from acceptance.errors import CapabilityMissing, ConfigurationError
+from acceptance.yaml_models import read_model
 
 GOOD = """
 name: here

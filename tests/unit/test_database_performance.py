@@ -8,11 +8,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from acceptance.contract import Contract
-from acceptance.descriptor import Threshold
+from acceptance.deployment.contract import Contract
+from acceptance.deployment.descriptor import Threshold
 from acceptance.performance import database, queries
-from acceptance.performance.counters import HIDDEN, Reading, counted
 from acceptance.performance.database import Measured, Pace, least_trips, p95, restricted, without
+from acceptance.performance.pg_stats import HIDDEN, Reading, counted
 
 FAST = [2.0] * 100
 

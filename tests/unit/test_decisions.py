@@ -5,9 +5,9 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
-from acceptance.data import PROJECT
 from acceptance.report.decisions import DECISIONS, decision_of, read_decisions
 from acceptance.verdict.criteria import CRITERIA, read_criteria
+from acceptance.yaml_models import PROJECT
 
 
 def test_a_decision_is_its_heading_first_paragraph_and_hash() -> None:

@@ -7,18 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from acceptance.deployment import Defects
-from acceptance.detection import detection
-from acceptance.detection.detection import Selection, detect
-from acceptance.detection.planted import Defect
-from acceptance.detection.sabotaging import Attempt, Sabotages
+from acceptance.deployment.provisioning import Defects
 from acceptance.errors import ConfigurationError
-from acceptance.evidence.reading import Bundle
+from acceptance.evidence.reader import Bundle
 from acceptance.evidence.records import Outcome, Scope
-from acceptance.running import runner
-from acceptance.running.runner import Ending, Request
+from acceptance.runner import runner
+from acceptance.runner.runner import Ending, Request
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import Gate, judge
+
+from tests.detection import detection
+from tests.detection.detection import Selection, detect
+from tests.detection.planted import Defect
+from tests.detection.sabotaging import Attempt, Sabotages
 
 
 def defect(name: str, must: tuple[str, ...], may: dict[str, str] | None = None, area: str = "INT") -> Defect:

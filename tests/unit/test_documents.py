@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from acceptance.contract import read_contract
-from acceptance.documents import catalogue as documents
-from acceptance.documents import handbook
-from acceptance.documents.catalogue import Complete, Failed, Limits, Refused, TestDocument, catalogue, make
-from acceptance.documents.handbook import figures, write
+from acceptance.deployment.contract import read_contract
 from acceptance.errors import ConfigurationError
+from acceptance.fixtures import documents as documents
+from acceptance.fixtures import handbook
+from acceptance.fixtures.documents import Complete, Failed, Limits, Refused, TestDocument, catalogue, make
+from acceptance.fixtures.handbook import figures, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PasswordType, PdfReader

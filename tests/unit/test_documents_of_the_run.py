@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from acceptance.evidence.reading import Bundle, read_run
+from acceptance.evidence.reader import Bundle, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Decision, Note, Observation, Outcome, Plan, Scope
 from acceptance.report.documents import NAMES, documents
 from acceptance.report.links import anchor, lost_references, without_references
-from acceptance.report.rehearsal import broken_rows
+from acceptance.report.validate import broken_rows
 from acceptance.verdict.gate import judge
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.data import PROJECT
 from acceptance.errors import ConfigurationError, NotWritten
-from acceptance.evidence.merging import merge
-from acceptance.evidence.reading import EVIDENCE, Bundle, read_evidence, read_run, without_copies
+from acceptance.evidence.merge import merge
+from acceptance.evidence.reader import EVIDENCE, Bundle, read_evidence, read_run, without_copies
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Artifact, schema
 from acceptance.evidence.seal import digest_of, write_seal
 from acceptance.redaction.redactor import Redactor
+from acceptance.yaml_models import PROJECT
 
 RUN = "r1"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.integration.following import Event, View, ages, check_order, difference, lags, moment
+from acceptance.checks.job_events import Event, View, ages, check_order, difference, lags, moment
 
 STATUSES = ["uploaded", "parsed", "complete"]
 

@@ -4,7 +4,7 @@ import time
 
 import jwt
 import pytest
-from acceptance.integration.forging import EXAMPLE_KEY, Genuine, claims_of, forged, forgeries
+from acceptance.checks.forged_tokens import EXAMPLE_KEY, Genuine, claims_of, forged, forgeries
 
 KEY = "the deployment's own key, which no forger knows"
 CLAIMS = {"sub": "alice", "exp": int(time.time()) + 3600, "iat": int(time.time())}

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from acceptance.descriptor import Threshold
-from acceptance.evidence.reading import Bundle
+from acceptance.deployment.descriptor import Threshold
+from acceptance.evidence.reader import Bundle
 from acceptance.evidence.records import Cause, Observation, Outcome, Plan
 from acceptance.verdict.gate import Gate
 from hypothesis import given

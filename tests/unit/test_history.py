@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.evidence.reading import EVIDENCE, read_run
+from acceptance.evidence.reader import EVIDENCE, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Trend
 from acceptance.redaction.redactor import Redactor
-from acceptance.running.conclusion import conclude, judge_again
+from acceptance.runner.finalize import conclude, judge_again
 from acceptance.verdict import history
-from acceptance.verdict.figures import Figure
+from acceptance.verdict.criterion_results import Row
 from acceptance.verdict.gate import Gate, Judged, judge
 from acceptance.verdict.history import SHOWN, TOLD, remember, trends
-from acceptance.verdict.rows import Row
+from acceptance.verdict.metrics import Figure
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 

@@ -11,15 +11,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from acceptance.artillery.figures import Ending, LoadResult, Plan
-from acceptance.artillery.requestlog import Request, RequestLog
-from acceptance.artillery.script import LoadScript, checked_script
-from acceptance.contract import Contract
-from acceptance.descriptor import Fargate, ModelBound, Threshold, UnderLoad
+from acceptance.deployment.contract import Contract
+from acceptance.deployment.descriptor import Fargate, ModelBound, Threshold, UnderLoad
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, Violation
-from acceptance.performance import load_figures as figures
+from acceptance.performance import load_criteria as figures
 from acceptance.performance.load import SCRIPT, Load, people_needed, prepared, profile, requests_a_minute
 from acceptance.verdict.criteria import CRITERIA, read_criteria
+from ArtilleryLibrary.figures import Ending, LoadResult, Plan
+from ArtilleryLibrary.requestlog import Request, RequestLog
+from ArtilleryLibrary.script import LoadScript, checked_script
 
 BEGAN = 1_000_000.0
 SCALES = {one.time: one for one in profile().scales.values()}

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from acceptance.artillery.figures import Ending, LoadResult, Plan
-from acceptance.artillery.requestlog import Request, RequestLog
-from acceptance.contract import CONTRACT, read_contract
+from acceptance.deployment.contract import CONTRACT, read_contract
 from acceptance.performance import load_documents as documents
+from ArtilleryLibrary.figures import Ending, LoadResult, Plan
+from ArtilleryLibrary.requestlog import Request, RequestLog
 
 STATUSES = read_contract(CONTRACT).jobs.statuses
 FLOW = "Document Upload Flow"

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
-from acceptance.artillery.node import installation
-from acceptance.artillery.script import checked_script
-from acceptance.contract import CONTRACT, Route, read_contract
-from acceptance.performance import load_figures as figures
+from acceptance.deployment.contract import CONTRACT, Route, read_contract
+from acceptance.performance import load_criteria as figures
 from acceptance.performance.load import SCRIPT
+from ArtilleryLibrary.node import installation
+from ArtilleryLibrary.script import checked_script
 from pypdf import PdfReader
 
 

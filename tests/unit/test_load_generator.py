@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.artillery.figures import Ending
 from acceptance.errors import EnvironmentUnavailable
+from ArtilleryLibrary.figures import Ending
 
 from tests.unit.test_load import judge, observed, result
 

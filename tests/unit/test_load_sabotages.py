@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.artillery.figures import LOG
-from acceptance.artillery.requestlog import read_log
-from acceptance.detection import load_sabotages
-from acceptance.detection.load_sabotages import LOAD_SABOTAGES, SHORT_LOAD
-from acceptance.detection.sabotages import Sabotage
-from acceptance.detection.sabotaging import Sabotages
 from acceptance.evidence.recorder import Recorder
-from acceptance.running import runner
-from acceptance.running.conclusion import judge_again
-from acceptance.running.runner import Ending, Request
+from acceptance.runner import runner
+from acceptance.runner.finalize import judge_again
+from acceptance.runner.runner import Ending, Request
+from ArtilleryLibrary.figures import LOG
+from ArtilleryLibrary.requestlog import read_log
 
+from tests.detection import load_sabotages
+from tests.detection.load_sabotages import LOAD_SABOTAGES, SHORT_LOAD
+from tests.detection.sabotages import Sabotage
+from tests.detection.sabotaging import Sabotages
 from tests.evidence import ALL, write_run
 
 BY_NAME = {sabotage.name: sabotage for sabotage in LOAD_SABOTAGES}

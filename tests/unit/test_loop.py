@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from acceptance.loop import LoopThread
+from acceptance.event_loop import LoopThread
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from acceptance.cli import main
-from acceptance.evidence.distribution import Distribution
-from acceptance.evidence.merging import merge
-from acceptance.evidence.reading import EVIDENCE, read_run
+from acceptance.evidence.histogram import Distribution
+from acceptance.evidence.merge import merge
+from acceptance.evidence.reader import EVIDENCE, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Artifact, Opened, Scope
 from acceptance.verdict.gate import Gate, judge
@@ -158,6 +158,6 @@ def test_an_altered_distribution_is_no_record(change: dict[str, object]) -> None
 def test_a_report_that_breaks_leaves_no_older_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_run(tmp_path / "a", claims=["INT-05"])
     main(["report", str(folder)])
-    monkeypatch.setattr("acceptance.report.writing.page", lambda *_: 1 / 0)
+    monkeypatch.setattr("acceptance.report.render.page", lambda *_: 1 / 0)
     assert main(["report", str(folder)]) == 0
     assert "the report broke: ZeroDivisionError" in (folder / "gate.html").read_text()

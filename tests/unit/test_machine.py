@@ -8,10 +8,10 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
-from acceptance.evidence.reading import read_run
+from acceptance.evidence.reader import read_run
 from acceptance.evidence.recorder import Recorder
-from acceptance.report.machine import summary, xunit
-from acceptance.report.rehearsal import broken_rows
+from acceptance.report.junit import summary, xunit
+from acceptance.report.validate import broken_rows
 from acceptance.verdict.gate import judge
 from robot import running
 from robot.api import ResultWriter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from acceptance.made import NAME, Made
+from acceptance.fixtures.resource_ledger import NAME, Made
 
 
 def test_what_was_made_and_is_not_gone_still_stands(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from acceptance.descriptor import Threshold
-from acceptance.evidence.merging import merge
-from acceptance.evidence.reading import read_run
+from acceptance.deployment.descriptor import Threshold
+from acceptance.evidence.merge import merge
+from acceptance.evidence.reader import read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Scope
+from acceptance.verdict.criterion_results import Row
 from acceptance.verdict.gate import Gate, judge
-from acceptance.verdict.rows import Row
 
 from tests.evidence import complete, write_run
 

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 import yaml
 from acceptance.errors import EnvironmentUnavailable
-from acceptance.performance import responses
-from acceptance.performance.monitor import CloudPerformanceMonitor
-from acceptance.performance.responses import ResponseTimes
-from acceptance.performance.timing import Timing
+from acceptance.monitor import CloudPerformanceMonitor
+from acceptance.performance import endpoint_latency
+from acceptance.performance.endpoint_latency import ResponseTimes
+from acceptance.performance.request_phases import Timing
 from acceptance.run import Run
 
 from tests.unit.conftest import Serve, descriptor_at
 
 MonitorAt = Callable[[str], CloudPerformanceMonitor]
 NOBODY = "http://127.0.0.1:9"
-ENDPOINTS = {*responses.READING, responses.MODEL_BOUND}
+ENDPOINTS = {*endpoint_latency.READING, endpoint_latency.MODEL_BOUND}
 KEPT = Timing(dns=None, connect=None, tls=None, server=0.002, body=0.001, total=0.004)
 FRESH = Timing(dns=None, connect=0.5, tls=None, server=0.002, body=0.001, total=0.504)
 
@@ -40,7 +40,7 @@ def seen(monkeypatch: pytest.MonkeyPatch, times: ResponseTimes) -> None:
     async def measure(run: Run) -> ResponseTimes:
         return times
 
-    monkeypatch.setattr(responses, "measure", measure)
+    monkeypatch.setattr(endpoint_latency, "measure", measure)
 
 
 def test_nobody_there_has_no_response_times(monitor_at: MonitorAt) -> None:
@@ -94,5 +94,5 @@ def test_a_deployment_that_is_not_there_is_named(tmp_path: Path) -> None:
 async def test_a_proxy_between_is_our_own_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     with pytest.raises(EnvironmentUnavailable, match="a proxy stands before the deployment"):
-        responses._refuse_proxy("https://api.example.org")
-    responses._refuse_proxy("http://127.0.0.1:8000")
+        endpoint_latency._refuse_proxy("https://api.example.org")
+    endpoint_latency._refuse_proxy("http://127.0.0.1:8000")

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from acceptance.artillery.figures import read_result
-from acceptance.artillery.node import installation
-from acceptance.artillery.process import run_load
-from acceptance.artillery.script import checked_script
 from acceptance.errors import EnvironmentUnavailable
+from ArtilleryLibrary.figures import read_result
+from ArtilleryLibrary.node import installation
+from ArtilleryLibrary.process import run_load
+from ArtilleryLibrary.script import checked_script
 
 from tests.unit.test_artillery_command import SCRIPT
 from tests.unit.test_artillery_figures import result

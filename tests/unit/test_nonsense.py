@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from acceptance.contract import Contract
-from acceptance.data import read_yaml
+from acceptance.checks.input_validation import NONSENSE
+from acceptance.checks.negative_inputs import Case, Nonsense, expanded, read_nonsense
+from acceptance.deployment.contract import Contract
 from acceptance.errors import ConfigurationError
-from acceptance.integration.bad_input import NONSENSE
-from acceptance.integration.nonsense import Case, Nonsense, expanded, read_nonsense
+from acceptance.yaml_models import read_yaml
 
 PATH = {
     "job_id": "the-job",

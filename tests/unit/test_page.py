@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from acceptance.descriptor import Threshold
-from acceptance.evidence.distribution import Distribution
-from acceptance.evidence.reading import Bundle, read_run
+from acceptance.deployment.descriptor import Threshold
+from acceptance.evidence.histogram import Distribution
+from acceptance.evidence.reader import Bundle, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Past, Scope, Trend
 from acceptance.report.documents import NAMES

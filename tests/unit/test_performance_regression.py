@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
-from acceptance.performance.regression import LEVEL, Endpoint, compare, endpoint_of, not_compared, span_seconds
+from acceptance.performance.regression import LEVEL, compare, endpoint_of, not_compared, span_seconds
+from acceptance.recordings import Endpoint
 
 SPANS = 24
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from acceptance.descriptor import Platform as Told
+from acceptance.deployment.descriptor import Platform as Told
+from acceptance.deployment.metrics_api import Line, Platform
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
-from acceptance.platform import Line, Platform
 from pydantic import SecretStr, ValidationError
 
 SERIES = {

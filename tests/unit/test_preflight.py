@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from acceptance.descriptor import Descriptor, Plan, Service
-from acceptance.integration import preflight
-from acceptance.integration.preflight import (
+from acceptance.checks import preflight
+from acceptance.checks.preflight import (
     HEALTHY,
     Probe,
     gathered,
@@ -18,6 +17,7 @@ from acceptance.integration.preflight import (
     unhealthy,
     with_one_build,
 )
+from acceptance.deployment.descriptor import Descriptor, Plan, Service
 from acceptance.run import Needs
 
 from tests.unit.conftest import descriptor_at

@@ -8,12 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from acceptance.contract import Contract
-from acceptance.integration.addresses import FORGEABLE, forged_addresses, other_bytes
-from acceptance.integration.matrix import REQUIRED, SIGNED, matrix, sockets
-from acceptance.integration.protected import differences
-from acceptance.integration.protection import hold
-from acceptance.integration.webhooks import bad_signatures, signed
+from acceptance.checks.authorization import REQUIRED, SIGNED, differences, hold, matrix, sockets
+from acceptance.checks.signed_urls import FORGEABLE, forged_addresses, other_bytes
+from acceptance.checks.webhooks import bad_signatures, signed
+from acceptance.deployment.contract import Contract
 
 ADDRESS = "http://s/object/upload/sign/documents/alice/1?token=aaa.bbb"
 OTHER = "http://s/object/upload/sign/documents/alice/2?token=ccc.ddd"

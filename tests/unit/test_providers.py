@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.descriptor import Providers
-from acceptance.inspection import Row
-from acceptance.integration.providers import other_parsers
+from acceptance.checks.providers import other_parsers
+from acceptance.clients.database import Row
+from acceptance.deployment.descriptor import Providers
 
 DECLARED = Providers.model_validate(
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from acceptance.realtime import Frame, Subscription
+from acceptance.clients.websocket import Frame, Subscription
 
 
 def frame(sequence: int) -> Frame:

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from acceptance.contract import CONTRACT, read_contract
-from acceptance.integration.reconnecting import Backoff, Follower
-from acceptance.realtime import Frame, RealtimeClient
+from acceptance.checks.websocket_connections import Backoff, Follower
+from acceptance.clients.websocket import Frame, RealtimeClient
+from acceptance.deployment.contract import CONTRACT, read_contract
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 LAST = 6

@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
-from acceptance.artillery.requestlog import Request
-from acceptance.data import read_model
-from acceptance.descriptor import Threshold
+from acceptance import recordings
+from acceptance.checks import baseline
+from acceptance.deployment.descriptor import Threshold
 from acceptance.errors import EnvironmentUnavailable, NotApplicable
-from acceptance.integration import baseline
-from acceptance.integration.baseline import BASELINE, Baseline
 from acceptance.performance import recording
-from acceptance.performance.load_figures import first_byte, total
+from acceptance.performance.load_criteria import first_byte, total
 from acceptance.performance.recording import (
     differences,
     endpoints_of,
@@ -25,6 +23,9 @@ from acceptance.performance.recording import (
     record_load,
     whole_answers_are_no_slower,
 )
+from acceptance.recordings import BASELINE, Baseline
+from acceptance.yaml_models import read_model
+from ArtilleryLibrary.requestlog import Request
 
 
 def loaded(milliseconds: float, rest: float = 2.0, *, share: float = 1.0) -> Any:
@@ -52,7 +53,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, take in {"endpoints": first_byte, "totals": total}.items():
         load[name] = {name: one.model_dump(mode="json") for name, one in endpoints_of(loaded(20), take).items()}
     whole = yaml.safe_load(path.read_text())["recordings"]["sandbox"]
-    baseline.write(whole | {"load": load}, "local", path)
+    recordings.write(whole | {"load": load}, "local", path)
     monkeypatch.setattr(recording, "BASELINE", path)
     monkeypatch.setattr(baseline, "BASELINE", path)
     return path
@@ -232,7 +233,7 @@ async def test_a_load_with_a_failed_request_is_no_baseline(monkeypatch: pytest.M
 
 
 def test_a_part_of_a_recording_leaves_the_other(recorded: Path) -> None:
-    baseline.write({"load": None}, "local", recorded)
+    recordings.write({"load": None}, "local", recorded)
     kept = read_model(recorded, Baseline).recordings["local"]
     assert kept.load is None
     assert kept.documents

@@ -7,9 +7,9 @@ import re
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
-from acceptance.redaction.forms import forms_of
+from acceptance.redaction.encodings import forms_of
+from acceptance.redaction.patterns import MASK, MASK_IN_MARKUP
 from acceptance.redaction.redactor import PREFIX, START, Redactor
-from acceptance.redaction.shapes import MASK, MASK_IN_MARKUP
 from hypothesis import given
 from hypothesis import strategies as st
 

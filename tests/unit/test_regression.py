@@ -6,8 +6,8 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from acceptance.verdict.figures import Figure
 from acceptance.verdict.history import ALPHA, LEAST_BEFORE, rank_test, regression
+from acceptance.verdict.metrics import Figure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import PermutationMethod, mannwhitneyu

@@ -7,19 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from acceptance.data import PROJECT
-from acceptance.evidence.distribution import Distribution
-from acceptance.evidence.reading import Bundle, read_run
+from acceptance.evidence.histogram import Distribution
+from acceptance.evidence.reader import Bundle, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.redaction.redactor import Redactor
-from acceptance.report import rehearsal
+from acceptance.report import validate
 from acceptance.report.decisions import read_decisions
 from acceptance.report.documents import NAMES, documents
 from acceptance.report.page import page
-from acceptance.report.rehearsal import broken_rows, problems
-from acceptance.running import conclusion
-from acceptance.running.conclusion import conclude
+from acceptance.report.validate import broken_rows, problems
+from acceptance.runner import finalize
+from acceptance.runner.finalize import conclude
 from acceptance.verdict.gate import Gate, judge
+from acceptance.yaml_models import PROJECT
 
 from tests.evidence import complete, write_run
 
@@ -133,7 +133,7 @@ def test_what_is_wrong_with_a_document_is_told(
     problem: str,
 ) -> None:
     broken = change(documents(*judged, CRITERIA))
-    monkeypatch.setattr(rehearsal, "documents", lambda *given: broken)
+    monkeypatch.setattr(validate, "documents", lambda *given: broken)
     found = told(judged)
     assert list(found) == [criterion]
     assert any(problem in line for line in found[criterion])
@@ -145,7 +145,7 @@ def test_none_and_nan_are_told_where_the_evidence_does_not_say_them(
     bundles = read_run(write_run(tmp_path))
     gate = judge(bundles, CRITERIA)
     broken = in_document(NOTES, lambda text: text + "\nNone of nan\n")(documents(gate, bundles, CRITERIA))
-    monkeypatch.setattr(rehearsal, "documents", lambda *given: broken)
+    monkeypatch.setattr(validate, "documents", lambda *given: broken)
     lines = [f"{NOTES} shows '{word}', which no reader should see" for word in ("None", "nan")]
     assert told((gate, bundles)) == {"DOC-01": lines}
 
@@ -156,7 +156,7 @@ def test_a_document_that_is_another_each_time_is_told(
     times = iter(range(9))
     written = documents(*judged, CRITERIA)
     monkeypatch.setattr(
-        rehearsal, "documents", lambda *given: written | {NOTES: f"{written[NOTES]}\n{next(times)} times\n"}
+        validate, "documents", lambda *given: written | {NOTES: f"{written[NOTES]}\n{next(times)} times\n"}
     )
     found = told(judged)
     assert found == {"DOC-01": [f"{NOTES} is another one when it is written again from the same evidence"]}
@@ -176,7 +176,7 @@ def test_what_is_wrong_with_the_page_is_told(
     judged: tuple[Gate, list[Bundle]], monkeypatch: pytest.MonkeyPatch, change: Change, problem: str
 ) -> None:
     broken = change(page(*judged, CRITERIA))
-    monkeypatch.setattr(rehearsal, "page", lambda *given: broken)
+    monkeypatch.setattr(validate, "page", lambda *given: broken)
     assert any(problem in line for line in told(judged)["DOC-02"])
 
 
@@ -184,14 +184,14 @@ def test_an_observation_that_the_page_lost_is_told(
     judged: tuple[Gate, list[Bundle]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = page(*judged, CRITERIA).replace('id="o-', 'id="x-')
-    monkeypatch.setattr(rehearsal, "page", lambda *given: broken)
+    monkeypatch.setattr(validate, "page", lambda *given: broken)
     lines = told(judged)["DOC-01"]
     assert all("which the page does not have" in line or line.startswith("and ") for line in lines)
-    assert len(lines) <= len(NAMES) * (rehearsal.SHOWN + 1)
+    assert len(lines) <= len(NAMES) * (validate.SHOWN + 1)
 
 
 def test_words_in_scripts_are_not_what_a_reader_sees() -> None:
-    assert "hidden" not in rehearsal.read_page("<style>hidden</style><script>hidden</script><p>seen</p>").text
+    assert "hidden" not in validate.read_page("<style>hidden</style><script>hidden</script><p>seen</p>").text
 
 
 def test_rows_of_another_length_are_found() -> None:
@@ -214,7 +214,7 @@ def test_a_run_ends_with_its_decisions_and_checked_documents(tmp_path: Path) -> 
 def test_a_decision_that_cannot_be_read_is_a_note_and_fails_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conclusion, "PROJECT", tmp_path / "nowhere")
+    monkeypatch.setattr(finalize, "PROJECT", tmp_path / "nowhere")
     folder = write_run(tmp_path / "run", sealed=False)
     recorder = Recorder(folder / "evidence", "20261124-120000-full-abcd", Redactor(), "runner")
     conclude(folder, recorder, CRITERIA)

@@ -8,9 +8,9 @@ import sys
 from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
-from acceptance.data import PROJECT
+from acceptance.yaml_models import PROJECT
 
-OUR_OWN = {"acceptance", "sandbox", "tests"} | {path.stem for path in (PROJECT / "libraries").glob("*.py")}
+OUR_OWN = {"sandbox", "tests"} | {path.stem for path in (PROJECT / "libraries").iterdir()}
 TOOLS = {"acceptance", "pip", "setuptools", "wheel"}
 
 

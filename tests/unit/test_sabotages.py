@@ -8,21 +8,21 @@ from typing import Any
 
 import DeploymentLibrary
 import pytest
-from acceptance.detection import sabotaging, tampering
-from acceptance.detection.sabotages import PRE, QUICK, SABOTAGES, Sabotage
-from acceptance.detection.sabotaging import Sabotages
-from acceptance.evidence import reading
-from acceptance.evidence.reading import Bundle, read_run
+from acceptance.evidence import reader
+from acceptance.evidence.reader import Bundle, read_run
 from acceptance.evidence.recorder import Recorder
-from acceptance.report import writing
-from acceptance.running import runner
-from acceptance.running.conclusion import judge_again
-from acceptance.running.runner import Ending, Request
+from acceptance.report import render
+from acceptance.runner import runner
+from acceptance.runner.finalize import judge_again
+from acceptance.runner.runner import Ending, Request
+from acceptance.verdict import criterion_results
 from acceptance.verdict import gate as gate_module
-from acceptance.verdict import rows
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.gate import judge
 
+from tests.detection import sabotaging, tampering
+from tests.detection.sabotages import PRE, QUICK, SABOTAGES, Sabotage
+from tests.detection.sabotaging import Sabotages
 from tests.evidence import ALL, write_run
 
 Blinding = Callable[[pytest.MonkeyPatch], None]
@@ -73,9 +73,9 @@ def test_a_verdict_that_is_always_the_same_notices_nothing(
 
 
 def no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = reading._read_file
-    monkeypatch.setattr(reading, "_read_file", lambda path: (*read(path)[:3], []))
-    monkeypatch.setattr(reading, "_against_seal", lambda bundle: ())
+    read = reader._read_file
+    monkeypatch.setattr(reader, "_read_file", lambda path: (*read(path)[:3], []))
+    monkeypatch.setattr(reader, "_against_seal", lambda bundle: ())
 
 
 def nothing_unsound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,15 +83,15 @@ def nothing_unsound(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def no_differences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "_first_difference", lambda path, text: 0)
+    monkeypatch.setattr(render, "_first_difference", lambda path, text: 0)
 
 
 def nothing_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "_unseen", lambda criterion, declared, tests: ())
+    monkeypatch.setattr(criterion_results, "_unseen", lambda criterion, declared, tests: ())
 
 
 def no_violations(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "_wrong", lambda *_: ())
+    monkeypatch.setattr(criterion_results, "_wrong", lambda *_: ())
 
 
 def nothing_relaxed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from acceptance.descriptor import Platform
+from acceptance.deployment.descriptor import Platform
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
 from acceptance.performance import scaling_figures
 from acceptance.performance.capacity import Step, capacity_of
-from acceptance.performance.resources import DATABASE, PLATFORM, Watched
+from acceptance.performance.resource_sampler import DATABASE, PLATFORM, Watched
 from acceptance.performance.scaling import Repeat, Scaling, settings
 
 from tests.unit.test_bottleneck import IDLE, steps, watched

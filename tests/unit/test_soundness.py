@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from acceptance.errors import NOT_APPLICABLE
-from acceptance.evidence.distribution import Distribution
+from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.records import Observation, Outcome, moment
 from acceptance.evidence.seal import Seal
 

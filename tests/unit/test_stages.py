@@ -8,9 +8,17 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from acceptance.documents.catalogue import Limits, TestDocument, make
-from acceptance.inspection import Row
-from acceptance.integration.stages import Chunk, Stored, Vector, wrong_chunks, wrong_events, wrong_text, wrong_vectors
+from acceptance.checks.pipeline import (
+    Chunk,
+    Stored,
+    StoredVector,
+    wrong_chunks,
+    wrong_events,
+    wrong_text,
+    wrong_vectors,
+)
+from acceptance.clients.database import Row
+from acceptance.fixtures.documents import Limits, TestDocument, make
 
 STATUSES = ["uploaded", "parsed", "chunked", "complete"]
 TEXT = "The first sentence. And the second one. A third at the end."
@@ -32,8 +40,8 @@ def chunks() -> list[Chunk]:
     ]
 
 
-def vectors() -> list[Vector]:
-    return [Vector(chunk.chunk_id, 3, "m", [0.1, 0.2, chunk.ordinal]) for chunk in chunks()]
+def vectors() -> list[StoredVector]:
+    return [StoredVector(chunk.chunk_id, 3, "m", [0.1, 0.2, chunk.ordinal]) for chunk in chunks()]
 
 
 def test_every_status_once_and_in_order_is_right() -> None:
@@ -111,7 +119,7 @@ def test_one_vector_for_each_chunk_is_right() -> None:
         ([*vectors()[:2], replace(vectors()[2], values=[float("nan"), 0.0, 1.0])], "no direction"),
     ],
 )
-def test_vectors_that_are_not_are_named(broken: list[Vector], word: str) -> None:
+def test_vectors_that_are_not_are_named(broken: list[StoredVector], word: str) -> None:
     assert any(word in problem for problem in wrong_vectors(Stored(chunks(), broken, []), 3))
 
 

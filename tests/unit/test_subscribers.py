@@ -14,14 +14,14 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
-from acceptance.contract import CONTRACT, Contract, read_contract
-from acceptance.data import Data
+from acceptance.checks.job_events import Event, events_of
+from acceptance.clients.websocket import Frame
+from acceptance.deployment.contract import CONTRACT, Contract, read_contract
 from acceptance.errors import EnvironmentUnavailable
-from acceptance.integration.following import Event, events_of
-from acceptance.performance.listening import Ended, Job, Plan, Ready, Received, enough_files, listen
+from acceptance.performance.subscriber_process import Ended, Job, Plan, Ready, Received, enough_files, listen
 from acceptance.performance.subscribers import Delivery, child, clock_of, delivered, how_many
-from acceptance.realtime import Frame
 from acceptance.run import Run
+from acceptance.yaml_models import Data
 from websockets.asyncio.server import ServerConnection, serve
 
 STATUSES = ["uploaded", "parsed", "complete"]

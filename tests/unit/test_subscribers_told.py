@@ -6,10 +6,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from acceptance.integration.following import Event
+from acceptance.checks.job_events import Event
 from acceptance.performance import subscribers
-from acceptance.performance.generator import Generator
-from acceptance.performance.listening import Ready, Received
+from acceptance.performance.generator_health import Generator
+from acceptance.performance.subscriber_process import Ready, Received
 from acceptance.performance.subscribers import Listening
 
 from tests.unit.test_subscribers import ALL, JOBS, STATUSES

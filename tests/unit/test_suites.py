@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from acceptance.data import PROJECT
-from acceptance.running.own_checks import OWN_CHECKS
+from acceptance.runner.self_checks import OWN_CHECKS
 from acceptance.verdict.criteria import CRITERIA, Criteria, read_criteria
+from acceptance.yaml_models import PROJECT
 from AcceptancePlan import criteria_of
 from robot import running
 

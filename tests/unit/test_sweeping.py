@@ -14,13 +14,13 @@ import zlib
 from pathlib import Path
 
 import pytest
-from acceptance.evidence.reading import EVIDENCE, MERGED, read_run, recorded_artifacts
+from acceptance.evidence.reader import EVIDENCE, MERGED, read_run, recorded_artifacts
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Artifact
 from acceptance.redaction import archives
+from acceptance.redaction.patterns import MASK
 from acceptance.redaction.redactor import Redactor
-from acceptance.redaction.shapes import MASK
-from acceptance.redaction.sweeping import DEPTH, SecretLeftError, sweep, sweep_file
+from acceptance.redaction.scrub import DEPTH, SecretLeftError, sweep, sweep_file
 
 SECRET = "s3cret-of-the-run-0123"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\xff"

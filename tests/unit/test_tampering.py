@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from acceptance.evidence.distribution import Distribution, merged
-from acceptance.evidence.reading import EVIDENCE, read_run
+from acceptance.evidence.histogram import Distribution, merged
+from acceptance.evidence.reader import EVIDENCE, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Cause, Status
 from acceptance.verdict.gate import Gate, judge

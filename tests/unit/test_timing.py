@@ -13,7 +13,7 @@ from threading import Thread
 import httpx
 import pytest
 from acceptance.performance.percentiles import percentile
-from acceptance.performance.timing import Timing, TimingTransport
+from acceptance.performance.request_phases import Timing, TimingTransport
 
 from tests.unit.conftest import Serve
 

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from acceptance.artillery.figures import LOG, Ending
-from acceptance.artillery.plan import PLAN, Plan
-from acceptance.evidence.reading import EVIDENCE, Bundle, read_run
+from acceptance.evidence.reader import EVIDENCE, Bundle, read_run
 from acceptance.evidence.recorder import Recorder
-from acceptance.performance.unfinished import CRITERIA, record_unfinished
+from acceptance.performance.partial_results import CRITERIA, record_unfinished
 from acceptance.redaction.redactor import Redactor
 from acceptance.verdict.gate import judge
+from ArtilleryLibrary.figures import LOG, Ending
+from ArtilleryLibrary.plan import PLAN, Plan
 
 from tests.evidence import ALL, write_run
 from tests.unit.test_load import script

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from acceptance.client import ContractClient
-from acceptance.contract import Contract
-from acceptance.people import Person
+from acceptance.clients.http import ContractClient
+from acceptance.deployment.contract import Contract
+from acceptance.fixtures.users import Person
 from acceptance.run import Run
 from acceptance.uploads import listed_documents, listed_jobs, status_of_headers_alone
 

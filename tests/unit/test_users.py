@@ -9,17 +9,15 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from acceptance.client import Answer, Exchange
-from acceptance.conversations import Reply, Source
-from acceptance.documents.handbook import write
+from acceptance.chat import Reply, Source
+from acceptance.clients.http import Answer, Exchange
 from acceptance.errors import EnvironmentUnavailable
-from acceptance.people import Person
-from acceptance.performance import users, working
-from acceptance.performance.attempts import Attempt, at_once, first_bytes, told
-from acceptance.performance.generator import Bounds, Generator, watched
-from acceptance.performance.profile import Scale, Stage, profile
-from acceptance.performance.users import Load
-from acceptance.performance.working import User, work
+from acceptance.fixtures.handbook import write
+from acceptance.fixtures.users import Person
+from acceptance.performance import closed_loop
+from acceptance.performance.closed_loop import Attempt, Load, User, at_once, first_bytes, told, work
+from acceptance.performance.generator_health import Bounds, Generator, watched
+from acceptance.performance.load_profiles import Scale, Stage, profile
 from acceptance.run import Run
 from acceptance.uploads import Payload
 
@@ -74,7 +72,7 @@ def _judged(load: Load, judge: Callable[[Run, str], Coroutine[Any, Any, None]]) 
 
 
 def test_fifty_users_at_work_all_the_time_are_fifty() -> None:
-    seen = _judged(_load(), users.users_are_at_work_at_once)
+    seen = _judged(_load(), closed_loop.users_are_at_work_at_once)
     assert (seen["users_at_once"], seen["users_at_once_most"]) == (50, 50)
 
 
@@ -83,18 +81,18 @@ def test_the_moment_with_the_fewest_counts() -> None:
     for user in load.users[:3]:
         user.under_way = (0.0, 81.5)
     with pytest.raises(EnvironmentUnavailable, match="only 47 of 50 users"):
-        _judged(load, users.users_are_at_work_at_once)
+        _judged(load, closed_loop.users_are_at_work_at_once)
 
 
 def test_a_flow_that_nobody_went_through_was_not_applied() -> None:
     load = _load()
     load.users[0].attempts.pop()
     with pytest.raises(EnvironmentUnavailable, match=r"in authentication, upload$"):
-        _judged(load, users.users_are_at_work_at_once)
+        _judged(load, closed_loop.users_are_at_work_at_once)
 
 
 def test_a_short_load_gives_its_figures_other_names() -> None:
-    seen = _judged(_load(all=(21.0, 80.0)), users.users_are_at_work_at_once)
+    seen = _judged(_load(all=(21.0, 80.0)), closed_loop.users_are_at_work_at_once)
     assert "users_at_once" not in seen
     assert seen["users_at_once_of_a_short_load"] == 50
 
@@ -102,28 +100,30 @@ def test_a_short_load_gives_its_figures_other_names() -> None:
 def test_one_failure_of_a_hundred_is_one_too_many() -> None:
     good = [_attempt(1.0)] * 97
     with pytest.raises(AssertionError, match=r"seen 1.00 % of 100: 1 x chat; the first: another's answer"):
-        _judged(_load(*good[1:], _attempt(1.0, route="chat", problem="another's answer")), users.few_requests_fail)
-    assert _judged(_load(*good, _attempt(1.0, problem="late")), users.few_requests_fail)["error_rate"] < 1
+        _judged(
+            _load(*good[1:], _attempt(1.0, route="chat", problem="another's answer")), closed_loop.few_requests_fail
+        )
+    assert _judged(_load(*good, _attempt(1.0, problem="late")), closed_loop.few_requests_fail)["error_rate"] < 1
 
 
 def test_the_first_bytes_of_thirty_users_without_the_model() -> None:
     slow_model = [_attempt(1.0, 9.0, route="chat")] * 5
     quick, slow = [_attempt(1.0, 0.2)] * 100, [_attempt(1.0, 0.3)] * 100
     later = [_attempt(40.0, 5.0)] * 50
-    seen = _judged(_load(*quick, *slow_model, *later), users.first_bytes_come_in_time)
+    seen = _judged(_load(*quick, *slow_model, *later), closed_loop.first_bytes_come_in_time)
     assert seen["mean_first_byte_30_users"] == pytest.approx(200)
     assert seen["mean_first_byte_30_users_model_bound"] == pytest.approx(9000)
     with pytest.raises(AssertionError, match=r"at most 267.4 ms, seen 300.0 ms: chat 9000 ms, jobs 300 ms"):
-        _judged(_load(*slow, *slow_model), users.first_bytes_come_in_time)
+        _judged(_load(*slow, *slow_model), closed_loop.first_bytes_come_in_time)
     with pytest.raises(AssertionError, match="seen inf ms"):
-        _judged(_load(), users.first_bytes_come_in_time)
+        _judged(_load(), closed_loop.first_bytes_come_in_time)
 
 
 def test_a_generator_that_was_too_busy_says_nothing_about_the_deployment() -> None:
     load = _load(*[_attempt(1.0, 0.3)] * 100)
     load.generator = Generator([0.2] * 100, 30.0)
     with pytest.raises(EnvironmentUnavailable, match="did not keep up"):
-        _judged(load, users.first_bytes_come_in_time)
+        _judged(load, closed_loop.first_bytes_come_in_time)
     for busy in (Generator([0.0], 81.0), Generator([0.06], 1.0)):
         with pytest.raises(EnvironmentUnavailable):
             busy.check(Bounds(lag_ms=50, cpu=80))
@@ -160,8 +160,8 @@ def test_failures_have_no_first_byte_that_counts() -> None:
 def test_the_profile_is_as_the_criterion_asks() -> None:
     full = profile().of("full")
     assert (full.fewer.users, full.all.users) == (30, 50)
-    assert full.all.seconds >= users.MEASURED[1]
-    assert profile().of("detection").all.seconds < users.MEASURED[1]
+    assert full.all.seconds >= closed_loop.MEASURED[1]
+    assert profile().of("detection").all.seconds < closed_loop.MEASURED[1]
     with pytest.raises(EnvironmentUnavailable, match=r"SCALE fully: unknown; .* full, detection"):
         profile().of("fully")
 
@@ -180,12 +180,12 @@ def _answered(monkeypatch: pytest.MonkeyPatch, text: str, *sources: str, convers
     async def listed(run: Run, person: Person) -> list[str]:
         return ["c1"]
 
-    monkeypatch.setattr(working, "ask", ask)
-    monkeypatch.setattr(working, "listed_conversations", listed)
+    monkeypatch.setattr(closed_loop, "ask", ask)
+    monkeypatch.setattr(closed_loop, "listed_conversations", listed)
     moments = iter([True] * 4 + [False] * 9)
     run = cast(Run, SimpleNamespace(identifier="run"))
     user.number = user.owners["d1"] = 2 if not sources else 1
-    monkeypatch.setattr(working, "FLOWS", ("conversation",))
+    monkeypatch.setattr(closed_loop, "FLOWS", ("conversation",))
     asyncio.run(work(run, user, (0.0, 0.0), lambda: 1e12 if next(moments) else 0.0))
     return user
 
@@ -216,13 +216,13 @@ def test_an_answer_of_another_shape_is_an_error_and_not_the_end(monkeypatch: pyt
     user = _user(0)
     moments = iter([True, False])
 
-    async def broken(run: Run, user: User, step: working.Step) -> None:
+    async def broken(run: Run, user: User, step: closed_loop.Step) -> None:
         async def unreadable() -> None:
             raise ValueError("could not convert string to float: 'soon'")
 
         await step(unreadable())
 
-    monkeypatch.setitem(working._STEPS, "authentication", broken)
+    monkeypatch.setitem(closed_loop._STEPS, "authentication", broken)
     run = cast(Run, SimpleNamespace(identifier="run"))
     asyncio.run(work(run, user, (0.0, 0.0), lambda: 1e12 if next(moments) else 0.0))
     assert user.attempts[0].problem == "ValueError: could not convert string to float: 'soon'"
@@ -232,10 +232,10 @@ def test_an_answer_of_another_shape_is_an_error_and_not_the_end(monkeypatch: pyt
 def test_documents_of_another_are_an_error() -> None:
     user = _user(1)
     user.owners["d2"] = 2
-    working._check_listed(user, "documents", ["d1", "d7"], ["d1"])
+    closed_loop._check_listed(user, "documents", ["d1", "d7"], ["d1"])
     for listed in (["d1", "d2"], []):
         with pytest.raises(AssertionError, match=r"all of user-1@example\.com"):
-            working._check_listed(user, "documents", listed, ["d1"])
+            closed_loop._check_listed(user, "documents", listed, ["d1"])
 
 
 def test_nothing_is_uploaded_when_as_many_as_allowed_are_on_their_way() -> None:
@@ -250,6 +250,6 @@ def test_nothing_is_uploaded_when_as_many_as_allowed_are_on_their_way() -> None:
         request.close()
 
     final = SimpleNamespace(jobs=SimpleNamespace(final_states=["done"]))
-    asyncio.run(working._upload(cast(Run, SimpleNamespace(contract=final)), user, step))
+    asyncio.run(closed_loop._upload(cast(Run, SimpleNamespace(contract=final)), user, step))
     assert names == ["_job_is_theirs", "_documents_are_theirs"]
     assert list(user.documents) == [payload]

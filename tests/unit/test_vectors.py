@@ -7,8 +7,8 @@ import re
 from functools import cache, lru_cache
 
 import pytest
-from acceptance.documents.handbook import write
-from acceptance.integration.vectors import misplaced, read_vector
+from acceptance.checks.pipeline import misplaced, read_vector
+from acceptance.fixtures.handbook import write
 
 DIMENSIONS = 128
 Vectors = list[list[float]]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 from acceptance import validator
+from acceptance.checks import baseline
 from acceptance.errors import EnvironmentUnavailable, violation
-from acceptance.integration import baseline
-from acceptance.integration.baseline import BASELINE, Recording
-from acceptance.performance import visit
-from acceptance.performance.visit import Visit, record_visit, recorded_visit
+from acceptance.performance import concurrent_journey
+from acceptance.performance.concurrent_journey import Visit, record_visit, recorded_visit
+from acceptance.recordings import BASELINE, Recording
 from acceptance.results import PerformanceResult
 
 USERS = 10
@@ -56,7 +56,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     content["recordings"] = {"local": one.model_dump(mode="json"), "bare": content["recordings"]["sandbox"]}
     content["recordings"]["bare"].pop("visit", None)
     path.write_text(yaml.safe_dump(content))
-    for module in (baseline, visit):
+    for module in (baseline, concurrent_journey):
         monkeypatch.setattr(module, "BASELINE", path)
     return path
 
@@ -144,8 +144,8 @@ async def test_a_visit_with_a_failed_call_is_no_baseline(monkeypatch: pytest.Mon
     async def nobody(*_: object) -> None:
         return None
 
-    monkeypatch.setattr(visit, "visit", visited)
-    monkeypatch.setattr(visit, "prepared", nobody)
+    monkeypatch.setattr(concurrent_journey, "visit", visited)
+    monkeypatch.setattr(concurrent_journey, "prepared", nobody)
     assert (await record_visit(run())).endpoints == kept.endpoints
     kept.failed.append(("login", violation("login", expected=200, seen=500)))
     with pytest.raises(AssertionError, match="login: login: expected 200, seen 500"):

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from acceptance.waiting import wait_until
+from acceptance.polling import wait_until
 
 
 async def _returns(values: list[int]) -> int:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.contract import Complete
-from acceptance.integration.following import View
-from acceptance.integration.watching import Claim, early_claims, wrong_progress
+from acceptance.checks.job_events import Claim, View, early_claims, wrong_progress
+from acceptance.deployment.contract import Complete
 
 ALL = frozenset({"a", "b"})
 NONE: frozenset[str] = frozenset()

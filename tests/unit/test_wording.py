@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from acceptance.report.links import lost_references, with_references, without_references
-from acceptance.report.wording import amount, count, number, prose, ranges, safe, share
+from acceptance.report.markdown import amount, count, number, prose, ranges, safe, share
 
 
 def test_links_are_told_at_the_end_each_once() -> None:

@@ -8,12 +8,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from acceptance.client import Answer
-from acceptance.contract import Contract
-from acceptance.conversations import Reply
-from acceptance.integration.following import CHANNELS
-from acceptance.integration.workflows import Watched, check_agreement, check_steps
-from acceptance.realtime import Frame
+from acceptance.chat import Reply
+from acceptance.checks.job_events import CHANNELS, ObservedWorkflow, check_agreement, check_steps
+from acceptance.clients.http import Answer
+from acceptance.clients.websocket import Frame
+from acceptance.deployment.contract import Contract
 from acceptance.run import Run
 
 Change = Callable[[list[dict[str, Any]]], object]
@@ -26,14 +25,14 @@ def _step(number: int, progress: object) -> dict[str, Any]:
     return {"type": "workflow_status", "sequence": number, "status": status}
 
 
-def _watched(change: Change = lambda frames: None, *, late: float = 0.0) -> Watched:
+def _watched(change: Change = lambda frames: None, *, late: float = 0.0) -> ObservedWorkflow:
     """Two steps and the answer; what one channel told changed."""
     told = [[_step(1, 0.1), _step(2, 0.5), _answer()] for _ in CHANNELS]
     change(told[0])
     answer = Answer("chat", "POST", "http://deployment/api/chat", 200, {}, json.dumps(BODY).encode(), "r-1", 0.1)
     reply = Reply("How many?", "Seven.", "c", "w", [], "m", answer)
     frames = {channel: [Frame(data, AT + late) for data in each] for channel, each in zip(CHANNELS, told, strict=True)}
-    return Watched("w", reply, AT, frames)
+    return ObservedWorkflow("w", reply, AT, frames)
 
 
 def _answer() -> dict[str, Any]:

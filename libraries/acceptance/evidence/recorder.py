@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from acceptance.errors import NotWritten
-from acceptance.evidence.distribution import Distribution
+from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.records import (
     Artifact,
     Cause,

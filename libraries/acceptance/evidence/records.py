@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, model_validator
 
-from acceptance.data import Data
-from acceptance.descriptor import Threshold
-from acceptance.evidence.distribution import Distribution
+from acceptance.deployment.descriptor import Threshold
+from acceptance.evidence.histogram import Distribution
+from acceptance.yaml_models import Data
 
 Status = Literal["PASS", "FAIL", "SKIP"]
 Cause = Literal["product", "environment", "capability"]

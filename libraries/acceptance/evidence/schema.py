@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from acceptance.data import PROJECT
 from acceptance.evidence.records import schema
+from acceptance.yaml_models import PROJECT
 
 SCHEMA = PROJECT / "docs" / "evidence.schema.json"
 

@@ -13,8 +13,8 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from acceptance.data import Data
 from acceptance.evidence.records import Sha256, Time, moment
+from acceptance.yaml_models import Data
 
 NAME = "seal-{run}.json"
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
+from ArtilleryLibrary.figures import HIGHEST_CPU
 from pydantic import Field
 
-from acceptance.artillery.figures import HIGHEST_CPU
-from acceptance.data import Data
+from acceptance.deployment.metrics_api import Line
 from acceptance.evidence.records import Point
 from acceptance.performance.capacity import Step
 from acceptance.performance.load_documents import STORED
-from acceptance.performance.resources import Watched
-from acceptance.platform import Line
+from acceptance.performance.resource_sampler import Watched
+from acceptance.yaml_models import Data
 
 CPU, MEMORY, CONNECTIONS, LOCKS, QUEUE, GENERATOR = "CPU", "memory", "connections", "locks", "queue", "generator"
 UNITS = {("cpu", "cpu"): 1.0, ("cpu", "cores"): 1.0, ("memory", "bytes"): 1.0, ("memory", "MB"): 1e6}  # → cores, bytes

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 
-from acceptance.artillery.figures import HIGHEST_CPU, RESOLUTION, figures_of
-from acceptance.artillery.phases import Phase
-from acceptance.artillery.requestlog import Request, RequestLog
-from acceptance.evidence.distribution import Distribution
+from ArtilleryLibrary.figures import HIGHEST_CPU, RESOLUTION, figures_of
+from ArtilleryLibrary.phases import Phase
+from ArtilleryLibrary.requestlog import Request, RequestLog
+
+from acceptance.evidence.histogram import Distribution
 from acceptance.verdict.criteria import Limit
 
 UNFINISHED = "unfinished when the load ended"  # as hooks.mjs says of what we ended ourselves

@@ -19,11 +19,11 @@ from statistics import median_low
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 
-from acceptance.contract import Contract
+from acceptance.clients.database import Connection, Inspection
+from acceptance.deployment.contract import Contract
 from acceptance.errors import violation
-from acceptance.inspection import Connection, Inspection
-from acceptance.performance.counters import Reading, read_counters
-from acceptance.performance.timing import addresses_of
+from acceptance.performance.pg_stats import Reading, read_counters
+from acceptance.performance.request_phases import addresses_of
 
 SAMPLES = 100
 WARM_UP = 10

@@ -10,24 +10,24 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Self
 
+from ArtilleryLibrary.fargate import dry_run
+from ArtilleryLibrary.figures import HIGHEST_CPU, Ending, LoadResult
+from ArtilleryLibrary.phases import Phase
+from ArtilleryLibrary.process import run_load
+from ArtilleryLibrary.progress import EarlyStop, Progress
+from ArtilleryLibrary.requestlog import Request
+from ArtilleryLibrary.script import LoadScript, checked_script
 from pydantic import Field, model_validator
 
-from acceptance.artillery.fargate import dry_run
-from acceptance.artillery.figures import HIGHEST_CPU, Ending, LoadResult
-from acceptance.artillery.phases import Phase
-from acceptance.artillery.process import run_load
-from acceptance.artillery.progress import EarlyStop, Progress
-from acceptance.artillery.requestlog import Request
-from acceptance.artillery.script import LoadScript, checked_script
-from acceptance.data import PROJECT, Data, read_model
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, violation
-from acceptance.people import Person
+from acceptance.fixtures.users import Person
+from acceptance.performance.load_profiles import scale_of
 from acceptance.performance.measured import measured_once
-from acceptance.performance.scales import scale_of
-from acceptance.performance.unfinished import UNFINISHED
+from acceptance.performance.partial_results import UNFINISHED
+from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import PROCESSING_SECONDS, Payload, document, upload_complete
-from acceptance.waiting import together
+from acceptance.yaml_models import PROJECT, Data, read_model
 
 SOURCE = PROJECT / "variables" / "load.yaml"
 SCRIPT = PROJECT / "resources" / "artillery" / "artillery_cloud_config.yml"

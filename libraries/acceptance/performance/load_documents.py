@@ -8,15 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from acceptance.artillery.figures import LoadResult
-from acceptance.artillery.requestlog import Request
+from ArtilleryLibrary.figures import LoadResult
+from ArtilleryLibrary.requestlog import Request
+
+from acceptance.clients.database import Row
 from acceptance.errors import EnvironmentUnavailable, expect_none
-from acceptance.inspection import Row
-from acceptance.people import Person
+from acceptance.fixtures.users import Person
 from acceptance.performance.load import UPLOAD, load
+from acceptance.polling import together, wait_until
 from acceptance.run import Run
 from acceptance.uploads import PROCESSING_SECONDS, listed_jobs
-from acceptance.waiting import together, wait_until
 
 STORED = "upload_bytes"  # the request that sends the bytes
 AT_ONCE = 8

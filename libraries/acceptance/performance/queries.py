@@ -7,8 +7,8 @@ from functools import partial
 
 from acceptance.errors import expect_none, violation
 from acceptance.performance import database
-from acceptance.performance.counters import Counted, counted
 from acceptance.performance.database import Measured, Pace
+from acceptance.performance.pg_stats import Counted, counted
 from acceptance.run import Run
 from acceptance.uploads import Payload, Upload, document, upload_complete
 from acceptance.verdict.criteria import Limit, limit_for

@@ -9,24 +9,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from acceptance.data import read_model
 from acceptance.errors import EnvironmentUnavailable, NotApplicable, expect_none, violation
 from acceptance.evidence.records import Point
-from acceptance.integration.baseline import BASELINE, Baseline, RecordedLoad, reference
 from acceptance.performance.load import Load, load
-from acceptance.performance.load_figures import Take, first_byte, total
-from acceptance.performance.load_figures import told as reasons
-from acceptance.performance.regression import (
-    SPAN_SECONDS,
-    Endpoint,
-    compare,
-    endpoint_of,
-    means,
-    not_compared,
-    span_seconds,
-)
+from acceptance.performance.load_criteria import Take, first_byte, total
+from acceptance.performance.load_criteria import told as reasons
+from acceptance.performance.regression import SPAN_SECONDS, compare, endpoint_of, means, not_compared, span_seconds
+from acceptance.recordings import BASELINE, Baseline, Endpoint, RecordedLoad, reference
 from acceptance.run import Run
 from acceptance.verdict.criteria import limit_for
+from acceptance.yaml_models import read_model
 
 TIMES: dict[Take, str] = {first_byte: "first byte", total: "whole answer"}
 

@@ -18,9 +18,7 @@ from dataclasses import dataclass
 from statistics import fmean, variance
 from typing import Any
 
-from pydantic import Field
-
-from acceptance.data import Data
+from acceptance.recordings import Endpoint
 
 SPAN_SECONDS = 10.0  # of the whole load: 24 spans
 SHORTEST_SECONDS = 2.0  # in which every endpoint is called a few times
@@ -28,18 +26,6 @@ LEAST_SPANS = 5
 LEVEL = 0.01  # of all endpoints together: a bound of 99 %
 MARGIN_SHARE = 0.10
 MARGIN_MS = 10.0
-
-
-class Endpoint(Data):
-    """One endpoint in a run: the mean time of each span, in ms, and how many requests there were in all."""
-
-    spans: tuple[float, ...] = Field(min_length=1)
-    requests: int = Field(ge=1)
-
-    @property
-    def mean(self) -> float:
-        """The mean of the spans, ms."""
-        return fmean(self.spans)
 
 
 @dataclass(frozen=True)

@@ -10,26 +10,26 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, Self
 
+from ArtilleryLibrary.figures import Ending, LoadResult
+from ArtilleryLibrary.phases import Phase
+from ArtilleryLibrary.process import run_load
+from ArtilleryLibrary.requestlog import RequestLog
+from ArtilleryLibrary.script import LoadScript
 from pydantic import Field, model_validator
 
-from acceptance.artillery.figures import Ending, LoadResult
-from acceptance.artillery.phases import Phase
-from acceptance.artillery.process import run_load
-from acceptance.artillery.requestlog import RequestLog
-from acceptance.artillery.script import LoadScript
-from acceptance.data import PROJECT, Data, read_model
 from acceptance.errors import EnvironmentUnavailable
-from acceptance.people import Person
+from acceptance.fixtures.users import Person
 from acceptance.performance.bottleneck import Saturated
 from acceptance.performance.capacity import Bounds, Capacity, Held, Step, capacity_of, phases_of, steps_of
 from acceptance.performance.load import Prepared, flows, prepared, teller
 from acceptance.performance.load_documents import AT_ONCE, ended, sent
+from acceptance.performance.load_profiles import scale_of
 from acceptance.performance.measured import measured_once
-from acceptance.performance.resources import Watched, watched
-from acceptance.performance.scales import scale_of
+from acceptance.performance.resource_sampler import Watched, watched
+from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.verdict.criteria import limit_for
-from acceptance.waiting import together
+from acceptance.yaml_models import PROJECT, Data, read_model
 
 SOURCE = PROJECT / "variables" / "scaling.yaml"
 SEED = 30_000  # of the documents that are asked about; no other suite's

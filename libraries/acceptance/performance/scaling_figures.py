@@ -9,9 +9,9 @@ from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
 from acceptance.evidence.records import Point
 from acceptance.performance.bottleneck import CPU, MEMORY, resources_of
 from acceptance.performance.capacity import Step, until_broken
-from acceptance.performance.resources import DATABASE, PLATFORM
+from acceptance.performance.recommendations import Facts, first_to_saturate, suggestions
+from acceptance.performance.resource_sampler import DATABASE, PLATFORM
 from acceptance.performance.scaling import Repeat, Scaling, scaled, settings
-from acceptance.performance.suggestions import Facts, first_to_saturate, suggestions
 from acceptance.run import Run
 
 WATCHES = {PLATFORM: "CPU and memory of the services", DATABASE: "connections, locks and documents under way"}

@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import TypeVar
 
-from acceptance.data import Data
+from acceptance.checks.job_events import Event, clock_ahead, events_of
+from acceptance.clients.websocket import JOINS_PER_SECOND, Frame
 from acceptance.errors import EnvironmentUnavailable, expect_none, violation
-from acceptance.integration.following import Event, clock_ahead, events_of
-from acceptance.people import Person
-from acceptance.performance.generator import Generator
-from acceptance.performance.listening import Ended, Job, Plan, Ready, Received
+from acceptance.fixtures.users import Person
+from acceptance.performance.generator_health import Generator
+from acceptance.performance.load_profiles import profile
 from acceptance.performance.measured import measured_once
-from acceptance.performance.profile import profile
-from acceptance.realtime import JOINS_PER_SECOND, Frame
+from acceptance.performance.subscriber_process import Ended, Job, Plan, Ready, Received
+from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import PROCESSING_SECONDS, Payload, Upload, announce, document, put_bytes
-from acceptance.waiting import together
+from acceptance.yaml_models import Data
 
 CRITERION = "PERF-12"
 SEED = 90_000  # of the documents of this module
@@ -40,7 +40,7 @@ SLOWEST_PACE = 4  # times slower than the pace at which they may join
 ENDING_SECONDS = 5.0
 LINE_BYTES = 2**24
 LAST_WORDS = 800  # characters
-COMMAND = (sys.executable, "-m", "acceptance.performance.listening")
+COMMAND = (sys.executable, "-m", "acceptance.performance.subscriber_process")
 
 SAYS: dict[type[Data], str] = {
     Ready: "that everybody has joined",

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 from itertools import chain
 
-from acceptance.redaction.forms import forms_of
-from acceptance.redaction.shapes import MASK, MASK_IN_MARKUP, TOKEN, hide_shapes
+from acceptance.redaction.encodings import forms_of
+from acceptance.redaction.patterns import MASK, MASK_IN_MARKUP, TOKEN, hide_shapes
 
 PREFIX = 16  # so many first characters of a secret identify it, where a log cut the rest off
 START = 6  # shorter texts are no secrets

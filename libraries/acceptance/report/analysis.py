@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from acceptance.report.wording import words
-from acceptance.verdict.figures import Figure
+from acceptance.report.markdown import words
+from acceptance.verdict.criterion_results import UNCLAIMED, Row
 from acceptance.verdict.gate import Gate
-from acceptance.verdict.rows import UNCLAIMED, Row
+from acceptance.verdict.metrics import Figure
 
 # Criteria, or `ID.beginning` for those of its figures whose names begin so.
 Subjects = tuple[tuple[str, tuple[str, ...]], ...]

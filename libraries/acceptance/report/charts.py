@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from acceptance.evidence.distribution import Distribution
+from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.records import Point, Series
-from acceptance.report.drawing import (
+from acceptance.report.markdown import number, unit_for, words
+from acceptance.report.svg import (
     FONT,
     LOG,
     PAGE,
@@ -26,7 +27,6 @@ from acceptance.report.drawing import (
     text,
     width_of,
 )
-from acceptance.report.wording import number, unit_for, words
 
 WIDTH, HEIGHT = 400.0, 270.0
 ROW = 16.0  # of labels above the drawing

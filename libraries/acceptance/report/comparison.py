@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from textwrap import shorten, wrap
 
-from acceptance.report.states import is_claimed
-from acceptance.report.wording import words
-from acceptance.verdict.comparison import Comparison, Difference, Edited, Ended, Moved
+from acceptance.report.markdown import words
+from acceptance.report.view_model import is_claimed
+from acceptance.verdict.diff import Comparison, Difference, Edited, Ended, Moved
 from acceptance.verdict.gate import Gate
 
 WIDTH = 100

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from acceptance.evidence.records import Decision
 from acceptance.report.analysis import observed_figures
-from acceptance.verdict.figures import Figure
+from acceptance.verdict.criterion_results import Row
 from acceptance.verdict.gate import Gate
-from acceptance.verdict.rows import Row
+from acceptance.verdict.metrics import Figure
 
 DECISIONS = "docs/decisions"
 _MEASURED_BY = re.compile(r"^Measured by:[ \t]*(.*?)\.?[ \t]*$", re.MULTILINE)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from acceptance.evidence.reading import Bundle
+from acceptance.evidence.reader import Bundle
 from acceptance.evidence.records import Decision
-from acceptance.report import states, wording
+from acceptance.report import markdown, view_model
 from acceptance.report.analysis import (
     PERFORMANCE,
     SECTIONS,
@@ -27,11 +27,11 @@ from acceptance.report.analysis import (
 )
 from acceptance.report.decisions import measurements
 from acceptance.report.links import PAGE, anchor, anchor_of_tests, with_references
-from acceptance.report.states import is_claimed, state_of
+from acceptance.report.view_model import is_claimed, state_of
 from acceptance.verdict.criteria import Criteria, area
-from acceptance.verdict.figures import Figure
+from acceptance.verdict.criterion_results import UNKNOWABLE, Row, Tried
 from acceptance.verdict.gate import Gate
-from acceptance.verdict.rows import UNKNOWABLE, Row, Tried
+from acceptance.verdict.metrics import Figure
 
 SUBJECTS = ("notes", "decisions", "handoff", "testing_summary")
 NAMES = tuple(f"TODO001_phase2_{subject}.md" for subject in SUBJECTS)
@@ -51,7 +51,7 @@ def documents(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> dict
         "areas": [(name, list(rows)) for name, rows in groupby(gate.criteria, key=lambda row: area(row.id))],
         "claimed": [row for row in gate.criteria if is_claimed(row)],
         "unclaimed": [row.id for row in gate.criteria if not is_claimed(row)],
-        "tests": states.tests_of(gate),
+        "tests": view_model.tests_of(gate),
         "decisions": [(decision, measurements(decision, gate)) for decision in decisions_of(bundles)],
         "sections": sections(gate, SECTIONS),
         "strategies": sections(gate, STRATEGIES),
@@ -88,7 +88,13 @@ def _by_use(gate: Gate) -> dict[str, object]:
         "gaps": by_reason(row for row in unverified if row.required and row not in unknowable),
         "open": by_reason(row for row in claimed if state_of(row) == "not_verified"),
         "counts": [
-            (word, [[state_of(row) for row in rows if row.required is required].count(state) for state in states.WORDS])
+            (
+                word,
+                [
+                    [state_of(row) for row in rows if row.required is required].count(state)
+                    for state in view_model.WORDS
+                ],
+            )
             for word, required in (("required", True), ("does not gate", False))
         ],
         "benchmarks": [(row, one) for row in limited if is_claimed(row) for one in benchmarks(row)],
@@ -108,15 +114,15 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         finalize=_there,
     )
-    environment.globals |= {"PAGE": PAGE, "UNKNOWABLE": UNKNOWABLE, "STATES": states.WORDS}
+    environment.globals |= {"PAGE": PAGE, "UNKNOWABLE": UNKNOWABLE, "STATES": view_model.WORDS}
     environment.tests["claimed"] = is_claimed
     environment.filters |= {
-        "by_state": states.by_state,
+        "by_state": view_model.by_state,
         "claimed": lambda rows: [row for row in rows if is_claimed(row)],
         "unclaimed": lambda rows: [row for row in rows if not is_claimed(row)],
-        "count": wording.count,
-        "counted": states.counted,
-        "ended": states.ended,
+        "count": markdown.count,
+        "counted": view_model.counted,
+        "ended": view_model.ended,
         "figure": _figure,
         "figures": _figures,
         "found": _findings,
@@ -127,15 +133,15 @@ def _environment() -> Environment:
         "name": _name,
         "optimizes": _optimizes,
         "problems": _problems,
-        "prose": wording.prose,
-        "ranges": wording.ranges,
+        "prose": markdown.prose,
+        "ranges": markdown.ranges,
         "reason": reason_of,
         "share": _share,
         "status": _status,
         "test": _test,
         "tests": _tests,
-        "text": wording.safe,
-        "time": wording.day_and_time,
+        "text": markdown.safe,
+        "time": markdown.day_and_time,
         "without_finding": _without_finding,
         "without_prefix": _without_prefix,
     }
@@ -153,7 +159,7 @@ def _tidy(text: str) -> str:
 
 
 def _status(row: Row) -> str:
-    words = states.WORDS[state_of(row)]
+    words = view_model.WORDS[state_of(row)]
     return f"**{words}**" if row.status == "violated" else words
 
 
@@ -161,25 +167,25 @@ def _figure(figure: Figure) -> str:
     """The value, as a link to its observation."""
     if figure.value is None:
         return "not measured"
-    shown = wording.amount(figure.value, figure.unit, figure.threshold)
+    shown = markdown.amount(figure.value, figure.unit, figure.threshold)
     return f"[{shown}]({PAGE}#{anchor(figure.observation)})" if figure.observation else shown
 
 
 def _name(figure: Figure) -> str:
-    return wording.safe(wording.words(figure.name), 80)
+    return markdown.safe(markdown.words(figure.name), 80)
 
 
 def _share(figure: Figure) -> str:
     """How much is left to the threshold."""
     if figure.margin is None:
         return ""
-    return "all" if wording.is_all(figure.value, figure.unit, figure.must_be) else wording.share(figure.margin)
+    return "all" if markdown.is_all(figure.value, figure.unit, figure.must_be) else markdown.share(figure.margin)
 
 
 def _limit(figure: Figure) -> str:
     if figure.must_be is None or figure.threshold is None:
         return "no limit"
-    return f"{figure.must_be} {wording.amount(figure.threshold, figure.unit)}"
+    return f"{figure.must_be} {markdown.amount(figure.threshold, figure.unit)}"
 
 
 def _figures(row: Row) -> str:
@@ -190,7 +196,7 @@ def _figures(row: Row) -> str:
 
 def _findings(row: Row) -> list[str]:
     """What was found out in words, each as a link to its observation."""
-    return [f"{_name(one)}: [{wording.safe(str(one.value), FOUND)}]({PAGE}#{anchor(one.observation)})"
+    return [f"{_name(one)}: [{markdown.safe(str(one.value), FOUND)}]({PAGE}#{anchor(one.observation)})"
             for one in findings(row)]  # fmt: skip
 
 
@@ -216,22 +222,22 @@ def _kept(figure: Figure, row: Row) -> str:
 
 def _test(test: Tried) -> str:
     """A test's name, as a link to where it stands in the log."""
-    name = wording.safe(test.name, 160)
-    return f"[{name}]({wording.target(test.link)})" if test.link else name
+    name = markdown.safe(test.name, 160)
+    return f"[{name}]({markdown.target(test.link)})" if test.link else name
 
 
 def _tests(row: Row) -> str:
     """How the tests of a criterion ended, as a link to all of them in the gate page."""
-    told = states.ended(row.tests)
+    told = view_model.ended(row.tests)
     return f"[{told}]({PAGE}#{anchor_of_tests(row.id)})" if row.tests and is_claimed(row) else told
 
 
 def _problems(row: Row) -> list[str]:
     """What is wrong with a criterion, line by line: tests that failed or were flaky, its figures, else the reason."""
     failed = [test for test in row.tests if test.status == "FAIL" or test.flaky]
-    lines = [f"{_test(test)}: {wording.safe(test.message) or 'failed without a message'}" for test in failed]
+    lines = [f"{_test(test)}: {markdown.safe(test.message) or 'failed without a message'}" for test in failed]
     lines += [f"{_name(one)} is {_figure(one)}, must be {_limit(one)}" for one in row.figures if one.broken]
-    return lines or ([wording.safe(reason_of(row))] if row.reason else [])
+    return lines or ([markdown.safe(reason_of(row))] if row.reason else [])
 
 
 def _without_finding(rows: Sequence[Row]) -> list[str]:

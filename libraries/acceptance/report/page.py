@@ -1,6 +1,6 @@
 """The gate page (`gate.html`): one file that opens anywhere, offline, and is read in a minute.
 
-What is shown of a gate is put together in `acceptance.report.shown`; templates/ only lays it out.
+What is shown of a gate is put together in `acceptance.report.view_model`; templates/ only lays it out.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from acceptance.evidence.reading import Bundle
+from acceptance.evidence.reader import Bundle
 from acceptance.report.analysis import reason_of
 from acceptance.report.documents import NAMES, SUBJECTS
 from acceptance.report.links import anchor, anchor_of_tests
-from acceptance.report.shown import ShownGate
-from acceptance.report.shown_row import TESTS, cut, value_of
-from acceptance.report.states import CHECK, WORDS, is_check
-from acceptance.report.wording import words
+from acceptance.report.markdown import words
+from acceptance.report.view_model import CHECK, TESTS, WORDS, ShownGate, cut, is_check, value_of
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.gate import Gate
 

@@ -11,9 +11,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from acceptance.data import PROJECT, Data, read_model
-from acceptance.descriptor import CAPABILITIES, Threshold
+from acceptance.deployment.descriptor import CAPABILITIES, Threshold
 from acceptance.errors import ConfigurationError
+from acceptance.yaml_models import PROJECT, Data, read_model
 
 CRITERIA = PROJECT / "variables" / "criteria.yaml"
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Z]+-\d\d$")]

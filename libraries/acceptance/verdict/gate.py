@@ -7,12 +7,12 @@ from datetime import datetime
 from itertools import chain
 from typing import Literal
 
-from acceptance.data import Data
-from acceptance.evidence.reading import Bundle, without_copies
+from acceptance.evidence.reader import Bundle, without_copies
 from acceptance.evidence.records import Scope
 from acceptance.verdict.criteria import Criteria
-from acceptance.verdict.rows import KINDS, Group, Row, Status, row_of
-from acceptance.verdict.soundness import times_of, unsound, utc_now
+from acceptance.verdict.criterion_results import KINDS, Group, Row, Status, row_of
+from acceptance.verdict.validity import times_of, unsound, utc_now
+from acceptance.yaml_models import Data
 
 Verdict = Literal["GO", "NO-GO", "INCONCLUSIVE", "PASS"]
 UNKNOWN = "unknown"

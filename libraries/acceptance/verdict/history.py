@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from acceptance.data import Data
 from acceptance.evidence.records import Identifier, Past, Time, Trend, Words
-from acceptance.verdict.figures import Figure
 from acceptance.verdict.gate import Gate, Verdict
+from acceptance.verdict.metrics import Figure
+from acceptance.yaml_models import Data
 
 SHOWN = 30  # points of a trend
 RECENT = 3  # runs that are held against those before, the judged one among them

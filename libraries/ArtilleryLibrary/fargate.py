@@ -1,0 +1,57 @@
+"""Loads from AWS Fargate: composed and shown, never started here.
+
+Each of Artillery's Fargate workers runs the whole script, so that the load is multiplied by their number: the rates are
+divided before. What comes back are Artillery's own reports, which merge in counts and means only.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+
+from acceptance.errors import ConfigurationError
+
+from ArtilleryLibrary.script import LoadScript
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What would be run: the command, and the script that it takes, as JSON."""
+
+    command: tuple[str, ...]
+    script: str
+
+    def __str__(self) -> str:
+        return shlex.join(self.command)
+
+
+def dry_run(script: LoadScript, *, workers: int, region: str, script_name: str = "script.json") -> DryRun:
+    """The command for so many workers on Fargate, with a script of rates divided by their number.
+
+    Its variables are named, never shown: Artillery reads `/artilleryio/<name>` from the region's parameter store.
+
+    Args:
+        script: what to apply.
+        workers: how many tasks are started.
+        region: of AWS, such as `eu-west-1`.
+        script_name: the file that the script is written to, beside its data files.
+
+    Raises:
+        ConfigurationError: a rate cannot be divided into whole users per second.
+    """
+    if workers < 1:
+        raise ConfigurationError([f"workers: expected at least 1, found {workers}"])
+    problems, phases = [], []
+    for phase in script.phases:
+        if phase.rate % workers or phase.ramp_to % workers:
+            rates = f"{phase.rate}" + (f" to {phase.ramp_to}" if phase.ramp_to != phase.rate else "")
+            problems.append(f"phase '{phase.name}': {rates} users per second cannot be divided by {workers} workers")
+        divided = {"rate": phase.rate // workers, "ramp_to": phase.ramp_to // workers}
+        phases.append(phase.model_copy(update=divided).as_artillery())
+    if problems:
+        raise ConfigurationError(problems)
+    config = {**script.plain["config"], "phases": phases}
+    given = (word for name in sorted(script.environment) for word in ("--secret", name))
+    command = ("artillery", "run-fargate", "--count", str(workers), "--region", region, *given, script_name)
+    return DryRun(command=command, script=json.dumps({**script.plain, "config": config}, indent=1))

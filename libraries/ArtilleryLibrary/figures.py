@@ -1,0 +1,261 @@
+"""What a load measured, exactly: from each request's record, never from averages of averages."""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+from acceptance.evidence.histogram import Distribution
+
+from ArtilleryLibrary.phases import ticks
+from ArtilleryLibrary.plan import PLAN, lost
+from ArtilleryLibrary.plan import Ending as Ending
+from ArtilleryLibrary.plan import Plan as Plan
+from ArtilleryLibrary.requestlog import Request, RequestLog, read_log
+
+LOG = "requests.jsonl"
+HIGHEST_LAG, HIGHEST_CPU = 10.0, 0.8
+RESOLUTION = 0.001  # of times in milliseconds
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures of some requests.
+
+    Args:
+        attempted: requests begun.
+        succeeded: with the documented status, fields and user.
+        first_byte: milliseconds from the last byte sent to the first received, of those answered; none without any.
+        total: milliseconds from beginning to last byte, connecting included, of those answered; none without any.
+        errors: reasons of failures, with how often each was met.
+    """
+
+    attempted: int
+    succeeded: int
+    first_byte: Distribution | None
+    total: Distribution | None
+    errors: dict[str, int]
+
+    @property
+    def failed(self) -> int:
+        """Requests that were no success."""
+        return self.attempted - self.succeeded
+
+    @property
+    def error_rate(self) -> float:
+        """Share of the attempted that failed, 0 to 1; where nothing was attempted nothing went well: 1."""
+        return self.failed / self.attempted if self.attempted else 1.0
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Virtual users as scheduled and as they came.
+
+    Args:
+        scheduled: how many were to arrive.
+        actual: how many did.
+        gap_deviation: root mean square of (gap - scheduled gap) between neighbours in phases of constant rate, ms.
+        per_second: (second, scheduled, actual) since the first phase began.
+    """
+
+    scheduled: int
+    actual: int
+    gap_deviation: float
+    per_second: tuple[tuple[int, int, int], ...]
+
+    @property
+    def share(self) -> float:
+        """Actual / scheduled."""
+        return self.actual / self.scheduled if self.scheduled else 0.0
+
+
+@dataclass(frozen=True)
+class Generator:
+    """How the machine that made the load did.
+
+    Args:
+        cpu_share: of one core, 0 to 1 and more.
+        lag_p99: the event loop's lag, ms, so many percent of the time not exceeded.
+        lag_max: its maximum, ms.
+        saturated: its own slowness may have been measured; the reasons are in `why`.
+    """
+
+    cpu_share: float
+    lag_p99: float
+    lag_max: float
+    saturated: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """Everything that a load measured."""
+
+    plan: Plan
+    log: RequestLog
+    ending: Ending
+    reason: str
+
+    @property
+    def complete(self) -> bool:
+        """The whole load was applied and recorded."""
+        return self.ending is Ending.COMPLETE
+
+    @property
+    def requests(self) -> Sequence[Request]:
+        """Each request, in the order of their ends."""
+        return self.log.requests
+
+    @cached_property
+    def started(self) -> float:
+        """When the first phase began, seconds since the epoch."""
+        times = [*self.log.phases.values(), *self.log.users.values()]
+        return min(times, default=0.0)
+
+    @property
+    def scenarios(self) -> tuple[str, ...]:
+        """Their names, as in the script."""
+        return tuple(one.name for one in self.plan.scenarios)
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Names of the requests, as in the script."""
+        return tuple(dict.fromkeys(endpoint for one in self.plan.scenarios for endpoint in one.endpoints))
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Their names, as in the script."""
+        return tuple(phase.name for phase in self.plan.phases)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Artillery's own, at its end; empty without one."""
+        return self.log.counters or {}
+
+    def phase_of(self, request: Request) -> str:
+        """The phase in which a request began."""
+        return self._phase_at(request.at)
+
+    def _phase_at(self, time: float) -> str:
+        times, indexes = self._begun
+        if not times:
+            return self.plan.phases[0].name
+        return self.plan.phases[indexes[max(0, bisect_right(times, time) - 1)]].name
+
+    @cached_property
+    def _begun(self) -> tuple[list[float], list[int]]:
+        """When phases began, in order, and their indexes."""
+        begun = sorted((at, index) for index, at in self.log.phases.items())
+        return [at for at, _ in begun], [index for _, index in begun]
+
+    def select(
+        self, scenario: str | None = None, endpoint: str | None = None, phase: str | None = None
+    ) -> list[Request]:
+        """The requests of a scenario, endpoint or phase, or all.
+
+        Raises:
+            KeyError: the script has nothing of that name.
+        """
+        for name, known in ((scenario, self.scenarios), (endpoint, self.endpoints), (phase, self.phases)):
+            if name is not None and name not in known:
+                raise KeyError(f"'{name}' is not in the script (known: {', '.join(known)})")
+        return [
+            one
+            for one in self.requests
+            if scenario in (None, one.scenario)
+            and endpoint in (None, one.endpoint)
+            and (phase is None or phase == self.phase_of(one))
+        ]
+
+    def figures(self, scenario: str | None = None, endpoint: str | None = None, phase: str | None = None) -> Figures:
+        """Figures of a scenario, endpoint or phase, or of all.
+
+        Raises:
+            KeyError: the script has nothing of that name.
+        """
+        return figures_of(self.select(scenario, endpoint, phase))
+
+    @cached_property
+    def arrivals(self) -> Arrivals:
+        """Virtual users, scheduled against actual."""
+        came = sorted(self.log.users.values())
+        scheduled, actual, squares = Counter[int](), Counter[int](), list[float]()
+        offset = 0
+        for phase in self.plan.phases:
+            scheduled.update(offset + second for second, _ in ticks(phase))
+            begun = self.log.phases.get(phase.index, self.started + offset)
+            if phase.rate == phase.ramp_to and phase.rate:
+                within = [at for at in came if begun <= at < begun + phase.duration]
+                squares += [(later - earlier - 1 / phase.rate) ** 2 for earlier, later in pairwise(within)]
+            offset += phase.duration
+        for at in came:
+            actual[self._second_of(at)] += 1
+        seconds = range(max([*scheduled, *actual], default=-1) + 1)
+        deviation = 1000 * math.sqrt(sum(squares) / len(squares)) if squares else 0.0
+        per_second = tuple((second, scheduled[second], actual[second]) for second in seconds)
+        return Arrivals(scheduled.total(), len(came), deviation, per_second)
+
+    def _second_of(self, arrival: float) -> int:
+        """The second whose arrival this is: users come at the ends of even gaps, the last as the second ends."""
+        phase = next((one for one in self.plan.phases if one.name == self._phase_at(arrival)), self.plan.phases[0])
+        gap = 1 / max(phase.rate, phase.ramp_to, 1)
+        return max(0, int(arrival - self.started - gap / 2))
+
+    @cached_property
+    def generator(self) -> Generator:
+        """CPU and loop lag of the generator; without any record of them it counts as saturated."""
+        health = self.log.health
+        if len(health) < 2 or health[-1][0] <= health[0][0] or not math.isfinite(health[-1][2]):
+            return Generator(0.0, 0.0, 0.0, saturated=True, why="the generator kept no record of itself")
+        (begin, used, *_), (end, used_then, lag, highest) = health[0], health[-1]
+        share = (used_then - used) / 1000 / (end - begin)
+        why = []
+        if lag > HIGHEST_LAG:
+            why.append(f"event loop lag p99 {lag:.1f} ms is over {HIGHEST_LAG:g} ms")
+        if share > HIGHEST_CPU:
+            why.append(f"CPU {share:.0%} of a core is over {HIGHEST_CPU:.0%}")
+        return Generator(share, lag, highest, saturated=bool(why), why="; ".join(why))
+
+    @cached_property
+    def throughput(self) -> tuple[tuple[int, int], ...]:
+        """(second since the beginning, requests answered in it)."""
+        answered = Counter(
+            int(one.at + one.total / 1000 - self.started) for one in self.requests if one.total is not None
+        )
+        return tuple((second, answered[second]) for second in range(max(answered, default=-1) + 1))
+
+
+def figures_of(requests: Sequence[Request]) -> Figures:
+    """Figures of these requests."""
+    first = [one.first_byte for one in requests if one.first_byte is not None]
+    total = [one.total for one in requests if one.total is not None]
+    errors = Counter(reason for one in requests for reason in one.failures)
+    return Figures(
+        attempted=len(requests),
+        succeeded=sum(one.ok for one in requests),
+        first_byte=Distribution.of(first, resolution=RESOLUTION) if first else None,
+        total=Distribution.of(total, resolution=RESOLUTION) if total else None,
+        errors=dict(sorted(errors.items(), key=lambda each: (-each[1], each[0]))),
+    )
+
+
+def read_result(folder: Path) -> LoadResult:
+    """What a load left in its folder, whichever way it ended.
+
+    Raises:
+        OSError: there is no plan of a load.
+        ValueError: the plan is none.
+    """
+    plan = Plan.model_validate(json.loads((folder / PLAN).read_text(encoding="utf-8")))
+    log = read_log(folder / LOG)
+    ending, reason = plan.ending, plan.reason
+    if ending is Ending.COMPLETE and (lacking := "; ".join(lost(plan, log))):
+        ending, reason = Ending.TRUNCATED, lacking
+    return LoadResult(plan, log, ending, reason)

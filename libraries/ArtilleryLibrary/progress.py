@@ -1,0 +1,98 @@
+"""Where a load is while it runs, and whether it is worth going on with."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ArtilleryLibrary.requestlog import RequestLog
+from ArtilleryLibrary.script import LoadScript
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a load is.
+
+    Args:
+        elapsed: seconds since its first phase began; 0 before.
+        remaining: seconds of phases that are left.
+        arrivals: virtual users that came.
+        scheduled: virtual users that come in all.
+        requests: requests that ended.
+        errors: those that failed.
+        first_byte_p95: of those answered, ms; none before the first.
+    """
+
+    elapsed: float
+    remaining: float
+    arrivals: int
+    scheduled: int
+    requests: int
+    errors: int
+    first_byte_p95: float | None
+
+    def __str__(self) -> str:
+        p95 = "no answer yet" if self.first_byte_p95 is None else f"first byte p95 {self.first_byte_p95:.0f} ms"
+        users = f"{self.arrivals} of {self.scheduled} users"
+        return f"{users}, {self.requests} requests, {p95}, {self.errors} errors, {self.remaining:.0f} s left"
+
+
+@dataclass(frozen=True)
+class EarlyStop:
+    """When a load is not worth going on with.
+
+    Args:
+        error_rate: share of the requests that failed, 0 to 1; none: however many fail.
+        first_byte_p95: milliseconds; none: however long it takes.
+        after_requests: so many requests are awaited before that is judged.
+    """
+
+    error_rate: float | None = 0.5
+    first_byte_p95: float | None = None
+    after_requests: int = 100
+
+    def reason(self, progress: Progress) -> str | None:
+        """Why to stop now, if so."""
+        if progress.requests < max(1, self.after_requests):
+            return None
+        rate = progress.errors / progress.requests
+        if self.error_rate is not None and rate > self.error_rate:
+            return f"{rate:.0%} of {progress.requests} requests failed, over {self.error_rate:.0%}"
+        p95 = progress.first_byte_p95
+        if self.first_byte_p95 is not None and p95 is not None and p95 > self.first_byte_p95:
+            return f"first byte p95 of {progress.requests} requests is {p95:.0f} ms, over {self.first_byte_p95:.0f} ms"
+        return None
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told of a load under way, and may end it."""
+
+    progress: Callable[[Progress], None] | None
+    early_stop: EarlyStop | None
+    stop: Callable[[RequestLog], str | None] | None
+    margin: float
+
+    def reason(self, now: Progress, log: RequestLog) -> str | None:
+        if self.progress is not None:
+            self.progress(now)
+        hopeless = self.early_stop.reason(now) if self.early_stop is not None else None
+        return hopeless or (self.stop(log) if self.stop is not None else None)
+
+
+def progress_of(script: LoadScript, log: RequestLog) -> Progress:
+    """Where a load is, by all that was logged so far."""
+    begun = min([*log.phases.values(), *log.users.values()], default=None)
+    elapsed = 0.0 if begun is None else max(0.0, time.time() - begun)
+    times = sorted(one.first_byte for one in log.requests if one.first_byte is not None)
+    return Progress(
+        elapsed=elapsed,
+        remaining=max(0.0, script.duration - elapsed),
+        arrivals=len(log.users),
+        scheduled=script.arrivals,
+        requests=len(log.requests),
+        errors=sum(not one.ok for one in log.requests),
+        first_byte_p95=times[math.ceil(0.95 * len(times)) - 1] if times else None,
+    )

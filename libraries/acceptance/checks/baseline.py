@@ -1,0 +1,123 @@
+"""INT-16: the functional baseline (`variables/baseline.yaml`), recorded of one deployment and held against another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from acceptance.checks import baseline_requests, pipeline
+from acceptance.checks.fixtures import Sample, samples
+from acceptance.errors import EnvironmentUnavailable, expect_none, violation
+from acceptance.fixtures.documents import Failed, Refused
+from acceptance.recordings import BASELINE, Baseline, Becoming, Recording, Reply, Tolerance, reference
+from acceptance.run import Run
+from acceptance.uploads import Upload
+from acceptance.yaml_models import Data, read_model
+
+
+async def behaves_as_recorded(run: Run) -> None:
+    """Every document and request has the outcome of the recording; raises AssertionError naming each difference.
+
+    Raises:
+        EnvironmentUnavailable: nothing was recorded that this deployment could be compared with.
+    """
+    baseline = read_model(BASELINE, Baseline)
+    name, recorded = reference(run.descriptor, baseline)
+    if recorded is None:
+        known = ", ".join(baseline.recordings) or "none"
+        raise EnvironmentUnavailable(f"no functional baseline '{name}' in {BASELINE.name} (recorded: {known})")
+    differences = compare(recorded, await observe(run), baseline.tolerance)
+    compared = len(recorded.documents) + len(recorded.requests)
+    run.observe("INT-16", "differences_from_baseline", len(differences), "differences", samples=compared)
+    expect_none(differences, "behaviour", expected=f"that of '{name}', recorded {recorded.at}")
+
+
+async def record(run: Run) -> dict[str, Any]:
+    """How the deployment behaves, as it is kept in the file.
+
+    Raises:
+        AssertionError: a document did not end, or not as the catalogue says: such behaviour is no baseline.
+    """
+    wrong = (f"'{sample.name}': {reason}" for sample in await samples(run) if (reason := unfit(sample)))
+    expect_none(wrong, "documents", expected="to become what the catalogue says")
+    return (await observe(run)).model_dump(mode="json", exclude_defaults=True)
+
+
+async def observe(run: Run) -> Recording:
+    """What becomes of all documents of the catalogue, and how all requests are answered (needs `sql`)."""
+    made = await samples(run)
+    sent = {sample.name: sample.upload for sample in made if sample.upload}
+    there = await pipeline.stored(run, {upload.document_id: upload.job_id for upload in sent.values()})
+    complete = next((upload for upload in sent.values() if _status(upload) == run.contract.jobs.complete.status), None)
+    if complete is None:
+        raise violation("documents", expected="one at least to be complete", seen="none")
+    failed = next(
+        (u for u in sent.values() if u.owner is complete.owner and _status(u) in run.contract.jobs.failures), None
+    )
+    if failed is None:
+        raise violation("documents", expected="one at least of each user to fail, as the catalogue says", seen="none")
+    known = {
+        "complete_job": complete.job_id, "complete_document": complete.document_id, "failed_job": failed.job_id,
+        "used_address": complete.signed_url, "filename": complete.payload.filename, "sha256": complete.payload.sha256,
+    }  # fmt: skip
+    return Recording(
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        build=run.descriptor.build,
+        providers=run.descriptor.providers.model_dump(mode="json"),
+        documents={
+            sample.name: _becoming(sample, there[sample.upload.document_id])
+            if sample.upload
+            else Becoming(
+                refused=Reply(status=sample.answer.status, code=baseline_requests.code_of(run, sample.answer))
+            )
+            for sample in made
+        },
+        requests=await baseline_requests.answered(run, complete.owner, known),
+    )
+
+
+def compare(recorded: Recording, seen: Recording, tolerance: Tolerance) -> list[str]:
+    """Each difference, in words."""
+    return [
+        *_named("document", recorded.documents, seen.documents, tolerance),
+        *_named("request", recorded.requests, seen.requests, tolerance),
+    ]
+
+
+def unfit(sample: Sample) -> str:
+    """Why a sample is not what the catalogue expects, or nothing."""
+    expected = sample.document.expectation
+    if isinstance(expected, Refused) != (sample.upload is None):
+        return f"was answered {sample.answer.excerpt()}"
+    if sample.problem or sample.upload is None or sample.upload.job is None:
+        return sample.problem
+    wanted = expected.status if isinstance(expected, Failed) else "complete"
+    return "" if _status(sample.upload) == wanted else f"ended as '{_status(sample.upload)}', expected '{wanted}'"
+
+
+def _named(kind: str, recorded: Mapping[str, Data], seen: Mapping[str, Data], tolerance: Tolerance) -> Iterator[str]:
+    for name in [*recorded, *(name for name in seen if name not in recorded)]:
+        if name not in seen or name not in recorded:
+            yield f"{kind} '{name}' is {'not made any more' if name in recorded else 'not in the recording'}"
+            continue
+        before, now = recorded[name], seen[name]
+        for field in type(before).model_fields:
+            was, is_now = getattr(before, field), getattr(now, field)
+            if was != is_now and not (field == "chunks" and abs(was - is_now) <= math.floor(was * tolerance.chunks)):
+                yield f"{kind} '{name}': {field} {is_now}, recorded {was}"
+
+
+def _becoming(sample: Sample, there: pipeline.Stored) -> Becoming:
+    assert sample.upload
+    job = sample.upload.job
+    error = (job["last_error"] or {}) if job else {}
+    return Becoming(
+        statuses=[row["status"] for row in there.events], state=str(job["state"]) if job else sample.problem,
+        code=error.get("code"), chunks=len(there.chunks),
+    )  # fmt: skip
+
+
+def _status(upload: Upload) -> str:
+    return str(upload.job["status"]) if upload.job else ""

@@ -1,0 +1,90 @@
+"""A fixed set of requests (`variables/requests.yaml`), and how a deployment answers each: status and error code."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, RootModel
+
+from acceptance.clients.http import Answer
+from acceptance.deployment.contract import pick
+from acceptance.fixtures.users import Person
+from acceptance.polling import together
+from acceptance.recordings import Reply
+from acceptance.run import Run
+from acceptance.yaml_models import PROJECT, Data, read_model
+
+REQUESTS = PROJECT / "variables" / "requests.yaml"
+AT_ONCE = 4
+GARBAGE = "garbage"
+
+
+class Request(Data):
+    """One call by the contract; braces in its values are filled in from what was processed before."""
+
+    route: str
+    sender: Literal["owner", "other", "nobody", "garbage"] = Field("owner", alias="as")
+    path: dict[str, str] = {}
+    body: dict[str, Any] | None = None
+    query: dict[str, Any] = {}
+    text: str | None = None
+    repeat: Annotated[int, Field(ge=1)] = 1
+
+
+class Requests(RootModel[dict[str, Request]]):
+    """Requests by name."""
+
+
+def read_requests(path: Path = REQUESTS) -> dict[str, Request]:
+    """The requests in a file; raises ConfigurationError with every mistake at once."""
+    return read_model(path, Requests).root
+
+
+async def answered(run: Run, owner: Person, known: Mapping[str, str]) -> dict[str, Reply]:
+    """How each request is answered.
+
+    Args:
+        owner: who owns what `known` names.
+        known: what stands for the braces, by their words.
+    """
+    tokens = {"owner": owner.access_token, "other": (await run.people.signed_in()).access_token, "garbage": GARBAGE}
+    words = {"unknown": str(uuid.uuid4()), "unknown_sha256": "0" * 64, "email": owner.email} | dict(known)
+    requests = read_requests()
+    answers = await together(
+        *(
+            run.client.send(
+                request.route,
+                path={name: fill(value, words) for name, value in request.path.items()},
+                body=fill(request.body, words),
+                query=request.query,
+                token=tokens.get(request.sender),
+                content=None if request.text is None else request.text.encode() * request.repeat,
+                headers={"content-type": "application/json"} if request.text is not None else None,
+            )
+            for request in requests.values()
+        ),
+        at_once=AT_ONCE,
+    )
+    return {name: Reply(status=one.status, code=code_of(run, one)) for name, one in zip(requests, answers, strict=True)}
+
+
+def fill(value: Any, words: Mapping[str, str]) -> Any:
+    """The value with its braces filled in, in every text within it."""
+    if isinstance(value, str):
+        for word, text in words.items():
+            value = value.replace(f"{{{word}}}", text)
+        return value
+    if isinstance(value, dict):
+        return {name: fill(inner, words) for name, inner in value.items()}
+    return value
+
+
+def code_of(run: Run, answer: Answer) -> str | None:
+    """The code of an error, or the type of a duplicate; nothing where there is none."""
+    if answer.status < 400:
+        return None
+    paths = (run.contract.errors.shape["code"], run.contract.duplicate["error_type"])
+    return next((code for path in paths if isinstance(code := pick(answer.json(), path), str)), None)

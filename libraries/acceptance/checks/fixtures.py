@@ -1,0 +1,132 @@
+"""What a person of a test has: a complete document with facts of its own, and a conversation about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from acceptance.chat import Reply, ask
+from acceptance.clients.http import Answer
+from acceptance.fixtures.documents import Complete, TestDocument, catalogue
+from acceptance.fixtures.handbook import Fact, Handbook
+from acceptance.fixtures.users import Person
+from acceptance.polling import together
+from acceptance.run import Run
+from acceptance.uploads import (
+    PROCESSING_SECONDS,
+    Payload,
+    Upload,
+    accepted,
+    document,
+    finished,
+    put_bytes,
+    upload_complete,
+)
+
+FIXED = "baseline"  # made documents of the catalogue are the same in every run, so that runs can be compared
+PEOPLE = 3
+POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """A document, its upload, and the first reply of a conversation about it."""
+
+    owner: Person
+    document: TestDocument = field(repr=False)
+    upload: Upload = field(repr=False)
+    reply: Reply = field(repr=False)
+
+    @property
+    def handbook(self) -> Handbook:
+        """What the document says."""
+        assert self.document.handbook is not None
+        return self.document.handbook
+
+    @property
+    def facts(self) -> list[Fact]:
+        """Every fact of the document, those that answer follow-up questions too."""
+        return [each for fact in self.handbook.facts for each in (fact, fact.follow_up) if each]
+
+    @property
+    def identifiers(self) -> dict[str, str]:
+        """By the word that stands in the contract's paths for each."""
+        return {
+            "document_id": self.upload.document_id, "job_id": self.upload.job_id,
+            "conversation_id": self.reply.conversation_id, "workflow_id": self.reply.workflow_id,
+        }  # fmt: skip
+
+    @property
+    def traces(self) -> list[str]:
+        """Texts that show any of it where they appear: identifiers, name and place."""
+        return [*self.identifiers.values(), self.upload.payload.filename, self.handbook.place]
+
+
+async def gather_belongings(run: Run, person: Person, *, seed: int) -> Belongings:
+    """Upload a note that no other seed has, wait until it is complete, and ask about its first fact."""
+    note = await document(run, "note", seed)
+    upload = await upload_complete(run, person, Payload.of(note))
+    assert note.handbook is not None
+    return Belongings(person, note, upload, await ask(run, person, note.handbook.facts[0].question))
+
+
+@dataclass
+class Sample:
+    """A document of the catalogue and what became of it.
+
+    Attributes:
+        answer: what its announcement was answered with.
+        upload: None where it was not accepted.
+        problem: why it came to no end, if it did not.
+    """
+
+    document: TestDocument
+    answer: Answer
+    upload: Upload | None = None
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.document.name
+
+    @property
+    def valid(self) -> bool:
+        """Whether it is a document that must be completed."""
+        return isinstance(self.document.expectation, Complete)
+
+
+async def samples(run: Run) -> list[Sample]:
+    """Every document of the catalogue, sent once in a run and followed to its end, whichever that is."""
+    return await run.once("samples", lambda: _make(run))
+
+
+async def _make(run: Run) -> list[Sample]:
+    names = catalogue().names()
+    documents = await together(*(document(run, name, fixed=FIXED) for name in names), at_once=2)
+    people = await together(*(run.people.signed_in() for _ in range(PEOPLE)))
+    shares = [documents[number::PEOPLE] for number in range(PEOPLE)]
+    made = await together(*(_of_one(run, *each) for each in zip(people, shares, strict=True)))
+    return sorted((sample for share in made for sample in share), key=lambda sample: names.index(sample.name))
+
+
+async def _of_one(run: Run, person: Person, documents: Sequence[TestDocument]) -> list[Sample]:
+    at_once = run.needs.concurrent_jobs_per_user
+    return await together(*(_send(run, person, document) for document in documents), at_once=at_once)
+
+
+async def _send(run: Run, person: Person, document: TestDocument) -> Sample:
+    payload = Payload.of(document)
+    begin = time.monotonic()
+    answer = await run.client.send("upload", body=payload.announcement(), token=person.access_token)
+    sample = Sample(document, answer)
+    if answer.status != run.contract.route("upload").success:
+        return sample
+    sample.upload = accepted(run, person, payload, answer, begin)
+    try:
+        await put_bytes(run, sample.upload)
+        await finished(run, sample.upload, within=PROCESSING_SECONDS, every=POLL_SECONDS)
+    except AssertionError as error:
+        sample.problem = str(error)
+        sample.upload.seconds = time.monotonic() - begin
+    return sample

@@ -1,0 +1,279 @@
+"""INT-04: what is one user's is out of every other user's reach, by any route."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+from itertools import pairwise
+from urllib.parse import urlsplit
+
+from acceptance.chat import Reply, ask, listed_conversations
+from acceptance.checks.fixtures import Belongings
+from acceptance.checks.negative_inputs import words_of
+from acceptance.checks.upload_integrity import whole
+from acceptance.clients.http import Answer
+from acceptance.deployment.contract import pick
+from acceptance.errors import violation
+from acceptance.fixtures.documents import TestDocument
+from acceptance.fixtures.handbook import Handbook, figures
+from acceptance.fixtures.users import Person
+from acceptance.polling import together
+from acceptance.run import Run
+from acceptance.uploads import Payload, Upload, announce, complete, delete, listed_documents, listed_jobs, put_bytes
+
+REFUSED_WITHIN = 5.0
+
+
+async def lists_show_only(run: Run, own: Belongings, theirs: Belongings) -> None:
+    """Every list shows its reader what they have, all of it and nothing else, in whatever way it is asked for."""
+    person = own.owner
+    expected = own.identifiers
+    for word, seen in {
+        "document_id": [entry["document_id"] for entry in await listed_documents(run, person)],
+        "job_id": [entry["job_id"] for entry in await listed_jobs(run, person)],
+        "conversation_id": await listed_conversations(run, person),
+    }.items():
+        if seen != [expected[word]]:
+            raise violation(f"what the list shows as {word}", expected=[expected[word]], seen=seen)
+    plain = [
+        run.client.call(name, token=person.access_token)
+        for name, route in run.contract.routes.items()
+        if route.kind == "user" and route.method == "GET"
+    ]
+    pages = [{"limit": 1}, {"limit": 1, "offset": 1}, *({"state": state} for state in run.contract.jobs.states)]
+    asked = [run.client.call("jobs", query=query, token=person.access_token) for query in pages]
+    for answer in await together(*plain, *asked):
+        _shows_nothing(answer, theirs)
+
+
+async def owner_routes_are_closed(run: Run, theirs: Belongings, intruder: Person) -> None:
+    """Each route of the kind `owner` answers as if there were nothing, in the words that it has for what is unknown."""
+    routes = [name for name, route in run.contract.routes.items() if route.kind == "owner"]
+    before = await _state(run, theirs)
+    for name in sorted(routes, key=lambda name: run.contract.route(name).method == "DELETE"):
+        words = words_of(run.contract.route(name))["path"]
+        if surplus := words - theirs.identifiers.keys():
+            raise violation(f"the path of {name}", expected=f"words of {', '.join(theirs.identifiers)}", seen=surplus)
+        status = run.contract.refused(name, "other_user")
+        path = {word: theirs.identifiers[word] for word in words}
+        answer = await run.client.call(name, path=path, token=intruder.access_token, status=status)
+        _shows_nothing(answer, theirs, known=path.values())
+        unknown = await run.client.call(
+            name, path={word: uuid.uuid4() for word in words}, token=intruder.access_token, status=status
+        )
+        for word in ("code", "message"):
+            said = [pick(each.json(), run.contract.errors.shape[word]) for each in (answer, unknown)]
+            if said[0] != said[1]:
+                raise violation(f"{word} of {name}", expected=f"'{said[1]}', as for what is unknown", seen=said[0])
+    await _is_untouched(run, theirs, before)
+
+
+async def stored_bytes_are_closed(run: Run, theirs: Belongings, intruder: Person) -> None:
+    """At the storage service itself nobody but the owner reads the bytes."""
+    storage = run.contract.storage
+    base, path = run.descriptor.services.storage.url, urlsplit(theirs.upload.signed_url).path
+    before, _, after = storage.upload.partition("{object}")
+    found = re.fullmatch(f".*{re.escape(before)}(.+){re.escape(after)}", path)
+    if found is None:
+        raise violation(
+            "signed address", expected=f"…{storage.upload}, as the contract's storage.upload says", seen=path
+        )
+    addresses = {template: base + template.format(object=found[1]) for template in (storage.read, *storage.closed)}
+    owners = await run.client.fetch(addresses[storage.read], token=theirs.owner.access_token)
+    if owners.content != theirs.upload.payload.data:
+        raise violation(
+            f"{storage.read} for the owner", expected="the stored bytes", seen=owners.excerpt(), look=owners.look
+        )
+    for template, address in addresses.items():
+        for who, token in ("another user", intruder.access_token), ("nobody", None):
+            answer = await run.client.fetch(address, token=token)
+            if answer.status != storage.refused:
+                raise violation(
+                    f"{template} for {who}", expected=storage.refused, seen=answer.excerpt(), look=answer.look
+                )
+
+
+async def answers_hold_nothing(run: Run, theirs: Belongings, asker: Person, own: Belongings | None) -> list[Reply]:
+    """Whoever asks about another user's facts is told none of them, and is given no source but their own.
+
+    Args:
+        own: what the asker has; None: nothing, so that no answer may name a source or a figure.
+    """
+    known = figures(own.handbook.text) if own else set()
+    secret = {fact.figure for fact in theirs.facts} - known
+    questions = [fact.question for fact in theirs.facts]
+    questions.append(f"What does {theirs.upload.payload.filename} say?")
+    before = await listed_conversations(run, asker)
+    replies = await together(*(ask(run, asker, question) for question in questions))
+    for reply in replies:
+        if told := secret & figures(reply.text):
+            raise violation(
+                f"'{reply.question}'", expected="no figure of another user's", seen=told, look=reply.answer.look
+            )
+        strange = {source.document_id for source in reply.sources} - ({own.upload.document_id} if own else set())
+        if strange:
+            raise violation(
+                f"'{reply.question}'", expected="own sources only", seen=reply.sources, look=reply.answer.look
+            )
+        if own is None and figures(reply.text) - figures(reply.question):
+            raise violation(f"'{reply.question}'", expected="no figure", seen=reply.text, look=reply.answer.look)
+        _shows_nothing(reply.answer, theirs, known=[theirs.handbook.place, *reply.question.split()])
+    streamed = await _streamed(run, asker, questions[0])
+    if told := secret & figures(streamed):
+        raise violation(f"'{questions[0]}', streamed", expected="no figure of another user's", seen=told)
+    for conversation in set(await listed_conversations(run, asker)) - set(before):
+        path = {"conversation_id": conversation}
+        await run.client.call("conversation_delete", path=path, token=asker.access_token)
+    return replies
+
+
+async def conversation_is_closed(run: Run, theirs: Belongings, intruder: Person) -> None:
+    """Nobody speaks in another user's conversation or workflow; for its owner it goes on as if nothing were tried."""
+    before = await _state(run, theirs)
+    unknown = run.contract.errors.unknown_identifier
+    fact = theirs.handbook.facts[0]
+    for body in (
+        {"conversation_id": theirs.reply.conversation_id},
+        {"workflow_id": theirs.reply.workflow_id},
+        {"conversation_id": theirs.reply.conversation_id, "workflow_id": theirs.reply.workflow_id},
+    ):
+        sent = {"message": theirs.handbook.facts[-1].question, **body}
+        answer = await run.client.call("chat", body=sent, token=intruder.access_token, status=unknown)
+        _shows_nothing(answer, theirs, known=body.values())
+    await _is_untouched(run, theirs, before)
+    assert fact.follow_up is not None
+    reply = await ask(run, theirs.owner, fact.follow_up.question, conversation_id=theirs.reply.conversation_id)
+    if not fact.follow_up.answered_by(reply.text):
+        raise violation(f"'{reply.question}'", expected=fact.follow_up.figure, seen=reply.text, look=reply.answer.look)
+
+
+async def channels_are_closed(run: Run, theirs: Belongings, intruder: Person) -> None:
+    """Every channel of another user's job or workflow is closed before it says anything, however the token comes."""
+    job = _refuses(run, "job", theirs.upload.job_id, intruder)
+    await together(job, _refuses(run, "workflow", theirs.reply.workflow_id, intruder))
+
+
+async def processed_side_by_side(run: Run, people: Sequence[Person], note: TestDocument) -> list[Upload]:
+    """The same content of several users at once: a document and a job for each, and each follows their own alone."""
+    uploads = await together(*(announce(run, person, Payload.of(note)) for person in people))
+    for word in ("document_id", "job_id"):
+        if len({getattr(upload, word) for upload in uploads}) != len(uploads):
+            raise violation(f"{word} of the same content", expected="one for each user", seen=uploads)
+    async with AsyncExitStack() as channels:
+        sockets = [
+            await channels.enter_async_context(run.realtime.job(upload.job_id, upload.owner.access_token))
+            for upload in uploads
+        ]
+        for upload, other in pairwise([*uploads, uploads[0]]):
+            await _refuses(run, "job", upload.job_id, other.owner)
+        await together(*(put_bytes(run, upload) for upload in uploads))
+        await together(*(complete(run, upload) for upload in uploads))
+        for upload, socket in zip(uploads, sockets, strict=True):
+            await socket.until_frame("job_status", within=REFUSED_WITHIN, status=run.contract.jobs.complete.status)
+            seen = [(frame.data["job_id"], frame.data["status"]) for frame in socket.events]
+            expected = [(upload.job_id, status) for status in run.contract.jobs.statuses]
+            if seen != expected:
+                raise violation(f"events of job {upload.job_id}", expected=expected, seen=seen)
+    return uploads
+
+
+async def answers_come_from(run: Run, upload: Upload, handbook: Handbook) -> None:
+    """The owner of a document is answered from it, and from no other copy of the same content."""
+    for fact in handbook.facts:
+        reply = await ask(run, upload.owner, fact.question)
+        cited = {source.document_id for source in reply.sources}
+        if not fact.answered_by(reply.text) or cited != {upload.document_id}:
+            raise violation(
+                f"'{reply.question}'", expected=f"{fact.figure} from document {upload.document_id}",
+                seen=f"'{reply.text}' from {reply.sources}", look=reply.answer.look,
+            )  # fmt: skip
+
+
+async def gone_for_one_alone(run: Run, deleted: Upload, kept: Upload, handbook: Handbook) -> None:
+    """One user deletes a document: it is gone for them, and the other's of the same content is as before."""
+    path = {"document_id": deleted.document_id}
+    token, unknown = deleted.owner.access_token, run.contract.errors.unknown_identifier
+    await delete(run, deleted)
+    for route in ("document_status", "document_content"):
+        await run.client.call(route, path=path, token=token, status=unknown)
+    reply = await ask(run, deleted.owner, handbook.facts[0].question)
+    if reply.sources or handbook.facts[0].answered_by(reply.text):
+        raise violation(f"'{reply.question}'", expected="nothing found", seen=reply.text, look=reply.answer.look)
+    await whole(run, kept)
+    await complete(run, kept)
+    await answers_come_from(run, kept, handbook)
+
+
+async def recorded_apart(run: Run, one: Belongings, other: Belongings, replies: Iterable[Reply]) -> None:
+    """By the named queries, documents are their owners', and cited chunks are of who asked (needs `sql`).
+
+    Args:
+        replies: what `other` was told.
+    """
+    for mine in (one, other):
+        rows = await run.inspection.rows("documents", user_id=mine.owner.user_id)
+        if (seen := [str(row["document_id"]) for row in rows]) != [mine.upload.document_id]:
+            raise violation(f"documents of {mine.owner.user_id}", expected=[mine.upload.document_id], seen=seen)
+        chunks = await run.inspection.rows("chunks", document_id=mine.upload.document_id)
+        strange = other.handbook.place if mine is one else one.handbook.place
+        if not chunks or (mixed := [row["chunk_id"] for row in chunks if strange in row["text"]]):
+            expected = f"chunks without a word of {strange}"
+            raise violation(f"chunks of {mine.upload.document_id}", expected=expected, seen=mixed if chunks else "none")
+    for reply in replies:
+        cited = [source.chunk for source in reply.sources]
+        rows = await run.inspection.rows("chunks", chunk_id=cited) if cited else []
+        if {str(row["document_id"]) for row in rows} - {other.upload.document_id} or len(rows) != len(set(cited)):
+            raise violation(
+                f"'{reply.question}'", expected="chunks of the asker's own", seen=rows, look=reply.answer.look
+            )
+
+
+async def _refuses(run: Run, kind: str, identifier: str, intruder: Person) -> None:
+    client, expected = run.realtime, run.contract.realtime.close.unknown
+    path = getattr(run.contract.realtime, kind).format(**{f"{kind}_id": identifier})
+    for token, after in (intruder.access_token, None), (intruder.access_token, 0), (None, None):
+        async with client.socket(path, token, after=after) as socket:
+            if token is None:
+                await socket.send(client.first_message(intruder.access_token))
+            closed = await socket.until_closed(within=REFUSED_WITHIN)
+            if closed != expected or socket.frames:
+                raise violation(socket.what, expected=f"closed with {expected} before any frame", seen=socket.summary())
+
+
+async def _streamed(run: Run, asker: Person, question: str) -> str:
+    body = {"message": question}
+    async with run.client.stream("chat", path={}, token=asker.access_token, body=body) as response:
+        await response.aread()
+        if response.status_code != run.contract.route("chat").success:
+            raise violation("chat, streamed", expected=run.contract.route("chat").success, seen=response.text[:300])
+        return response.text
+
+
+async def _state(run: Run, theirs: Belongings) -> dict[str, object]:
+    """What an intruder could have changed, as its owner sees it."""
+    token = theirs.owner.access_token
+    job = await run.client.call("job", path={"job_id": theirs.upload.job_id}, token=token)
+    async with run.event_streams.workflow(theirs.reply.workflow_id, token) as events:
+        await events.until_closed(within=REFUSED_WITHIN)
+    return {
+        "job": {word: job[word] for word in job.paths},
+        "conversations": await listed_conversations(run, theirs.owner),
+        "workflow events": [frame.data for frame in events.events],
+    }
+
+
+async def _is_untouched(run: Run, theirs: Belongings, before: dict[str, object]) -> None:
+    after = await _state(run, theirs)
+    for what, value in before.items():
+        if after[what] != value:
+            raise violation(f"{what} after another user's attempts", expected=value, seen=after[what])
+    await whole(run, theirs.upload)
+
+
+def _shows_nothing(answer: Answer, theirs: Belongings, known: Iterable[str] = ()) -> None:
+    """`known` is what whoever asked has said themselves."""
+    text = answer.content.decode("utf-8", "replace")
+    if shown := [trace for trace in theirs.traces if trace in text and trace not in set(known)]:
+        raise violation(answer.route, expected="nothing of another user's", seen=shown, look=answer.look)

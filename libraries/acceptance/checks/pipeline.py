@@ -1,0 +1,428 @@
+"""What processing leaves of a document, seen through the named queries: its events, its chunks, and their vectors."""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import fmean, median
+from typing import Literal
+
+from acceptance.chat import ask
+from acceptance.checks import job_events, pipeline
+from acceptance.checks.fixtures import Sample, samples
+from acceptance.checks.job_events import check_order
+from acceptance.clients.database import Row
+from acceptance.errors import EnvironmentUnavailable, expect_none, violation
+from acceptance.fixtures.documents import TestDocument
+from acceptance.fixtures.handbook import figures, words
+from acceptance.polling import together
+from acceptance.run import Run
+from acceptance.uploads import Upload
+from acceptance.verdict.criteria import limit_for
+
+UNSEEN = "\n"  # stands for each character that no chunk holds
+Which = Literal["the handbooks", "the sample documents"]
+QUESTIONS_AT_ONCE = 4
+SENTENCE_CHARACTERS = range(40, 300)
+_SENTENCE = re.compile(r"(?:^|(?<=[.!?]\s))[A-Z][^.!?\n]*[.!?]")
+LEAST_TEXTS = 12
+LEAST_FIT = 0.3
+LEAST_SHARE = 0.4  # of the usual fit: how well a model's vectors can fit is its own affair
+LEAST_NEARNESS = 0.35  # of how near the nearest other vector usually is: noise is near nothing
+TELLING_CHARACTERS = 150  # a shorter text may well be like no other
+MARGIN = 0.25  # by so much may another text fit better: neighbours in a document are alike
+_WORD = re.compile(r"[^\W_]+")
+_STEM = 6
+Vector = Sequence[float]
+Matrix = list[list[float]]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of the parsed text: its characters from `start` up to `end`."""
+
+    chunk_id: str
+    ordinal: int
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class StoredVector:
+    """A chunk's vector, with the dimension and the model that the database names."""
+
+    chunk_id: str
+    dimension: int
+    model: str
+    values: list[float] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What there is of a document: its chunks in order, the vectors of these chunks, and its job's events in order."""
+
+    chunks: list[Chunk]
+    vectors: list[StoredVector]
+    events: list[Row]
+
+    @property
+    def text(self) -> str:
+        """The parsed text, put together from the chunks by their offsets."""
+        end = max((chunk.end for chunk in self.chunks), default=0)
+        characters = [UNSEEN] * end
+        for chunk in self.chunks:
+            characters[chunk.start : chunk.end] = chunk.text[: chunk.end - chunk.start]
+        return "".join(characters)
+
+
+async def stored(run: Run, jobs: dict[str, str]) -> dict[str, Stored]:
+    """What there is of each document (needs `sql`); `jobs` are identifiers of jobs by that of their document."""
+    chunk_rows = await run.inspection.rows("chunks", document_id=list(jobs))
+    vector_rows = await run.inspection.rows("vectors", chunk_id=[row["chunk_id"] for row in chunk_rows])
+    event_rows = await run.inspection.rows("job_events", job_id=list(jobs.values()))
+    owner = {str(row["chunk_id"]): str(row["document_id"]) for row in chunk_rows}
+    chunks: dict[str, list[Chunk]] = {document: [] for document in jobs}
+    vectors: dict[str, list[StoredVector]] = {document: [] for document in jobs}
+    events: dict[str, list[Row]] = {document: [] for document in jobs}
+    for row in chunk_rows:
+        chunks[str(row["document_id"])].append(
+            Chunk(str(row["chunk_id"]), row["ordinal"], row["start"], row["end"], row["text"])
+        )
+    for row in vector_rows:
+        vector = StoredVector(str(row["chunk_id"]), row["dimension"], row["model"], read_vector(row["vector"]))
+        vectors[owner[vector.chunk_id]].append(vector)
+    documents = {job: document for document, job in jobs.items()}
+    for row in event_rows:
+        events[documents[str(row["job_id"])]].append(row)
+    return {
+        document: Stored(
+            sorted(chunks[document], key=lambda chunk: chunk.ordinal),
+            vectors[document],
+            sorted(events[document], key=lambda row: int(row["sequence"])),
+        )
+        for document in jobs
+    }
+
+
+def wrong_events(events: Sequence[Row], statuses: Sequence[str]) -> Iterator[str]:
+    """Where the events are not every status exactly once and in order, numbered from 1, at times that never go back."""
+    told = [(row["sequence"], row["status"]) for row in events]
+    if told != list(enumerate(statuses, 1)):
+        yield f"expected the statuses {', '.join(statuses)}, once each and numbered from 1; recorded are {told}"
+    for before, after in pairwise(events):
+        if after["at"] < before["at"]:
+            yield f"'{after['status']}' is recorded at {after['at']}, before '{before['status']}' at {before['at']}"
+
+
+def wrong_text(document: TestDocument, text: str) -> Iterator[str]:
+    """What the parsed text lost of the document, or has twice."""
+    yield from document.problems(text)
+    running = f" {' '.join(words(text))} "
+    for sentence in document.handbook.sentinels if document.handbook else ():
+        times = running.count(f" {' '.join(words(sentence))} ")
+        if times > 1:
+            yield f"the text holds {times} times: {sentence}"
+
+
+def wrong_chunks(chunks: Sequence[Chunk], gap: int) -> Iterator[str]:
+    """Where the chunks do not cover one text in order; at most so many characters may stand between two of them."""
+    ordinals = [chunk.ordinal for chunk in chunks]
+    if not chunks or ordinals != list(range(ordinals[0], ordinals[0] + len(chunks))) or ordinals[0] not in (0, 1):
+        yield f"expected ordinals from 0 or 1 without a gap; there are {ordinals or 'no chunks'}"
+    whole = Stored(list(chunks), [], []).text
+    reached = 0
+    for chunk in chunks:
+        if chunk.start - reached > gap:
+            yield f"nothing holds the characters {reached} to {chunk.start}, before chunk {chunk.ordinal}"
+        if not chunk.text or len(chunk.text) != chunk.end - chunk.start:
+            yield f"chunk {chunk.ordinal} has {len(chunk.text)} characters, from {chunk.start} to {chunk.end}"
+        elif chunk.text != whole[chunk.start : chunk.end]:
+            yield f"chunk {chunk.ordinal} says something else than another chunk about the same characters"
+        if chunk.end <= reached:
+            yield f"chunk {chunk.ordinal} ends at {chunk.end}, which chunks before it have reached"
+        reached = max(reached, chunk.end)
+
+
+def wrong_vectors(stored: Stored, dimensions: int) -> Iterator[str]:
+    """Chunks that have not exactly one vector, of this dimension and with a direction."""
+    number = Counter(vector.chunk_id for vector in stored.vectors)
+    for chunk in stored.chunks:
+        if number[chunk.chunk_id] != 1:
+            yield f"chunk {chunk.ordinal} has {number[chunk.chunk_id]} vectors"
+    ordinals = {chunk.chunk_id: chunk.ordinal for chunk in stored.chunks}
+    for vector in stored.vectors:
+        if not vector.dimension == len(vector.values) == dimensions:
+            yield f"the vector of chunk {ordinals[vector.chunk_id]} has {vector.dimension} dimensions, not {dimensions}"
+        if not all(map(math.isfinite, vector.values)) or not any(vector.values):
+            yield f"the vector of chunk {ordinals[vector.chunk_id]} has no direction"
+
+
+@dataclass(frozen=True)
+class Processed:
+    """A document that was processed, and what the database holds of it."""
+
+    document: TestDocument
+    upload: Upload
+    stored: Stored
+
+    @property
+    def ended_as(self) -> str:
+        """The last status that was recorded."""
+        return str(self.stored.events[-1]["status"]) if self.stored.events else ""
+
+    @property
+    def name(self) -> str:
+        return f"'{self.document.filename}' (document {self.upload.document_id})"
+
+
+async def stages_ran_in_order(run: Run, which: Which) -> None:
+    """Every status is recorded once and in order; of the handbooks, realtime and its replay told the same."""
+    statuses = run.contract.jobs.statuses
+    wrong = [(each.name, pipeline.wrong_events(each.stored.events, statuses)) for each in await processed(run, which)]
+    expect_none(_named(wrong), f"events of {which}", expected="every status once and in order")
+    if which == "the handbooks":
+        for watched in await job_events.handbooks(run):
+            told = {"realtime": watched.events, "the replay": watched.replayed}
+            for channel, events in told.items():
+                check_order(events, statuses, f"{channel} of job {watched.upload.job_id}")
+
+
+async def text_is_whole(run: Run, which: Which) -> None:
+    """The text that the chunks hold is that of the document: its sentences once, all its words, in order."""
+    wrong = [(each.name, pipeline.wrong_text(each.document, each.stored.text)) for each in await processed(run, which)]
+    expect_none(_named(wrong), f"parsed text of {which}", expected="all that the document says, once")
+
+
+async def chunks_cover_the_text(run: Run, which: Which) -> None:
+    """The chunks follow one another without a hole, each holding the characters that it says."""
+    gap = run.contract.limits.chunk_gap_characters
+    wrong = [(each.name, pipeline.wrong_chunks(each.stored.chunks, gap)) for each in await processed(run, which)]
+    expect_none(_named(wrong), f"chunks of {which}", expected=f"the whole text, no gap over {gap} characters")
+
+
+async def every_chunk_has_its_vector(run: Run, which: Which) -> None:
+    """Each chunk has exactly one vector, of the dimension that the descriptor declares."""
+    dimensions = run.descriptor.providers.embedding.dimensions
+    wrong = [(each.name, pipeline.wrong_vectors(each.stored, dimensions)) for each in await processed(run, which)]
+    expect_none(_named(wrong), f"vectors of {which}", expected=f"one of dimension {dimensions} for each chunk")
+
+
+async def vectors_lie_near_their_texts(run: Run) -> None:
+    """Each vector's likeness to the others fits its own text's; raises AssertionError naming the chunks where not."""
+    seen = [(each, chunk) for each in await processed(run, "the handbooks") for chunk in each.stored.chunks]
+    values = {vector.chunk_id: vector.values for each, _ in seen for vector in each.stored.vectors}
+    names = [f"chunk {chunk.ordinal} of {each.name}" for each, chunk in seen]
+    without = (f"{name} has none" for name, (_, chunk) in zip(names, seen, strict=True) if chunk.chunk_id not in values)
+    expect_none(without, "vectors", expected="one for each chunk")
+    if len(seen) < pipeline.LEAST_TEXTS:
+        raise EnvironmentUnavailable(
+            f"{len(seen)} chunks are too few to tell their vectors apart, {pipeline.LEAST_TEXTS} are needed"
+        )
+    wrong = pipeline.misplaced([chunk.text for _, chunk in seen], [values[chunk.chunk_id] for _, chunk in seen])
+    run.observe("INT-06", "vectors_near_their_text", 100 - 100 * len(wrong) / len(seen), "%", samples=len(seen))
+    reasons = (f"{names[place]}: {reason}" for place, reason in wrong.items())
+    expect_none(reasons, "vectors", expected="each near its own text")
+
+
+async def sentences_find_their_chunks(run: Run) -> None:
+    """Who asks for a sentence of a chunk word for word is shown that chunk as the first source."""
+    each = (await processed(run, "the handbooks"))[0]
+    asked = [(chunk, sentence) for chunk in each.stored.chunks if (sentence := own_sentence(chunk, each.stored.chunks))]
+    if len(asked) < len(each.stored.chunks) / 2:
+        raise EnvironmentUnavailable(
+            f"only {len(asked)} of {len(each.stored.chunks)} chunks have a sentence of their own"
+        )
+    replies = await together(
+        *(ask(run, each.upload.owner, sentence) for _, sentence in asked), at_once=QUESTIONS_AT_ONCE
+    )
+    wrong = [
+        f"'{sentence}' cites {cited or 'nothing'} first, not its chunk {chunk.chunk_id}; {reply.answer.look}"
+        for (chunk, sentence), reply in zip(asked, replies, strict=True)
+        if (cited := next((source.chunk for source in reply.sources), "")) != chunk.chunk_id
+    ]
+    run.observe(
+        "INT-06", "sentences_that_find_their_chunk", 100 - 100 * len(wrong) / len(asked), "%", samples=len(asked)
+    )
+    expect_none(wrong, f"sentences of {each.name}", expected="the chunk that holds each as its first source")
+
+
+async def complete_means_complete(run: Run) -> None:
+    """Whenever REST or realtime said complete, all chunks with their vectors were there at that moment."""
+    watched = await job_events.handbooks(run)
+    there = {each.upload.job_id: each.stored.chunks for each in await processed(run, "the handbooks")}
+    wrong: list[tuple[str, Iterable[str]]] = []
+    for each in watched:
+        job = f"job {each.upload.job_id}"
+        chunks = frozenset(chunk.chunk_id for chunk in there[each.upload.job_id])
+        wrong.append((job, job_events.early_claims(each.claims, chunks)))
+        silent = {"REST", "realtime"} - {claim.by for claim in each.claims}
+        wrong.append((job, [f"{by} never said complete" for by in sorted(silent)]))
+    expect_none(_named(wrong), "claims of completeness", expected="all chunks with their vectors there")
+
+
+async def progress_only_rises(run: Run) -> None:
+    """Progress never goes back, and is at its end when the document is complete and not before."""
+    complete = run.contract.jobs.complete
+    wrong = [
+        (f"{view} of job {each.upload.job_id}", job_events.wrong_progress(steps, complete))
+        for each in await job_events.handbooks(run)
+        for view, steps in (("realtime", each.events), ("the replay", each.replayed), ("REST", each.views))
+    ]
+    wanted = f"to rise, and {complete.total_pct:g} % for '{complete.status}' alone"
+    expect_none(_named(wrong), "progress", expected=wanted)
+
+
+async def valid_documents_complete(run: Run) -> None:
+    """INT-13: every valid sample is complete; raises AssertionError with the reason of each that is not."""
+    valid = [sample for sample in await samples(run) if sample.valid]
+    wrong = {sample.name: reason for sample in valid if (reason := why_incomplete(run, sample))}
+    run.observe("INT-13", "documents_completed", 100 - 100 * len(wrong) / len(valid), "%", samples=len(valid))
+    expect_none((f"'{name}' {reason}" for name, reason in wrong.items()), "valid documents", expected="to be complete")
+
+
+async def processing_is_quick(run: Run) -> None:
+    """INT-13: each valid sample from its announcement to its end in time; records the seconds of each."""
+    limit = limit_for(run.descriptor.thresholds, "INT-13", "slowest_processing")
+    seconds = {sample.name: sample.upload.seconds for sample in await samples(run) if sample.valid and sample.upload}
+    taken = {name: value for name, value in seconds.items() if value is not None}
+    for name, value in taken.items():
+        run.observe("INT-13", f"processing_time of {name}", round(value, 3), "s", samples=1)
+    if not taken:
+        raise violation("valid documents", expected="to be processed", seen="none was accepted")
+    run.observe_samples("INT-13", "slowest_processing", list(taken.values()), "s", statistic="max")
+    slow = (f"'{name}' took {value:.1f} s" for name, value in taken.items() if not limit.kept_by(value))
+    expect_none(slow, "processing of valid documents", expected=f"each {limit}")
+
+
+def why_incomplete(run: Run, sample: Sample) -> str:
+    """Why a sample is not complete, or nothing."""
+    if sample.upload is None:
+        return f"was not accepted: {sample.answer.excerpt()}; {sample.answer.look}"
+    job, wanted = sample.upload.job, run.contract.jobs.complete
+    if sample.problem or job is None:
+        return sample.problem or "has no job"
+    if (job["status"], job["state"], job["total_pct"]) != (wanted.status, wanted.state, wanted.total_pct):
+        return f"ended as '{job['status']}', '{job['state']}' at {job['total_pct']} %: {job['last_error']}; {job.look}"
+    return ""
+
+
+async def processed(run: Run, which: Which) -> list[Processed]:
+    """What was processed, with what the database holds of it (needs `sql`); a sample that is not accepted is wrong."""
+
+    async def make() -> list[Processed]:
+        run.descriptor.need("sql")
+        if which == "the handbooks":
+            sent = [(each.document, each.upload) for each in await job_events.handbooks(run)]
+        else:
+            valid = [sample for sample in await samples(run) if sample.valid]
+            refused = (f"'{each.name}' {why_incomplete(run, each)}" for each in valid if each.upload is None)
+            expect_none(refused, which, expected="to be accepted")
+            sent = [(each.document, each.upload) for each in valid if each.upload]
+        there = await pipeline.stored(run, {upload.document_id: upload.job_id for _, upload in sent})
+        return [Processed(document, upload, there[upload.document_id]) for document, upload in sent]
+
+    return await run.once(f"stored {which}", make)
+
+
+def own_sentence(chunk: Chunk, chunks: Iterable[Chunk]) -> str:
+    """A whole sentence of a chunk that stands in no other, if possible one with a figure; or nothing."""
+    pieces = (" ".join(piece.split()) for piece in _SENTENCE.findall(chunk.text))
+    others = [" ".join(other.text.split()) for other in chunks if other.chunk_id != chunk.chunk_id]
+    own = (each for each in pieces if len(each) in SENTENCE_CHARACTERS and not any(each in other for other in others))
+    return max(own, key=lambda each: (bool(figures(each)), len(each)), default="")
+
+
+def _named(problems: Iterable[tuple[str, Iterable[str]]]) -> Iterator[str]:
+    return (f"{name}: {problem}" for name, each in problems for problem in each)
+
+
+def read_vector(text: str) -> list[float]:
+    """A vector as the database writes it, such as `[0.1,-0.2]`."""
+    return [float(value) for value in json.loads(text)]
+
+
+def misplaced(texts: Sequence[str], vectors: Sequence[Vector]) -> dict[int, str]:
+    """Each place whose vector does not lie near its own text, with the reason.
+
+    Args:
+        texts: at least 12, of varied topics.
+        vectors: one for each text, in the same order, all of one dimension.
+
+    Raises:
+        ValueError: fewer texts, or another number of vectors.
+    """
+    if len(texts) < LEAST_TEXTS or len(texts) != len(vectors):
+        raise ValueError(f"{len(texts)} texts and {len(vectors)} vectors; at least {LEAST_TEXTS} of each are needed")
+    empty = [place for place, vector in enumerate(vectors) if not _length(vector)]
+    if empty:
+        return dict.fromkeys(empty, "its vector has no direction: all its values are zero, or some are no numbers")
+    places, likeness = range(len(texts)), _likeness(vectors)
+    nearest = [max(likeness[place][other] for other in places if other != place) for place in places]
+    near = LEAST_NEARNESS * median(nearest)
+    seen, wanted = _centred(likeness), _centred(_likeness(_lexical(texts)))
+    fits = [[_fit(seen[place], wanted[other], {place, other}) for other in places] for place in places]
+    least = max(LEAST_FIT, LEAST_SHARE * median(fits[place][place] for place in places))
+    reasons = {place: _reason(place, fits[place], least) for place in places}
+    for place in places:
+        if not reasons[place] and nearest[place] < near and len(texts[place]) >= TELLING_CHARACTERS:
+            reasons[place] = f"its vector is far from every other, at best {nearest[place]:.2f}"
+    return {place: reason for place, reason in reasons.items() if reason}
+
+
+def _reason(place: int, fits: Sequence[float], least: float) -> str:
+    best = max(range(len(fits)), key=fits.__getitem__)
+    if fits[best] > fits[place] + MARGIN:
+        return f"its vector fits text {best} ({fits[best]:.2f}) better than its own ({fits[place]:.2f})"
+    if fits[place] < least:
+        return f"its vector fits its text by {fits[place]:.2f} only, at least {least:.2f} expected"
+    return ""
+
+
+def _lexical(texts: Sequence[str]) -> list[list[float]]:
+    """Texts as vectors of their words, the rare ones weighing more, those of a single text nothing."""
+    counts = [Counter(word[:_STEM] for word in _WORD.findall(text.lower())) for text in texts]
+    spread = Counter(word for count in counts for word in count)
+    words = [word for word, number in spread.items() if 1 < number < len(texts)]
+    return [[math.log1p(count[word]) * math.log(len(texts) / spread[word]) for word in words] for count in counts]
+
+
+def _likeness(vectors: Sequence[Vector]) -> Matrix:
+    """The cosine of each pair; of a vector without length it is 0."""
+    lengths = [_length(vector) or 1.0 for vector in vectors]
+    units = [[value / length for value in vector] for vector, length in zip(vectors, lengths, strict=True)]
+    return [[_dot(one, other) for other in units] for one in units]
+
+
+def _centred(likeness: Matrix) -> Matrix:
+    """Without what a row or column has at large: some texts, and all vectors of some models, are near everything."""
+    size = len(likeness)
+    rows = [fmean(row[:place] + row[place + 1 :]) for place, row in enumerate(likeness)]
+    whole = fmean(rows)
+    return [[likeness[i][j] - rows[i] - rows[j] + whole for j in range(size)] for i in range(size)]
+
+
+def _fit(one: Sequence[float], other: Sequence[float], without: set[int]) -> float:
+    """Pearson's correlation of two profiles, outside the places that compare a text with itself."""
+    size = len(one) - len(without)
+    sum_x, sum_y, xx, yy, xy = sum(one), sum(other), _dot(one, one), _dot(other, other), _dot(one, other)
+    for place in without:
+        x, y = one[place], other[place]
+        sum_x, sum_y, xx, yy, xy = sum_x - x, sum_y - y, xx - x * x, yy - y * y, xy - x * y
+    scale = math.sqrt(max(size * xx - sum_x**2, 0.0) * max(size * yy - sum_y**2, 0.0))
+    return (size * xy - sum_x * sum_y) / scale if scale > 1e-12 else 0.0
+
+
+def _length(vector: Vector) -> float:
+    length = math.sqrt(_dot(vector, vector))
+    return length if math.isfinite(length) else 0.0
+
+
+def _dot(one: Vector, other: Vector) -> float:
+    return float(sum(map(operator.mul, one, other)))

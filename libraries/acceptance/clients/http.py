@@ -1,0 +1,298 @@
+"""The one client of the contract: every call that the suites make by it goes through here."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+import uuid
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+import httpx
+
+from acceptance.clients.error_log import Journal
+from acceptance.deployment.contract import MISSING, Contract, Route, pick, place
+from acceptance.deployment.descriptor import Descriptor, is_local
+from acceptance.errors import violation
+from acceptance.redaction.redactor import Redactor
+
+KEPT_CALLS = 10_000  # where nobody reads along
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and how it went: `began` by the monotonic clock, all in seconds; status 0 where no answer came.
+
+    `first_byte` is the time until the head of the answer was there, connecting and waiting for a connection included.
+    """
+
+    route: str
+    status: int
+    began: float
+    first_byte: float
+    elapsed: float
+
+
+# Told of each exchange of the task (and its children) that sets it, whether or not an answer came.
+on_exchange: ContextVar[Callable[[Exchange], None] | None] = ContextVar("on_exchange", default=None)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back from one call. `elapsed` is the whole call in seconds, `first_byte` until its head was there."""
+
+    route: str
+    method: str
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
+    request_id: str
+    elapsed: float
+    paths: Mapping[str, str] = field(repr=False, default_factory=dict)
+    first_byte: float = 0.0
+
+    def json(self) -> Any:
+        """The body as JSON, or MISSING where it is not JSON."""
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            return MISSING
+
+    def __getitem__(self, word: str) -> Any:
+        """A field of the answer by our word for it."""
+        value = pick(self.json(), self.paths[word])
+        if value is MISSING:
+            raise violation(self.route, expected=f"a field '{self.paths[word]}'", seen=self.excerpt(), look=self.look)
+        return value
+
+    def excerpt(self) -> str:
+        """Status and the beginning of the body, for messages."""
+        return f"{self.status} {self.content[:300].decode('utf-8', 'replace')!r}"
+
+    @property
+    def look(self) -> str:
+        """Where to look this call up in the deployment's logs."""
+        return f"{self.method} {urlsplit(self.url).path}, request {self.request_id}"
+
+
+class ContractClient:
+    """Calls a deployment by the contract: with `traceparent` and a request identifier, journalling every error body.
+
+    A deployment that does not answer within `timeout` seconds, or not at all, raises AssertionError: it is wrong.
+    With a `transport` of the caller's, calls go straight to the deployment, whatever proxies the environment names.
+    """
+
+    def __init__(
+        self, descriptor: Descriptor, contract: Contract, journal: Journal, redactor: Redactor, timeout: float = 10.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:  # fmt: skip
+        self.descriptor = descriptor
+        self.contract = contract
+        self._journal = journal
+        self._redactor = redactor
+        self.calls: deque[str] = deque(maxlen=KEPT_CALLS)  # one line for each answer, for whoever reads along
+        self._http = httpx.AsyncClient(
+            timeout=timeout,
+            transport=transport,
+            trust_env=transport is None and not is_local(descriptor.services.api.url),
+            limits=httpx.Limits(max_connections=200, max_keepalive_connections=120, keepalive_expiry=4.0),
+        )
+
+    async def call(self, route: str, *, status: int | None = None, **request: Any) -> Answer:
+        """Send, and check what the contract says of the answer.
+
+        Args:
+            route: name of the route in the contract.
+            status: the exact status expected; None is the route's success.
+            request: see :meth:`send`.
+
+        Raises:
+            AssertionError: another status, a missing field, or an error whose body is not the contract's.
+        """
+        expected = self.contract.route(route).success if status is None else status
+        answer = await self.send(route, **request)
+        if answer.status != expected:
+            raise violation(route, expected=f"status {expected}", seen=answer.excerpt(), look=answer.look)
+        if expected == self.contract.route(route).success:
+            for word in answer.paths:
+                answer[word]
+        elif expected >= 400 and expected != self.contract.errors.duplicate_document:
+            self.error_of(answer)
+        return answer
+
+    async def send(
+        self,
+        route: str,
+        *,
+        path: Mapping[str, object] | None = None,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | AsyncIterable[bytes] | None = None,
+    ) -> Answer:
+        """Send one call and take whatever comes back.
+
+        Args:
+            path: values for the braces of the route's path; bytes need not be text.
+            body: our words and values of the JSON body.
+            query: our words and values of the query; bytes need not be text.
+            token: access token; None sends none.
+            headers: further headers.
+            content: raw bytes in place of `body`; an iterable is sent without announcing its length.
+
+        Raises:
+            AssertionError: no answer came.
+        """
+        entry = self.contract.route(route)
+        url = self.url(entry, path or {})
+        sent = self._headers(token, headers)
+        payload = content if body is None else json.dumps(place(dict(body), entry.body)).encode()
+        if body is not None:
+            sent.setdefault("content-type", "application/json")
+        if query:
+            url += "?" + urlencode({entry.query.get(word, word): value for word, value in query.items()})
+        return await self._exchange(route, entry.method, url, sent, payload, entry.answer)
+
+    async def fetch(self, url: str, *, token: str | None = None) -> Answer:
+        """GET an address beside the routes of the contract, and take whatever comes back.
+
+        Raises:
+            AssertionError: no answer came.
+        """
+        return await self._exchange("GET", "GET", url, self._headers(token, None), None, {})
+
+    @asynccontextmanager
+    async def stream(
+        self, route: str, *, path: Mapping[str, object], token: str | None, query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None,
+    ) -> AsyncIterator[httpx.Response]:  # fmt: skip
+        """An answer whose body arrives bit by bit; its status is not yet judged. No time limit between two bits."""
+        entry = self.contract.route(route)
+        sent = self._headers(token, {"accept": "text/event-stream", **(headers or {})})
+        url, begin = self.url(entry, path), time.monotonic()
+        json_body = place(dict(body), entry.body) if body is not None else None
+        timeout = httpx.Timeout(self._http.timeout.connect, read=None)
+        try:
+            async with self._http.stream(
+                entry.method, url, params=query, headers=sent, json=json_body, timeout=timeout
+            ) as response:
+                yield response
+        except httpx.HTTPError as error:
+            raise self._unanswered(route, entry.method, url, error, begin, sent) from None
+
+    def url(self, route: Route, path: Mapping[str, object]) -> str:
+        """The address of a route with the braces of its path filled in."""
+        quoted = {
+            word: quote(value if isinstance(value, bytes) else str(value), safe="") for word, value in path.items()
+        }
+        filled = route.path.format(**quoted | {word: value for word, value in path.items() if word == "signed_url"})
+        if "://" in filled:
+            return filled
+        return getattr(self.descriptor.services, route.at).url + filled  # type: ignore[no-any-return]
+
+    def error_of(self, answer: Answer) -> Mapping[str, str]:
+        """The error of an answer: `code`, `message`, `request_id`.
+
+        Raises:
+            AssertionError: the body is not the contract's, or names another request than its header.
+        """
+        document = answer.json()
+        error = {word: pick(document, path) for word, path in self.contract.errors.shape.items()}
+        if not all(isinstance(value, str) and value for value in error.values()):
+            raise violation(
+                answer.route,
+                expected="an error with code, message and request_id",
+                seen=answer.excerpt(),
+                look=answer.look,
+            )
+        header = answer.headers.get(self.contract.errors.request_id_header)
+        if error["request_id"] != header:
+            raise violation(
+                answer.route, expected=f"the same request identifier in body and header ({header})",
+                seen=error["request_id"], look=answer.look,
+            )  # fmt: skip
+        return error
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _exchange(
+        self,
+        route: str,
+        method: str,
+        url: str,
+        sent: Mapping[str, str],
+        payload: bytes | AsyncIterable[bytes] | None,
+        paths: Mapping[str, str],
+    ) -> Answer:
+        begin, head = time.monotonic(), 0.0
+
+        async def trace(event: str, _: object) -> None:
+            nonlocal head
+            if event.endswith("receive_response_headers.complete"):
+                head = time.monotonic() - begin
+
+        tell = on_exchange.get() or _nobody
+        try:
+            response = await self._http.request(method, url, content=payload, headers=sent, extensions={"trace": trace})
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            elapsed = time.monotonic() - begin
+            tell(Exchange(route, 0, begin, head or elapsed, elapsed))
+            raise self._unanswered(route, method, url, error, begin, sent) from None
+        answer = Answer(
+            route, method, url, response.status_code, response.headers, response.content,
+            self._request_id(response.headers, sent), time.monotonic() - begin, paths, head,
+        )  # fmt: skip
+        tell(Exchange(route, answer.status, begin, head, answer.elapsed))
+        self._keep(answer)
+        return answer
+
+    def _headers(self, token: str | None, headers: Mapping[str, str] | None) -> dict[str, str]:
+        sent = {
+            "traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01",
+            self.contract.errors.request_id_header: uuid.uuid4().hex,
+        }
+        if token is not None:
+            sent["authorization"] = f"Bearer {token}"
+        return sent | {name.lower(): value for name, value in (headers or {}).items()}
+
+    def _request_id(self, answered: Mapping[str, str], sent: Mapping[str, str]) -> str:
+        header = self.contract.errors.request_id_header
+        return answered.get(header) or sent[header]
+
+    def _keep(self, answer: Answer) -> None:
+        self.calls.append(f"{answer.look}: {answer.status} in {answer.elapsed * 1000:.0f} ms")
+        self._journal.record(
+            method=answer.method, url=answer.url, status=answer.status,
+            body=answer.content.decode("utf-8", "replace"), request_id=answer.request_id,
+        )  # fmt: skip
+        for word in ("access_token", "refresh_token", "signed_url"):
+            value = pick(answer.json(), answer.paths[word]) if word in answer.paths and answer.content else MISSING
+            for secret in _secrets_in(value) if isinstance(value, str) else ():
+                self._redactor.register(secret)
+
+    def _unanswered(
+        self, route: str, method: str, url: str, error: Exception, begin: float, sent: Mapping[str, str]
+    ) -> AssertionError:
+        return violation(
+            route, expected="an answer",
+            seen=f"{type(error).__name__}: {str(error) or 'no answer'} after {time.monotonic() - begin:.1f} s",
+            look=f"{method} {url}, request {sent[self.contract.errors.request_id_header]}",
+        )  # fmt: skip
+
+
+def _nobody(_: Exchange) -> None:
+    """Told where nobody asks."""
+
+
+def _secrets_in(value: str) -> list[str]:
+    """A token itself; of a signed address what is signed, since its beginning is that of every address."""
+    return [word for _, word in parse_qsl(urlsplit(value).query)] if "://" in value else [value]

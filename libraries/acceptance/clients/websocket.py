@@ -1,0 +1,253 @@
+"""The one realtime client: WebSockets of the contract, every frame kept with its time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+from urllib.parse import urlencode
+
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from acceptance.deployment.contract import Contract
+from acceptance.deployment.descriptor import is_local
+from acceptance.errors import violation
+from acceptance.polling import Pace
+
+CONTROL = ("ping", "pong")
+JOINS_PER_SECOND = 50  # plans allow 100 or 500
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame; `at` is the wall clock (Unix seconds) when it was received."""
+
+    data: dict[str, Any]
+    at: float
+
+    @property
+    def type(self) -> str:
+        return str(self.data.get("type"))
+
+    @property
+    def sequence(self) -> int | None:
+        return self.data.get("sequence")
+
+
+@dataclass
+class Subscription:
+    """What one subscriber received so far, from when it was `opened` (Unix seconds).
+
+    A channel that ended says how in `closed`: WebSocket close code, HTTP status, or 0.
+    """
+
+    what: str
+    opened: float = field(default_factory=time.time)
+    frames: list[Frame] = field(default_factory=list)
+    pings: list[float] = field(default_factory=list)
+    closed: int | None = None
+    closed_at: float = 0.0  # Unix seconds
+    reason: str = ""
+    _waiting: dict[asyncio.Future[None], Callable[[], bool]] = field(default_factory=dict, repr=False)
+
+    @property
+    def application_frames(self) -> list[Frame]:
+        """Every frame that is no heartbeat, in order of arrival."""
+        return [frame for frame in self.frames if frame.type not in CONTROL]
+
+    @property
+    def events(self) -> list[Frame]:
+        """The frames that carry a sequence number, in order of arrival."""
+        return [frame for frame in self.frames if frame.sequence is not None]
+
+    async def until(self, satisfied: Callable[[Self], bool], *, what: str, within: float) -> None:
+        """Wait for a condition on what was received; raises AssertionError naming what arrived instead."""
+        if satisfied(self):
+            return
+        self._waiting[came := asyncio.get_running_loop().create_future()] = lambda: satisfied(self)
+        try:
+            async with asyncio.timeout(within):
+                await came
+        except TimeoutError:
+            raise violation(f"{self.what}: {what}", expected=f"within {within:g} s", seen=self.summary()) from None
+        finally:
+            del self._waiting[came]
+
+    async def until_frame(self, kind: str, *, within: float, **having: object) -> Frame:
+        """The first frame of a type that has these values."""
+
+        def found() -> Frame | None:
+            fits = (f for f in self.frames if f.type == kind and all(f.data.get(k) == v for k, v in having.items()))
+            return next(fits, None)
+
+        await self.until(lambda _: found() is not None, what=f"frame {kind} {having or ''}".strip(), within=within)
+        frame = found()
+        assert frame is not None
+        return frame
+
+    async def until_closed(self, *, within: float) -> int:
+        """The code with which the other side ended the channel."""
+        await self.until(lambda _: self.closed is not None, what="is closed", within=within)
+        assert self.closed is not None
+        return self.closed
+
+    def summary(self) -> str:
+        """The last frames and how the channel ended, for messages."""
+        shown = [f"#{f.sequence} {f.data.get('status', f.type)}" if f.sequence else f.type for f in self.frames[-5:]]
+        ending = f"closed with {self.closed} {self.reason}".strip() if self.closed is not None else "open"
+        return f"{len(self.frames)} frames, the last {', '.join(shown) or 'none'}; {ending}"
+
+    def add(self, frame: Frame) -> None:
+        (self.pings.append(frame.at) if frame.type == "ping" else self.frames.append(frame))
+        self._changed()
+
+    def end(self, code: int, reason: str = "") -> None:
+        if self.closed is None:
+            self.closed, self.closed_at, self.reason = code, time.time(), reason
+        self._changed()
+
+    def _changed(self) -> None:
+        """Wake who waits for what has come, and nobody else: of a thousand subscribers each is told of every frame."""
+        for came, satisfied in self._waiting.items():
+            try:
+                if not came.done() and satisfied():
+                    came.set_result(None)
+            except Exception as error:  # noqa: BLE001  # it is for who waits, not for who reads
+                came.set_exception(error)
+
+
+@dataclass
+class Socket(Subscription):
+    """A WebSocket subscription; answers the server's pings as the contract asks."""
+
+    connection: ClientConnection | None = field(default=None, repr=False)
+
+    async def send(self, message: str | bytes | dict[str, Any]) -> None:
+        """Send a frame: a mapping as JSON text, else as it is (bytes as a binary frame)."""
+        try:
+            await self._line().send(json.dumps(message) if isinstance(message, dict) else message)
+        except ConnectionClosed:
+            raise violation(self.what, expected="a connection that is open", seen=self.summary()) from None
+
+    async def ping(self, *, within: float) -> float:
+        """Seconds until a ping of ours was answered by a pong; everything sent before the pong has then arrived."""
+        answered = self._pongs()
+        begin = time.monotonic()
+        await self.send({"type": "ping"})
+        await self.until(lambda _: self._pongs() > answered, what="pong", within=within)
+        return time.monotonic() - begin
+
+    async def protocol_ping(self, *, within: float) -> float:
+        """Seconds until a ping of the protocol itself was answered."""
+        begin = time.monotonic()
+        try:
+            async with asyncio.timeout(within):
+                await (await self._line().ping())
+        except (TimeoutError, ConnectionClosed):
+            answer = f"an answer to a ping of the protocol within {within:g} s"
+            raise violation(self.what, expected=answer, seen=self.summary()) from None
+        return time.monotonic() - begin
+
+    async def cut(self) -> None:
+        """Drop the line without a closing handshake, as a lost network does."""
+        self._line().transport.abort()
+
+    def _pongs(self) -> int:
+        return sum(frame.type == "pong" for frame in self.frames)
+
+    def _line(self) -> ClientConnection:
+        if self.connection is None:
+            raise violation(self.what, expected="an open connection", seen=self.summary())
+        return self.connection
+
+
+class RealtimeClient:
+    """Subscribes to jobs and workflows of the contract.
+
+    The channels are context managers: leaving one closes it. A handshake that is refused by HTTP ends the subscription
+    with that status as `closed`; a refusal after the handshake ends it with the close code.
+    """
+
+    def __init__(self, contract: Contract, base: str, joins_per_second: float = JOINS_PER_SECOND) -> None:
+        self._contract = contract.realtime
+        self._base = base.replace("http", "ws", 1) if base.startswith("http") else base
+        self._proxy: Literal[True] | None = None if is_local(base) else True
+        self._pace = Pace(joins_per_second)
+
+    def first_message(self, token: str) -> dict[str, str]:
+        """What names the user on a connection whose address holds no token."""
+        return {"type": self._contract.token_message, self._contract.token_parameter: token}
+
+    @asynccontextmanager
+    async def job(self, job_id: str, token: str | None, *, after: int | None = None) -> AsyncIterator[Socket]:
+        """WebSocket of a job's events; `after` replays what came later than that sequence number."""
+        async with self.socket(self._contract.job.format(job_id=job_id), token, after=after) as socket:
+            yield socket
+
+    @asynccontextmanager
+    async def workflow(self, workflow_id: str, token: str | None, *, after: int | None = None) -> AsyncIterator[Socket]:
+        """WebSocket of a workflow's events."""
+        async with self.socket(self._contract.workflow.format(workflow_id=workflow_id), token, after=after) as socket:
+            yield socket
+
+    @asynccontextmanager
+    async def socket(
+        self, path: str, token: str | None, *, after: int | str | bytes | None = None, within: float = 10.0
+    ) -> AsyncIterator[Socket]:
+        """WebSocket of any path; `after` may be nonsense."""
+        query = {self._contract.token_parameter: token, self._contract.after_parameter: after}
+        words = urlencode({name: value for name, value in query.items() if value is not None})
+        url = f"{self._base}{path}" + (f"?{words}" if words else "")
+        socket = Socket(f"WebSocket {path}")
+        await self._pace.turn()
+        try:
+            connection = await connect(
+                url, open_timeout=within, proxy=self._proxy, compression=None, ping_interval=None, close_timeout=2
+            )
+        except InvalidStatus as refused:
+            socket.end(refused.response.status_code, "handshake refused")
+            yield socket
+            return
+        except (OSError, TimeoutError, websockets.InvalidHandshake) as error:
+            raise violation(socket.what, expected="a handshake", seen=f"{type(error).__name__}: {error}") from None
+        socket.connection, socket.opened = connection, time.time()
+        reader = asyncio.create_task(_read_socket(socket, connection))
+        try:
+            yield socket
+        finally:
+            reader.cancel()
+            with contextlib.suppress(Exception, asyncio.CancelledError):
+                await connection.close()
+            await asyncio.gather(reader, return_exceptions=True)
+
+
+async def _read_socket(socket: Socket, connection: ClientConnection) -> None:
+    try:
+        async for message in connection:
+            frame = frame_of(message)
+            socket.add(frame)
+            if frame.type == "ping":
+                await connection.send('{"type": "pong"}')
+    except ConnectionClosed:
+        pass
+    finally:
+        if connection.close_code is not None:
+            socket.end(connection.close_code, connection.close_reason or "")
+
+
+def frame_of(message: str | bytes) -> Frame:
+    """What was received, now; what is no JSON object is a frame that says so."""
+    try:
+        data = json.loads(message)
+    except ValueError:
+        data = None
+    return Frame(
+        data if isinstance(data, dict) else {"type": "not a JSON object", "text": str(message)[:200]}, time.time()
+    )

@@ -1,0 +1,52 @@
+"""The admin API of authentication (capability `admin-api`): it makes and removes users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from acceptance.deployment.descriptor import Descriptor, is_local
+from acceptance.errors import EnvironmentUnavailable
+
+GONE = (200, 204, 404)
+
+
+class AdminApi:
+    """Raises CapabilityMissing where the descriptor does not list it, EnvironmentUnavailable where it fails us."""
+
+    def __init__(self, descriptor: Descriptor) -> None:
+        self._descriptor = descriptor
+        self._address = httpx.URL(descriptor.services.authentication.url)
+        self._http = httpx.AsyncClient(timeout=10, trust_env=not is_local(descriptor.services.authentication.url))
+
+    async def make(self, email: str, password: str, app_metadata: dict[str, Any]) -> str:
+        """The identifier of a new user, whose address counts as confirmed."""
+        body = {"email": email, "password": password, "email_confirm": True, "app_metadata": app_metadata}
+        response = await self._call("POST", "/admin/users", body)
+        try:
+            return str(response.json()["id"])
+        except (ValueError, KeyError, TypeError):
+            raise EnvironmentUnavailable(f"admin API made no user: {_seen(response)}") from None
+
+    async def remove(self, user_id: str) -> None:
+        """Remove a user; one who is gone already is no mistake."""
+        response = await self._call("DELETE", f"/admin/users/{user_id}")
+        if response.status_code not in GONE:
+            raise EnvironmentUnavailable(f"admin API did not remove user {user_id}: {_seen(response)}")
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+        self._descriptor.need("admin-api")
+        key = self._descriptor.secret("service_role_key").get_secret_value()
+        headers = {"apikey": key, "authorization": f"Bearer {key}"}
+        try:
+            return await self._http.request(method, f"{self._address}{path}", json=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise EnvironmentUnavailable(f"admin API: {method} {path}: {type(error).__name__} {error}") from None
+
+
+def _seen(response: httpx.Response) -> str:
+    return f"status {response.status_code}, {response.text[:200]!r}"

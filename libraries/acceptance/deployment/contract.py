@@ -1,0 +1,215 @@
+"""The contract of the deployment as data: routes, refusals, stages, realtime, queries (`variables/contract.yaml`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from acceptance.yaml_models import PROJECT, Data, read_model
+
+CONTRACT = PROJECT / "variables" / "contract.yaml"
+Kind = Literal["public", "user", "owner", "signature"]
+FieldPaths = dict[str, str]  # our word -> dotted path in the JSON of the application
+
+
+class Route(Data):
+    """One call of the contract; every status is one number."""
+
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    path: str
+    kind: Kind
+    success: int
+    at: Literal["api", "frontend"] = "api"
+    body: FieldPaths = {}
+    query: FieldPaths = {}
+    answer: FieldPaths = {}
+    refuses: dict[str, int] = {}
+    stream: bool = False
+    binary: bool = False
+    waits_for_a_model: bool = False
+
+
+class Codes(Data):
+    """The code of each refusal whose status alone does not tell it apart."""
+
+    malformed_email: str
+    weak_password: str
+    invalid_credentials: str
+
+
+class Errors(Data):
+    """The shape of an error, and the status of each documented refusal."""
+
+    shape: FieldPaths
+    request_id_header: str
+    unknown_identifier: int
+    malformed_identifier: int
+    malformed_json: int
+    wrong_content_type: int
+    oversized_json: int
+    invalid_parameter: int
+    unsupported_mime: int
+    too_large: int
+    wrong_bytes: int
+    duplicate_document: int
+    invalid_credentials: int
+    malformed_email: int
+    weak_password: int
+    refused_refresh: int
+    retry_not_allowed: int
+    known_address: int
+    too_many: int
+    codes: Codes
+
+
+class Complete(Data):
+    status: str
+    state: str
+    total_pct: float
+
+
+class Stages(Data):
+    """The status that ends each of the four stages."""
+
+    parse: str
+    chunk: str
+    embed: str
+    finalize: str
+
+
+class Jobs(Data):
+    statuses: list[str]
+    failures: list[str]
+    states: list[str]
+    final_states: list[str]
+    complete: Complete
+    stages: Stages
+
+
+class Closing(Data):
+    """Close codes of a WebSocket."""
+
+    bad_token: int
+    unknown: int
+    too_large: int
+    server_fault: int
+    restarting: int
+
+
+class Realtime(Data):
+    job: str
+    workflow: str
+    token_parameter: str
+    token_message: str
+    after_parameter: str
+    heartbeat_seconds: float
+    pong_within_seconds: float
+    max_frame_bytes: int
+    close: Closing
+    malformed_answer: str
+    job_event_type: str
+    job_event: FieldPaths
+    step_type: str
+    step: FieldPaths
+    answer_type: str
+    answer: FieldPaths
+
+
+class ContractLimits(Data):
+    filename_characters: int
+    password_characters: int
+    json_body_bytes: int
+    chunk_gap_characters: int
+
+
+class Storage(Data):
+    """Addresses of a stored object at the storage service, and the status that closes them."""
+
+    upload: str
+    read: str
+    closed: list[str]
+    refused: int
+
+
+class Webhook(Data):
+    header: str
+    scheme: str
+
+
+class Contract(Data):
+    """Everything that the suites expect of any deployment."""
+
+    routes: dict[str, Route]
+    refusals: dict[Literal["user", "owner"], dict[str, int]]
+    errors: Errors
+    duplicate: FieldPaths
+    duplicate_type: str
+    jobs: Jobs
+    sources: FieldPaths
+    listed_document: FieldPaths
+    listed_job: FieldPaths
+    listed_conversation: FieldPaths
+    realtime: Realtime
+    limits: ContractLimits
+    webhook: Webhook
+    storage: Storage
+    queries: dict[str, str] = Field(min_length=1)
+
+    def route(self, name: str) -> Route:
+        """The route of that name; an unknown one is the caller's mistake, and raises KeyError with the known ones."""
+        try:
+            return self.routes[name]
+        except KeyError:
+            raise KeyError(f"no route '{name}' in the contract; it has {', '.join(self.routes)}") from None
+
+    @property
+    def model_bound(self) -> tuple[str, ...]:
+        """The routes whose answer waits for a model."""
+        return tuple(name for name, route in self.routes.items() if route.waits_for_a_model)
+
+    def refused(self, route: str, credential: str) -> int:
+        """The exact status with which a route refuses a kind of bad credential."""
+        entry = self.route(route)
+        if credential in entry.refuses:
+            return entry.refuses[credential]
+        if entry.kind in ("user", "owner"):
+            return self.refusals[entry.kind][credential]
+        raise KeyError(f"the contract does not say how route '{route}' ({entry.kind}) refuses '{credential}'")
+
+
+def read_contract(path: Path) -> Contract:
+    """The contract in a file; raises ConfigurationError with every mistake at once."""
+    return read_model(path, Contract)
+
+
+MISSING = object()
+
+
+def pick(document: Any, path: str) -> Any:
+    """The value at a dotted path (`error.code`, `workers.0.build`; `*` gathers a list), or MISSING."""
+    head, _, rest = path.partition(".")
+    if head == "*":
+        if not isinstance(document, list):
+            return MISSING
+        return [pick(item, rest) if rest else item for item in document]
+    if isinstance(document, dict) and head in document:
+        value = document[head]
+    elif isinstance(document, list) and head.isdigit() and int(head) < len(document):
+        value = document[int(head)]
+    else:
+        return MISSING
+    return pick(value, rest) if rest else value
+
+
+def place(fields: dict[str, Any], paths: FieldPaths) -> dict[str, Any]:
+    """A JSON body: each of our words put at its dotted path. Words that the route does not know raise KeyError."""
+    body: dict[str, Any] = {}
+    for word, value in fields.items():
+        *parents, last = paths[word].split(".")
+        inner = body
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[last] = value
+    return body

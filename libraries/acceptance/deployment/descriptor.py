@@ -1,0 +1,280 @@
+"""The descriptor: what a deployment is, where it is reached, and what can be observed of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, PrivateAttr, SecretStr, StringConstraints, field_validator, model_validator
+
+from acceptance.errors import CapabilityMissing, ConfigurationError
+from acceptance.yaml_models import Data, read_model
+
+CAPABILITIES = frozenset(
+    {
+        "sql",
+        "platform-api",
+        "faults",
+        "scale",
+        "metrics",
+        "short-lived-tokens",
+        "webhook-secret",
+        "admin-api",
+        "destructive",
+    }
+)
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+Source = str  # "header:NAME" or "json:PATH", where an answer names something
+
+
+def is_local(url: str) -> bool:
+    """Whether an address is of this machine: no proxy stands before it."""
+    return urlsplit(url).hostname in LOOPBACK
+
+
+class Service(Data):
+    """One service and its probe; `build`, `version` and `heartbeat_age` say where the answer names them."""
+
+    url: str
+    probe: str = "/"
+    build: Source | None = None
+    version: Source | None = None
+    heartbeat_age: Source | None = None
+    max_heartbeat_age_seconds: float = 10.0
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if not re.fullmatch(r"(https?|wss?)://[^\s/]+\S*", value):
+            raise ValueError("expected an address such as https://api.example.org")
+        return value.rstrip("/")
+
+    @field_validator("probe")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        if not value.startswith("/"):
+            raise ValueError("expected a path that begins with /")
+        return value
+
+    @field_validator("build", "version", "heartbeat_age")
+    @classmethod
+    def _source(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"(header|json):\S+", value):
+            raise ValueError("expected header:NAME or json:PATH")
+        return value
+
+
+class Database(Data):
+    """Where the read-only role of the named queries connects; its password is the secret `database_password`."""
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+    name: str
+    user: str
+    sslmode: str = "prefer"
+
+
+class Services(Data):
+    """The services of a deployment, each probed by PRE-01."""
+
+    frontend: Service
+    api: Service
+    worker: Service
+    authentication: Service
+    storage: Service
+    realtime: Service
+    database: Database | None = None
+
+
+class Platform(Data):
+    """Where the provider tells of the services that it runs, with the secret `platform_key`: Render's API, or its like.
+
+    `services` names them by the provider's identifiers; `resolution_seconds` is the finest that its metrics have;
+    `host` is the one of them on which all the others run, where they share a machine.
+    """
+
+    url: str
+    services: dict[str, str] = Field(min_length=1)
+    resolution_seconds: int = Field(default=30, ge=1)
+    host: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return Service._address(value)
+
+    @model_validator(mode="after")
+    def _host_is_named(self) -> Self:
+        if self.host is not None and self.host not in self.services:
+            raise ValueError(f"the host '{self.host}' is none of the services: {', '.join(self.services)}")
+        return self
+
+
+class Parser(Data):
+    name: str
+    job_id_pattern: str
+
+    @field_validator("job_id_pattern")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"is not a regular expression: {error}") from None
+        return value
+
+
+class Embedding(Data):
+    name: str
+    dimensions: int = Field(gt=0)
+
+
+class Providers(Data):
+    """The services that the deployment is meant to use, as their answers name themselves."""
+
+    parser: Parser
+    model: str
+    embedding: Embedding
+
+
+class Sessions(Data):
+    refresh_reuse_seconds: float = Field(ge=0)
+    logout_revokes_access: bool
+    jwt_survives_auth_outage: bool
+
+
+class Plan(Data):
+    """What the provider's plan allows; None: no limit is known."""
+
+    realtime_connections: int | None = None
+    realtime_joins_per_second: int | None = None
+    requests_per_minute: int | None = None
+
+
+class ModelBound(Data):
+    """Limits of the first byte of calls that wait for a model, in milliseconds."""
+
+    p95: float = Field(gt=0)
+    p99: float = Field(gt=0)
+
+
+class Fargate(Data):
+    """The load comes from so many tasks in a region of AWS, instead of from here."""
+
+    workers: int = Field(ge=1)
+    region: str
+
+
+class UnderLoad(Data):
+    """What holds for this deployment while the load is applied; without limits, calls of a model are not judged."""
+
+    model_bound: ModelBound | None = None
+    fargate: Fargate | None = None
+
+
+class Threshold(Data):
+    """A threshold of this deployment in place of the criterion's own; a looser one needs a reason."""
+
+    value: float = Field(allow_inf_nan=False)
+    reason: Annotated[str, StringConstraints(pattern=r"\S")] | None = None
+
+
+class Descriptor(Data):
+    """A deployment under test. Times are seconds, sizes are bytes."""
+
+    name: str
+    environment: str
+    build: str | None = None
+    services: Services
+    providers: Providers
+    platform: Platform | None = None
+    users: Literal["signup", "admin-api", "pool"]
+    exclusive: bool = False  # nobody but the run uses it: whatever is found in it counts, whoever made it
+    baseline: str | None = None  # the recording that its behaviour must equal; that of its own name, unless said
+    sibling_of: str | None = None  # of the same build, it shows what that deployment cannot be made to show
+    sessions: Sessions
+    plan: Plan = Plan()
+    load: UnderLoad = UnderLoad()
+    capabilities: frozenset[str] = frozenset()
+    secrets: dict[str, str] = {}
+    secrets_file: Path | None = None
+    thresholds: dict[str, Threshold] = {}
+    _from_file: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
+
+    @field_validator("capabilities")
+    @classmethod
+    def _known(cls, value: frozenset[str]) -> frozenset[str]:
+        unknown = sorted(value - CAPABILITIES)
+        if unknown:
+            raise ValueError(f"unknown: {', '.join(unknown)}; known are {', '.join(sorted(CAPABILITIES))}")
+        return value
+
+    @model_validator(mode="after")
+    def _capabilities_have_what_they_need(self) -> Self:
+        if "sql" in self.capabilities and self.services.database is None:
+            raise ValueError("the capability 'sql' needs services.database")
+        if "metrics" in self.capabilities and self.platform is None:
+            raise ValueError("the capability 'metrics' needs platform")
+        return self
+
+    def need(self, capability: str) -> None:
+        """Raises CapabilityMissing unless the descriptor lists the capability."""
+        if capability not in self.capabilities:
+            raise CapabilityMissing(capability)
+
+    def missing_secrets(self) -> list[str]:
+        """One line per secret whose environment variable is unset or empty, with where to set it."""
+        where = "in the environment" + (
+            f", or in {self.secrets_file.name} beside the descriptor" if self.secrets_file else ""
+        )
+        return [
+            f"secret '{name}' is not set: set {variable} {where}"
+            for name, variable in self.secrets.items()
+            if self._value(variable) is None
+        ]
+
+    def secret(self, name: str) -> SecretStr:
+        """The secret's value, from the environment, else from the secrets file.
+
+        Raises:
+            ConfigurationError: the descriptor does not name it, or its variable is unset.
+        """
+        variable = self.secrets.get(name)
+        if variable is None:
+            raise ConfigurationError(
+                [f"the descriptor '{self.name}' does not say which variable holds the secret '{name}'"]
+            )
+        value = self._value(variable)
+        if value is None:
+            raise ConfigurationError([f"secret '{name}' is not set: set {variable}"])
+        return value
+
+    def read_secrets(self, path: Path) -> None:
+        """Know the secrets of a file of `NAME=value` lines; the environment goes before it."""
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise ConfigurationError([f"secrets_file {path}: cannot be read: {error.strerror}"]) from None
+        for name, separator, value in (line.partition("=") for line in lines if not line.startswith("#")):
+            if separator and value.strip():
+                self._from_file[name.strip()] = SecretStr(value.strip())
+
+    def _value(self, variable: str) -> SecretStr | None:
+        if value := os.environ.get(variable):
+            return SecretStr(value)
+        return self._from_file.get(variable)
+
+
+def read_descriptor(path: Path) -> Descriptor:
+    """The descriptor in a file, with the secrets of its secrets file.
+
+    Raises:
+        ConfigurationError: with every mistake in the file at once, by field.
+    """
+    descriptor = read_model(path, Descriptor)
+    if descriptor.secrets_file is not None:
+        descriptor.read_secrets(path.parent / descriptor.secrets_file)
+    return descriptor

@@ -1,0 +1,138 @@
+"""Users who come at the same time and go through everything once, each call timed: a visit, and a recorded one."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from acceptance.chat import ask
+from acceptance.errors import EnvironmentUnavailable, expect_none
+from acceptance.fixtures.documents import TestDocument
+from acceptance.fixtures.users import Person
+from acceptance.performance.recording import environment
+from acceptance.performance.regression import Comparison, compare, not_compared
+from acceptance.polling import together
+from acceptance.recordings import BASELINE, Baseline, Endpoint, RecordedVisit, reference
+from acceptance.run import Run
+from acceptance.session import FAILURES
+from acceptance.uploads import Payload, announce, complete, document, listed_documents, put_bytes
+from acceptance.yaml_models import read_model
+
+USERS = 10
+Result = TypeVar("Result")
+
+
+@dataclass
+class Visit:
+    """What the calls of all visitors took (ms, by endpoint), how many were attempted, and which failed."""
+
+    users: int
+    times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    attempts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    failed: list[tuple[str, BaseException]] = field(default_factory=list)
+    at_once: int = 0
+    seconds: float = 0.0
+
+    @property
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Each endpoint; what a load has as spans are here the calls, one of each user."""
+        return {
+            name: Endpoint(spans=tuple(round(one, 3) for one in times), requests=len(times))
+            for name, times in self.times.items()
+        }
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A visit beside the recorded one: what was compared, and what could not be, with the reason."""
+
+    compared: list[Comparison]
+    missing: list[str]
+
+
+async def prepared(run: Run, seed: int) -> tuple[Person, TestDocument]:
+    """A user and a document for them."""
+    return await run.people.signed_in(), await document(run, "note", seed)
+
+
+async def visit(run: Run, users: list[tuple[Person, TestDocument]]) -> Visit:
+    """All of them at once; the first call of a user that fails ends their visit."""
+    seen = Visit(len(users))
+    begin, present = time.monotonic(), 0
+
+    async def timed(name: str, step: Awaitable[Result]) -> Result:
+        seen.attempts[name] += 1
+        start = time.monotonic()
+        try:
+            taken = await step
+        except FAILURES as error:
+            seen.failed.append((name, error))
+            raise _Ended from None
+        seen.times[name].append(1000 * (time.monotonic() - start))
+        return taken
+
+    async def one(person: Person, note: TestDocument) -> None:
+        nonlocal present
+        present += 1
+        seen.at_once = max(seen.at_once, present)
+        try:
+            await timed("login", run.people.sign_in(person))
+            await timed("user", run.client.call("user", token=person.access_token))
+            upload = await timed("upload", announce(run, person, Payload.of(note)))
+            await timed("upload_bytes", put_bytes(run, upload))
+            await timed("processing", complete(run, upload))
+            assert note.handbook is not None
+            await timed("chat", ask(run, person, note.handbook.facts[0].question))
+            await timed("documents", listed_documents(run, person))
+            await timed("logout", run.people.log_out(person))
+        except _Ended:
+            return
+        finally:
+            present -= 1
+
+    await together(*(one(person, note) for person, note in users))
+    seen.seconds = time.monotonic() - begin
+    return seen
+
+
+async def record_visit(run: Run) -> RecordedVisit:
+    """A visit of ten users, as it is kept in the file; raises AssertionError where a call failed: no baseline."""
+    seen = await visit(run, [await prepared(run, number + 1) for number in range(USERS)])
+    expect_none((f"{name}: {error}" for name, error in seen.failed), "calls of a visit", expected="to succeed")
+    return RecordedVisit(
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        build=run.descriptor.build,
+        environment=environment(),
+        users=USERS,
+        endpoints=seen.endpoints,
+    )
+
+
+def recorded_visit(run: Run, users: int) -> RecordedVisit:
+    """The visit of so many users that this deployment is held against; of the local baseline itself an earlier one.
+
+    Raises:
+        EnvironmentUnavailable: none is recorded, or one of another number of users, or of a deployment that is not
+            local.
+    """
+    name, recording = reference(run.descriptor, read_model(BASELINE, Baseline))
+    if recording is None or recording.visit is None:
+        raise EnvironmentUnavailable(f"no visit of '{name}' is recorded in {BASELINE.name}: make baseline records it")
+    if recording.visit.users != users:
+        had = f"{recording.visit.users} users at once, not {users}"
+        raise EnvironmentUnavailable(f"the visit of '{name}' in {BASELINE.name} was one of {had}")
+    return recording.visit
+
+
+def beside(recorded: RecordedVisit, seen: Visit) -> Beside:
+    """Endpoint by endpoint, by the rule of PERF-07."""
+    before, now = recorded.endpoints, seen.endpoints
+    return Beside(compare(before, now, "time"), not_compared(before, now, "calls"))
+
+
+class _Ended(Exception):
+    """A call failed, and what comes after it cannot be tried."""

@@ -1,0 +1,97 @@
+"""PERF-09: the resources of a deployment, looked at about each second while it is loaded."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+
+from acceptance.clients.database import Connection
+from acceptance.deployment.metrics_api import Line, Platform
+from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable
+from acceptance.performance.database import opened
+from acceptance.performance.pg_stats import Reading, read_counters
+from acceptance.run import Run
+
+LOOK_SECONDS = 1.0
+METRICS = ("cpu", "cpu-limit", "memory", "memory-limit")
+VALUES = 2  # of a metric, in each step at least
+DATABASE = "database"  # kinds of problems: what could not be watched
+PLATFORM = "platform"
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at the database: `at` in seconds since the epoch, jobs under way, connections by application."""
+
+    at: float
+    reading: Reading
+    under_way: int
+    applications: dict[str, int]
+
+
+@dataclass
+class Watched:
+    """What was seen: looks at the database, the platform's series by metric; `problems` says why something was not."""
+
+    looks: list[Look] = field(default_factory=list)
+    metrics: dict[str, list[Line]] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def watched(run: Run, *, steps_of: float) -> AsyncIterator[Watched]:
+    """Resources, watched for as long as this is entered; what the platform kept of that time is read at its end.
+
+    Args:
+        steps_of: seconds of a step; a platform whose metrics are coarser says nothing of one.
+    """
+    seen, begin = Watched(), time.time()
+    task = asyncio.ensure_future(_look_on(run, seen))
+    try:
+        yield seen
+    finally:
+        task.cancel()
+        [ending] = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(ending, Exception):
+            seen.problems[DATABASE] = f"{type(ending).__name__}: {ending}"
+    resolution = run.descriptor.platform.resolution_seconds if run.descriptor.platform else 0
+    if VALUES * resolution > steps_of:
+        seen.problems[PLATFORM] = f"its metrics have a value every {resolution:g} s, and a step lasts {steps_of:g} s"
+    else:
+        await _read_platform(run, seen, begin)
+
+
+async def _read_platform(run: Run, seen: Watched, begin: float) -> None:
+    try:
+        async with Platform(run.descriptor) as platform:
+            end = time.time()
+            for metric in METRICS:
+                seen.metrics[metric] = await platform.read(metric, begin, end)
+    except (CapabilityMissing, EnvironmentUnavailable, ConfigurationError) as error:
+        seen.problems[PLATFORM] = str(error)
+
+
+async def _look_on(run: Run, seen: Watched) -> None:
+    try:
+        async with await opened(run.inspection) as connection:
+            while True:
+                begin = time.monotonic()
+                seen.looks.append(await _look(run, connection))
+                await asyncio.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - begin)))
+    except CapabilityMissing as missing:
+        seen.problems[DATABASE] = str(missing)
+    except (AssertionError, psycopg.Error) as error:
+        seen.problems[DATABASE] = f"it could not be looked at any more: {' '.join(str(error).split())}"
+
+
+async def _look(run: Run, connection: Connection) -> Look:
+    at, reading = time.time(), await read_counters(connection)
+    states = await run.inspection.counts_over(connection, "jobs", "state")
+    applications = await run.inspection.counts_over(connection, "backends", "application")
+    under_way = sum(count for state, count in states.items() if state not in run.contract.jobs.final_states)
+    return Look(at, reading, under_way, {name: count for name, count in applications.items() if name != "acceptance"})

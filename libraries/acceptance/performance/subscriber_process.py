@@ -1,0 +1,178 @@
+"""Many subscribers in a process of their own: `python -m acceptance.performance.subscriber_process`.
+
+The plan comes as the first line of standard input, tokens included; the process ends when that input does, and so with
+whoever started it. One line says that all listen, then there is one for each subscriber, and a last one about itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+import sys
+import time
+from contextlib import AsyncExitStack
+from typing import Any
+
+import uvloop
+
+from acceptance.clients.websocket import RealtimeClient, Socket
+from acceptance.deployment.contract import Contract
+from acceptance.performance.generator_health import watched
+from acceptance.yaml_models import Data
+
+SPARE_FILES = 100  # that the process needs beside its connections
+SETTLED_SECONDS = 10.0
+JOINING_AT_ONCE = 20  # who joins waits for the first event: the deployment sets the pace, however slow it is
+JOINED_SECONDS = 10.0
+
+
+class Job(Data):
+    """What is listened to, and the token of its owner."""
+
+    job_id: str
+    token: str
+
+
+class Plan(Data):
+    """So many subscribers of the realtime service, in turn over the jobs, joining no faster than this.
+
+    Each waits that long for the end.
+    """
+
+    address: str
+    contract: Contract
+    jobs: tuple[Job, ...]
+    subscribers: int
+    joins_per_second: float
+    within_seconds: float
+
+
+class Ready(Data):
+    """All have joined who could, of so many that this process may have: how many, in how long, and why others not."""
+
+    asked: int
+    listening: int
+    seconds: float
+    problems: tuple[str, ...] = ()
+
+
+class Received(Data):
+    """What one subscriber got: since when it listened and when each frame came, in Unix seconds."""
+
+    job: int
+    opened: float = 0.0
+    frames: tuple[tuple[float, dict[str, Any]], ...] = ()
+    problem: str = ""
+
+
+class Ended(Data):
+    """How this process kept up."""
+
+    lags: tuple[float, ...]
+    cpu: float
+
+
+async def listen(plan: Plan, say: Any) -> None:
+    """Join, say `Ready`, listen until each job has ended, and say what was received."""
+    contract = plan.contract
+    realtime = RealtimeClient(contract, plan.address, plan.joins_per_second)
+    joined: list[str] = []
+    all_joined, joining = asyncio.Event(), asyncio.Semaphore(JOINING_AT_ONCE)
+    begin = time.monotonic()
+
+    def has_joined(problem: str = "") -> None:
+        joined.append(problem)
+        if len(joined) == plan.subscribers:
+            problems = tuple(dict.fromkeys(filter(None, joined)))
+            say(
+                Ready(
+                    asked=plan.subscribers,
+                    listening=joined.count(""),
+                    seconds=time.monotonic() - begin,
+                    problems=problems,
+                )
+            )
+            all_joined.set()
+
+    async def subscriber(number: int) -> Received:
+        place = number % len(plan.jobs)
+        job = plan.jobs[place]
+        async with AsyncExitStack() as stack:
+            try:
+                async with joining:
+                    socket = await stack.enter_async_context(realtime.job(job.job_id, job.token, after=0))
+                    await socket.until(
+                        lambda seen: bool(_last_event(seen)), what="the first event", within=JOINED_SECONDS
+                    )
+            except AssertionError as error:
+                has_joined(str(error))
+                return Received(job=place, problem=str(error))
+            has_joined()
+            await all_joined.wait()
+            problem = await _to_its_end(socket, contract, plan.within_seconds)
+            frames = tuple((frame.at, frame.data) for frame in socket.events)
+            return Received.model_construct(job=place, opened=socket.opened, frames=frames, problem=problem)
+
+    with watched() as generator:
+        received = await asyncio.gather(*map(subscriber, range(plan.subscribers)))
+    for one in received:
+        say(one)
+    say(Ended(lags=tuple(generator.lags), cpu=generator.cpu))
+
+
+def enough_files(wanted: int) -> int:
+    """Of so many connections as many as this process may open, after raising its soft limit as far as it goes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else max(0, min(wanted, soft - SPARE_FILES))
+
+
+async def _to_its_end(socket: Socket, contract: Contract, within: float) -> str:
+    """Wait for the last event, and for a pong behind it: whatever else was on its way has come then."""
+    final = contract.jobs.final_states
+    try:
+        await socket.until(
+            lambda seen: _last_event(seen).get("state") in final,
+            what="the final event",
+            within=within,
+        )
+        await socket.ping(within=SETTLED_SECONDS)
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+
+def _last_event(socket: Socket) -> dict[str, Any]:
+    """The last frame with a sequence number, looked for from the end: this is asked with every frame that comes."""
+    return next((frame.data for frame in reversed(socket.frames) if frame.sequence is not None), {})
+
+
+async def _main() -> None:
+    loop = asyncio.get_running_loop()
+    incoming = asyncio.StreamReader(limit=2**24)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(incoming), sys.stdin)
+    plan = Plan.model_validate_json(await incoming.readline())
+    plan = plan.model_copy(update={"subscribers": enough_files(plan.subscribers)})
+
+    def say(what: Data) -> None:
+        sys.stdout.write(f"{type(what).__name__} {what.model_dump_json()}\n")
+        sys.stdout.flush()
+
+    work = asyncio.ensure_future(listen(plan, say))
+    left = asyncio.ensure_future(incoming.read())  # ends when whoever started us is gone
+    await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
+    if not work.done():
+        work.cancel()
+    await work
+
+
+if __name__ == "__main__":
+    gc.disable()  # what is received is kept to the end anyway: looking for garbage would only make it late
+    try:
+        uvloop.run(_main())  # a third less of a processor than the loop of asyncio, for a thousand connections
+    except (asyncio.CancelledError, KeyboardInterrupt, BrokenPipeError):
+        sys.exit(1)

@@ -1,0 +1,447 @@
+"""What the gate page shows: the rows of a gate with everything a template needs, in the order it is read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from acceptance.evidence.reader import EVIDENCE, Bundle
+from acceptance.evidence.recorder import FILES
+from acceptance.evidence.records import Trend
+from acceptance.report import charts
+from acceptance.report.analysis import findings
+from acceptance.report.charts import Chart, Threshold
+from acceptance.report.links import anchor
+from acceptance.report.markdown import count, in_unit, is_all, words
+from acceptance.verdict.criteria import Area, Criteria, Criterion, area
+from acceptance.verdict.criterion_results import CLOSING, KINDS, REPORT, UNCLAIMED, Row, Tried
+from acceptance.verdict.gate import UNKNOWN, Gate, Judged
+from acceptance.verdict.metrics import Figure, Seen, samples_of
+
+MEANING = {
+    "GO": "Every required criterion is met, or does not apply by its own rule.",
+    "PASS": "Everything that this run claims is met. It claims fewer than all required criteria, so it cannot say GO.",
+    "NO-GO": "What must hold does not: {count} of {required} required criteria {are} violated.",
+    "INCONCLUSIVE": "Nothing required is violated, but not everything is verified: this is not a GO.",
+}
+KIND_TITLES = {
+    "cannot be known here": "Cannot be known here: the deployment does not offer what it takes",
+    "we failed to look": "We failed to look: it could have been seen, and was not",
+    "its evidence does not count": "Its evidence does not count: it is there, but not sound",
+    "planned, no suite yet": "Planned: no suite exists yet",
+}
+FIGURES = 2_000  # of one criterion
+CHARTS = 120
+LEAST_SAMPLES = 10  # of a histogram; fewer are read better as figures
+TESTS = 2_000  # of one criterion
+LEAST_POINTS = 3  # of a line; fewer are told
+CHARACTERS = 1_500  # of one message; the evidence has all of it
+_ENDINGS = {"FAIL": "failed", "SKIP": "skipped", "PASS": "passed"}
+WORDS = {
+    "violated": "violated",
+    "not_verified": "not verified",
+    "met": "met",
+    "not_applicable": "not applicable",
+    "observed": "observed",
+    "unclaimed": "not claimed",
+}
+CHECK = "check of the run"
+_CHECKS = ("preflight: ", CLOSING, REPORT)
+
+
+@dataclass(frozen=True)
+class Open:
+    """What is not verified for one and the same reason."""
+
+    reason: str
+    rows: tuple[ShownRow, ...]
+
+    @property
+    def looked(self) -> list[Tried]:
+        """The tests that could not tell, each once."""
+        found = {test.name: test for row in self.rows for test in row.tests if test.status != "PASS"}
+        return list(found.values())
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A chart and where it stands."""
+
+    id: str
+    chart: Chart
+    row: Row
+
+
+@dataclass(frozen=True)
+class ShownGate:
+    """The whole page."""
+
+    gate: Gate
+    rows: tuple[ShownRow, ...]
+    charts: tuple[Drawn, ...]
+    charts_left_out: int
+
+    @classmethod
+    def of(cls, gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> ShownGate:
+        """The gate of these bundles, as it is shown."""
+        judged = {one.run: one for one in gate.runs}
+        seen = _sampled(_each_once(bundles, judged))
+        drawn: list[Drawn] = []
+        rows = []
+        for row in gate.criteria:
+            own = {run for run, one in judged.items() if one.deployment in (row.proven_on or gate.deployment, UNKNOWN)}
+            figures = []
+            for figure in row.figures[:FIGURES]:
+                chart = _distribution(row, figure, [one for one in seen[row.id, figure.name] if one[0] in own])
+                if chart is not None:
+                    drawn.append(Drawn(f"chart-{len(drawn) + 1}", chart, row))
+                figures.append(shown_figure(figure, row, judged, drawn[-1].id if chart else ""))
+            for bundle in _each_once(bundles, judged):
+                for series in bundle.series:
+                    if series.criterion == row.id and bundle.run in own:
+                        place = anchor(f"{bundle.run}/{series.reference}")
+                        drawn.append(Drawn(place, charts.lines(series), row))
+            criterion = criteria.criteria[row.id]
+            rows.append(ShownRow(row, criterion, criteria.areas[area(row.id)], tuple(figures)))
+        return cls(gate, tuple(rows), tuple(drawn[:CHARTS]), max(0, len(drawn) - CHARTS))
+
+    @property
+    def meaning(self) -> str:
+        """The verdict in plain words."""
+        count = len(self.violated)
+        return MEANING[self.gate.verdict].format(
+            count=count, required=self.gate.required, are="is" if count == 1 else "are"
+        )
+
+    @property
+    def time(self) -> str:
+        """From when to when was observed."""
+        began = min((one.began for one in self.gate.runs if one.began), default="")
+        ended = max((one.ended for one in self.gate.runs if one.ended), default="")
+        if not began:
+            return "nothing was recorded"
+        first, last = datetime.fromisoformat(began), datetime.fromisoformat(ended)
+        seconds = round((last - first).total_seconds())
+        took = f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
+        took = took.replace(" ", "\N{NO-BREAK SPACE}")
+        same = "%H:%M" if first.date() == last.date() else "%-d %B %Y, %H:%M"
+        return f"{first:%-d %B %Y, %H:%M} to {last.strftime(same)} UTC ({took})"
+
+    @property
+    def tests(self) -> str:
+        """How many there were."""
+        return counted(tests_of(self.gate))
+
+    @property
+    def siblings(self) -> list[str]:
+        """Deployments of the same build that showed what this one cannot."""
+        return sorted({row.row.proven_on for row in self.rows if row.row.proven_on})
+
+    @property
+    def logs(self) -> list[str]:
+        """The logs that tests are linked to."""
+        return sorted({test.link.partition("#")[0] for row in self.rows for test in row.row.tests if test.link})
+
+    @property
+    def share(self) -> list[tuple[str, int]]:
+        """How many required criteria are in which state."""
+        states = [row.state for row in self.rows if row.row.required]
+        return [(state, states.count(state)) for state in WORDS if state in states]
+
+    @cached_property
+    def areas(self) -> list[tuple[str, str, list[ShownRow]]]:
+        """Identifier and title of each area, with its required criteria that are claimed."""
+        groups: dict[str, list[ShownRow]] = defaultdict(list)
+        for row in self.rows:
+            if row.row.required and row.state != "unclaimed":
+                groups[area(row.row.id)].append(row)
+        return [(name, rows[0].area.title, rows) for name, rows in groups.items()]
+
+    @property
+    def not_gating(self) -> list[ShownRow]:
+        """Criteria that do not gate, and are claimed."""
+        return [row for row in self.rows if not row.row.required and row.state != "unclaimed"]
+
+    @property
+    def unclaimed(self) -> list[ShownRow]:
+        """Criteria that the run did not set out to judge."""
+        return [row for row in self.rows if row.state == "unclaimed"]
+
+    @property
+    def violated(self) -> list[ShownRow]:
+        """Required criteria that are violated."""
+        return [row for row in self.rows if row.row.required and row.state == "violated"]
+
+    @property
+    def findings(self) -> list[ShownRow]:
+        """Criteria that do not gate and for which something was found."""
+        return [row for row in self.not_gating if row.state == "observed" and (row.row.reason or row.found)]
+
+    @property
+    def worse(self) -> list[tuple[ShownRow, Trend]]:
+        """What got worse since earlier runs."""
+        return [(row, trend) for row in self.rows for trend in row.row.trend if trend.regression]
+
+    @cached_property
+    def unverified(self) -> list[tuple[str, list[Open]]]:
+        """What is not verified, by kind; what has the same reason stands together."""
+        rows = [row for row in self.rows if row.row.required and row.state == "not_verified"]
+        found = []
+        for kind in KINDS:
+            reasons: dict[str, list[ShownRow]] = defaultdict(list)
+            for row in rows:
+                if row.row.reason.startswith(kind):
+                    reasons[row.row.reason.removeprefix(kind).removeprefix(": ")].append(row)
+            if reasons:
+                found.append((KIND_TITLES[kind], [Open(reason, tuple(group)) for reason, group in reasons.items()]))
+        return found
+
+    @cached_property
+    def flaky(self) -> list[tuple[Tried, list[str]]]:
+        """Tests that passed on a later try only, with their criteria."""
+        found: dict[str, tuple[Tried, list[str]]] = {}
+        for row in self.rows:
+            for test in row.row.tests:
+                if test.flaky:
+                    found.setdefault(test.name, (test, []))[1].append(row.row.id)
+        return list(found.values())
+
+    @property
+    def has_trend(self) -> bool:
+        """Whether there is a history to show."""
+        return any(row.main and row.main.trend for row in self.rows)
+
+
+def _each_once(bundles: Iterable[Bundle], judged: Mapping[str, Judged]) -> list[Bundle]:
+    """The bundles that count; of copies, the one with the most in it."""
+    best: dict[str, Bundle] = {}
+    for bundle in sorted(bundles, key=lambda one: (-len(one.observations), one.home)):
+        best.setdefault(bundle.run, bundle)
+    return [best[run] for run in sorted(best) if run in judged]
+
+
+def _sampled(bundles: Iterable[Bundle]) -> Mapping[tuple[str, str], list[Seen]]:
+    """Observations by criterion and name."""
+    found: dict[tuple[str, str], list[Seen]] = defaultdict(list)
+    for bundle in bundles:
+        for one in bundle.observations:
+            found[one.criterion, one.name].append((bundle.run, one))
+    return found
+
+
+def _distribution(row: Row, figure: Figure, seen: Sequence[Seen]) -> Chart | None:
+    if figure.statistic is None or figure.samples < LEAST_SAMPLES:
+        return None
+    whole = samples_of(seen)
+    if whole is None:
+        return None
+    limit = Threshold(figure.threshold, limit_of(figure)) if figure.threshold is not None else None
+    return charts.histogram(f"{row.id}: {words(figure.name)}", whole[1], figure.unit, limit=limit)
+
+
+@dataclass(frozen=True)
+class ShownTrend:
+    """How a figure was in earlier runs of the same name: as a small line, or told where there are too few of them."""
+
+    line: Markup | None
+    told: str
+    regression: str
+
+
+@dataclass(frozen=True)
+class ShownFigure:
+    """A figure with where it was read, and the chart of its samples."""
+
+    figure: Figure
+    trend: ShownTrend | None
+    evidence: str
+    line: str
+    chart: str
+    test: Tried | None
+
+    @property
+    def name(self) -> str:
+        """Its name as it is read."""
+        return words(self.figure.name)
+
+    @property
+    def broken(self) -> str:
+        """How its limit is broken."""
+        return self.figure.broken.replace(self.figure.name, self.name)
+
+    @property
+    def limit(self) -> str:
+        """The threshold in words."""
+        return limit_of(self.figure)
+
+
+@dataclass(frozen=True)
+class Count:
+    """So many tests ended like this."""
+
+    status: str
+    count: int
+
+
+@dataclass(frozen=True)
+class ShownRow:
+    """One criterion."""
+
+    row: Row
+    criterion: Criterion
+    area: Area
+    figures: tuple[ShownFigure, ...]
+
+    @property
+    def state(self) -> str:
+        """A key of `WORDS`."""
+        return state_of(self.row)
+
+    @property
+    def found(self) -> list[ShownFigure]:
+        """What was found out in words, where the criterion does not gate."""
+        told = findings(self.row)
+        return [one for one in self.figures if one.figure in told]
+
+    @property
+    def main(self) -> ShownFigure | None:
+        """The figure that matters most."""
+        row = self.row
+        asked = (row.figure, row.threshold, row.unit)
+        same = (one for one in self.figures if (one.figure.value, one.figure.threshold, one.figure.unit) == asked)
+        return next(same, None) if row.figure is not None else None
+
+    @property
+    def bar(self) -> tuple[float, float] | None:
+        """Start and width of the margin's bar in percent; the middle is the threshold itself."""
+        if self.row.margin is None:
+            return None
+        if self.is_all:
+            return 0.0, 100.0
+        share = 50 * min(1.0, max(-1.0, self.row.margin))
+        return round(50 + min(0.0, share), 1), round(abs(share), 1)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the figure that matters most is as good as it can be."""
+        return is_all(self.row.figure, self.row.unit, self.row.must_be)
+
+    @property
+    def tests(self) -> tuple[Tried, ...]:
+        """What was tried, what did not pass first."""
+        return tuple(sorted(self.row.tests, key=lambda test: (test.status == "PASS" and not test.flaky, test.name)))
+
+    @property
+    def counts(self) -> list[Count]:
+        """How many tests ended how."""
+        ended = [test.status for test in self.row.tests]
+        return [Count(word, ended.count(status)) for status, word in _ENDINGS.items() if status in ended]
+
+    @property
+    def wrong(self) -> tuple[Tried, ...]:
+        """The tests that say what is violated."""
+        failed = (test for test in self.tests if test.status == "FAIL" or test.flaky)
+        return tuple(test for test in failed if test.cause not in ("environment", "capability"))
+
+
+def shown_figure(figure: Figure, row: Row, judged: Mapping[str, Judged], chart: str) -> ShownFigure:
+    """A figure of a row, with the file and line of its observation; `chart` is the anchor of its drawing, or empty."""
+    run, _, line = figure.observation.rpartition("/")
+    writer, _, at = line.rpartition(":")
+    home = judged[run].home if run in judged else ""
+    file = "/".join(part for part in (home, EVIDENCE, FILES.replace("*", writer)) if part)
+    name = judged[run].name if run in judged else ""
+    test = next((one for one in row.tests if one.name == figure.test), None)
+    return ShownFigure(figure, _trend(figure, row, name), quote(file) if line else "", at, chart, test)
+
+
+def limit_of(figure: Figure) -> str:
+    """The threshold of a figure in words."""
+    return "" if figure.threshold is None else f"{figure.must_be} {_with_unit(figure.threshold, figure)}"
+
+
+def value_of(figure: Figure) -> str:
+    """The value of a figure with its unit; as many digits as it takes to tell it from the threshold."""
+    if isinstance(figure.value, bool):
+        return "yes" if figure.value else "no"
+    if isinstance(figure.value, str):
+        return cut(figure.value)
+    return "" if figure.value is None else _with_unit(figure.value, figure, figure.threshold)
+
+
+def cut(text: str, characters: int = CHARACTERS) -> str:
+    """A text as far as a page can bear it."""
+    return text if len(text) <= characters else f"{text[:characters]} … {len(text) - characters} more characters"
+
+
+def _with_unit(value: float, figure: Figure, beside: float | None = None) -> str:
+    return "\N{NO-BREAK SPACE}".join(in_unit(value, figure.unit, beside))
+
+
+def _trend(figure: Figure, row: Row, name: str) -> ShownTrend | None:
+    """How it was in earlier runs of that name: others load the deployment otherwise."""
+    trend = next((one for one in row.trend if one.figure == figure.name), None)
+    if trend is None or isinstance(figure.value, str | None):
+        return None
+    past = [one.value for one in trend.past if one.name == name]
+    if not past and not trend.regression:
+        return None
+    line = charts.sparkline(past, float(figure.value), figure.unit) if len(past) + 1 >= LEAST_POINTS else None
+    told = ", ".join(_with_unit(value, figure) for value in past)
+    return ShownTrend(line, f"{told} before" if told else "", trend.regression)
+
+
+def state_of(row: Row) -> str:
+    """A key of `WORDS`; of a criterion that does not gate, nothing was observed where each test was skipped."""
+    if row.reason == UNCLAIMED:
+        return "unclaimed"
+    if row.status == "observed" and not was_looked_at(row):
+        return "not_verified"
+    return row.status
+
+
+def was_looked_at(row: Row) -> bool:
+    """Whether a test came to an end, or a figure was observed."""
+    return any(test.status != "SKIP" for test in row.tests) or any(figure.of for figure in row.figures)
+
+
+def is_claimed(row: Row) -> bool:
+    """Whether the runs claim it, or it was seen violated all the same."""
+    return state_of(row) != "unclaimed"
+
+
+def by_state(rows: Iterable[Row]) -> str:
+    """How many are in which state: `5 met, 3 not claimed`."""
+    states = [state_of(row) for row in rows]
+    return ", ".join(f"{states.count(state)} {word}" for state, word in WORDS.items() if state in states)
+
+
+def tests_of(gate: Gate) -> list[Tried]:
+    """Every test and every check of the runs, once, by name and run."""
+    found = {(test.name, test.run): test for row in gate.criteria for test in row.tests}
+    return [found[key] for key in sorted(found)]
+
+
+def is_check(test: Tried) -> bool:
+    """Whether the run made it by itself: no test of a suite, so it stands in no log."""
+    return test.name.startswith(_CHECKS)
+
+
+def counted(tests: Sequence[Tried]) -> str:
+    """How many there are: `103 tests and 7 checks of the run itself`."""
+    checks = sum(is_check(test) for test in tests)
+    told = count(len(tests) - checks, "test")
+    return f"{told} and {count(checks, 'check')} of the run itself" if checks else told
+
+
+def ended(tests: Sequence[Tried]) -> str:
+    """How tests ended: `8 passed, 1 flaky, 1 failed`."""
+    words = ["flaky" if test.flaky else _ENDINGS[test.status] for test in tests]
+    counts = [(words.count(word), word) for word in ("passed", "flaky", "failed", "skipped")]
+    return ", ".join(f"{many:,} {word}" for many, word in counts if many) or "no test ran"

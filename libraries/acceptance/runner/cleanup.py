@@ -1,0 +1,36 @@
+"""Removing what earlier runs made on a deployment and did not get to remove."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from acceptance.deployment.provisioning import OpenDeployment
+from acceptance.fixtures.resource_ledger import NAME, Made
+from acceptance.run import Run
+
+WITHIN_SECONDS = 600.0
+
+
+def clean_up(opened: OpenDeployment, results: Path) -> tuple[int, list[str]]:
+    """Remove the users that the notes under `results` still name, with all that is theirs, but for runs under way.
+
+    Returns:
+        How many users were removed, and a line for each thing that stays.
+    """
+    removed, left = 0, []
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(opened, Path(folder), "clean-up")
+        own = run.made
+        try:
+            for path in sorted(results.rglob(str(NAME))):
+                run.made = Made(path.parents[1], opened.descriptor.name)
+                if not run.made.under_way():
+                    before = len(run.made.standing("user"))
+                    left += run.wait(run.people.remove_all(), within=WITHIN_SECONDS)
+                    removed += before - len(run.made.standing("user"))
+                run.made.close()
+        finally:
+            run.made = own
+            run.close()
+    return removed, left

@@ -1,0 +1,121 @@
+"""How a run is concluded: trends enter its evidence, its report is rehearsed; it is sealed, judged and reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from acceptance.evidence.reader import EVIDENCE, Bundle, read_run
+from acceptance.evidence.recorder import Recorder
+from acceptance.evidence.records import Cause, moment
+from acceptance.evidence.seal import Seal, write_seal
+from acceptance.performance.partial_results import record_unfinished
+from acceptance.report.decisions import read_decisions
+from acceptance.report.render import bare_report, report, write_report
+from acceptance.report.validate import problems
+from acceptance.verdict.criteria import Criteria
+from acceptance.verdict.criterion_results import REPORT
+from acceptance.verdict.gate import Gate, judge
+from acceptance.verdict.history import remember, trends
+from acceptance.yaml_models import PROJECT
+
+REHEARSED = "0" * 64
+
+
+def conclude(
+    folder: Path, recorder: Recorder, criteria: Criteria, *, history: Path | None = None
+) -> tuple[Gate, list[str]]:
+    """Close the records of a run, seal them, and write down what they decide.
+
+    Args:
+        folder: the run's folder; every other writer has ended.
+        recorder: the last writer; it is closed.
+        history: folder of past gates, to which this one is added.
+
+    Returns:
+        The gate, and what went wrong with the report about it.
+    """
+    record_unfinished(folder, recorder)
+    _record_decisions(recorder)
+    bundles = _as_if_sealed(read_run(folder))
+    gate = judge(bundles, criteria)
+    if history is not None and _record_trends(recorder, history, gate):
+        bundles = _as_if_sealed(read_run(folder))
+        gate = judge(bundles, criteria)
+    _rehearse(recorder, gate, bundles, criteria)
+    recorder.close()
+    bundles = read_run(folder)
+    violated = [row.id for row in judge(_as_if_sealed(bundles), criteria).criteria if row.status == "violated"]
+    for bundle in bundles:
+        write_seal(folder / EVIDENCE, bundle.run, bundle.chains, bundle.artifacts, violated)
+    gate, told = judge_again(folder, criteria)
+    if history is not None:
+        with suppress(OSError):  # a history that cannot be written fails no run
+            remember(history, gate)
+    return gate, told
+
+
+def _rehearse(recorder: Recorder, gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> None:
+    cause: Cause | None = None
+    try:
+        found = problems(gate, bundles, criteria)
+    except Exception as error:  # noqa: BLE001 a report that breaks is told; what was seen is sealed all the same
+        reports = [name for name, criterion in criteria.criteria.items() if criterion.judged_by == "report"]
+        found = {name: [_broke(error)] for name in reports}
+        cause = "environment"
+    for criterion, wrong in found.items():
+        recorder.test(
+            name=f"{REPORT}{criterion}",
+            status="FAIL" if wrong else "PASS",
+            criteria=[criterion],
+            cause=cause,
+            message="; ".join(wrong),
+        )
+
+
+def judge_again(folder: Path, criteria: Criteria) -> tuple[Gate, list[str]]:
+    """Judge a folder by its evidence alone, and write the report; returns what of it was edited since, or broke.
+
+    Raises:
+        ConfigurationError: there is no evidence.
+    """
+    bundles = read_run(folder)
+    gate = judge(bundles, criteria)
+    try:
+        return gate, write_report(folder, report(gate, bundles, criteria))
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 the verdict stands, whatever becomes of the pages about it
+        broke = _broke(error)
+        return gate, [broke, *write_report(folder, bare_report(gate, broke))]
+
+
+def _broke(error: Exception) -> str:
+    return f"the report broke: {type(error).__name__}: {error}"
+
+
+def _record_decisions(recorder: Recorder) -> None:
+    decisions, unread = read_decisions(PROJECT)
+    for decision in decisions:
+        recorder.write(decision)
+    for text in unread:
+        recorder.note(text)
+
+
+def _record_trends(recorder: Recorder, history: Path, gate: Gate) -> bool:
+    """Whether there was something to record."""
+    points, unreadable = trends(history, gate)
+    for record in points:
+        recorder.write(record)
+    for text in unreadable:
+        recorder.note(text)
+    return bool(points or unreadable)
+
+
+def _as_if_sealed(bundles: Iterable[Bundle]) -> list[Bundle]:
+    sealed = list(bundles)
+    for bundle in sealed:
+        bundle.seal = Seal(run=bundle.run, time=moment(), chains=bundle.chains, artifacts=bundle.artifacts, violated=())
+        bundle.digest = REHEARSED
+    return sealed

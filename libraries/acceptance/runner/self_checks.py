@@ -1,0 +1,51 @@
+"""The checks of a run by itself: before its suites, and when they have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from acceptance.checks import consistency, preflight
+from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
+from acceptance.evidence.recorder import Recorder
+from acceptance.evidence.records import Status
+from acceptance.run import Run
+from acceptance.verdict.criterion_results import CLOSING, REPORT
+
+PREFLIGHT_SECONDS = 60.0
+CLOSING_SECONDS = 60.0
+PREFLIGHT = "preflight: "
+
+Checks = dict[str, tuple[str, ...]]
+PREFLIGHT_CHECKS: Checks = {name: (f"{PREFLIGHT}{name}",) for name in ("PRE-01", "PRE-02", "PRE-03")}
+CLOSING_CHECKS: Checks = {"INT-14": (f"{CLOSING}INT-14",)}
+REPORT_CHECKS: Checks = {name: (f"{REPORT}{name}",) for name in ("DOC-01", "DOC-02", "DOC-03")}
+OWN_CHECKS: Checks = PREFLIGHT_CHECKS | CLOSING_CHECKS | REPORT_CHECKS
+
+
+def look_before_starting(observer: Run, recorder: Recorder) -> list[str]:
+    """The preflight; returns what keeps the run from starting."""
+    found = observer.wait(preflight.check(observer), within=PREFLIGHT_SECONDS)
+    for criterion, problems in found.problems.items():
+        record(recorder, f"{PREFLIGHT}{criterion}", criterion, problems)
+    return [f"{name}: {problem}" for name in ("PRE-01", "PRE-02") for problem in found.problems[name]]
+
+
+def look_at_what_is_left(observer: Run, recorder: Recorder) -> None:
+    """The closing check of INT-14."""
+    [name] = CLOSING_CHECKS["INT-14"]
+    try:
+        observer.wait(consistency.check(observer), within=CLOSING_SECONDS)
+    except CapabilityMissing as error:
+        recorder.test(name=name, criteria=["INT-14"], status="SKIP", cause="capability", message=str(error))
+    except EnvironmentUnavailable as error:
+        recorder.test(name=name, criteria=["INT-14"], status="FAIL", cause="environment", message=str(error))
+    except AssertionError as error:
+        record(recorder, name, "INT-14", [str(error)])
+    else:
+        record(recorder, name, "INT-14", [])
+
+
+def record(recorder: Recorder, name: str, criterion: str, problems: Sequence[str]) -> None:
+    """How a check of the run by itself ended."""
+    status: Status = "FAIL" if problems else "PASS"
+    recorder.test(name=name, criteria=[criterion], status=status, message="; ".join(problems))

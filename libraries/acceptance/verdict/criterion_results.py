@@ -1,0 +1,244 @@
+"""What the evidence decides of one criterion."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
+
+from acceptance.errors import NOT_APPLICABLE
+from acceptance.evidence.reader import Bundle
+from acceptance.evidence.records import Cause, Outcome, Trend
+from acceptance.evidence.records import Status as Ending
+from acceptance.verdict.criteria import Criterion
+from acceptance.verdict.metrics import Figure, figures_of, observed
+from acceptance.yaml_models import Data
+
+Status = Literal["met", "violated", "not_verified", "not_applicable", "observed"]
+
+# Beginnings of the reasons for `not_verified`: what nobody could know here, and what we should have looked at.
+UNKNOWABLE = "cannot be known here"
+NOT_LOOKED = "we failed to look"
+UNSOUND = "its evidence does not count"
+PLANNED = "planned, no suite yet"
+UNCLAIMED = "not claimed by this run"
+KINDS = (UNKNOWABLE, NOT_LOOKED, UNSOUND, PLANNED)
+
+CLOSING = "closing: "
+REPORT = "report: "
+
+
+class Tried(Data):
+    """A test, as it ended last. `link` is relative to the folder of the gate; `tries` counts how often it ran."""
+
+    name: str
+    run: str
+    status: Ending
+    cause: Cause | None = None
+    message: str = ""
+    seconds: float = 0.0
+    tries: int = 1
+    flaky: bool = False
+    link: str = ""
+    source: str = ""
+
+
+class Row(Data):
+    """One criterion as decided; figure, unit, threshold and must_be are those of the limit that matters most."""
+
+    id: str
+    title: str
+    required: bool
+    status: Status
+    figure: float | None = None
+    unit: str | None = None
+    threshold: float | None = None
+    must_be: str | None = None
+    margin: float | None = None
+    reason: str = ""
+    proven_on: str = ""
+    figures: tuple[Figure, ...] = ()
+    tests: tuple[Tried, ...] = ()
+    not_run: tuple[str, ...] = ()
+    trend: tuple[Trend, ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one deployment, and why the evidence of some of them does not count."""
+
+    deployment: str
+    bundles: Sequence[Bundle]
+    unsound: Mapping[str, Sequence[str]]
+
+
+def row_of(name: str, criterion: Criterion, own: Group, siblings: Sequence[Group]) -> Row:
+    """The criterion as the deployment shows it, or, what it cannot be made to show, a sibling of the same build."""
+    row = _alone(name, criterion, own)
+    others = {group.deployment: _alone(name, criterion, group) for group in siblings}
+    for deployment, other in others.items():
+        if other.status == "violated" and row.status != "violated":
+            return other.model_copy(update={"reason": f"on {deployment}: {other.reason}", "proven_on": deployment})
+    if row.reason.startswith(UNKNOWABLE):
+        for deployment, other in others.items():
+            if other.status == "met":
+                return other.model_copy(update={"reason": f"seen on {deployment}", "proven_on": deployment})
+    return row
+
+
+def tried(bundles: Iterable[Bundle], criterion: str | None = None) -> list[Tried]:
+    """The tests of these runs, or those of them that name a criterion, each as it ended last."""
+    tries: dict[str, list[tuple[Bundle, Outcome]]] = defaultdict(list)
+    for bundle in bundles:
+        for outcome in bundle.outcomes:
+            if criterion is None or criterion in outcome.criteria:
+                tries[outcome.test].append((bundle, outcome))
+    return [_last(test, sorted(ended, key=_outcome_order)) for test, ended in sorted(tries.items())]
+
+
+def _alone(name: str, criterion: Criterion, group: Group) -> Row:
+    bundles = group.bundles
+    declared = {test for bundle in bundles for plan in bundle.plans for test in plan.tests.get(name, ())}
+    tests = tried(bundles, name)
+    figures = figures_of(criterion, observed(bundles, name))
+    limited = figures[: len(criterion.limits)]
+    shown = next((one for one in limited if one.broken), next((one for one in limited if one.missing), None))
+    shown = shown or min(limited, key=_room, default=None)
+    status, reason = _status(name, criterion, group, declared, tests, limited)
+    return Row(
+        id=name,
+        title=criterion.title,
+        required=criterion.required == "R",
+        status=status,
+        figure=None if shown is None or isinstance(shown.value, str) else shown.value,
+        unit=shown.unit if shown else None,
+        threshold=shown.threshold if shown else None,
+        must_be=shown.must_be if shown else None,
+        margin=shown.margin if shown else None,
+        reason=reason,
+        figures=tuple(figures),
+        tests=tuple(tests),
+        not_run=tuple(sorted(declared - {test.name for test in tests})),
+        trend=tuple(
+            sorted((one for bundle in bundles for one in bundle.trends if one.criterion == name), key=_trend_order)
+        ),
+    )
+
+
+def _room(figure: Figure) -> float:
+    """How near a figure is to its limit; all of what should be all is not near."""
+    everything = figure.unit == "%" and figure.threshold == 100 and figure.value == 100
+    return 1 if figure.margin is None or everything else figure.margin
+
+
+def _trend_order(trend: Trend) -> tuple[str, str, int]:
+    return (trend.figure, trend.writer, trend.number)
+
+
+def _outcome_order(one: tuple[Bundle, Outcome]) -> tuple[str, str, str, int]:
+    bundle, outcome = one
+    return (outcome.time, bundle.run, outcome.writer, outcome.number)
+
+
+def _last(test: str, tried: Sequence[tuple[Bundle, Outcome]]) -> Tried:
+    bundle, last = tried[-1]
+    wrong = [outcome for _, outcome in tried if is_wrong(outcome)]
+    flaky = bool(wrong) and last.status == "PASS"
+    told = f"flaky: passed on try {len(tried)}, after: {wrong[0].message}" if flaky else ""
+    if wrong and not flaky:
+        last = wrong[-1]
+    log = "/".join(part for part in (bundle.home, "log.html") if part)
+    return Tried(
+        name=test,
+        run=bundle.run,
+        status=last.status,
+        cause=last.cause,
+        message=told or last.message,
+        seconds=last.seconds,
+        tries=len(tried),
+        flaky=flaky,
+        link=f"{log}#{last.place}" if last.place else "",
+        source=last.source,
+    )
+
+
+def is_wrong(outcome: Outcome) -> bool:
+    """Whether it says that the deployment is wrong; whatever failed for no known cause does."""
+    return outcome.status == "FAIL" and outcome.cause not in ("environment", "capability")
+
+
+def _status(
+    name: str, criterion: Criterion, group: Group, declared: set[str], tests: Sequence[Tried], figures: Sequence[Figure]
+) -> tuple[Status, str]:
+    scopes = [bundle.scope for bundle in group.bundles if bundle.scope]
+    wrong = list(_wrong(name, criterion, group, tests, figures))
+    looked = any(test.status != "SKIP" and _product(test) for test in tests)
+    if criterion.required == "O" and (looked or any(figure.of for figure in figures)):
+        return "observed", "; ".join(wrong)
+    if wrong:
+        return "violated", "; ".join(wrong)
+    if not any(name in scope.claims for scope in scopes):
+        return "not_verified", UNCLAIMED
+    if criterion.status == "planned":
+        return "not_verified", PLANNED
+    unsound = [problem for bundle in group.bundles for problem in group.unsound.get(bundle.run, ())]
+    if unsound:
+        return "not_verified", f"{UNSOUND}: {'; '.join(unsound)}"
+    if not any(scope.started for scope in scopes if name in scope.claims):
+        return "not_verified", f"{NOT_LOOKED}: the run could not start"
+    offered = {capability for scope in scopes for capability in scope.capabilities}
+    lacking = [f"needs the capability '{need}'" for need in criterion.needs if need not in offered]
+    lacking += [f"{test.name}: {test.message}" for test in tests if test.cause == "capability"]
+    unseen = [*_unseen(criterion, declared, tests), *(figure.missing for figure in figures if figure.missing)]
+    if lacking and declared <= {test.name for test in tests if test.status == "PASS" or test.cause == "capability"}:
+        return "not_verified", f"{UNKNOWABLE}: {'; '.join(lacking)}"  # all that could be looked at was looked at
+    unseen += [one for one in lacking if one not in unseen]
+    by_rule = [test.message for test in tests if criterion.may_not_apply and _by_rule(test)]
+    if by_rule and declared == {test.name for test in tests if _by_rule(test)}:
+        return "not_applicable", "; ".join(by_rule)
+    if unseen:
+        return "not_verified", f"{NOT_LOOKED}: {'; '.join(unseen)}"
+    return "met", ""
+
+
+def _wrong(
+    name: str, criterion: Criterion, group: Group, tests: Sequence[Tried], figures: Sequence[Figure]
+) -> Iterator[str]:
+    failed = [test for test in tests if test.status == "FAIL" and _product(test)]
+    failed += [test for test in tests if test.flaky and not criterion.flaky_allowed]
+    said: list[str] = []
+    for text, message in chain(
+        ((f"{test.name}: {test.message}", test.message) for test in failed),
+        ((figure.broken, figure.broken) for figure in figures if figure.broken),
+    ):
+        if not message or not any(message in other for other in said):  # one fault is told once
+            said.append(text)
+            yield text
+    sealed = [bundle.run for bundle in group.bundles if name in bundle.violated]
+    if sealed and not said:
+        yield f"it was violated when the run {', '.join(sealed)} was sealed; the records that say why are gone"
+
+
+def _product(test: Tried) -> bool:
+    return test.cause not in ("environment", "capability")
+
+
+def _by_rule(test: Tried) -> bool:
+    return test.status == "SKIP" and test.message.startswith(NOT_APPLICABLE)
+
+
+def _unseen(criterion: Criterion, declared: set[str], tests: Sequence[Tried]) -> Iterable[str]:
+    """What should have been looked at, and was not."""
+    if not declared:
+        yield "no test is declared for it"
+    not_run = sorted(declared - {test.name for test in tests})
+    if not_run:
+        yield f"declared but did not run: {', '.join(not_run)}"
+    kind = {"closing": CLOSING, "report": REPORT}.get(criterion.judged_by)
+    if kind and not any(test.name.startswith(kind) for test in tests):
+        yield f"the {kind.strip(': ')} check did not run"
+    for test in tests:
+        if test.status != "PASS":
+            yield f"{test.name}: {'skipped: ' if test.status == 'SKIP' else ''}{test.message}"

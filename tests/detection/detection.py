@@ -1,0 +1,257 @@
+"""Whether the suites and the verdict notice what they should.
+
+There is one run for each defect that a deployment can be planted with; sabotages of our own harness share good ones.
+"""
+
+from __future__ import annotations
+
+import difflib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from textwrap import shorten
+
+from acceptance.deployment.provisioning import Defects, OpenDeployment
+from acceptance.errors import ConfigurationError
+from acceptance.runner import runner
+from acceptance.runner.progress import Progress
+from acceptance.verdict.criteria import CRITERIA, read_criteria
+from acceptance.verdict.gate import Gate
+from acceptance.yaml_models import PROJECT, Data
+
+from tests.detection.load_sabotages import LOAD_SABOTAGES
+from tests.detection.planted import Defect, is_active, listed, provided_by
+from tests.detection.sabotages import AREA, SABOTAGES
+from tests.detection.sabotaging import Attempt, Sabotages
+
+SHORT = ("--variable", "SCALE:detection")  # load that is long enough to notice a defect, and that no gate accepts
+SHOWN = 160  # characters of a message; detection.json has all of it
+LOAD_AREA, LOAD_FILE = (
+    "PERF",
+    "tests/detection/load_sabotages.py",
+)  # selected as defects are: each takes long
+BY_NAME = {sabotage.name: sabotage for sabotage in (*SABOTAGES, *LOAD_SABOTAGES)}
+THE_GATE = "the gate"
+THE_REPORT = "the report"
+
+
+class Finding(Data):
+    """What was made of one defect; `test` and `message` are those of the first failure that had to come.
+
+    Of a sabotage, `test` says what noticed it, and `message` how.
+    """
+
+    name: str
+    must: tuple[str, ...]
+    may: tuple[str, ...]
+    violated: tuple[str, ...]
+    active: bool
+    detected: bool
+    test: str
+    message: str
+    seconds: float
+
+
+class Detection(Data):
+    """All findings; what `detection.json` holds."""
+
+    build: str | None
+    date: str
+    defects: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which defects: those that pass all of these.
+
+    Args:
+        defect: the name.
+        criterion: one that must notice it.
+        sample: a git revision: the first defect of each area, those whose file has changed since, and all sabotages.
+        shard: `(i, n)`: the i-th of n parts, counted from 1.
+    """
+
+    defect: str | None = None
+    criterion: str | None = None
+    sample: str | None = None
+    shard: tuple[int, int] = (1, 1)
+
+    def of(self, defects: Sequence[Defect]) -> list[Defect]:
+        """The selected ones; raises ConfigurationError when there is none."""
+        chosen = [one for one in defects if self.defect in (None, one.name)]
+        if self.criterion is not None:
+            chosen = [one for one in chosen if one.area != AREA and self.criterion in one.must]
+        if not chosen:
+            raise ConfigurationError([self._nothing(defects)])
+        if self.sample is not None:
+            changed = _changed_since(self.sample)
+            firsts = {one.area: one.name for one in reversed(chosen)}.values()
+            chosen = [one for one in chosen if one.name in firsts or one.file in changed or one.area == AREA]
+        part, parts = self.shard
+        return chosen[part - 1 :: parts]
+
+    def _nothing(self, defects: Sequence[Defect]) -> str:
+        names = [one.name for one in defects]
+        if self.defect is None or self.defect in names:
+            return f"no defect must be noticed by {self.criterion}" if self.criterion else "there are no defects"
+        near = difflib.get_close_matches(self.defect, names, n=3, cutoff=0.4)
+        advice = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
+        return f"DEFECT {self.defect}: unknown; {advice}"
+
+
+def detect(selection: Selection, deployment: str, folder: Path) -> int:
+    """Run the suites against the deployment with each selected defect, and judge a good run with each sabotage.
+
+    What was found is in `detection.json` in `folder` after each.
+
+    Returns:
+        0 when each was active and noticed by what must notice it, and by nothing else; else 1.
+
+    Raises:
+        ConfigurationError: none is selected, or the deployment cannot be planted with any defect.
+    """
+    provided = None if selection.defect in BY_NAME else provided_by(deployment)
+    defects = selection.of([*(listed(provided) if provided else ()), *_sabotages()])
+    runner.make_folder(folder)
+    sabotages = Sabotages(deployment, folder)
+    build: str | None = None
+    findings: list[Finding] = []
+    with Progress(sys.stdout) as progress:
+        for number, defect in enumerate(defects, start=1):
+            count = f"[{number:{len(str(len(defects)))}}/{len(defects)}]"
+            progress.doing(f"{count} {defect.name}")
+            ending: runner.Ending | Attempt
+            if provided is None or defect.name in BY_NAME:
+                finding, ending = _sabotage(defect, sabotages)
+            else:
+                finding, ending = _try(defect, provided, deployment, folder / defect.name, f"{folder.name}-{number}")
+            if ending.interrupted:
+                break
+            build = build or ending.gate.build
+            findings.append(finding)
+            _write(folder, Detection(build=build, date=_now(), defects=tuple(findings)))
+            progress.say(f"{count} {_told(finding)}")
+    undetected = len(defects) - sum(finding.detected for finding in findings)
+    print(f"{len(defects) - undetected} of {len(defects)} detected\n{folder / 'detection.json'}", flush=True)
+    return 1 if undetected else 0
+
+
+def _try(
+    defect: Defect, provided: Defects, deployment: str, folder: Path, identifier: str
+) -> tuple[Finding, runner.Ending]:
+    active = False
+
+    def look(opened: OpenDeployment) -> None:
+        nonlocal active
+        active = is_active(provided, opened)
+
+    begin = time.monotonic()
+    concerned = " OR ".join(f"criterion:{name}" for name in (*defect.must, *defect.may))
+    request = runner.Request(
+        name=_run_for(defect),
+        folder=folder,
+        identifier=identifier,
+        deployment=deployment,
+        plant=defect.name,
+        options=(*SHORT, "--exclude", f"slow NOT {concerned}"),
+        shown=False,
+        before_end=look,
+    )
+    ending = runner.run(request)
+    violated = set(ending.gate.named("violated"))
+    test, message = _noticed(defect, ending.gate)
+    finding = Finding(
+        name=defect.name,
+        must=defect.must,
+        may=tuple(defect.may),
+        violated=tuple(sorted(violated)),
+        active=active,
+        detected=active and set(defect.must) <= violated <= {*defect.must, *defect.may},
+        test=test,
+        message=message or "; ".join(ending.problems),
+        seconds=round(time.monotonic() - begin, 1),
+    )
+    return finding, ending
+
+
+def _sabotages() -> Iterator[Defect]:
+    """Listed as the defects of a deployment are."""
+    for one in SABOTAGES:
+        yield Defect(name=one.name, area=AREA, must=one.must, may={}, description=one.description, file="")
+    for one in LOAD_SABOTAGES:
+        yield Defect(name=one.name, area=LOAD_AREA, must=one.must, may={}, description=one.description, file=LOAD_FILE)
+
+
+def _sabotage(defect: Defect, sabotages: Sabotages) -> tuple[Finding, Attempt]:
+    begin = time.monotonic()
+    attempt = sabotages.attempt(BY_NAME[defect.name])
+    finding = Finding(
+        name=defect.name,
+        must=defect.must,
+        may=(),
+        violated=tuple(sorted(attempt.gate.named("violated"))),
+        active=attempt.active,
+        detected=attempt.active and attempt.noticed,
+        test=(THE_REPORT if BY_NAME[defect.name].edits else THE_GATE) if attempt.noticed else "",
+        message=attempt.message,
+        seconds=round(time.monotonic() - begin, 1),
+    )
+    return finding, attempt
+
+
+def _run_for(defect: Defect) -> str:
+    """The run that claims least, among those that claim all that must notice the defect."""
+    criteria = read_criteria(CRITERIA)
+    claims = {path.stem: set(runner.claims_of(path.stem, criteria)) for path in runner.RUNS.glob("*.args")}
+    fitting = [name for name, claimed in claims.items() if claimed.issuperset(defect.must)]
+    if not fitting:
+        raise ConfigurationError([f"defect {defect.name}: no run claims {', '.join(defect.must)}"])
+    return min(fitting, key=lambda name: (len(claims[name]), name))
+
+
+def _noticed(defect: Defect, gate: Gate) -> tuple[str, str]:
+    """The first failure of a test of a criterion that must notice the defect; else the gate's own reason."""
+    rows = [row for row in gate.criteria if row.id in defect.must]
+    failed = [test for row in rows for test in row.tests if test.status == "FAIL" and test.cause != "environment"]
+    if failed:
+        return failed[0].name, failed[0].message
+    return "", next((row.reason for row in rows if row.status == "violated"), "")
+
+
+def _told(finding: Finding) -> str:
+    if finding.detected:
+        return f"detected {finding.name} ({finding.seconds:.0f} s) by {finding.test}: {shorten(finding.message, SHOWN)}"
+    judged = finding.name not in BY_NAME
+    missed = sorted(set(finding.must) - set(finding.violated)) if judged else []
+    beside = sorted(set(finding.violated) - {*finding.must, *finding.may}) if judged else []
+    reasons = [] if finding.active else ["it was never active"]
+    reasons += [f"{', '.join(missed)} did not notice"] if missed else []
+    reasons += [f"{', '.join(beside)} should not be violated"] if beside else []
+    reasons += [shorten(finding.message, 2 * SHOWN)] if finding.message else []
+    return f"NOT DETECTED {finding.name} ({finding.seconds:.0f} s): {'; '.join(reasons)}"
+
+
+def _changed_since(revision: str) -> set[str]:
+    """Files of the project that are not as they were at a git revision."""
+    files: set[str] = set()
+    for words in (("diff", "--name-only", revision), ("ls-files", "--others", "--exclude-standard")):
+        answer = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False)
+        if answer.returncode:
+            raise ConfigurationError([f"git {' '.join(words)}: {answer.stderr.strip()}"])
+        files.update(answer.stdout.splitlines())
+    return files
+
+
+def _write(folder: Path, detection: Detection) -> None:
+    """In one step, so that whoever reads it finds a whole one."""
+    draft = folder / ".detection.json"
+    draft.write_text(detection.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    draft.replace(folder / "detection.json")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
