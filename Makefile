@@ -1,6 +1,6 @@
 # make acceptance [RUN=full] [DEPLOYMENT=sandbox]      judge a deployment; RUN is a file of runs/, DEPLOYMENT a descriptor
 # make test                                            the project's own tests
-# make detect [DEFECT=] [CRITERION=] [SHARD=i/n]       see whether planted defects and sabotages are noticed
+# make detect [DEFECT=] [CRITERION=] [SHARD=i/n]       see whether planted defects and harness mutants are noticed
 # make baseline [DEPLOYMENT=sandbox]                   record what INT-16 and PERF-07 compare with
 # make bench                                           what this project itself costs, into docs/benchmarks.md: 13 quiet minutes
 # make clean-up [DEPLOYMENT=sandbox]                   remove what earlier runs left on a deployment

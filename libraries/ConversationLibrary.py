@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from acceptance.checks import retrieval_qa
 from opening import the_run
-from PeopleLibrary import person
+from PeopleLibrary import user
 from robot.api.deco import keyword, library
 
 WITHIN = 90.0
@@ -32,12 +32,12 @@ class ConversationLibrary:
     @keyword("${name} finds neither figure nor source")
     def nothing_is_found_without_documents(self, name: str) -> None:
         """A person without documents asks for the reader's facts."""
-        the_run().wait(retrieval_qa.nothing_is_found_without_documents(the_run(), person(name)), within=WITHIN)
+        the_run().wait(retrieval_qa.nothing_is_found_without_documents(the_run(), user(name)), within=WITHIN)
 
     @keyword("${name} with a handbook of another place finds nothing of the reader's")
     def nothing_is_found_beside_own_documents(self, name: str) -> None:
         """A person with a document of their own, on the same topics, asks for the reader's facts."""
-        the_run().wait(retrieval_qa.nothing_is_found_beside_own_documents(the_run(), person(name)), within=WITHIN)
+        the_run().wait(retrieval_qa.nothing_is_found_beside_own_documents(the_run(), user(name)), within=WITHIN)
 
     @keyword
     def what_no_document_says_is_not_answered_with_a_figure(self) -> None:

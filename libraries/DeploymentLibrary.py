@@ -8,7 +8,7 @@ from typing import Any
 
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, NotWritten
 from acceptance.evidence.records import Cause, Status
-from acceptance.run import Scene, close_run, opened_run
+from acceptance.run import TestContext, close_run, opened_run
 from acceptance.yaml_models import PROJECT
 from AcceptancePlan import identity
 from concluding import add_verdict, judge_what_was_seen
@@ -31,7 +31,7 @@ class _Listener(RedactingListener):
     def end_test(self, data: Any, result: Any) -> None:
         run = opened_run()
         if run is not None:
-            run.scene = Scene()
+            run.context = TestContext()
         super().end_test(data, result)
         if run is not None and not run.evidence.closed:
             status = _status(result.status, result.message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from opening import the_run
 from robot.api.deco import keyword, library
 
@@ -15,9 +15,9 @@ class PeopleLibrary:
     def is_signed_in(self, name: str) -> None:
         """A new user with a session, known by this name until the test ends."""
         run = the_run()
-        run.scene.people[name] = run.wait(run.people.signed_in())
+        run.context.users[name] = run.wait(run.users.signed_in())
 
 
-def person(name: str) -> Person:
+def user(name: str) -> User:
     """The person whom the steps of this test call by that name."""
-    return the_run().scene.people[name]
+    return the_run().context.users[name]

@@ -23,9 +23,9 @@ class RealtimeLibrary:
     def tells_every_status(self, channel: Channel, kind: Kind) -> None:
         """Each status of the contract once and in order, numbered from 1, and the final one last."""
         followed = _followed(kind)
-        job_events.told_once(the_run(), kind, followed, channel)
+        job_events.check_each_status_once(the_run(), kind, followed, channel)
         events = job_events.events_of(the_run(), followed.upload.job_id, followed.frames[channel])
-        logger.info(job_events.shown([(event.sequence, event.status) for event in events]))
+        logger.info(job_events.format_events([(event.sequence, event.status) for event in events]))
 
     @keyword("Every status of ${kind} is told within a second")
     def tells_in_time(self, kind: Kind) -> None:
@@ -55,7 +55,7 @@ class RealtimeLibrary:
         job_events.check_agreement(_do(job_events.watched(the_run())))
 
 
-def _followed(kind: Kind) -> job_events.Followed:
+def _followed(kind: Kind) -> job_events.JobTrace:
     return _do(job_events.followed(the_run(), kind))
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from acceptance.checks import auth
 from acceptance.checks.auth import Weakness
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from opening import the_run
-from PeopleLibrary import person
+from PeopleLibrary import user
 from robot.api.deco import keyword, library
 
 WITHIN = 60.0
@@ -20,52 +20,52 @@ class SessionLibrary:
     def registers(self, name: str) -> None:
         """A stranger signs up through the application, and is known by this name until the test ends."""
         run = the_run()
-        stranger = run.people.stranger()
-        run.wait(run.people.register(stranger))
-        run.scene.people[name] = stranger
+        new_user = run.users.new_user()
+        run.wait(run.users.register(new_user))
+        run.context.users[name] = new_user
 
     @keyword("${name} signs in again")
     def signs_in_again(self, name: str) -> None:
         """The person logs in, and holds the new session."""
-        the_run().wait(the_run().people.sign_in(person(name)))
+        the_run().wait(the_run().users.sign_in(user(name)))
 
     @keyword("${name} is signed in on her ${device} too")
     def is_signed_in_too(self, name: str, device: str) -> None:
         """Another session of the same user beside the first."""
         run = the_run()
-        run.scene.people[f"{name} on her {device}"] = run.wait(auth.another_session(run, person(name)))
+        run.context.users[f"{name} on her {device}"] = run.wait(auth.another_session(run, user(name)))
 
     @keyword("${name} logs out")
     def logs_out(self, name: str) -> None:
         """The person ends their session, and goes on holding its tokens."""
-        the_run().wait(the_run().people.log_out(person(name)))
+        the_run().wait(the_run().users.log_out(user(name)))
 
     @keyword("${name} refreshes the session ${times:\\d+} times")
     def refreshes(self, name: str, times: int) -> None:
         """The person trades the refresh token, one after the other; each session that comes must be theirs."""
         run = the_run()
-        run.scene.things[f"held by {name}"] = run.wait(auth.refreshed(run, person(name), times), within=WITHIN)
+        run.context.things[f"held by {name}"] = run.wait(auth.refreshed(run, user(name), times), within=WITHIN)
 
     @keyword("the session of ${name} has expired")
     def session_has_expired(self, name: str) -> None:
         """Someone whose access token has expired; needs the capability `short-lived-tokens`."""
         run = the_run()
-        run.scene.people[name] = run.wait(auth.expired(run), within=WITHIN)
+        run.context.users[name] = run.wait(auth.expired(run), within=WITHIN)
 
     @keyword("the session is ${name}'s own")
     def session_is_own(self, name: str) -> None:
         """The claims of the token and every instance name this user."""
-        the_run().wait(auth.session_is_of(the_run(), person(name)))
+        the_run().wait(auth.session_is_of(the_run(), user(name)))
 
     @keyword("the token of ${name} lives as long as announced")
     def token_lives_as_announced(self, name: str) -> None:
         """Its claims say the same as the answer that brought it."""
-        auth.token_says_the_same(person(name))
+        auth.token_says_the_same(user(name))
 
     @keyword("the session of ${name} goes on")
     def session_goes_on(self, name: str) -> None:
         """The access token works on REST and realtime, and the refresh token carries the session on."""
-        the_run().wait(auth.session_goes_on(the_run(), person(name)))
+        the_run().wait(auth.session_goes_on(the_run(), user(name)))
 
     @keyword("the session of ${name} is over")
     def session_is_over(self, name: str) -> None:
@@ -85,12 +85,12 @@ class SessionLibrary:
     @keyword("one refresh token of ${name} serves one caller of several at once")
     def one_token_serves_one_caller(self, name: str) -> None:
         """Where the deployment lets tokens be used again for a while, all are served with the same user's session."""
-        the_run().wait(auth.one_token_serves_one_caller(the_run(), person(name)))
+        the_run().wait(auth.one_token_serves_one_caller(the_run(), user(name)))
 
     @keyword("the access token of ${name} is refused")
     def access_token_is_refused(self, name: str) -> None:
         """For reading, for logging out and for realtime."""
-        the_run().wait(auth.expired_token_is_refused(the_run(), person(name)))
+        the_run().wait(auth.expired_token_is_refused(the_run(), user(name)))
 
     @keyword
     def several_people_sign_in_at_once(self, number: int) -> None:
@@ -125,15 +125,15 @@ class SessionLibrary:
     @keyword("registering the address of ${name} again reveals nothing")
     def registering_again_reveals_nothing(self, name: str) -> None:
         """No session and no real identifier, whatever the password; the account stays as it was."""
-        the_run().wait(auth.known_address_reveals_nothing(the_run(), person(name)))
+        the_run().wait(auth.known_address_reveals_nothing(the_run(), user(name)))
 
     @keyword("a wrong password of ${name} and an unknown user look the same")
     def refused_logins_look_the_same(self, name: str) -> None:
         """Same status, body and headers, and the same time as far as can be told; the figures are recorded."""
-        the_run().wait(auth.refused_logins_look_the_same(the_run(), person(name)), within=WITHIN)
+        the_run().wait(auth.refused_logins_look_the_same(the_run(), user(name)), within=WITHIN)
 
 
-def held(name: str) -> list[Person]:
+def held(name: str) -> list[User]:
     """What a person held before and after each refresh; without one, what they hold."""
-    sessions_held: list[Person] = the_run().scene.things.get(f"held by {name}", [person(name)])
+    sessions_held: list[User] = the_run().context.things.get(f"held by {name}", [user(name)])
     return sessions_held

@@ -12,7 +12,7 @@ from acceptance.errors import violation
 from acceptance.evidence.records import Plan
 from acceptance.report.render import PAGE
 from acceptance.run import RUN, opened_run
-from acceptance.runner.inline_run import conclude_plain
+from acceptance.runner.inline_run import conclude_inline
 from AcceptancePlan import criteria_of, plan_of
 from leaving import sealing
 from robot.api import logger
@@ -49,7 +49,7 @@ def judge_what_was_seen() -> None:
     if run is None:
         raise violation("the run", expected="to see something of the deployment", seen="nothing")
     with sealing(run):
-        gate, told = conclude_plain(run, name=_name, claims=_claims, plan=_plan)
+        gate, told = conclude_inline(run, name=_name, claims=_claims, plan=_plan)
     for line in told:
         logger.warn(line)
     logger.info(f'<a href="{PAGE}">{PAGE}</a>: {gate.verdict}', html=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from acceptance.evidence.reader import EVIDENCE, recorded_artifacts
 from acceptance.evidence.recorder import Recorder
-from acceptance.redaction.scrub import sweep
+from acceptance.redaction.scrub import scrub
 from acceptance.run import Run
 from acceptance.yaml_models import PROJECT
 from RedactingListener import REDACTOR
@@ -56,7 +56,7 @@ def _end(folder: Path, identifier: str) -> None:
 
 def _sweep(folder: Path, leave: Collection[str] = ()) -> list[str]:
     shared = any(place.is_relative_to(folder.resolve()) for place in (PROJECT, Path.cwd()))
-    return sweep(
+    return scrub(
         folder,
         REDACTOR,
         keep=recorded_artifacts(folder),

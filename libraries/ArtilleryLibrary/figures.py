@@ -17,8 +17,8 @@ from acceptance.evidence.histogram import Distribution
 from ArtilleryLibrary.phases import ticks
 from ArtilleryLibrary.plan import PLAN, lost
 from ArtilleryLibrary.plan import Ending as Ending
-from ArtilleryLibrary.plan import Plan as Plan
-from ArtilleryLibrary.requestlog import Request, RequestLog, read_log
+from ArtilleryLibrary.plan import LoadPlan as LoadPlan
+from ArtilleryLibrary.requestlog import LoggedRequest, RequestLog, read_log
 
 LOG = "requests.jsonl"
 HIGHEST_LAG, HIGHEST_CPU = 10.0, 0.8
@@ -98,7 +98,7 @@ class Generator:
 class LoadResult:
     """Everything that a load measured."""
 
-    plan: Plan
+    plan: LoadPlan
     log: RequestLog
     ending: Ending
     reason: str
@@ -109,7 +109,7 @@ class LoadResult:
         return self.ending is Ending.COMPLETE
 
     @property
-    def requests(self) -> Sequence[Request]:
+    def requests(self) -> Sequence[LoggedRequest]:
         """Each request, in the order of their ends."""
         return self.log.requests
 
@@ -139,7 +139,7 @@ class LoadResult:
         """Artillery's own, at its end; empty without one."""
         return self.log.counters or {}
 
-    def phase_of(self, request: Request) -> str:
+    def phase_of(self, request: LoggedRequest) -> str:
         """The phase in which a request began."""
         return self._phase_at(request.at)
 
@@ -157,7 +157,7 @@ class LoadResult:
 
     def select(
         self, scenario: str | None = None, endpoint: str | None = None, phase: str | None = None
-    ) -> list[Request]:
+    ) -> list[LoggedRequest]:
         """The requests of a scenario, endpoint or phase, or all.
 
         Raises:
@@ -232,7 +232,7 @@ class LoadResult:
         return tuple((second, answered[second]) for second in range(max(answered, default=-1) + 1))
 
 
-def figures_of(requests: Sequence[Request]) -> Figures:
+def figures_of(requests: Sequence[LoggedRequest]) -> Figures:
     """Figures of these requests."""
     first = [one.first_byte for one in requests if one.first_byte is not None]
     total = [one.total for one in requests if one.total is not None]
@@ -253,7 +253,7 @@ def read_result(folder: Path) -> LoadResult:
         OSError: there is no plan of a load.
         ValueError: the plan is none.
     """
-    plan = Plan.model_validate(json.loads((folder / PLAN).read_text(encoding="utf-8")))
+    plan = LoadPlan.model_validate(json.loads((folder / PLAN).read_text(encoding="utf-8")))
     log = read_log(folder / LOG)
     ending, reason = plan.ending, plan.reason
     if ending is Ending.COMPLETE and (lacking := "; ".join(lost(plan, log))):

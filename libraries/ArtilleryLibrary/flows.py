@@ -8,7 +8,7 @@ from typing import Any
 
 from acceptance.yaml_models import Data
 
-from ArtilleryLibrary.source import Location, Source, words
+from ArtilleryLibrary.source import Location, ScriptSource, words
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 STEPS = (*METHODS, "loop", "think", "log", "function", "parallel")
@@ -43,7 +43,7 @@ class Flows:
         expectations: each request has to state the status of its success.
     """
 
-    def __init__(self, source: Source, *, least_requests: int, expectations: bool) -> None:
+    def __init__(self, source: ScriptSource, *, least_requests: int, expectations: bool) -> None:
         self._source = source
         self._expectations = expectations
         self.functions: set[str] = set()

@@ -13,7 +13,7 @@ from typing import Any
 
 from acceptance.yaml_models import Data
 
-from ArtilleryLibrary.source import Location, Source
+from ArtilleryLibrary.source import Location, ScriptSource
 
 KNOWN = ("name", "duration", "pause", "arrivalRate", "arrivalCount", "rampTo", "maxVusers", "mode")
 HIGHEST_RATE = 1_000  # Artillery's shortest tick is a millisecond
@@ -58,7 +58,7 @@ class Phase(Data):
         return {"name": self.name, "duration": self.duration, "arrivalRate": self.rate, "rampTo": self.ramp_to}
 
 
-def checked_phases(source: Source, scale: float = 1.0) -> tuple[Phase, ...]:
+def checked_phases(source: ScriptSource, scale: float = 1.0) -> tuple[Phase, ...]:
     """The script's phases, durations multiplied by `scale`; what is wrong with them is a problem of the source."""
     stated = (source.content.get("config") or {}).get("phases")
     where: Location = ("config", "phases")
@@ -75,7 +75,7 @@ def checked_phases(source: Source, scale: float = 1.0) -> tuple[Phase, ...]:
     return phases
 
 
-def _checked(source: Source, where: Location, index: int, phase: Any, scale: float) -> Phase | None:
+def _checked(source: ScriptSource, where: Location, index: int, phase: Any, scale: float) -> Phase | None:
     if not isinstance(phase, dict):
         source.problem(where, "is no phase: expected fields such as duration and arrivalRate")
         return None
@@ -104,7 +104,7 @@ _REFUSED = {
 }
 
 
-def _duration(source: Source, where: Location, phase: dict[str, Any], name: str, scale: float) -> int | None:
+def _duration(source: ScriptSource, where: Location, phase: dict[str, Any], name: str, scale: float) -> int | None:
     if name not in phase:
         source.problem(where, "duration is missing: the phase has no end")
         return None
@@ -128,7 +128,9 @@ def _seconds(stated: Any) -> float | None:
     return round(float(found[1]) * _UNITS.get(unit, 1), 6)
 
 
-def _rates(source: Source, where: Location, phase: dict[str, Any], duration: int | None) -> tuple[int, int] | None:
+def _rates(
+    source: ScriptSource, where: Location, phase: dict[str, Any], duration: int | None
+) -> tuple[int, int] | None:
     if "arrivalCount" in phase:
         return _rate_of_count(source, where, phase)
     if "arrivalRate" not in phase and "rampTo" not in phase:
@@ -143,7 +145,7 @@ def _rates(source: Source, where: Location, phase: dict[str, Any], duration: int
     return None if rate is None or ramp_to is None else (rate, ramp_to)
 
 
-def _rate(source: Source, where: Location, phase: dict[str, Any], name: str) -> int | None:
+def _rate(source: ScriptSource, where: Location, phase: dict[str, Any], name: str) -> int | None:
     stated = phase.get(name, 0)
     if isinstance(stated, bool) or not isinstance(stated, int) or not 0 <= stated <= HIGHEST_RATE:
         rule = f"a whole number of virtual users per second up to {HIGHEST_RATE}, since Artillery rounds each second"
@@ -152,7 +154,7 @@ def _rate(source: Source, where: Location, phase: dict[str, Any], name: str) -> 
     return stated
 
 
-def _rate_of_count(source: Source, where: Location, phase: dict[str, Any]) -> tuple[int, int] | None:
+def _rate_of_count(source: ScriptSource, where: Location, phase: dict[str, Any]) -> tuple[int, int] | None:
     seconds, count = _seconds(phase.get("duration")), phase["arrivalCount"]
     if not isinstance(count, int) or not seconds or count % seconds:
         source.problem(

@@ -24,7 +24,7 @@ class Ending(StrEnum):
     TRUNCATED = "truncated"
 
 
-class Plan(Data):
+class LoadPlan(Data):
     """What was to be applied, and how that ended; kept beside the request log."""
 
     script: str
@@ -38,7 +38,7 @@ class Plan(Data):
     reason: str = "the load was ended from outside before it could say why"
 
 
-def lost(plan: Plan, log: RequestLog) -> list[str]:
+def lost(plan: LoadPlan, log: RequestLog) -> list[str]:
     """What the log lacks of the load that Artillery says it made."""
     lacking = []
     if log.half:

@@ -19,7 +19,7 @@ from acceptance.errors import EnvironmentUnavailable, NotWritten
 
 from ArtilleryLibrary.figures import LOG, LoadResult, read_result
 from ArtilleryLibrary.node import Installation, clean_environment, installation, secrets_of
-from ArtilleryLibrary.plan import PLAN, Ending, Plan
+from ArtilleryLibrary.plan import PLAN, Ending, LoadPlan
 from ArtilleryLibrary.progress import EarlyStop, Progress, Watcher, progress_of
 from ArtilleryLibrary.requestlog import LogReader, RequestLog
 from ArtilleryLibrary.script import LoadScript
@@ -171,8 +171,8 @@ def _told_to_hooks(script: LoadScript, folder: Path, installed: Installation) ->
     }
 
 
-def _plan(script: LoadScript, installed: Installation) -> Plan:
-    return Plan(
+def _plan(script: LoadScript, installed: Installation) -> LoadPlan:
+    return LoadPlan(
         script=script.path.name,
         target=script.target,
         phases=script.phases,
@@ -183,7 +183,7 @@ def _plan(script: LoadScript, installed: Installation) -> Plan:
     )
 
 
-def _begin(folder: Path, plan: Plan) -> None:
+def _begin(folder: Path, plan: LoadPlan) -> None:
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name in (LOG, OUTPUT):
@@ -191,7 +191,7 @@ def _begin(folder: Path, plan: Plan) -> None:
     _keep(folder, plan)
 
 
-def _keep(folder: Path, plan: Plan) -> None:
+def _keep(folder: Path, plan: LoadPlan) -> None:
     """Replaces the plan in one step, so that none is ever half."""
     new = folder / f"{PLAN}.new"
     with _writing(folder / PLAN):

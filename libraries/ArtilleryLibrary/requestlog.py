@@ -11,7 +11,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Request:
+class LoggedRequest:
     """A request that was attempted.
 
     Args:
@@ -61,7 +61,7 @@ class RequestLog:
         half: the last line has no end.
     """
 
-    requests: list[Request] = field(default_factory=list)
+    requests: list[LoggedRequest] = field(default_factory=list)
     users: dict[str, float] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
     step_errors: dict[str, int] = field(default_factory=dict)
@@ -142,11 +142,11 @@ def read_log(path: Path) -> RequestLog:
     return LogReader(path).read()
 
 
-def _request(one: dict[str, Any]) -> Request:
+def _request(one: dict[str, Any]) -> LoggedRequest:
     ok, failures = one["ok"], tuple(str(failure) for failure in one.get("failures", ()))
     if not isinstance(ok, bool) or ok == bool(failures):
         raise ValueError("a request is a success, or has reasons why not")
-    return Request(
+    return LoggedRequest(
         user=str(one["user"]),
         scenario=str(one["scenario"]),
         endpoint=str(one["endpoint"]),

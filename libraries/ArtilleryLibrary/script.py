@@ -14,7 +14,7 @@ from acceptance.errors import ConfigurationError
 from ArtilleryLibrary.flows import Flows, Scenario, documents
 from ArtilleryLibrary.phases import Phase, checked_phases
 from ArtilleryLibrary.settings import Settings
-from ArtilleryLibrary.source import Source
+from ArtilleryLibrary.source import ScriptSource
 
 TOP = ("config", "scenarios", "before", "after")
 HOOKS = Path(__file__).with_name("hooks.mjs")
@@ -89,7 +89,7 @@ def checked_script(
     Raises:
         ConfigurationError: every mistake at once, with its line and the reason.
     """
-    source = Source(path)
+    source = ScriptSource(path)
     source.unknown((), source.content, TOP)
     settings = Settings(source, target=target, environment=environment or {})
     own = checked_phases(source, duration_scale)
@@ -119,14 +119,14 @@ def checked_script(
     )
 
 
-def _check_functions(source: Source, settings: Settings, flows: Flows) -> None:
+def _check_functions(source: ScriptSource, settings: Settings, flows: Flows) -> None:
     """Artillery goes on without a function that it does not find; what is exported is seen when the load starts."""
     if flows.functions and settings.processor is None and "processor" not in settings.config:
         names = ", ".join(sorted(flows.functions))
         source.problem(("config", "processor"), f"missing: nothing defines {names}, and Artillery would go on without")
 
 
-def _located(part: Any, source: Source) -> Any:
+def _located(part: Any, source: ScriptSource) -> Any:
     """The original's place, for a config that names it: the copy lies elsewhere."""
     if isinstance(part, dict):
         return {name: _located(value, source) for name, value in part.items()}

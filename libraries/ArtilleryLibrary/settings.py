@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ArtilleryLibrary.source import Location, Source, words
+from ArtilleryLibrary.source import Location, ScriptSource, words
 
 KNOWN = words(
     "target phases payload variables processor plugins engines engine http defaults environments tls timeout "
@@ -38,7 +38,7 @@ class Settings:
         environment: variables for `$env` and the processor; those of this process are looked up after them.
     """
 
-    def __init__(self, source: Source, *, target: str | None, environment: Mapping[str, str]) -> None:
+    def __init__(self, source: ScriptSource, *, target: str | None, environment: Mapping[str, str]) -> None:
         self._source = source
         self._given = environment
         stated = source.content.get("config")

@@ -16,7 +16,7 @@ from acceptance.yaml_models import line_of, read_yaml
 Location = tuple[str | int, ...]
 
 
-class Source:
+class ScriptSource:
     """A script's content with every problem and every correction found in it.
 
     Raises:

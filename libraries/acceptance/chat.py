@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from acceptance.clients.http import Answer
+from acceptance.clients.http import Response
 from acceptance.deployment.contract import MISSING, pick
 from acceptance.errors import violation
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.run import Run
 
 FIGURE = re.compile(r"\d[\d.,]*")
@@ -25,7 +25,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Reply:
+class Answer:
     """An answer of the conversation; `seconds` is the whole call."""
 
     question: str
@@ -34,7 +34,7 @@ class Reply:
     workflow_id: str
     sources: list[Source]
     model: str
-    answer: Answer
+    response: Response
 
     @property
     def figures(self) -> set[str]:
@@ -43,18 +43,18 @@ class Reply:
 
     @property
     def seconds(self) -> float:
-        return self.answer.elapsed
+        return self.response.elapsed
 
 
 async def ask(
     run: Run,
-    person: Person,
+    user: User,
     question: str,
     *,
     conversation_id: str | None = None,
     workflow_id: str | None = None,
     hang_up: bool = False,
-) -> Reply:
+) -> Answer:
     """Ask in a conversation, or begin one; raises AssertionError where the answer is not the contract's.
 
     Args:
@@ -64,28 +64,28 @@ async def ask(
     body |= {"conversation_id": conversation_id} if conversation_id else {}
     body |= {"workflow_id": workflow_id} if workflow_id else {}
     headers = {"connection": "close"} if hang_up else None
-    answer = await run.client.call("chat", body=body, token=person.access_token, headers=headers)
+    response = await run.client.call("chat", body=body, token=user.access_token, headers=headers)
     paths = run.contract.sources
     sources = []
-    for entry in answer["sources"]:
+    for entry in response["sources"]:
         values = {word: pick(entry, path) for word, path in paths.items()}
         if MISSING in values.values():
             raise violation(
-                "chat", expected=f"each source with {', '.join(paths.values())}", seen=entry, look=answer.look
+                "chat", expected=f"each source with {', '.join(paths.values())}", seen=entry, look=response.look
             )
         sources.append(Source(**{word: str(value) for word, value in values.items()}))
-    return Reply(
+    return Answer(
         question,
-        str(answer["text"]),
-        answer["conversation_id"],
-        answer["workflow_id"],
+        str(response["text"]),
+        response["conversation_id"],
+        response["workflow_id"],
         sources,
-        str(answer["model"]),
-        answer,
+        str(response["model"]),
+        response,
     )
 
 
-async def listed_conversations(run: Run, person: Person) -> list[str]:
+async def listed_conversations(run: Run, user: User) -> list[str]:
     """Identifiers of the conversations that the list shows to this person."""
-    answer = await run.client.call("conversations", token=person.access_token)
-    return [pick(listed, run.contract.listed_conversation["conversation_id"]) for listed in answer["conversations"]]
+    response = await run.client.call("conversations", token=user.access_token)
+    return [pick(listed, run.contract.listed_conversation["conversation_id"]) for listed in response["conversations"]]

@@ -18,7 +18,7 @@ from acceptance.deployment.descriptor import is_local
 from acceptance.deployment.provisioning import is_provisioned, open_deployment
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable
 from acceptance.evidence.merge import merge
-from acceptance.performance.concurrent_journey import record_visit
+from acceptance.performance.concurrent_journey import record_journey
 from acceptance.performance.recording import record_load
 from acceptance.report.comparison import lines
 from acceptance.report.render import PAGE
@@ -30,7 +30,7 @@ from acceptance.runner.progress import Progress
 from acceptance.runner.subprocesses import handling
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.criterion_results import UNCLAIMED, UNSOUND
-from acceptance.verdict.diff import compare, look_at
+from acceptance.verdict.diff import compare, load_gate
 from acceptance.verdict.gate import Gate
 from acceptance.yaml_models import PROJECT
 
@@ -75,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
     runner.forget_latest(options.results)
     folder = runner.folder_for(options.name, options.results)
     ending = runner.run(
-        runner.Request(options.name, folder, deployment=options.deployment, history=options.results / HISTORY)
+        runner.RunRequest(options.name, folder, deployment=options.deployment, history=options.results / HISTORY)
     )
     runner.point_latest(folder)
     if ending.problems:
@@ -97,7 +97,7 @@ def _baseline(options: argparse.Namespace) -> int:
             try:
                 if options.only != "behaviour":
                     progress.doing("recording a visit")  # of a deployment that nobody has used yet
-                    visit = run.wait(record_visit(run), within=RECORDING_SECONDS)
+                    visit = run.wait(record_journey(run), within=RECORDING_SECONDS)
                     recorded["visit"] = visit.model_dump(mode="json")
                 if options.only != "load":
                     progress.doing("recording how it behaves")
@@ -133,7 +133,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     criteria = read_criteria(CRITERIA)
-    (one, decided), (other, decided_other) = (look_at(path, criteria) for path in (options.one, options.other))
+    (one, decided), (other, decided_other) = (load_gate(path, criteria) for path in (options.one, options.other))
     print("\n".join(lines(compare(one, other, decided=decided, decided_other=decided_other))), flush=True)
     return 0
 

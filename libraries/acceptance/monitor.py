@@ -22,14 +22,14 @@ from acceptance.performance.pg_stats import counted
 from acceptance.recordings import BASELINE, Baseline
 from acceptance.results import DatabaseMetrics, PerformanceBaseline, StepError
 from acceptance.run import Run
-from acceptance.session import FAILURES, Standalone, failed_step
+from acceptance.session import FAILURES, DeploymentSession, failed_step
 from acceptance.verdict.criteria import CRITERIA, area, read_criteria
 from acceptance.yaml_models import read_model
 
 AREA = "PERF"
 
 
-class CloudPerformanceMonitor(Standalone):
+class CloudPerformanceMonitor(DeploymentSession):
     """Measures a deployment while nothing else is asked of it.
 
     Args:

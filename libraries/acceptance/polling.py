@@ -73,7 +73,7 @@ async def together(*coroutines: Coroutine[Any, Any, Result], at_once: int | None
             coroutine.close()  # one whose turn never came would complain
 
 
-class Pace:
+class RateLimiter:
     """Lets callers through one by one, at most so many a second."""
 
     def __init__(self, per_second: float) -> None:

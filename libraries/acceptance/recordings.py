@@ -37,7 +37,7 @@ class Endpoint(Data):
         return fmean(self.spans)
 
 
-class Reply(Data):
+class RequestOutcome(Data):
     """How a request was answered; an answer that is no error has no code."""
 
     status: int
@@ -58,10 +58,10 @@ class Tolerance(Data):
     chunks: float = Field(ge=0, lt=1)
 
 
-class Becoming(Data):
+class DocumentOutcome(Data):
     """What became of a document: refused with an answer, or its statuses in order, last error code and chunks."""
 
-    refused: Reply | None = None
+    refused: RequestOutcome | None = None
     statuses: list[str] = []
     state: str = ""
     code: str | None = None
@@ -81,7 +81,7 @@ class RecordedLoad(Data):
     totals: dict[str, Endpoint] = {}
 
 
-class RecordedVisit(Data):
+class RecordedJourney(Data):
     """So many users who went through everything at the same time; `spans` are the calls of each, by endpoint."""
 
     at: str
@@ -98,10 +98,10 @@ class Recording(Data):
     build: str | None
     providers: dict[str, Any]
     local: bool = True  # its API was on this machine
-    documents: dict[str, Becoming]
-    requests: dict[str, Reply]
+    documents: dict[str, DocumentOutcome]
+    requests: dict[str, RequestOutcome]
     load: RecordedLoad | None = None
-    visit: RecordedVisit | None = None
+    visit: RecordedJourney | None = None
 
 
 class Baseline(Data):

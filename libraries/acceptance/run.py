@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from acceptance.clients.database import Inspection
-from acceptance.clients.error_log import Journal
+from acceptance.clients.database import DatabaseInspector
+from acceptance.clients.error_log import ErrorLog
 from acceptance.clients.http import ContractClient
 from acceptance.clients.sse import EventStreams
 from acceptance.clients.websocket import JOINS_PER_SECOND, RealtimeClient
@@ -29,10 +29,10 @@ from acceptance.evidence.reader import EVIDENCE
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Artifact, Observation, Point
 from acceptance.evidence.seal import digest_of
-from acceptance.fixtures.resource_ledger import Made
-from acceptance.fixtures.users import People, Person
+from acceptance.fixtures.resource_ledger import ResourceLedger
+from acceptance.fixtures.users import User, Users
 from acceptance.redaction.redactor import Redactor
-from acceptance.redaction.scrub import SecretLeftError, sweep_file
+from acceptance.redaction.scrub import SecretLeftError, scrub_file
 from acceptance.report import charts
 from acceptance.report.svg import LOG
 
@@ -45,15 +45,15 @@ RUN = "ACCEPTANCE_RUN"  # of the environment: the identifier of the run that thi
 
 
 @dataclass
-class Scene:
+class TestContext:
     """Who and what the steps of one test speak of; a new one for each test."""
 
-    people: dict[str, Person] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
     things: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Needs:
+class RequiredCapacity:
     """What a run asks of the deployment's plan and limits."""
 
     realtime_connections: int = 60
@@ -90,9 +90,9 @@ class Run:
         for name in self.descriptor.secrets:
             with suppress(ConfigurationError):  # an unset one is PRE-02's to name
                 self.redactor.register(self.descriptor.secret(name).get_secret_value())
-        self.journal = Journal(self.redactor)
-        self.made = Made(folder, self.descriptor.name)
-        self.journal.write_to(folder / "journal" / f"errors-{os.getpid()}.jsonl")
+        self.error_log = ErrorLog(self.redactor)
+        self.ledger = ResourceLedger(folder, self.descriptor.name)
+        self.error_log.write_to(folder / "journal" / f"errors-{os.getpid()}.jsonl")
         self.evidence = Recorder(
             folder / EVIDENCE,
             identifier,
@@ -101,14 +101,14 @@ class Run:
             deployment=self.descriptor.name,
             build=self.descriptor.build,
         )
-        self.client = ContractClient(self.descriptor, self.contract, self.journal, self.redactor)
-        self.realtime = RealtimeClient(self.contract, self.descriptor.services.realtime.url)
-        self.event_streams = EventStreams(self.client)
-        self.inspection = Inspection(self.descriptor, self.contract)
-        self.people = People(self)
-        self.needs = Needs()
-        self.scene = Scene()
-        self.kept: dict[str, Any] = {}  # what several tests look at, made once
+        self.client = ContractClient(self.descriptor, self.contract, self.error_log, self.redactor)
+        self.websocket = RealtimeClient(self.contract, self.descriptor.services.realtime.url)
+        self.sse = EventStreams(self.client)
+        self.database = DatabaseInspector(self.descriptor, self.contract)
+        self.users = Users(self)
+        self.needs = RequiredCapacity()
+        self.context = TestContext()
+        self.shared: dict[str, Any] = {}  # what several tests look at, made once
         self.channels = AsyncExitStack()  # what stays open until the end of the run
         self.tell: Callable[[str], None] = lambda line: None  # for whoever wants to read along
         self.live: Callable[[str], None] = lambda line: None  # for the console, while a long step goes on
@@ -198,7 +198,7 @@ class Run:
         if path.is_symlink() or not path.is_file():
             raise ValueError(f"{name}: only a file can be kept as an artifact")
         try:
-            sweep_file(path, self.redactor)
+            scrub_file(path, self.redactor)
         except SecretLeftError as error:
             raise EnvironmentUnavailable(f"an artifact cannot be kept: {error}") from None
         return Artifact(path=name, sha256=digest_of(path))
@@ -209,10 +209,10 @@ class Run:
 
     def begin(self, name: str, make: Callable[[], Coroutine[Any, Any, Result]]) -> asyncio.Task[Result]:
         """Begin what several tests look at, unless it has begun; to be called on the run's loop."""
-        if name not in self.kept:
-            self.kept[name] = asyncio.ensure_future(make())
-            self.kept[name].add_done_callback(_not_unseen)
-        return self.kept[name]  # type: ignore[no-any-return]
+        if name not in self.shared:
+            self.shared[name] = asyncio.ensure_future(make())
+            self.shared[name].add_done_callback(_not_unseen)
+        return self.shared[name]  # type: ignore[no-any-return]
 
     async def once(self, name: str, make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         """What several tests look at: made by the first that asks, and its failure is the failure of each."""
@@ -228,16 +228,16 @@ class Run:
     def release(self) -> None:
         """Give back what the process holds: thread and files. For a caller with a loop of its own, after `end`."""
         self.loop.close()
-        self.made.close()
+        self.ledger.close()
         self.evidence.close()
 
     async def end(self) -> list[str]:
         """Close the channels, remove what the run made; returns one line for each thing that stays."""
         try:
             await self.channels.aclose()
-            return await self.people.remove_all()
+            return await self.users.remove_all()
         finally:
-            await self.people.close()
+            await self.users.close()
             await self.client.close()
 
 

@@ -19,7 +19,7 @@ from acceptance.yaml_models import PROJECT
 FAILURES = (AssertionError, EnvironmentUnavailable, CapabilityMissing, ConfigurationError, OSError)
 
 
-class Standalone:
+class DeploymentSession:
     """Opens a deployment once for all that happens within `with`, else for each call.
 
     Args:

@@ -11,11 +11,11 @@ from typing import Any
 
 import httpx
 
-from acceptance.clients.http import Answer
+from acceptance.clients.http import Response
 from acceptance.deployment.contract import MISSING, FieldPaths, pick
 from acceptance.errors import violation
 from acceptance.fixtures.documents import Limits, TestDocument, make
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.polling import wait_until
 from acceptance.run import Run
 
@@ -58,13 +58,13 @@ class Payload:
 class Upload:
     """A document on its way: what the deployment called it, and how it ended. Times are seconds."""
 
-    owner: Person
+    owner: User
     payload: Payload
     document_id: str
     job_id: str
     signed_url: str
     started: float
-    job: Answer | None = None
+    job: Response | None = None
     seconds: float | None = None
 
 
@@ -74,26 +74,26 @@ async def document(run: Run, name: str, seed: int = 0, *, fixed: str | None = No
     Args:
         fixed: stands in place of the run's identifier, for what must be the same in every run.
     """
-    answer = await run.once("limits", lambda: run.client.call("limits"))
-    limits = Limits(answer["max_file_size_bytes"], run.contract.limits.filename_characters)
+    response = await run.once("limits", lambda: run.client.call("limits"))
+    limits = Limits(response["max_file_size_bytes"], run.contract.limits.filename_characters)
     return await asyncio.to_thread(make, name, fixed or run.identifier, limits, seed)
 
 
-async def announce(run: Run, person: Person, payload: Payload, **instead: Any) -> Upload:
+async def announce(run: Run, user: User, payload: Payload, **instead: Any) -> Upload:
     """The upload call: the deployment accepts the document and gives a signed address for its bytes."""
     begin = time.monotonic()
-    answer = await run.client.call("upload", body=payload.announcement(**instead), token=person.access_token)
-    return accepted(run, person, payload, answer, begin)
+    response = await run.client.call("upload", body=payload.announcement(**instead), token=user.access_token)
+    return accepted(run, user, payload, response, begin)
 
 
-def accepted(run: Run, person: Person, payload: Payload, answer: Answer, started: float) -> Upload:
+def accepted(run: Run, user: User, payload: Payload, response: Response, started: float) -> Upload:
     """What an upload call made, noted as the run's."""
-    run.made.note("document", answer["document_id"])
-    run.made.note("job", answer["job_id"])
-    return Upload(person, payload, answer["document_id"], answer["job_id"], answer["signed_url"], started)
+    run.ledger.note("document", response["document_id"])
+    run.ledger.note("job", response["job_id"])
+    return Upload(user, payload, response["document_id"], response["job_id"], response["signed_url"], started)
 
 
-async def put_bytes(run: Run, upload: Upload, data: bytes | None = None, *, status: int | None = None) -> Answer:
+async def put_bytes(run: Run, upload: Upload, data: bytes | None = None, *, status: int | None = None) -> Response:
     """Send the bytes to the signed address; expects the route's success, or exactly `status`."""
     content = upload.payload.data if data is None else data
     headers = {"content-type": upload.payload.mime}
@@ -102,14 +102,14 @@ async def put_bytes(run: Run, upload: Upload, data: bytes | None = None, *, stat
     )
 
 
-async def sent(run: Run, person: Person, payload: Payload) -> Upload:
+async def sent(run: Run, user: User, payload: Payload) -> Upload:
     """Announce a document and send its bytes."""
-    upload = await announce(run, person, payload)
+    upload = await announce(run, user, payload)
     await put_bytes(run, upload)
     return upload
 
 
-async def job_of(run: Run, upload: Upload) -> Answer:
+async def job_of(run: Run, upload: Upload) -> Response:
     """The job as REST shows it to its owner."""
     return await run.client.call("job", path={"job_id": upload.job_id}, token=upload.owner.access_token)
 
@@ -141,25 +141,25 @@ async def complete(run: Run, upload: Upload, *, within: float = PROCESSING_SECON
     return upload
 
 
-async def upload_complete(run: Run, person: Person, payload: Payload, *, within: float = PROCESSING_SECONDS) -> Upload:
+async def upload_complete(run: Run, user: User, payload: Payload, *, within: float = PROCESSING_SECONDS) -> Upload:
     """Announce, send and follow a document until it is complete."""
-    return await complete(run, await sent(run, person, payload), within=within)
+    return await complete(run, await sent(run, user, payload), within=within)
 
 
 async def delete(run: Run, upload: Upload) -> None:
     """The owner deletes the document, and all that belongs to it."""
     await run.client.call("document_delete", path={"document_id": upload.document_id}, token=upload.owner.access_token)
-    run.made.note("document", upload.document_id, gone=True)
-    run.made.note("job", upload.job_id, gone=True)
+    run.ledger.note("document", upload.document_id, gone=True)
+    run.ledger.note("job", upload.job_id, gone=True)
 
 
-async def listed_documents(run: Run, person: Person) -> list[dict[str, Any]]:
+async def listed_documents(run: Run, user: User) -> list[dict[str, Any]]:
     """Every document that the list shows to this person, by our words."""
-    answer = await run.client.call("documents", token=person.access_token)
-    return [_entry(answer, listed, run.contract.listed_document) for listed in answer["documents"]]
+    response = await run.client.call("documents", token=user.access_token)
+    return [_entry(response, listed, run.contract.listed_document) for listed in response["documents"]]
 
 
-async def listed_jobs(run: Run, person: Person, **filters: object) -> list[dict[str, Any]]:
+async def listed_jobs(run: Run, user: User, **filters: object) -> list[dict[str, Any]]:
     """Every job that the list shows to this person, page by page, by our words.
 
     Raises:
@@ -167,21 +167,21 @@ async def listed_jobs(run: Run, person: Person, **filters: object) -> list[dict[
     """
     jobs: list[dict[str, Any]] = []
     while True:
-        answer = await run.client.call("jobs", query={**filters, "offset": len(jobs)}, token=person.access_token)
-        page = [_entry(answer, listed, run.contract.listed_job) for listed in answer["jobs"]]
+        response = await run.client.call("jobs", query={**filters, "offset": len(jobs)}, token=user.access_token)
+        page = [_entry(response, listed, run.contract.listed_job) for listed in response["jobs"]]
         jobs += page
-        if not (page and answer["has_more"]):
+        if not (page and response["has_more"]):
             break
-    if len(jobs) != answer["total"] or answer["has_more"]:
-        raise violation("jobs", expected=f"{answer['total']} jobs in all pages", seen=len(jobs), look=answer.look)
+    if len(jobs) != response["total"] or response["has_more"]:
+        raise violation("jobs", expected=f"{response['total']} jobs in all pages", seen=len(jobs), look=response.look)
     return jobs
 
 
-def _entry(answer: Answer, listed: Any, paths: FieldPaths) -> dict[str, Any]:
+def _entry(response: Response, listed: Any, paths: FieldPaths) -> dict[str, Any]:
     values = {word: pick(listed, path) for word, path in paths.items()}
     if MISSING in values.values():
         expected = f"each entry with {', '.join(paths.values())}"
-        raise violation(answer.route, expected=expected, seen=listed, look=answer.look)
+        raise violation(response.route, expected=expected, seen=listed, look=response.look)
     return values
 
 

@@ -21,11 +21,11 @@ from acceptance.checks.forged_tokens import Genuine, forgeries
 from acceptance.checks.job_events import check_order, events_of, has_ended
 from acceptance.checks.upload_integrity import whole
 from acceptance.errors import ConfigurationError, EnvironmentUnavailable
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.performance import concurrent_journey
 from acceptance.results import AuthResult, IntegrationResult, PerformanceResult, StepError
 from acceptance.run import Run
-from acceptance.session import FAILURES, Standalone, failed_step
+from acceptance.session import FAILURES, DeploymentSession, failed_step
 from acceptance.uploads import Payload, Upload, announce, complete, put_bytes
 
 Result = TypeVar("Result")
@@ -35,7 +35,7 @@ MEGABYTE = 1_000_000
 FORGED = ("none", "garbage", "wrong_signature", "alg_none")
 
 
-class CloudIntegrationValidator(Standalone):
+class CloudIntegrationValidator(DeploymentSession):
     """Tries a deployment, and says of each step that failed what was expected and what was seen.
 
     Args:
@@ -51,8 +51,8 @@ class CloudIntegrationValidator(Standalone):
         steps = _Steps(result.errors, result.performance_metrics)
         async with steps.ending(), self._run(steps) as run:
             payload = await steps.take("document", asyncio.to_thread(Payload.read, Path(document_path)))
-            person = await steps.take("sign in", run.people.signed_in())
-            upload = await steps.take("announce", announce(run, person, payload))
+            user = await steps.take("sign in", run.users.signed_in())
+            upload = await steps.take("announce", announce(run, user, payload))
             await steps.take("upload", put_bytes(run, upload))
             megabytes = len(payload.data) / MEGABYTE
             result.performance_metrics["upload_throughput"] = megabytes / result.performance_metrics["upload"]
@@ -73,16 +73,16 @@ class CloudIntegrationValidator(Standalone):
         result = AuthResult()
         steps = _Steps(result.errors, result.performance_metrics)
         async with steps.ending(), self._run(steps) as run:
-            person = await steps.take("sign in", run.people.signed_in())
-            await steps.take("session", auth.session_is_of(run, person))
+            user = await steps.take("sign in", run.users.signed_in())
+            await steps.take("session", auth.session_is_of(run, user))
             result.login_success = True
-            genuine = Genuine(person.access_token, person.refresh_token, "", "")
+            genuine = Genuine(user.access_token, user.refresh_token, "", "")
             attempts = {
                 "wrong credentials": auth.nearly_right_password_is_refused(run),
                 "forged tokens": _forged_tokens_are_refused(run, genuine),
             }
             result.security_validation = await steps.all_hold(attempts)
-            result.session_management = await steps.all_hold({"session management": _session(run, person)})
+            result.session_management = await steps.all_hold({"session management": _session(run, user)})
         for name in ("session_management", "security_validation"):
             if getattr(result, name) is None:
                 result.not_measured[name] = _reason(result.errors)
@@ -97,13 +97,13 @@ class CloudIntegrationValidator(Standalone):
         """
         result = PerformanceResult()
         steps = _Steps(result.errors, {})
-        seen: concurrent_journey.Visit | None = None
+        seen: concurrent_journey.Journey | None = None
         async with steps.ending(), self._run(steps) as run:
             users = [
                 await steps.take("user and document", concurrent_journey.prepared(run, n + 1))
                 for n in range(concurrent_users)
             ]
-            seen = await concurrent_journey.visit(run, users)
+            seen = await concurrent_journey.run_journey(run, users)
             _report(seen, result)
             _compare(run, seen, result)
         for name in ("throughput", "passes_baseline", "baseline_comparison"):
@@ -160,7 +160,7 @@ class _Steps:
             return
 
 
-def _report(seen: concurrent_journey.Visit, result: PerformanceResult) -> None:
+def _report(seen: concurrent_journey.Journey, result: PerformanceResult) -> None:
     result.errors += [failed_step(name, error) for name, error in seen.failed]
     result.response_times = {name: sum(times) / len(times) for name, times in seen.times.items()}
     result.error_rates = {name: 1 - len(seen.times.get(name, ())) / n for name, n in seen.attempts.items()}
@@ -169,10 +169,10 @@ def _report(seen: concurrent_journey.Visit, result: PerformanceResult) -> None:
     result.concurrent_users = seen.at_once
 
 
-def _compare(run: Run, seen: concurrent_journey.Visit, result: PerformanceResult) -> None:
+def _compare(run: Run, seen: concurrent_journey.Journey, result: PerformanceResult) -> None:
     """Hold a visit against the recorded one: what cannot be said has its reason in `not_measured`."""
     try:
-        found = concurrent_journey.beside(concurrent_journey.recorded_visit(run, seen.users), seen)
+        found = concurrent_journey.compare_journeys(concurrent_journey.recorded_journey(run, seen.users), seen)
     except (EnvironmentUnavailable, ConfigurationError) as error:
         result.not_measured |= dict.fromkeys(("passes_baseline", "baseline_comparison"), str(error))
         return
@@ -196,7 +196,7 @@ def _reason(errors: list[StepError]) -> str:
 
 async def _realtime(run: Run, upload: Upload, stages: list[str]) -> None:
     """Note the stages whose end was told; raises AssertionError unless every status was, once and in order."""
-    async with run.realtime.job(upload.job_id, upload.owner.access_token, after=0) as socket:
+    async with run.websocket.job(upload.job_id, upload.owner.access_token, after=0) as socket:
         try:
             await socket.until(lambda seen: has_ended(run, seen), what="the final event", within=REALTIME_SECONDS)
         finally:
@@ -206,12 +206,12 @@ async def _realtime(run: Run, upload: Upload, stages: list[str]) -> None:
         check_order(events, run.contract.jobs.statuses, socket.what)
 
 
-async def _session(run: Run, person: Person) -> None:
-    held = await auth.refreshed(run, person, 1)
+async def _session(run: Run, user: User) -> None:
+    held = await auth.refreshed(run, user, 1)
     await auth.used_tokens_are_refused(run, held)
-    await run.people.sign_in(person)
-    await run.people.log_out(person)
-    await auth.session_is_over(run, [person])
+    await run.users.sign_in(user)
+    await run.users.log_out(user)
+    await auth.session_is_over(run, [user])
 
 
 async def _forged_tokens_are_refused(run: Run, genuine: Genuine) -> None:

@@ -8,7 +8,7 @@ import os
 import sys
 
 from acceptance.deployment.contract import CONTRACT, read_contract
-from acceptance.performance.subscriber_process import Ended, Job, Plan, Ready, Received
+from acceptance.performance.subscriber_process import Ended, Job, Ready, Received, SubscriberPlan
 from acceptance.performance.subscribers import child
 
 from tests.bench.events import EVENTS
@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 90.0
 async def main(address: str, subscribers: int, jobs: int, joins: float) -> None:
     """Listen until each job's end, and print what was received as JSON."""
     each = tuple(Job(job_id=f"job-{number}", token="t" * 200) for number in range(jobs))
-    plan = Plan(
+    plan = SubscriberPlan(
         address=address,
         contract=read_contract(CONTRACT),
         jobs=each,

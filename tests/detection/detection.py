@@ -1,6 +1,6 @@
 """Whether the suites and the verdict notice what they should.
 
-There is one run for each defect that a deployment can be planted with; sabotages of our own harness share good ones.
+One run per defect that a deployment can be planted with; harness mutants share good runs.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import Gate
 from acceptance.yaml_models import PROJECT, Data
 
-from tests.detection.load_sabotages import LOAD_SABOTAGES
-from tests.detection.planted import Defect, is_active, listed, provided_by
-from tests.detection.sabotages import AREA, SABOTAGES
-from tests.detection.sabotaging import Attempt, Sabotages
+from tests.detection.defects import Defect, is_active, listed, provided_by
+from tests.detection.load_mutants import LOAD_MUTANTS
+from tests.detection.mutant_runner import Attempt, HarnessMutants
+from tests.detection.mutants import AREA, HARNESS_MUTANTS
 
 SHORT = ("--variable", "SCALE:detection")  # load that is long enough to notice a defect, and that no gate accepts
 SHOWN = 160  # characters of a message; detection.json has all of it
 LOAD_AREA, LOAD_FILE = (
     "PERF",
-    "tests/detection/load_sabotages.py",
+    "tests/detection/load_mutants.py",
 )  # selected as defects are: each takes long
-BY_NAME = {sabotage.name: sabotage for sabotage in (*SABOTAGES, *LOAD_SABOTAGES)}
+BY_NAME = {mutant.name: mutant for mutant in (*HARNESS_MUTANTS, *LOAD_MUTANTS)}
 THE_GATE = "the gate"
 THE_REPORT = "the report"
 
@@ -42,7 +42,7 @@ THE_REPORT = "the report"
 class Finding(Data):
     """What was made of one defect; `test` and `message` are those of the first failure that had to come.
 
-    Of a sabotage, `test` says what noticed it, and `message` how.
+    Of a harness mutant, `test` says what noticed it, and `message` how.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Selection:
     Args:
         defect: the name.
         criterion: one that must notice it.
-        sample: a git revision: the first defect of each area, those whose file has changed since, and all sabotages.
+        sample: a git revision: the first defect of each area, those whose file changed since, and all harness mutants.
         shard: `(i, n)`: the i-th of n parts, counted from 1.
     """
 
@@ -104,7 +104,7 @@ class Selection:
 
 
 def detect(selection: Selection, deployment: str, folder: Path) -> int:
-    """Run the suites against the deployment with each selected defect, and judge a good run with each sabotage.
+    """Run the suites against the deployment with each selected defect, and judge a good run with each harness mutant.
 
     What was found is in `detection.json` in `folder` after each.
 
@@ -115,9 +115,9 @@ def detect(selection: Selection, deployment: str, folder: Path) -> int:
         ConfigurationError: none is selected, or the deployment cannot be planted with any defect.
     """
     provided = None if selection.defect in BY_NAME else provided_by(deployment)
-    defects = selection.of([*(listed(provided) if provided else ()), *_sabotages()])
+    defects = selection.of([*(listed(provided) if provided else ()), *_mutants()])
     runner.make_folder(folder)
-    sabotages = Sabotages(deployment, folder)
+    mutants = HarnessMutants(deployment, folder)
     build: str | None = None
     findings: list[Finding] = []
     with Progress(sys.stdout) as progress:
@@ -126,7 +126,7 @@ def detect(selection: Selection, deployment: str, folder: Path) -> int:
             progress.doing(f"{count} {defect.name}")
             ending: runner.Ending | Attempt
             if provided is None or defect.name in BY_NAME:
-                finding, ending = _sabotage(defect, sabotages)
+                finding, ending = _mutant(defect, mutants)
             else:
                 finding, ending = _try(defect, provided, deployment, folder / defect.name, f"{folder.name}-{number}")
             if ending.interrupted:
@@ -151,7 +151,7 @@ def _try(
 
     begin = time.monotonic()
     concerned = " OR ".join(f"criterion:{name}" for name in (*defect.must, *defect.may))
-    request = runner.Request(
+    request = runner.RunRequest(
         name=_run_for(defect),
         folder=folder,
         identifier=identifier,
@@ -178,17 +178,17 @@ def _try(
     return finding, ending
 
 
-def _sabotages() -> Iterator[Defect]:
+def _mutants() -> Iterator[Defect]:
     """Listed as the defects of a deployment are."""
-    for one in SABOTAGES:
+    for one in HARNESS_MUTANTS:
         yield Defect(name=one.name, area=AREA, must=one.must, may={}, description=one.description, file="")
-    for one in LOAD_SABOTAGES:
+    for one in LOAD_MUTANTS:
         yield Defect(name=one.name, area=LOAD_AREA, must=one.must, may={}, description=one.description, file=LOAD_FILE)
 
 
-def _sabotage(defect: Defect, sabotages: Sabotages) -> tuple[Finding, Attempt]:
+def _mutant(defect: Defect, mutants: HarnessMutants) -> tuple[Finding, Attempt]:
     begin = time.monotonic()
-    attempt = sabotages.attempt(BY_NAME[defect.name])
+    attempt = mutants.attempt(BY_NAME[defect.name])
     finding = Finding(
         name=defect.name,
         must=defect.must,

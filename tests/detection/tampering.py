@@ -1,4 +1,4 @@
-"""What can be done to a run's folder afterwards, by accident or on purpose: the hands of the sabotages.
+"""What can be done to a run's folder afterwards, by accident or on purpose: the hands of the harness mutants.
 
 Each function returns what must be said of it where it is noticed, or nothing where that is not known beforehand.
 """

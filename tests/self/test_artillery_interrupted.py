@@ -21,7 +21,7 @@ from ArtilleryLibrary.process import run_load
 from ArtilleryLibrary.progress import EarlyStop
 from ArtilleryLibrary.script import LoadScript
 
-from tests.detection import load_sabotages
+from tests.detection import load_mutants
 from tests.loadable import ENVIRONMENT, PATIENCE, LoadServer, load_server, reading, script
 from tests.self.processes import everything_below
 
@@ -106,7 +106,7 @@ def test_a_generator_that_is_starved_is_told(server: LoadServer, tmp_path: Path)
     checked = script(tmp_path, server.url, reading(), seconds=6)
 
     async def starved() -> str:
-        meddling = asyncio.ensure_future(load_sabotages.starve(tmp_path))
+        meddling = asyncio.ensure_future(load_mutants.starve(tmp_path))
         await run_load(checked, tmp_path / "load-short")
         return await meddling
 

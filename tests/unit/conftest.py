@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import hypothesis
 import pytest
-from acceptance.clients.error_log import Journal
+from acceptance.clients.error_log import ErrorLog
 from acceptance.clients.http import ContractClient
 from acceptance.deployment.contract import CONTRACT, Contract, read_contract
 from acceptance.deployment.descriptor import Descriptor
@@ -88,6 +88,6 @@ def client_at(contract: Contract) -> Callable[[str], ContractClient]:
 
     def make(address: str) -> ContractClient:
         redactor = Redactor()
-        return ContractClient(descriptor_at(address), contract, Journal(redactor), redactor, timeout=5)
+        return ContractClient(descriptor_at(address), contract, ErrorLog(redactor), redactor, timeout=5)
 
     return make

@@ -11,7 +11,7 @@ import pytest
 from ArtilleryLibrary.figures import LOG, LoadResult, read_result
 from ArtilleryLibrary.flows import Scenario
 from ArtilleryLibrary.phases import Phase
-from ArtilleryLibrary.plan import PLAN, Ending, Plan
+from ArtilleryLibrary.plan import PLAN, Ending, LoadPlan
 from ArtilleryLibrary.progress import EarlyStop, Progress
 from ArtilleryLibrary.report import as_text, figure
 from ArtilleryLibrary.requestlog import LogReader
@@ -28,8 +28,8 @@ SCENARIOS = (
 )
 
 
-def plan(**changes: Any) -> Plan:
-    return Plan(
+def plan(**changes: Any) -> LoadPlan:
+    return LoadPlan(
         script="load.yml", target="http://127.0.0.1:1", phases=PHASES, scenarios=SCENARIOS, corrections=(),
         node="24.0.0", artillery="2.0.34", **{"ending": Ending.COMPLETE, "reason": "all was applied", **changes},
     )  # fmt: skip
@@ -185,7 +185,7 @@ def test_what_was_measured_of_a_load_that_ended_otherwise_is_there_and_marked(tm
 
 def test_a_plan_that_says_nothing_of_its_end_was_interrupted() -> None:
     told = plan().model_dump(exclude={"ending", "reason"})
-    assert Plan.model_validate(told).ending is Ending.INTERRUPTED
+    assert LoadPlan.model_validate(told).ending is Ending.INTERRUPTED
 
 
 def test_a_log_is_read_while_it_grows(tmp_path: Path) -> None:

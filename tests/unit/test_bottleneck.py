@@ -11,8 +11,8 @@ from acceptance.performance.bottleneck import Saturated, resources_of, saturatio
 from acceptance.performance.capacity import Step
 from acceptance.performance.pg_stats import Reading
 from acceptance.performance.recommendations import Facts, first_to_saturate, suggestions
-from acceptance.performance.resource_sampler import Look, Watched
-from ArtilleryLibrary.requestlog import Request
+from acceptance.performance.resource_sampler import ResourceSample, ResourceSamples
+from ArtilleryLibrary.requestlog import LoggedRequest
 
 BEGAN, SECONDS = 1_000_000.0, 9.0
 BOUNDS = Saturated(share=90, waiting=2, queue_seconds=2)
@@ -22,7 +22,7 @@ IDLE = {"api": 20.0, "worker": 20.0, "database": 20.0, "machine": 40.0}
 def step(number: int, rate: int, *, broken: bool = False, status: int = 200, busy: str = "") -> Step:
     began = BEGAN + number * SECONDS
     requests = tuple(
-        Request("u", "flow", endpoint, began + at / 9, status == 200, () if status == 200 else (f"got {status}",),
+        LoggedRequest("u", "flow", endpoint, began + at / 9, status == 200, () if status == 200 else (f"got {status}",),
                 first_byte=ms, total=ms, status=status)
         for at in range(81)
         for endpoint, ms in (("login", 640.0), ("upload_bytes", 20.0), ("chat", 900.0))
@@ -43,12 +43,12 @@ def watched(
     open_: int = 20,
     pool: int = 5,
     memory: dict[str, float] | None = None,
-) -> Watched:
+) -> ResourceSamples:
     """All idle until the third step; then each CPU (percent of one core) is as given.
 
     `growing`: documents more each second, `pool`: connections of the API more in each step, `memory`: used of 1 GiB.
     """
-    seen = Watched()
+    seen = ResourceSamples()
     used: dict[str, list[tuple[float, float]]] = {name: [] for name in IDLE}
     for second in range(int(3 * SECONDS)):
         at, third = BEGAN + second + 0.5, second >= 2 * SECONDS
@@ -58,7 +58,7 @@ def watched(
         reading = Reading(at=at, taken=taken, most=100, states={"idle": 9}, waiting=waiting if third else 0)
         under_way = 3 + (growing * (second - 18) if third else second % 2)
         connections = {"api-1": 2 + pool * int(second // SECONDS), "worker-1": 3}
-        seen.looks.append(Look(at, reading, under_way, connections))
+        seen.looks.append(ResourceSample(at, reading, under_way, connections))
     seen.metrics["cpu"] = [Line(name, f"{name}-1", "cpu", tuple(points)) for name, points in used.items()]
     seen.metrics["cpu-limit"] = [Line(name, "", "cpu", ((BEGAN, 1.0),)) for name in IDLE]
     ends = BEGAN + 3 * SECONDS - 0.5
@@ -67,7 +67,7 @@ def watched(
     return seen
 
 
-def facts(seen: Watched, went: list[Step] | None = None, **others: Any) -> Facts:
+def facts(seen: ResourceSamples, went: list[Step] | None = None, **others: Any) -> Facts:
     taken = went or steps()
     return Facts.of(
         taken, resources_of(seen, taken, BOUNDS), host="machine", model_bound=["chat"],
@@ -93,7 +93,7 @@ def facts(seen: Watched, went: list[Step] | None = None, **others: Any) -> Facts
         (watched(growing=9, cpu={"worker": 80}), "documents under way grew", "worker is at 80 %: more workers"),
     ],
 )  # fmt: skip
-def test_what_is_used_up_is_named_with_what_to_try(seen: Watched, first: str, advice: str) -> None:
+def test_what_is_used_up_is_named_with_what_to_try(seen: ResourceSamples, first: str, advice: str) -> None:
     found = facts(seen)
     assert first_to_saturate(found).startswith(first)
     assert any(advice in text for text in suggestions(found)), suggestions(found)

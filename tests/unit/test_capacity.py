@@ -27,7 +27,7 @@ from acceptance.performance.scaling import SOURCE, Profile, bounds_of, requests_
 from acceptance.verdict.criteria import Limit
 from acceptance.yaml_models import read_model
 from ArtilleryLibrary.phases import Phase
-from ArtilleryLibrary.requestlog import Request, RequestLog
+from ArtilleryLibrary.requestlog import LoggedRequest, RequestLog
 
 BEGAN = 1_000_000.0
 RATES = (10, 20, 40)
@@ -64,7 +64,7 @@ def log(
                 wrong = ("statusCode: expected 200, got 503",) if failing and number % failing == 0 else ()
                 if not (skip and number % skip == 0):
                     made.requests.append(
-                        Request(user, "flow", endpoint, began, not wrong, wrong, first_byte=took, total=took)
+                        LoggedRequest(user, "flow", endpoint, began, not wrong, wrong, first_byte=took, total=took)
                     )
     return made
 
@@ -114,7 +114,7 @@ def test_answers_that_come_after_the_step_are_not_answered_in_it() -> None:
     assert "requests a second were answered in time" in steps(log(ms=3000.0, model=3000.0))[0].told
 
 
-def unfinished(made: RequestLog, chosen: Callable[[int, Request], bool]) -> RequestLog:
+def unfinished(made: RequestLog, chosen: Callable[[int, LoggedRequest], bool]) -> RequestLog:
     """Some of the requests had no answer when the load ended."""
     made.requests = [
         replace(one, ok=False, failures=(UNFINISHED,), first_byte=None, total=None) if chosen(number, one) else one

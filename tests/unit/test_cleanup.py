@@ -8,7 +8,7 @@ import pytest
 from acceptance.cli import main
 from acceptance.deployment import descriptor as descriptors
 from acceptance.deployment.provisioning import OpenDeployment
-from acceptance.fixtures.resource_ledger import Made
+from acceptance.fixtures.resource_ledger import ResourceLedger
 from acceptance.runner.cleanup import clean_up
 
 from tests.unit.conftest import Serve, descriptor_at
@@ -18,11 +18,11 @@ from tests.unit.conftest import Serve, descriptor_at
 def results(tmp_path: Path) -> Path:
     """What two killed runs left: three users, of whom one is gone already."""
     for run, users in {"first": ("u1", "u2"), "second": ("u3",)}.items():
-        made = Made(tmp_path / "results" / run, "test")
+        made = ResourceLedger(tmp_path / "results" / run, "test")
         for user in users:
             made.note("user", user)
         made.close()
-    made = Made(tmp_path / "results" / "first", "test")
+    made = ResourceLedger(tmp_path / "results" / "first", "test")
     made.note("user", "u1", gone=True)
     made.close()
     return tmp_path / "results"
@@ -63,7 +63,7 @@ def test_without_an_admin_api_everybody_stays(results: Path, monkeypatch: pytest
 
 
 def test_a_run_under_way_is_left_alone(serve: Serve, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    under_way = Made(results / "first", "test")
+    under_way = ResourceLedger(results / "first", "test")
     assert clean_up(_opened(serve(204, b""), monkeypatch), results) == (1, [])
     assert under_way.standing("user") == ["u2"]
     under_way.close()

@@ -7,7 +7,7 @@ from contextvars import copy_context
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from acceptance.clients.http import Answer, ContractClient, Exchange, on_exchange
+from acceptance.clients.http import ContractClient, RequestTiming, Response, on_request
 from acceptance.deployment.contract import Contract, pick, place
 
 from tests.unit.conftest import Serve
@@ -21,9 +21,9 @@ LIMITS = {
 
 def test_the_documented_answer_is_taken(serve: Serve, client_at: ClientAt) -> None:
     client = client_at(serve(200, LIMITS, {"x-request-id": "r1"}))
-    answer = asyncio.run(client.call("limits"))
-    assert answer["max_file_size_bytes"] == 1
-    assert answer.request_id == "r1"
+    response = asyncio.run(client.call("limits"))
+    assert response["max_file_size_bytes"] == 1
+    assert response.request_id == "r1"
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 401, 404, 405, 500])
@@ -62,7 +62,7 @@ def test_no_answer_is_a_violation(client_at: ClientAt) -> None:
 
 def test_the_first_byte_is_there_while_the_body_is_still_awaited(client_at: ClientAt) -> None:
     body = threading.Event()
-    heads: list[Exchange] = []
+    heads: list[RequestTiming] = []
 
     class Slow(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -78,15 +78,15 @@ def test_the_first_byte_is_there_while_the_body_is_still_awaited(client_at: Clie
     with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
-        answer = copy_context().run(_told, heads, client_at(address).send("limits"))
+        response = copy_context().run(_told, heads, client_at(address).send("limits"))
         server.shutdown()
     (seen,) = heads
-    assert seen.first_byte == answer.first_byte and seen.elapsed == answer.elapsed
-    assert 0.0 < answer.first_byte < answer.elapsed - 0.1  # the body took three times as long at least
+    assert seen.first_byte == response.first_byte and seen.elapsed == response.elapsed
+    assert 0.0 < response.first_byte < response.elapsed - 0.1  # the body took three times as long at least
 
 
 def test_an_exchange_without_an_answer_is_told_too(client_at: ClientAt) -> None:
-    told: list[Exchange] = []
+    told: list[RequestTiming] = []
     with pytest.raises(AssertionError):
         copy_context().run(_told, told, client_at("http://127.0.0.1:9").call("limits"))
     assert [(one.route, one.status) for one in told] == [("limits", 0)]
@@ -126,6 +126,6 @@ def test_of_a_signed_address_only_what_is_signed_is_a_secret(serve: Serve, clien
     )
 
 
-def _told(exchanges: list[Exchange], call: Coroutine[None, None, Answer]) -> Answer:
-    on_exchange.set(exchanges.append)
+def _told(timings: list[RequestTiming], call: Coroutine[None, None, Response]) -> Response:
+    on_request.set(timings.append)
     return asyncio.run(call)

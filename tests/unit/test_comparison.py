@@ -14,7 +14,7 @@ from acceptance.evidence.reader import read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Decision, Scope
 from acceptance.report.comparison import WIDTH, in_sum, lines
-from acceptance.verdict.diff import Comparison, compare, look_at
+from acceptance.verdict.diff import Comparison, compare, load_gate
 from acceptance.verdict.gate import judge
 
 from tests.evidence import ALL, write_run
@@ -30,7 +30,7 @@ def compared(tmp_path: Path) -> Callable[..., Comparison]:
     def compare_with(before: Callable[[Recorder], None] = lambda recorder: None, **after: Any) -> Comparison:
         write_run(tmp_path / "A", run="a", name="integration", claims=CLAIMS, change=before)
         write_run(tmp_path / "B", **({"run": "b", "name": "integration", "claims": CLAIMS} | after))
-        (one, decided), (other, decided_other) = (look_at(tmp_path / name, ALL) for name in "AB")
+        (one, decided), (other, decided_other) = (load_gate(tmp_path / name, ALL) for name in "AB")
         return compare(one, other, decided=decided, decided_other=decided_other)
 
     return compare_with
@@ -80,7 +80,7 @@ def test_what_became_better_is_told_as_that(tmp_path: Path) -> None:
     late = ending("suite: INT-08", status="FAIL", message=LATE)
     write_run(tmp_path / "A", run="a", claims=CLAIMS, change=late)
     write_run(tmp_path / "B", run="b", claims=CLAIMS)
-    comparison = compare(*(look_at(tmp_path / name, ALL)[0] for name in "AB"))
+    comparison = compare(*(load_gate(tmp_path / name, ALL)[0] for name in "AB"))
     assert f"            was: suite: INT-08: {LATE}" in lines(comparison)
     assert "  now passing  suite: INT-08" in lines(comparison)
     assert in_sum(comparison) == "In sum: the verdict went from NO-GO to PASS; better: 1 criterion, 1 test."
@@ -117,7 +117,7 @@ def test_a_figure_that_changed_and_kept_its_threshold_is_said_to_have(compared: 
 def test_tests_that_come_or_go_with_what_is_claimed_are_counted_only(tmp_path: Path) -> None:
     write_run(tmp_path / "A", run="a", claims=CLAIMS[:3])
     write_run(tmp_path / "B", run="b", claims=CLAIMS)
-    one, other = (look_at(tmp_path / name, ALL)[0] for name in "AB")
+    one, other = (load_gate(tmp_path / name, ALL)[0] for name in "AB")
     more, less = lines(compare(one, other)), lines(compare(other, one))
     assert [line for line in more if line.startswith("  new")] == ["  new          16 tests, since more is claimed"]
     assert [line for line in less if line.startswith("  gone")] == ["  gone         16 tests, since less is claimed"]
@@ -206,7 +206,7 @@ def test_runs_that_are_too_old_to_count_can_still_be_compared(tmp_path: Path, mo
     folder = write_run(tmp_path / "A", claims=CLAIMS)
     later = datetime.now(UTC) + timedelta(days=365)
     monkeypatch.setattr("acceptance.verdict.diff.utc_now", lambda: later)
-    assert look_at(folder, ALL)[0].verdict == "PASS"
+    assert load_gate(folder, ALL)[0].verdict == "PASS"
     assert judge(read_run(folder), ALL, later).verdict == "INCONCLUSIVE"
 
 

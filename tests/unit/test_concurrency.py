@@ -6,26 +6,28 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from acceptance.chat import Reply, Source
-from acceptance.checks.concurrency import Visit, what_is_wrong
-from acceptance.clients.http import Answer
+from acceptance.chat import Answer, Source
+from acceptance.checks.concurrency import ConcurrentUser, what_is_wrong
+from acceptance.clients.http import Response
 from acceptance.fixtures.handbook import write
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.uploads import Payload, Upload
 
-NOBODY = Person("somebody@example.com", "password")
+NOBODY = User("somebody@example.com", "password")
 
 
-def _visit(number: int) -> Visit:
+def _visit(number: int) -> ConcurrentUser:
     handbook = write("run", "note", number, topics=3)
     payload = Payload("note.pdf", b"")
-    visit = Visit(NOBODY, handbook, payload, upload=Upload(NOBODY, payload, f"d{number}", f"j{number}", "", 0.0))
-    visit.listed = [f"d{number}"]
-    answer = Answer("chat", "POST", "http://deployment/api/chat", 200, {}, b"", "r-1", 0.1)
-    own = Reply(
-        visit.fact.question, visit.fact.sentence, f"c{number}", "w", [Source(f"d{number}", "note", "k")], "m", answer
+    visit = ConcurrentUser(
+        NOBODY, handbook, payload, upload=Upload(NOBODY, payload, f"d{number}", f"j{number}", "", 0.0)
     )
-    visit.replies = [own, replace(own, text="The documents do not say.", conversation_id=f"c{number}+", sources=[])]
+    visit.listed = [f"d{number}"]
+    response = Response("chat", "POST", "http://deployment/api/chat", 200, {}, b"", "r-1", 0.1)
+    own = Answer(
+        visit.fact.question, visit.fact.sentence, f"c{number}", "w", [Source(f"d{number}", "note", "k")], "m", response
+    )
+    visit.answers = [own, replace(own, text="The documents do not say.", conversation_id=f"c{number}+", sources=[])]
     return visit
 
 
@@ -49,11 +51,11 @@ def test_who_got_their_own_is_right() -> None:
         (lambda visit: _reply(visit, 0, conversation_id="c2"), "another's conversation c2"),
     ],
 )
-def test_whatever_is_not_their_own_is_named(change: Callable[[Visit], object], said: str) -> None:
+def test_whatever_is_not_their_own_is_named(change: Callable[[ConcurrentUser], object], said: str) -> None:
     visit = _visit(1)
     change(visit)
     assert said in "; ".join(what_is_wrong(visit, [OTHER]))
 
 
-def _reply(visit: Visit, number: int, **changed: object) -> None:
-    visit.replies[number] = replace(visit.replies[number], **changed)  # type: ignore[arg-type]
+def _reply(visit: ConcurrentUser, number: int, **changed: object) -> None:
+    visit.answers[number] = replace(visit.answers[number], **changed)  # type: ignore[arg-type]

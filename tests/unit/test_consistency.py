@@ -6,9 +6,11 @@ import copy
 from collections.abc import Callable
 
 import pytest
-from acceptance.checks.consistency import Noted, Rows, contradictions
+from acceptance.checks.consistency import LedgerEntries, Rows, contradictions
 
-NOTED = Noted(frozenset({"u1"}), frozenset({"d1", "d2"}), frozenset({"j1", "j2"}), frozenset({"d2", "j2", "u2"}))
+NOTED = LedgerEntries(
+    frozenset({"u1"}), frozenset({"d1", "d2"}), frozenset({"j1", "j2"}), frozenset({"d2", "j2", "u2"})
+)
 SOUND = Rows(
     documents=[{"document_id": "d1", "user_id": "u1"}],
     jobs=[{"job_id": "j1", "document_id": "d1", "status": "complete", "state": "done"}],

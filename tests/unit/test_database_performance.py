@@ -11,7 +11,7 @@ import pytest
 from acceptance.deployment.contract import Contract
 from acceptance.deployment.descriptor import Threshold
 from acceptance.performance import database, queries
-from acceptance.performance.database import Measured, Pace, least_trips, p95, restricted, without
+from acceptance.performance.database import Measured, QueryRate, least_trips, p95, restricted, without
 from acceptance.performance.pg_stats import HIDDEN, Reading, counted
 
 FAST = [2.0] * 100
@@ -114,7 +114,7 @@ def test_the_trips_are_those_that_every_connect_makes() -> None:
 
 
 def test_a_query_is_given_up_when_its_limit_is_surely_broken() -> None:
-    assert Pace(samples=100).slow_ones == 6
+    assert QueryRate(samples=100).slow_ones == 6
     assert p95([*[1.0] * 94, *[9.0] * 6]) == 9.0
     assert p95([*[1.0] * 95, *[9.0] * 5]) == 1.0
 
@@ -167,4 +167,4 @@ async def test_a_database_that_refuses_is_the_deployment_s_fault(contract: Contr
             raise psycopg.OperationalError("too many connections for role")
 
     with pytest.raises(AssertionError, match="expected a connection, seen OperationalError: too many connections"):
-        await database.measure(Refusing(), contract, {}, Pace())  # type: ignore[arg-type]
+        await database.measure(Refusing(), contract, {}, QueryRate())  # type: ignore[arg-type]

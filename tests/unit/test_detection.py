@@ -12,14 +12,14 @@ from acceptance.errors import ConfigurationError
 from acceptance.evidence.reader import Bundle
 from acceptance.evidence.records import Outcome, Scope
 from acceptance.runner import runner
-from acceptance.runner.runner import Ending, Request
+from acceptance.runner.runner import Ending, RunRequest
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import Gate, judge
 
 from tests.detection import detection
+from tests.detection.defects import Defect
 from tests.detection.detection import Selection, detect
-from tests.detection.planted import Defect
-from tests.detection.sabotaging import Attempt, Sabotages
+from tests.detection.mutant_runner import Attempt, HarnessMutants
 
 
 def defect(name: str, must: tuple[str, ...], may: dict[str, str] | None = None, area: str = "INT") -> Defect:
@@ -30,8 +30,8 @@ LEAK = defect("leak", ("INT-04",), {"INT-07": "an answer comes from it"})
 SLOW = defect("slow", ("INT-13",))
 STALE = defect("stale", ("PRE-01",), area="PRE")
 ALL = [LEAK, SLOW, STALE]
-OF_LOAD = [one for one in detection._sabotages() if one.file == detection.LOAD_FILE]
-SABOTAGES = [one for one in detection._sabotages() if one not in OF_LOAD]
+OF_LOAD = [one for one in detection._mutants() if one.file == detection.LOAD_FILE]
+MUTANTS = [one for one in detection._mutants() if one not in OF_LOAD]
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Puts runs that violate these criteria in the place of real ones."""
 
     def plant(violated: tuple[str, ...], *, active: bool = True, interrupted: bool = False) -> None:
-        def run(request: Request) -> Ending:
+        def run(request: RunRequest) -> Ending:
             request.before_end(None)  # type: ignore[arg-type]
             scope = Scope(name="n", claims=(), deployment="d", build="b1")
             failed = [Outcome(test=f"t {name}", criteria=(name,), status="FAIL", message="m") for name in violated]
@@ -89,7 +89,7 @@ def test_what_was_found_before_an_interruption_is_kept(
     deployment(("INT-04",))
     whole = runner.run
 
-    def interrupted_at_the_second(request: Request) -> Ending:
+    def interrupted_at_the_second(request: RunRequest) -> Ending:
         ending = whole(request)
         return ending if request.plant == "leak" else Ending(ending.gate, (), interrupted=True)
 
@@ -107,8 +107,8 @@ def test_defects_are_selected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Selection(sample="HEAD").of(ALL) == [LEAK, STALE]
     monkeypatch.setattr(detection, "_changed_since", lambda _: {"sandbox/defects/INT.py"})
     assert Selection(sample="HEAD").of(ALL) == ALL
-    assert Selection(sample="HEAD").of([*ALL, *SABOTAGES]) == [*ALL, *SABOTAGES]
-    assert Selection(criterion="PRE-01").of([*ALL, *SABOTAGES]) == [STALE]
+    assert Selection(sample="HEAD").of([*ALL, *MUTANTS]) == [*ALL, *MUTANTS]
+    assert Selection(criterion="PRE-01").of([*ALL, *MUTANTS]) == [STALE]
     assert Selection(criterion="PERF-05").of([*ALL, *OF_LOAD])[0].name == "generator-starved"
     of_load = [defect("late", ("PERF-01",), area="PERF"), *OF_LOAD]
     assert Selection(sample="HEAD").of(of_load) == of_load[:1]  # a minute each: only where they were changed
@@ -128,8 +128,8 @@ def test_the_smallest_run_that_claims_enough_is_taken() -> None:
 
 @pytest.fixture
 def attempted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Attempt], None]:
-    """Has every sabotage come to this."""
-    return lambda attempt: monkeypatch.setattr(Sabotages, "attempt", lambda *_: attempt)
+    """Has every harness mutant come to this."""
+    return lambda attempt: monkeypatch.setattr(HarnessMutants, "attempt", lambda *_: attempt)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def attempted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Attempt], None]:
         (False, True, "[1/1] NOT DETECTED seal-removed (0 s): it was never active; it says how"),
     ],
 )
-def test_a_sabotage_is_found_as_a_defect_is(
+def test_a_mutant_is_found_as_a_defect_is(
     active: bool,
     noticed: bool,
     told: str,
@@ -164,11 +164,11 @@ def test_defects_and_sabotages_are_one_list(
     parts = [detect(Selection(shard=(part, 2)), "any", tmp_path / f"d{part}") for part in (1, 2)]
     found = [json.loads((tmp_path / f"d{part}" / "detection.json").read_text())["defects"] for part in (1, 2)]
     names = [finding["name"] for part in found for finding in part]
-    assert sorted(names) == sorted(one.name for one in [*ALL, *SABOTAGES, *OF_LOAD])
+    assert sorted(names) == sorted(one.name for one in [*ALL, *MUTANTS, *OF_LOAD])
     assert parts == [1, 1]
 
 
-def test_only_a_sabotage_can_be_asked_of_a_deployment_without_defects(tmp_path: Path) -> None:
+def test_only_a_mutant_can_be_asked_of_a_deployment_without_defects(tmp_path: Path) -> None:
     descriptor = tmp_path / "cloud.yaml"
     descriptor.write_text("name: cloud\n")
     with pytest.raises(ConfigurationError, match="has no provision"):

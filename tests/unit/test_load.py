@@ -15,10 +15,10 @@ from acceptance.deployment.contract import Contract
 from acceptance.deployment.descriptor import Fargate, ModelBound, Threshold, UnderLoad
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, Violation
 from acceptance.performance import load_criteria as figures
-from acceptance.performance.load import SCRIPT, Load, people_needed, prepared, profile, requests_a_minute
+from acceptance.performance.load import SCRIPT, Load, prepared, profile, requests_a_minute, users_needed
 from acceptance.verdict.criteria import CRITERIA, read_criteria
-from ArtilleryLibrary.figures import Ending, LoadResult, Plan
-from ArtilleryLibrary.requestlog import Request, RequestLog
+from ArtilleryLibrary.figures import Ending, LoadPlan, LoadResult
+from ArtilleryLibrary.requestlog import LoggedRequest, RequestLog
 from ArtilleryLibrary.script import LoadScript, checked_script
 
 BEGAN = 1_000_000.0
@@ -44,7 +44,7 @@ def script(share: float = 1.0) -> LoadScript:
 def result(*, share: float = 1.0, ending: Ending = Ending.COMPLETE, lag: float = 2.0, cpu: float = 0.2) -> LoadResult:
     """A load as it should go: everybody arrives, and every answer is right and there after 20 ms."""
     used = script(share)
-    plan = Plan(
+    plan = LoadPlan(
         script="script.yml",
         target=used.target,
         phases=used.phases,
@@ -62,30 +62,34 @@ def result(*, share: float = 1.0, ending: Ending = Ending.COMPLETE, lag: float =
             scenario = used.scenarios[len(log.users) % len(used.scenarios)]
             log.users[user] = began
             for endpoint in scenario.endpoints:
-                log.requests.append(Request(user, scenario.name, endpoint, began, True, first_byte=20.0, total=25.0))
+                log.requests.append(
+                    LoggedRequest(user, scenario.name, endpoint, began, True, first_byte=20.0, total=25.0)
+                )
         at += phase.duration
     return LoadResult(plan, log, ending, "somebody ended it")
 
 
-def changed(before: LoadResult, change: Callable[[int, Request], Request]) -> LoadResult:
+def changed(before: LoadResult, change: Callable[[int, LoggedRequest], LoggedRequest]) -> LoadResult:
     """The load with some of its requests gone otherwise, by their number."""
     before.log.requests = [change(number, one) for number, one in enumerate(before.log.requests)]
     return before
 
 
-def failing(number: int, every: int) -> Callable[[int, Request], Request]:
-    def change(at: int, one: Request) -> Request:
+def failing(number: int, every: int) -> Callable[[int, LoggedRequest], LoggedRequest]:
+    def change(at: int, one: LoggedRequest) -> LoggedRequest:
         return replace(one, ok=False, failures=("statusCode: expected 200, got 500",)) if at % every < number else one
 
     return change
 
 
-def late_bodies(at: int, one: Request) -> Request:
+def late_bodies(at: int, one: LoggedRequest) -> LoggedRequest:
     return replace(one, total=2000.0) if at % 10 == 0 else one
 
 
-def slow(number: int, every: int, ms: float, *, endpoint: str | None = None) -> Callable[[int, Request], Request]:
-    def change(at: int, one: Request) -> Request:
+def slow(
+    number: int, every: int, ms: float, *, endpoint: str | None = None
+) -> Callable[[int, LoggedRequest], LoggedRequest]:
+    def change(at: int, one: LoggedRequest) -> LoggedRequest:
         chosen = at % every < number and endpoint in (None, one.endpoint)
         return replace(one, first_byte=ms, total=ms) if chosen else one
 
@@ -162,7 +166,7 @@ def test_a_load_that_went_well_is_met(name: str) -> None:
         ("PERF-06 of a model", slow(1, 1, 700.0, endpoint="chat"), "chat mean 700 ms"),
     ],
 )
-def test_what_is_worse_is_violated(name: str, change: Callable[[int, Request], Request], said: str) -> None:
+def test_what_is_worse_is_violated(name: str, change: Callable[[int, LoggedRequest], LoggedRequest], said: str) -> None:
     with pytest.raises(Violation, match=re.escape(said)):
         judge(name, observed(changed(result(), change)))
 
@@ -260,15 +264,15 @@ def _limited() -> set[str]:
 
 
 def test_a_load_is_shared_among_enough_people() -> None:
-    assert people_needed(script(), concurrent_jobs=100, uploads_a_day=1000) == profile().users
+    assert users_needed(script(), concurrent_jobs=100, uploads_a_day=1000) == profile().users
     assert (
-        people_needed(script(), concurrent_jobs=2, uploads_a_day=1000) == 63
+        users_needed(script(), concurrent_jobs=2, uploads_a_day=1000) == 63
     )  # 10/3 a second, 30 s each, a quarter more
     assert (
-        people_needed(script(), concurrent_jobs=100, uploads_a_day=11) == 70
+        users_needed(script(), concurrent_jobs=100, uploads_a_day=11) == 70
     )  # 600 and a little more, beside the first
     with pytest.raises(CapabilityMissing, match="users"):
-        people_needed(script(), concurrent_jobs=1, uploads_a_day=1000)
+        users_needed(script(), concurrent_jobs=1, uploads_a_day=1000)
     assert requests_a_minute(script()) == 1800
 
 

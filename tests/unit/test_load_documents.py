@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from acceptance.deployment.contract import CONTRACT, read_contract
 from acceptance.performance import load_documents as documents
-from ArtilleryLibrary.figures import Ending, LoadResult, Plan
-from ArtilleryLibrary.requestlog import Request, RequestLog
+from ArtilleryLibrary.figures import Ending, LoadPlan, LoadResult
+from ArtilleryLibrary.requestlog import LoggedRequest, RequestLog
 
 STATUSES = read_contract(CONTRACT).jobs.statuses
 FLOW = "Document Upload Flow"
-PLAN = Plan(script="s", target="t", phases=(), scenarios=(), corrections=(), node="24", artillery="2")
+PLAN = LoadPlan(script="s", target="t", phases=(), scenarios=(), corrections=(), node="24", artillery="2")
 Rows = list[dict[str, Any]]
 
 
-def request(number: int, endpoint: str, *, ok: bool = True) -> Request:
+def request(number: int, endpoint: str, *, ok: bool = True) -> LoggedRequest:
     values = {
         "owner_id": f"u{number}",
         "document_id": f"d{number}",
@@ -27,7 +27,7 @@ def request(number: int, endpoint: str, *, ok: bool = True) -> Request:
         "sha256": f"h{number}",
         "bytes_len": 800 + number,
     }
-    return Request(f"v{number}", FLOW, endpoint, 0.0, ok, failures=() if ok else ("500",), values=values)
+    return LoggedRequest(f"v{number}", FLOW, endpoint, 0.0, ok, failures=() if ok else ("500",), values=values)
 
 
 SENT = documents.sent(

@@ -18,7 +18,7 @@ from acceptance.checks.preflight import (
     with_one_build,
 )
 from acceptance.deployment.descriptor import Descriptor, Plan, Service
-from acceptance.run import Needs
+from acceptance.run import RequiredCapacity
 
 from tests.unit.conftest import descriptor_at
 
@@ -34,7 +34,7 @@ def health(**instead: object) -> dict[str, object]:
     return good | instead
 
 
-def answer(body: object, status: int = 200) -> httpx.Response:
+def response(body: object, status: int = 200) -> httpx.Response:
     request = httpx.Request("GET", "http://w/health")
     return httpx.Response(status, json=body, headers={"x-version": "1.0"}, request=request)
 
@@ -64,7 +64,7 @@ def test_degraded_other_and_stale_documents_are_found() -> None:
 
 def test_what_a_worker_says_of_itself() -> None:
     two = [{"build": "b", "age": 1}, {"build": "b", "age": 2}]
-    assert judged("worker", WORKER, answer({"workers": two})) == Probe("worker", "", "b", "1.0")
+    assert judged("worker", WORKER, response({"workers": two})) == Probe("worker", "", "b", "1.0")
 
 
 @pytest.mark.parametrize(
@@ -78,19 +78,19 @@ def test_what_a_worker_says_of_itself() -> None:
     ],
 )
 def test_a_worker_that_is_not_alive_is_a_problem(workers: object, problem: str) -> None:
-    assert problem in judged("worker", WORKER, answer({"workers": workers})).problem
+    assert problem in judged("worker", WORKER, response({"workers": workers})).problem
 
 
 def test_every_other_status_is_a_problem() -> None:
-    assert judged("worker", WORKER, answer({}, 503)).problem == "http://w/health: status 503, expected 200"
-    assert judged("worker", WORKER, answer({}, 204)).problem == "http://w/health: status 204, expected 200"
+    assert judged("worker", WORKER, response({}, 503)).problem == "http://w/health: status 503, expected 200"
+    assert judged("worker", WORKER, response({}, 204)).problem == "http://w/health: status 204, expected 200"
 
 
 def test_a_descriptor_must_say_where_the_build_is() -> None:
     silent = Service(url="http://w", version="header:x-version")
-    assert "the descriptor does not say" in judged("api", silent, answer({})).problem
-    assert judged("storage", silent, answer({})).problem == ""
-    assert "heartbeat's age" in judged("worker", Service(url="http://w", build="json:build"), answer({})).problem
+    assert "the descriptor does not say" in judged("api", silent, response({})).problem
+    assert judged("storage", silent, response({})).problem == ""
+    assert "heartbeat's age" in judged("worker", Service(url="http://w", build="json:build"), response({})).problem
 
 
 def test_another_build_is_a_problem_of_who_says_it() -> None:
@@ -123,7 +123,7 @@ def test_all_missing_names_at_once_with_where_to_set_them(monkeypatch: pytest.Mo
 
 
 def test_a_plan_with_too_little_room() -> None:
-    needs = Needs(realtime_connections=60, realtime_joins_per_second=50, requests_per_minute=100)
+    needs = RequiredCapacity(realtime_connections=60, realtime_joins_per_second=50, requests_per_minute=100)
     assert plan_too_low(Plan(), needs) == []
     tight = Plan(realtime_connections=60, realtime_joins_per_second=49, requests_per_minute=99)
     problems = plan_too_low(tight, needs)

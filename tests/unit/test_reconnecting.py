@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from acceptance.checks.websocket_connections import Backoff, Follower
+from acceptance.checks.websocket_connections import Backoff, ReconnectingClient
 from acceptance.clients.websocket import Frame, RealtimeClient
 from acceptance.deployment.contract import CONTRACT, read_contract
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -39,15 +39,15 @@ async def _refused(connection: ServerConnection, after: int) -> None:
 
 def _follow(tell: Tell, cut_after: tuple[int, ...] = ()) -> tuple[list[int | None], int]:
     async def follow() -> tuple[list[int | None], int]:
-        async def answer(connection: ServerConnection) -> None:
+        async def response(connection: ServerConnection) -> None:
             assert connection.request is not None
             await tell(connection, int(parse_qs(urlsplit(connection.request.path).query)["after"][0]))
 
         server: Server
-        async with serve(answer, "127.0.0.1", 0) as server:
+        async with serve(response, "127.0.0.1", 0) as server:
             address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             client = RealtimeClient(read_contract(CONTRACT), address)
-            follower = Follower(client, "job", "token", lambda frame: frame.sequence == LAST, AT_ONCE)
+            follower = ReconnectingClient(client, "job", "token", lambda frame: frame.sequence == LAST, AT_ONCE)
             events: list[Frame] = await follower.follow(within=30, cut_after=cut_after, refusals={4401})
             return [event.sequence for event in events], follower.connections
 

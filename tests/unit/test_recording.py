@@ -25,13 +25,13 @@ from acceptance.performance.recording import (
 )
 from acceptance.recordings import BASELINE, Baseline
 from acceptance.yaml_models import read_model
-from ArtilleryLibrary.requestlog import Request
+from ArtilleryLibrary.requestlog import LoggedRequest
 
 
 def loaded(milliseconds: float, rest: float = 2.0, *, share: float = 1.0) -> Any:
     """A login a second; the first byte comes after so many milliseconds or two more, the last so many after it."""
     requests = [
-        Request("u", "Flow", "login", at=1000.0 + second, ok=True, first_byte=first, total=first + rest)
+        LoggedRequest("u", "Flow", "login", at=1000.0 + second, ok=True, first_byte=first, total=first + rest)
         for second in range(round(120 * share))
         for first in [milliseconds + second % 3]
     ]
@@ -216,7 +216,9 @@ async def test_without_a_recorded_load_nothing_is_known(name: str, recorded: Pat
 
 async def test_an_endpoint_that_was_not_called_is_not_verified(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load = loaded(20)
-    load.result.requests += [Request("u", "Flow", "new", at=1000.0 + 5 * n, ok=True, first_byte=1.0) for n in range(20)]
+    load.result.requests += [
+        LoggedRequest("u", "Flow", "new", at=1000.0 + 5 * n, ok=True, first_byte=1.0) for n in range(20)
+    ]
     apply(monkeypatch, load)
     with pytest.raises(EnvironmentUnavailable, match="Flow: new: is not in the recording"):
         await is_no_slower_than_recorded(run(), "full")

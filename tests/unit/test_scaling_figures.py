@@ -12,7 +12,7 @@ from acceptance.deployment.descriptor import Platform
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
 from acceptance.performance import scaling_figures
 from acceptance.performance.capacity import Step, capacity_of
-from acceptance.performance.resource_sampler import DATABASE, PLATFORM, Watched
+from acceptance.performance.resource_sampler import DATABASE, PLATFORM, ResourceSamples
 from acceptance.performance.scaling import Repeat, Scaling, settings
 
 from tests.unit.test_bottleneck import IDLE, steps, watched
@@ -40,7 +40,12 @@ class Recorded:
 
 
 def recorded(
-    monkeypatch: pytest.MonkeyPatch, record: Record, seen: Watched, went: list[Step] | None = None, *, full: bool = True
+    monkeypatch: pytest.MonkeyPatch,
+    record: Record,
+    seen: ResourceSamples,
+    went: list[Step] | None = None,
+    *,
+    full: bool = True,
 ) -> Recorded:
     repeats = tuple(Repeat(tuple(went or steps()), seen, 100, 2.0, 0) for _ in range(3))
     scaling = Scaling(settings().of("full"), full, repeats, capacity_of([one.steps for one in repeats], 2))
@@ -106,7 +111,7 @@ def test_what_could_not_be_watched_is_told(monkeypatch: pytest.MonkeyPatch) -> N
 def test_where_nothing_could_be_watched_nothing_is_verified(
     monkeypatch: pytest.MonkeyPatch, capabilities: tuple[str, ...], error: type[Exception]
 ) -> None:
-    seen = Watched(problems={DATABASE: "gone", PLATFORM: "status 401"})
+    seen = ResourceSamples(problems={DATABASE: "gone", PLATFORM: "status 401"})
     monkeypatch.setattr(Recorded, "__init__", _with(capabilities))
     with pytest.raises(error):
         recorded(monkeypatch, scaling_figures.resources_are_shown, seen)

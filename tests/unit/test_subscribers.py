@@ -18,7 +18,7 @@ from acceptance.checks.job_events import Event, events_of
 from acceptance.clients.websocket import Frame
 from acceptance.deployment.contract import CONTRACT, Contract, read_contract
 from acceptance.errors import EnvironmentUnavailable
-from acceptance.performance.subscriber_process import Ended, Job, Plan, Ready, Received, enough_files, listen
+from acceptance.performance.subscriber_process import Ended, Job, Ready, Received, SubscriberPlan, enough_files, listen
 from acceptance.performance.subscribers import Delivery, child, clock_of, delivered, how_many
 from acceptance.run import Run
 from acceptance.yaml_models import Data
@@ -100,7 +100,7 @@ async def _told(
     came: list[int] = []
     all_came = asyncio.Event()
 
-    async def answer(connection: ServerConnection) -> None:
+    async def response(connection: ServerConnection) -> None:
         assert connection.request is not None
         number, job_id = len(came), connection.request.path.split("/")[-1].partition("?")[0]
         came.append(number)
@@ -118,10 +118,10 @@ async def _told(
                 await connection.send(_frame(job_id, event))
             await connection.send('{"type": "pong"}')
 
-    async with serve(answer, "127.0.0.1", 0) as server:
+    async with serve(response, "127.0.0.1", 0) as server:
         address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         jobs = tuple(Job(job_id=job_id, token="token") for job_id in JOBS)
-        plan = Plan(
+        plan = SubscriberPlan(
             address=address,
             contract=contract,
             jobs=jobs,
@@ -173,9 +173,9 @@ async def test_one_who_is_refused_is_named_and_the_others_go_on(contract: Contra
     assert sorted(delivery.problem for delivery in deliveries) == [""] * 5 + ["3 lost"]
 
 
-def _plan(address: str) -> Plan:
+def _plan(address: str) -> SubscriberPlan:
     job = Job(job_id=JOBS[0], token="a-token-of-somebody")
-    return Plan(
+    return SubscriberPlan(
         address=address,
         contract=read_contract(CONTRACT),
         jobs=(job,),
@@ -188,11 +188,11 @@ def _plan(address: str) -> Plan:
 async def _while_listening(then: Callable[[Any], Awaitable[None]]) -> None:
     """Two subscribers in a process of their own, of a server that tells the first event and then nothing."""
 
-    async def answer(connection: ServerConnection) -> None:
+    async def response(connection: ServerConnection) -> None:
         await connection.send(_frame(JOBS[0], 1))
         await connection.wait_closed()
 
-    async with serve(answer, "127.0.0.1", 0) as server:
+    async with serve(response, "127.0.0.1", 0) as server:
         address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with child(_plan(address)) as process:
             assert (await process.said(Ready, within=30)).listening == 2

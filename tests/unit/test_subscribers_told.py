@@ -10,7 +10,7 @@ from acceptance.checks.job_events import Event
 from acceptance.performance import subscribers
 from acceptance.performance.generator_health import Generator
 from acceptance.performance.subscriber_process import Ready, Received
-from acceptance.performance.subscribers import Listening
+from acceptance.performance.subscribers import SubscriberRun
 
 from tests.unit.test_subscribers import ALL, JOBS, STATUSES
 
@@ -54,7 +54,7 @@ def _observed(
     monkeypatch: pytest.MonkeyPatch, *, wanted: int = 2, opened: int = 2, second: list[Event] | None = None
 ) -> Any:
     """A run in which two subscribers of one job were told this; it takes down what is observed."""
-    told = Listening(
+    told = SubscriberRun(
         uploads=[cast(Any, SimpleNamespace(job_id=JOBS[0]))],
         wanted=wanted,
         ready=Ready(asked=opened, listening=opened, seconds=1.0),
@@ -64,7 +64,7 @@ def _observed(
         generator=Generator(),
     )
 
-    async def listened(*_: object) -> Listening:
+    async def listened(*_: object) -> SubscriberRun:
         return told
 
     monkeypatch.setattr(subscribers, "listened", listened)

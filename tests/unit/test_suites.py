@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from acceptance.runner.self_checks import OWN_CHECKS
+from acceptance.runner.self_checks import SELF_CHECKS
 from acceptance.verdict.criteria import CRITERIA, Criteria, read_criteria
 from acceptance.yaml_models import PROJECT
 from AcceptancePlan import criteria_of
@@ -14,7 +14,7 @@ from robot import running
 
 def mistakes(suite: running.TestSuite, criteria: Criteria) -> Iterator[str]:
     """What does not fit between the tests of a suite and the criteria."""
-    tested = set(OWN_CHECKS)
+    tested = set(SELF_CHECKS)
     for test in suite.all_tests:
         names = criteria_of(test)
         tested.update(names)

@@ -10,14 +10,14 @@ from typing import Any, cast
 import pytest
 from acceptance.clients.http import ContractClient
 from acceptance.deployment.contract import Contract
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.run import Run
 from acceptance.uploads import listed_documents, listed_jobs, status_of_headers_alone
 
 from tests.unit.conftest import Serve
 
 ClientAt = Callable[[str], ContractClient]
-SOMEBODY = Person("somebody@example.com", "password", access_token="token")
+SOMEBODY = User("somebody@example.com", "password", access_token="token")
 JOB = {"job_id": "j", "document_id": "d", "status": "complete", "state": "done"}
 
 
@@ -49,11 +49,11 @@ def test_an_entry_without_a_field_is_a_violation(serve: Serve, client_at: Client
 
 
 def test_headers_alone_are_answered_or_not() -> None:
-    async def serve_once(answer: bytes) -> int:
+    async def serve_once(response: bytes) -> int:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(answer)
-            if not answer:
+            writer.write(response)
+            if not response:
                 await reader.read()
             writer.close()
 
@@ -62,6 +62,6 @@ def test_headers_alone_are_answered_or_not() -> None:
             return await status_of_headers_alone(f"http://127.0.0.1:{port}/a?b=c", 10, within=0.3)
 
     assert asyncio.run(serve_once(b"HTTP/1.1 422 Unprocessable\r\n\r\n")) == 422
-    for answer in (b"", b"HTTP/1.1\r\n\r\n"):
+    for response in (b"", b"HTTP/1.1\r\n\r\n"):
         with pytest.raises(AssertionError, match="an answer to the headers alone"):
-            asyncio.run(serve_once(answer))
+            asyncio.run(serve_once(response))

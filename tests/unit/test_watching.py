@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.checks.job_events import Claim, View, early_claims, wrong_progress
+from acceptance.checks.job_events import Claim, RestSnapshot, early_claims, wrong_progress
 from acceptance.deployment.contract import Complete
 
 ALL = frozenset({"a", "b"})
@@ -11,8 +11,8 @@ NONE: frozenset[str] = frozenset()
 COMPLETE = Complete(status="complete", state="done", total_pct=100)
 
 
-def views(*steps: tuple[str, float]) -> list[View]:
-    return [View(status, "working", 0, total, asked=0, answered=0) for status, total in steps]
+def views(*steps: tuple[str, float]) -> list[RestSnapshot]:
+    return [RestSnapshot(status, "working", 0, total, asked=0, answered=0) for status, total in steps]
 
 
 def test_a_claim_when_all_was_there_is_right() -> None:

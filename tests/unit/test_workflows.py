@@ -8,9 +8,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from acceptance.chat import Reply
+from acceptance.chat import Answer
 from acceptance.checks.job_events import CHANNELS, ObservedWorkflow, check_agreement, check_steps
-from acceptance.clients.http import Answer
+from acceptance.clients.http import Response
 from acceptance.clients.websocket import Frame
 from acceptance.deployment.contract import Contract
 from acceptance.run import Run
@@ -29,10 +29,10 @@ def _watched(change: Change = lambda frames: None, *, late: float = 0.0) -> Obse
     """Two steps and the answer; what one channel told changed."""
     told = [[_step(1, 0.1), _step(2, 0.5), _answer()] for _ in CHANNELS]
     change(told[0])
-    answer = Answer("chat", "POST", "http://deployment/api/chat", 200, {}, json.dumps(BODY).encode(), "r-1", 0.1)
-    reply = Reply("How many?", "Seven.", "c", "w", [], "m", answer)
+    response = Response("chat", "POST", "http://deployment/api/chat", 200, {}, json.dumps(BODY).encode(), "r-1", 0.1)
+    answer = Answer("How many?", "Seven.", "c", "w", [], "m", response)
     frames = {channel: [Frame(data, AT + late) for data in each] for channel, each in zip(CHANNELS, told, strict=True)}
-    return ObservedWorkflow("w", reply, AT, frames)
+    return ObservedWorkflow("w", answer, AT, frames)
 
 
 def _answer() -> dict[str, Any]:

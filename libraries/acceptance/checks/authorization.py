@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from acceptance.checks.auth import another_session, expired_session
-from acceptance.checks.fixtures import Belongings, gather_belongings
+from acceptance.checks.fixtures import UserData, create_user_data
 from acceptance.checks.forged_tokens import Credential, Genuine, forgeries
-from acceptance.clients.http import Answer
+from acceptance.clients.http import Response
 from acceptance.deployment.contract import Contract, Route
 from acceptance.errors import violation
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import Payload
@@ -144,7 +144,7 @@ async def the_owner_is_let_in(run: Run) -> None:
         filled = path.format(**identifiers)
         reads.append((f"{name}, token in its address", _is_confirmed(run, filled, token, None)))
         reads.append(
-            (f"{name}, token in a message", _is_confirmed(run, filled, None, run.realtime.first_message(token)))
+            (f"{name}, token in a message", _is_confirmed(run, filled, None, run.websocket.first_message(token)))
         )
     await hold(reads)
 
@@ -177,7 +177,7 @@ def _attempts(run: Run, case: Case, credential: Credential, protected: Protected
     what, identifiers, token = f"{case.route} with {credential.made}", protected.alice.identifiers, credential.token
     path = sockets(run.contract).get(case.route)
     if path is not None:
-        messages = run.realtime.first_message(token) if token else {"type": run.contract.realtime.token_message}
+        messages = run.websocket.first_message(token) if token else {"type": run.contract.realtime.token_message}
         filled = path.format(**identifiers)
         yield f"{what} in a message", _closes(run, filled, None, messages, case.expected)
         if token:
@@ -192,29 +192,29 @@ def _body(run: Run, route: str, protected: Protected) -> dict[str, Any] | None:
     if route == "upload":
         return Payload(f"{run.identifier}-forged.pdf", uuid.uuid4().bytes).announcement()
     if route == "chat":
-        reply = protected.alice.reply
-        return {"message": reply.question, "conversation_id": reply.conversation_id}
+        answer = protected.alice.answer
+        return {"message": answer.question, "conversation_id": answer.conversation_id}
     return None
 
 
-async def _public(run: Run, route: str, alice: Person, token: str | None) -> None:
-    person = run.people.stranger() if route == "signup" else replace(alice)
+async def _public(run: Run, route: str, alice: User, token: str | None) -> None:
+    user = run.users.new_user() if route == "signup" else replace(alice)
     body: dict[str, Any] | None = None
     if route == "refresh":
-        await run.people.sign_in(person)
-        body = {"refresh_token": person.refresh_token}
+        await run.users.sign_in(user)
+        body = {"refresh_token": user.refresh_token}
     elif route in ("signup", "login"):
-        body = {"email": person.email, "password": person.password}
-    answer = await run.client.call(route, body=body, token=token)
+        body = {"email": user.email, "password": user.password}
+    response = await run.client.call(route, body=body, token=token)
     if body is not None:
-        person.take(answer)
+        user.take(response)
     if route == "signup":
-        run.people.remember(person)
+        run.users.remember(user)
 
 
 async def _closes(run: Run, path: str, token: str | None, message: dict[str, str] | None, code: int) -> None:
     """A WebSocket is closed with this code, before anything is told."""
-    async with run.realtime.socket(path, token) as socket:
+    async with run.websocket.socket(path, token) as socket:
         if message is not None:
             with contextlib.suppress(AssertionError):  # it may be closed already
                 await socket.send(message)
@@ -224,7 +224,7 @@ async def _closes(run: Run, path: str, token: str | None, message: dict[str, str
 
 
 async def _is_confirmed(run: Run, path: str, token: str | None, message: dict[str, str] | None) -> None:
-    async with run.realtime.socket(path, token) as socket:
+    async with run.websocket.socket(path, token) as socket:
         if message is not None:
             await socket.send(message)
         await socket.until_frame("connection_confirmed", within=10)
@@ -234,8 +234,8 @@ async def _is_confirmed(run: Run, path: str, token: str | None, message: dict[st
 class Protected:
     """Alice with what is hers, Bob with nothing, what bad credentials are made of, and how all was at first."""
 
-    alice: Belongings
-    bob: Person
+    alice: UserData
+    bob: User
     genuine: Genuine
     before: Seen = field(repr=False)
 
@@ -253,25 +253,25 @@ async def nothing_has_changed(run: Run) -> None:
         raise violation("what Alice and Bob have", expected="no change by refused calls", seen="; ".join(changed))
 
 
-async def seen_of(run: Run, alice: Belongings, bob: Person) -> Seen:
+async def seen_of(run: Run, alice: UserData, bob: User) -> Seen:
     """What REST shows of Alice's things and of both lists, and what the named queries show where there are any."""
     identifiers, token = alice.identifiers, alice.owner.access_token
     reads = [(f"Alice's {name}", name, token) for name in OF_ALICE]
     reads += [(f"Bob's {name}", name, bob.access_token) for name in OF_BOB]
-    answers = await together(*(run.client.call(name, path=identifiers, token=who) for _, name, who in reads))
-    seen: Seen = {what: _content(answer) for (what, _, _), answer in zip(reads, answers, strict=True)}
+    responses = await together(*(run.client.call(name, path=identifiers, token=who) for _, name, who in reads))
+    seen: Seen = {what: _content(response) for (what, _, _), response in zip(reads, responses, strict=True)}
     if "sql" in run.descriptor.capabilities:
         seen |= await _rows(run, identifiers["document_id"], identifiers["job_id"])
     return seen
 
 
 async def _rows(run: Run, document_id: str, job_id: str) -> Seen:
-    chunks = await run.inspection.rows("chunks", document_id=document_id)
+    chunks = await run.database.rows("chunks", document_id=document_id)
     documents, jobs, events, vectors = await together(
-        run.inspection.rows("documents", document_id=document_id),
-        run.inspection.rows("jobs", job_id=job_id),
-        run.inspection.rows("job_events", job_id=job_id),
-        run.inspection.rows("vectors", chunk_id=[row["chunk_id"] for row in chunks]),
+        run.database.rows("documents", document_id=document_id),
+        run.database.rows("jobs", job_id=job_id),
+        run.database.rows("job_events", job_id=job_id),
+        run.database.rows("vectors", chunk_id=[row["chunk_id"] for row in chunks]),
     )
     tables = {"documents": documents, "jobs": jobs, "job_events": events, "chunks": chunks, "vectors": vectors}
     return {f"query {name}": sorted(map(str, rows)) for name, rows in tables.items()}
@@ -287,13 +287,13 @@ def differences(before: Seen, after: Seen) -> list[str]:
 
 
 async def _make(run: Run) -> Protected:
-    alice, bob = await together(run.people.signed_in(), run.people.signed_in())
-    belongings = await gather_belongings(run, alice, seed=SEED)
+    alice, bob = await together(run.users.signed_in(), run.users.signed_in())
+    user_data = await create_user_data(run, alice, seed=SEED)
     expired = await expired_session(run)
     spare = await another_session(run, alice)  # what a forgery may end must not be what we look with
     genuine = Genuine(spare.access_token, spare.refresh_token, expired.access_token, bob.access_token)
-    return Protected(belongings, bob, genuine, await seen_of(run, belongings, bob))
+    return Protected(user_data, bob, genuine, await seen_of(run, user_data, bob))
 
 
-def _content(answer: Answer) -> object:
-    return answer.json() if answer.paths else hashlib.sha256(answer.content).hexdigest()
+def _content(response: Response) -> object:
+    return response.json() if response.paths else hashlib.sha256(response.content).hexdigest()

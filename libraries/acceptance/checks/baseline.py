@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from acceptance.checks import baseline_requests, pipeline
-from acceptance.checks.fixtures import Sample, samples
+from acceptance.checks.fixtures import CatalogueDocument, samples
 from acceptance.errors import EnvironmentUnavailable, expect_none, violation
 from acceptance.fixtures.documents import Failed, Refused
-from acceptance.recordings import BASELINE, Baseline, Becoming, Recording, Reply, Tolerance, reference
+from acceptance.recordings import BASELINE, Baseline, DocumentOutcome, Recording, RequestOutcome, Tolerance, reference
 from acceptance.run import Run
 from acceptance.uploads import Upload
 from acceptance.yaml_models import Data, read_model
@@ -69,8 +69,10 @@ async def observe(run: Run) -> Recording:
         documents={
             sample.name: _becoming(sample, there[sample.upload.document_id])
             if sample.upload
-            else Becoming(
-                refused=Reply(status=sample.answer.status, code=baseline_requests.code_of(run, sample.answer))
+            else DocumentOutcome(
+                refused=RequestOutcome(
+                    status=sample.response.status, code=baseline_requests.code_of(run, sample.response)
+                )
             )
             for sample in made
         },
@@ -86,11 +88,11 @@ def compare(recorded: Recording, seen: Recording, tolerance: Tolerance) -> list[
     ]
 
 
-def unfit(sample: Sample) -> str:
+def unfit(sample: CatalogueDocument) -> str:
     """Why a sample is not what the catalogue expects, or nothing."""
     expected = sample.document.expectation
     if isinstance(expected, Refused) != (sample.upload is None):
-        return f"was answered {sample.answer.excerpt()}"
+        return f"was answered {sample.response.excerpt()}"
     if sample.problem or sample.upload is None or sample.upload.job is None:
         return sample.problem
     wanted = expected.status if isinstance(expected, Failed) else "complete"
@@ -109,11 +111,11 @@ def _named(kind: str, recorded: Mapping[str, Data], seen: Mapping[str, Data], to
                 yield f"{kind} '{name}': {field} {is_now}, recorded {was}"
 
 
-def _becoming(sample: Sample, there: pipeline.Stored) -> Becoming:
+def _becoming(sample: CatalogueDocument, there: pipeline.Stored) -> DocumentOutcome:
     assert sample.upload
     job = sample.upload.job
     error = (job["last_error"] or {}) if job else {}
-    return Becoming(
+    return DocumentOutcome(
         statuses=[row["status"] for row in there.events], state=str(job["state"]) if job else sample.problem,
         code=error.get("code"), chunks=len(there.chunks),
     )  # fmt: skip

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, RootModel
 
-from acceptance.clients.http import Answer
+from acceptance.clients.http import Response
 from acceptance.deployment.contract import pick
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.polling import together
-from acceptance.recordings import Reply
+from acceptance.recordings import RequestOutcome
 from acceptance.run import Run
 from acceptance.yaml_models import PROJECT, Data, read_model
 
@@ -22,7 +22,7 @@ AT_ONCE = 4
 GARBAGE = "garbage"
 
 
-class Request(Data):
+class RecordedRequest(Data):
     """One call by the contract; braces in its values are filled in from what was processed before."""
 
     route: str
@@ -34,26 +34,26 @@ class Request(Data):
     repeat: Annotated[int, Field(ge=1)] = 1
 
 
-class Requests(RootModel[dict[str, Request]]):
+class Requests(RootModel[dict[str, RecordedRequest]]):
     """Requests by name."""
 
 
-def read_requests(path: Path = REQUESTS) -> dict[str, Request]:
+def read_requests(path: Path = REQUESTS) -> dict[str, RecordedRequest]:
     """The requests in a file; raises ConfigurationError with every mistake at once."""
     return read_model(path, Requests).root
 
 
-async def answered(run: Run, owner: Person, known: Mapping[str, str]) -> dict[str, Reply]:
+async def answered(run: Run, owner: User, known: Mapping[str, str]) -> dict[str, RequestOutcome]:
     """How each request is answered.
 
     Args:
         owner: who owns what `known` names.
         known: what stands for the braces, by their words.
     """
-    tokens = {"owner": owner.access_token, "other": (await run.people.signed_in()).access_token, "garbage": GARBAGE}
+    tokens = {"owner": owner.access_token, "other": (await run.users.signed_in()).access_token, "garbage": GARBAGE}
     words = {"unknown": str(uuid.uuid4()), "unknown_sha256": "0" * 64, "email": owner.email} | dict(known)
     requests = read_requests()
-    answers = await together(
+    responses = await together(
         *(
             run.client.send(
                 request.route,
@@ -68,7 +68,10 @@ async def answered(run: Run, owner: Person, known: Mapping[str, str]) -> dict[st
         ),
         at_once=AT_ONCE,
     )
-    return {name: Reply(status=one.status, code=code_of(run, one)) for name, one in zip(requests, answers, strict=True)}
+    return {
+        name: RequestOutcome(status=one.status, code=code_of(run, one))
+        for name, one in zip(requests, responses, strict=True)
+    }
 
 
 def fill(value: Any, words: Mapping[str, str]) -> Any:
@@ -82,9 +85,9 @@ def fill(value: Any, words: Mapping[str, str]) -> Any:
     return value
 
 
-def code_of(run: Run, answer: Answer) -> str | None:
+def code_of(run: Run, response: Response) -> str | None:
     """The code of an error, or the type of a duplicate; nothing where there is none."""
-    if answer.status < 400:
+    if response.status < 400:
         return None
     paths = (run.contract.errors.shape["code"], run.contract.duplicate["error_type"])
-    return next((code for path in paths if isinstance(code := pick(answer.json(), path), str)), None)
+    return next((code for path in paths if isinstance(code := pick(response.json(), path), str)), None)

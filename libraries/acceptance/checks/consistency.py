@@ -33,7 +33,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Noted:
+class LedgerEntries:
     """Identifiers of what the run made, and of what of it was removed again."""
 
     users: frozenset[str]
@@ -42,9 +42,9 @@ class Noted:
     gone: frozenset[str]
 
     @classmethod
-    def of(cls, run: Run) -> Noted:
-        users, documents, jobs = (frozenset(run.made.ever(kind)) for kind in ("user", "document", "job"))
-        gone = frozenset(identifier for kind in ("user", "document", "job") for identifier in run.made.gone(kind))
+    def of(cls, run: Run) -> LedgerEntries:
+        users, documents, jobs = (frozenset(run.ledger.ever(kind)) for kind in ("user", "document", "job"))
+        gone = frozenset(identifier for kind in ("user", "document", "job") for identifier in run.ledger.gone(kind))
         return cls(users, documents, jobs, gone)
 
     def concerns(self, identifier: str) -> bool:
@@ -61,10 +61,10 @@ async def check(run: Run) -> None:
         CapabilityMissing: the descriptor does not list `sql`.
         AssertionError: names the jobs left working, or what does not belong together.
     """
-    noted, final = Noted.of(run), run.contract.jobs.final_states
+    noted, final = LedgerEntries.of(run), run.contract.jobs.final_states
 
     async def working() -> list[str]:
-        rows, waiting = await together(_jobs(run, noted), run.inspection.rows("awaiting_bytes"))
+        rows, waiting = await together(_jobs(run, noted), run.database.rows("awaiting_bytes"))
         idle = {str(row["job_id"]) for row in waiting if not row["expired"]}
         left = [row for row in rows if row["state"] not in final and str(row["job_id"]) not in idle]
         return [f"{row['job_id']} is '{row['status']}', {row['state']}" for row in left]
@@ -76,7 +76,7 @@ async def check(run: Run) -> None:
     expect_none(problems, "what is left, by the contract's named queries", expected="no contradiction")
 
 
-def contradictions(rows: Rows, noted: Noted, complete: str) -> Iterator[str]:
+def contradictions(rows: Rows, noted: LedgerEntries, complete: str) -> Iterator[str]:
     """Each thing that does not belong together, one line; an orphan that shows in nothing else last."""
     said = list(_contradictions(rows, noted, complete))
     yield from said
@@ -84,7 +84,7 @@ def contradictions(rows: Rows, noted: Noted, complete: str) -> Iterator[str]:
     yield from (f"{row['kind']} {row['id']}" for row in rows.orphans if str(row["id"]) not in known)
 
 
-def _contradictions(rows: Rows, noted: Noted, complete: str) -> Iterator[str]:
+def _contradictions(rows: Rows, noted: LedgerEntries, complete: str) -> Iterator[str]:
     documents, jobs = _by(rows.documents, "document_id"), _by(rows.jobs, "job_id")
     job_count = Counter(str(row["document_id"]) for row in rows.jobs)
     for document_id, document in documents.items():
@@ -129,20 +129,20 @@ def _of_chunks(rows: Rows, jobs: dict[str, Row], complete: str) -> Iterator[str]
     yield from (f"document {document_id} is complete and has no chunk" for document_id in empty)
 
 
-async def _jobs(run: Run, noted: Noted) -> list[Row]:
+async def _jobs(run: Run, noted: LedgerEntries) -> list[Row]:
     """The jobs that count: those noted, and those of documents of users noted."""
     if run.descriptor.exclusive:
-        return await run.inspection.rows("jobs")
-    documents = await run.inspection.rows("documents", user_id=sorted(noted.users))
+        return await run.database.rows("jobs")
+    documents = await run.database.rows("documents", user_id=sorted(noted.users))
     wanted = noted.documents | {str(row["document_id"]) for row in documents}
-    by_document = await run.inspection.rows("jobs", document_id=sorted(wanted))
-    by_itself = await run.inspection.rows("jobs", job_id=sorted(noted.jobs))
+    by_document = await run.database.rows("jobs", document_id=sorted(wanted))
+    by_itself = await run.database.rows("jobs", job_id=sorted(noted.jobs))
     return list(_by([*by_document, *by_itself], "job_id").values())
 
 
-async def _rows(run: Run, noted: Noted) -> Rows:
+async def _rows(run: Run, noted: LedgerEntries) -> Rows:
     everything: bool = run.descriptor.exclusive
-    look = run.inspection.rows
+    look = run.database.rows
 
     def only(column: str, values: Collection[str]) -> dict[str, Any]:
         return {} if everything else {column: sorted(values)}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from acceptance.chat import ask
-from acceptance.checks.fixtures import Belongings, gather_belongings
+from acceptance.checks.fixtures import UserData, create_user_data
 from acceptance.checks.upload_integrity import whole
 from acceptance.errors import violation
 from acceptance.fixtures.handbook import figures
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.polling import together, wait_until
 from acceptance.run import Run
 from acceptance.uploads import (
@@ -40,9 +40,9 @@ Held = dict[str, list[str]]  # by named query, the identifiers in the rows of on
 class Removal:
     """A document that its owner deleted, another of theirs that stays, and what each held before (with `sql`)."""
 
-    owner: Person
-    gone: Belongings
-    stays: Belongings
+    owner: User
+    gone: UserData
+    stays: UserData
     gone_held: Held | None
     stays_held: Held | None
 
@@ -51,8 +51,8 @@ async def removal(run: Run) -> Removal:
     """Made once in a run."""
 
     async def make() -> Removal:
-        owner = await run.people.signed_in()
-        gone, stays = await together(*(gather_belongings(run, owner, seed=1400 + number) for number in (1, 2)))
+        owner = await run.users.signed_in()
+        gone, stays = await together(*(create_user_data(run, owner, seed=1400 + number) for number in (1, 2)))
         looks = "sql" in run.descriptor.capabilities
         held = [await held_by(run, each.upload) if looks else None for each in (gone, stays)]
         await delete(run, gone.upload)
@@ -71,7 +71,7 @@ async def no_route_knows_it(run: Run, upload: Upload) -> None:
         if route.kind == "owner" and any(f"{{{word}}}" in route.path for word in identifiers)
     ]
     await together(*(run.client.call(name, path=identifiers, token=token, status=unknown) for name in routes))
-    async with run.realtime.job(upload.job_id, token, after=0) as socket:
+    async with run.websocket.job(upload.job_id, token, after=0) as socket:
         code = run.contract.realtime.close.unknown
         if await socket.until_closed(within=CLOSED_SECONDS) != code or socket.application_frames:
             raise violation(socket.what, expected=f"closed with {code}, untold", seen=socket.summary())
@@ -84,19 +84,19 @@ async def no_route_knows_it(run: Run, upload: Upload) -> None:
 async def nothing_is_answered_from_it(run: Run, removed: Removal) -> None:
     """Neither a new conversation nor the one about it gives a figure of the document, or names it as a source."""
     first, second, *_ = removed.gone.handbook.facts
-    known = removed.gone.reply.conversation_id
-    replies = await together(
+    known = removed.gone.answer.conversation_id
+    answers = await together(
         ask(run, removed.owner, first.question),
         ask(run, removed.owner, second.question),
         ask(run, removed.owner, second.question, conversation_id=known),
     )
     told = figures(removed.gone.handbook.text)
-    for reply in replies:
-        sources = [source.document_id for source in reply.sources]
-        if figures(reply.text) & told or removed.gone.upload.document_id in sources:
-            seen = f"'{reply.text}' from {sources}"
+    for answer in answers:
+        sources = [source.document_id for source in answer.sources]
+        if figures(answer.text) & told or removed.gone.upload.document_id in sources:
+            seen = f"'{answer.text}' from {sources}"
             wanted = f"nothing of the deleted document {removed.gone.upload.document_id}"
-            raise violation(f"'{reply.question}'", expected=wanted, seen=seen, look=reply.answer.look)
+            raise violation(f"'{answer.question}'", expected=wanted, seen=seen, look=answer.response.look)
 
 
 async def same_content_is_new(run: Run, removed: Removal) -> None:
@@ -119,7 +119,7 @@ async def no_row_is_left(run: Run, removed: Removal) -> None:
     left = await _rows_with(run, removed.gone_held)
     if any(left.values()):
         raise violation(what, expected="no row", seen=left)
-    orphans = await run.inspection.rows("orphans")
+    orphans = await run.database.rows("orphans")
     own = {identifier for identifiers in removed.gone_held.values() for identifier in identifiers}
     mine = [f"{row['kind']}: {row['id']}" for row in orphans if any(one in str(row["id"]) for one in own)]
     if mine:
@@ -130,11 +130,11 @@ async def other_document_is_untouched(run: Run, removed: Removal) -> None:
     """The owner's other document is there in full, and answers its question."""
     await whole(run, removed.stays.upload)
     fact = removed.stays.handbook.facts[0]
-    reply = await ask(run, removed.owner, fact.question)
-    if not fact.answered_by(reply.text) or removed.stays.upload.document_id not in [
-        s.document_id for s in reply.sources
+    answer = await ask(run, removed.owner, fact.question)
+    if not fact.answered_by(answer.text) or removed.stays.upload.document_id not in [
+        s.document_id for s in answer.sources
     ]:
-        raise violation(f"'{fact.question}'", expected=fact.figure, seen=f"'{reply.text}'", look=reply.answer.look)
+        raise violation(f"'{fact.question}'", expected=fact.figure, seen=f"'{answer.text}'", look=answer.response.look)
     if removed.stays_held is not None:
         held = await held_by(run, removed.stays.upload)
         if held != removed.stays_held:
@@ -143,7 +143,7 @@ async def other_document_is_untouched(run: Run, removed: Removal) -> None:
 
 async def delete_while_processed(run: Run) -> Upload:
     """A document whose owner deletes it as soon as its processing has begun."""
-    owner = await run.people.signed_in()
+    owner = await run.users.signed_in()
     note = await document(run, "handbook", 1400)
     upload = await announce(run, owner, Payload.of(note))
     await put_bytes(run, upload)
@@ -159,7 +159,7 @@ async def delete_while_processed(run: Run) -> Upload:
 
 async def held_by(run: Run, upload: Upload) -> Held:
     """What the database holds of a document just now."""
-    chunks = await run.inspection.rows("chunks", columns=("chunk_id",), document_id=upload.document_id)
+    chunks = await run.database.rows("chunks", columns=("chunk_id",), document_id=upload.document_id)
     mine = {
         "document_id": [upload.document_id],
         "job_id": [upload.job_id],
@@ -170,7 +170,7 @@ async def held_by(run: Run, upload: Upload) -> Held:
 
 async def _rows_with(run: Run, identifiers: Held) -> Held:
     found = {
-        query: await run.inspection.rows(query, columns=(key,), **{key: identifiers[query]})
+        query: await run.database.rows(query, columns=(key,), **{key: identifiers[query]})
         for query, key in KEYS.items()
     }
     return {query: sorted(str(row[KEYS[query]]) for row in rows) for query, rows in found.items()}

@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from acceptance.chat import Reply, ask
-from acceptance.clients.http import Answer
+from acceptance.chat import Answer, ask
+from acceptance.clients.http import Response
 from acceptance.fixtures.documents import Complete, TestDocument, catalogue
 from acceptance.fixtures.handbook import Fact, Handbook
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import (
@@ -30,13 +30,13 @@ POLL_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
-class Belongings:
+class UserData:
     """A document, its upload, and the first reply of a conversation about it."""
 
-    owner: Person
+    owner: User
     document: TestDocument = field(repr=False)
     upload: Upload = field(repr=False)
-    reply: Reply = field(repr=False)
+    answer: Answer = field(repr=False)
 
     @property
     def handbook(self) -> Handbook:
@@ -54,7 +54,7 @@ class Belongings:
         """By the word that stands in the contract's paths for each."""
         return {
             "document_id": self.upload.document_id, "job_id": self.upload.job_id,
-            "conversation_id": self.reply.conversation_id, "workflow_id": self.reply.workflow_id,
+            "conversation_id": self.answer.conversation_id, "workflow_id": self.answer.workflow_id,
         }  # fmt: skip
 
     @property
@@ -63,16 +63,16 @@ class Belongings:
         return [*self.identifiers.values(), self.upload.payload.filename, self.handbook.place]
 
 
-async def gather_belongings(run: Run, person: Person, *, seed: int) -> Belongings:
+async def create_user_data(run: Run, user: User, *, seed: int) -> UserData:
     """Upload a note that no other seed has, wait until it is complete, and ask about its first fact."""
     note = await document(run, "note", seed)
-    upload = await upload_complete(run, person, Payload.of(note))
+    upload = await upload_complete(run, user, Payload.of(note))
     assert note.handbook is not None
-    return Belongings(person, note, upload, await ask(run, person, note.handbook.facts[0].question))
+    return UserData(user, note, upload, await ask(run, user, note.handbook.facts[0].question))
 
 
 @dataclass
-class Sample:
+class CatalogueDocument:
     """A document of the catalogue and what became of it.
 
     Attributes:
@@ -82,7 +82,7 @@ class Sample:
     """
 
     document: TestDocument
-    answer: Answer
+    response: Response
     upload: Upload | None = None
     problem: str = ""
 
@@ -96,33 +96,33 @@ class Sample:
         return isinstance(self.document.expectation, Complete)
 
 
-async def samples(run: Run) -> list[Sample]:
+async def samples(run: Run) -> list[CatalogueDocument]:
     """Every document of the catalogue, sent once in a run and followed to its end, whichever that is."""
     return await run.once("samples", lambda: _make(run))
 
 
-async def _make(run: Run) -> list[Sample]:
+async def _make(run: Run) -> list[CatalogueDocument]:
     names = catalogue().names()
     documents = await together(*(document(run, name, fixed=FIXED) for name in names), at_once=2)
-    people = await together(*(run.people.signed_in() for _ in range(PEOPLE)))
+    users = await together(*(run.users.signed_in() for _ in range(PEOPLE)))
     shares = [documents[number::PEOPLE] for number in range(PEOPLE)]
-    made = await together(*(_of_one(run, *each) for each in zip(people, shares, strict=True)))
+    made = await together(*(_of_one(run, *each) for each in zip(users, shares, strict=True)))
     return sorted((sample for share in made for sample in share), key=lambda sample: names.index(sample.name))
 
 
-async def _of_one(run: Run, person: Person, documents: Sequence[TestDocument]) -> list[Sample]:
+async def _of_one(run: Run, user: User, documents: Sequence[TestDocument]) -> list[CatalogueDocument]:
     at_once = run.needs.concurrent_jobs_per_user
-    return await together(*(_send(run, person, document) for document in documents), at_once=at_once)
+    return await together(*(_send(run, user, document) for document in documents), at_once=at_once)
 
 
-async def _send(run: Run, person: Person, document: TestDocument) -> Sample:
+async def _send(run: Run, user: User, document: TestDocument) -> CatalogueDocument:
     payload = Payload.of(document)
     begin = time.monotonic()
-    answer = await run.client.send("upload", body=payload.announcement(), token=person.access_token)
-    sample = Sample(document, answer)
-    if answer.status != run.contract.route("upload").success:
+    response = await run.client.send("upload", body=payload.announcement(), token=user.access_token)
+    sample = CatalogueDocument(document, response)
+    if response.status != run.contract.route("upload").success:
         return sample
-    sample.upload = accepted(run, person, payload, answer, begin)
+    sample.upload = accepted(run, user, payload, response, begin)
     try:
         await put_bytes(run, sample.upload)
         await finished(run, sample.upload, within=PROCESSING_SECONDS, every=POLL_SECONDS)

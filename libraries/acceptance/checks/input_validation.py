@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import quote
 
-from acceptance.checks.fixtures import Belongings, gather_belongings
+from acceptance.checks.fixtures import UserData, create_user_data
 from acceptance.checks.negative_inputs import Case, expanded, read_nonsense
 from acceptance.checks.side_effects import nothing_is_left
 from acceptance.checks.upload_integrity import recorded_for_owner, whole
@@ -19,7 +19,7 @@ from acceptance.checks.webhooks import signed
 from acceptance.deployment.contract import Kind
 from acceptance.errors import violation
 from acceptance.fixtures.documents import Failed, Refused, catalogue
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import (
@@ -46,11 +46,11 @@ SEED = 12_000  # of the documents of this module
 _TECHNICAL = re.compile(r"traceback|exception|error:|[{}<>\\\n]|0x", re.IGNORECASE)
 
 
-async def somebody(run: Run) -> Belongings:
+async def shared_user(run: Run) -> UserData:
     """Whoever tries bad input: someone with a document and a conversation, which all of it must leave alone."""
 
-    async def make() -> Belongings:
-        return await gather_belongings(run, await run.people.signed_in(), seed=SEED)
+    async def make() -> UserData:
+        return await create_user_data(run, await run.users.signed_in(), seed=SEED)
 
     return await run.once("bad input", make)
 
@@ -67,7 +67,7 @@ async def nonsense_is_refused(run: Run, kind: Kind) -> int:
     Raises:
         AssertionError: names each call that was not answered with its exact status and the contract's error.
     """
-    who, nonsense = await somebody(run), read_nonsense(NONSENSE)
+    who, nonsense = await shared_user(run), read_nonsense(NONSENSE)
     limits = asyncio.Semaphore(CALLS_AT_ONCE)
     async with nothing_is_left(run, who.owner):
         spare = await announce(run, who.owner, Payload("spare.pdf", b"never sent")) if kind == "signature" else None
@@ -96,12 +96,12 @@ async def channels_of_nothing_are_closed(run: Run) -> None:
 
     Nonsense in place of the number after which to begin ends no connection.
     """
-    who, nonsense = await somebody(run), read_nonsense(NONSENSE)
+    who, nonsense = await shared_user(run), read_nonsense(NONSENSE)
     realtime, expected = run.contract.realtime, run.contract.realtime.close.unknown
     identifiers = [expanded(value) for value in nonsense.kinds["identifier"].nonsense.values()]
 
     async def is_closed(path: str) -> None:
-        async with run.realtime.socket(path, who.owner.access_token) as socket:
+        async with run.websocket.socket(path, who.owner.access_token) as socket:
             if await socket.until_closed(within=5) != expected or socket.frames:
                 raise violation(socket.what[:200], expected=f"closed with {expected}", seen=socket.summary())
 
@@ -112,13 +112,13 @@ async def channels_of_nothing_are_closed(run: Run) -> None:
     )
     for value in nonsense.kinds["sequence"].nonsense.values():
         path = realtime.job.format(job_id=who.upload.job_id)
-        async with run.realtime.socket(path, who.owner.access_token, after=expanded(value)) as socket:
+        async with run.websocket.socket(path, who.owner.access_token, after=expanded(value)) as socket:
             await socket.ping(within=5)
 
 
 async def absurd_names_are_kept(run: Run) -> list[str]:
     """Documents with absurd names that are allowed go all the way, and show the very name that was sent; says which."""
-    who, names = await somebody(run), read_nonsense(NONSENSE).kept_filenames
+    who, names = await shared_user(run), read_nonsense(NONSENSE).kept_filenames
 
     async def is_kept(number: int, name: str) -> None:
         # Bytes behind the end of a PDF leave it the same document with another content.
@@ -138,7 +138,7 @@ async def absurd_names_are_kept(run: Run) -> list[str]:
 
 async def wrong_bytes_are_refused(run: Run) -> None:
     """Bytes that are not those announced are refused one by one and leave nothing; the right ones are then taken."""
-    who = await somebody(run)
+    who = await shared_user(run)
     data = who.upload.payload.data + b"\n% sent in pieces\n"
     status = run.contract.errors.wrong_bytes
     async with nothing_is_left(run, who.owner):
@@ -159,7 +159,7 @@ async def wrong_bytes_are_refused(run: Run) -> None:
 
 async def unacceptable_documents_are_refused(run: Run) -> list[str]:
     """Every document of the catalogue that may not be uploaded is refused as it says there; says which."""
-    who, names = await somebody(run), catalogue().names(becoming=Refused)
+    who, names = await shared_user(run), catalogue().names(becoming=Refused)
     async with nothing_is_left(run, who.owner):
         for name in names:
             refused = await document(run, name, SEED)
@@ -172,7 +172,7 @@ async def unacceptable_documents_are_refused(run: Run) -> list[str]:
 
 async def unreadable_documents_fail(run: Run) -> list[str]:
     """Every document of the catalogue that cannot be read ends in a failed job with its reason; says which."""
-    who, names = await somebody(run), catalogue().names(becoming=Failed)
+    who, names = await shared_user(run), catalogue().names(becoming=Failed)
 
     async def fails(name: str) -> Upload:
         unreadable = await document(run, name, SEED)
@@ -221,7 +221,7 @@ async def _rest(run: Run, uploads: list[Upload]) -> None:
         await asyncio.sleep(0.2)
 
 
-async def _problem(run: Run, person: Person, case: Case) -> str:
+async def _problem(run: Run, user: User, case: Case) -> str:
     """What was wrong with the answer to a case; empty where nothing was."""
     headers, token, content = dict(case.headers), None, case.content
     kind = run.contract.route(case.route).kind
@@ -229,11 +229,11 @@ async def _problem(run: Run, person: Person, case: Case) -> str:
         content = b"{}"
         headers |= _signed(run, content) if case.route == "webhook" else {}
     elif case.route == "logout":
-        other = replace(person)
-        await run.people.sign_in(other)
+        other = replace(user)
+        await run.users.sign_in(other)
         token = other.access_token
     elif kind in ("user", "owner"):
-        token = person.access_token
+        token = user.access_token
     try:
         await run.client.call(
             case.route, status=case.status, path=case.path, query=case.query, body=case.body, headers=headers,
@@ -244,21 +244,21 @@ async def _problem(run: Run, person: Person, case: Case) -> str:
     return ""
 
 
-async def _sound_is_taken(run: Run, person: Person, case: Case) -> None:
+async def _sound_is_taken(run: Run, user: User, case: Case) -> None:
     """Nothing else was wrong with what was refused, and none of it half done: the address is free, the content new."""
-    token = person.access_token if run.contract.route(case.route).kind == "user" else None
-    answer = await run.client.call(case.route, status=case.status, body=case.body, token=token)
+    token = user.access_token if run.contract.route(case.route).kind == "user" else None
+    response = await run.client.call(case.route, status=case.status, body=case.body, token=token)
     if case.route == "upload":
-        path = {"document_id": answer["document_id"]}
+        path = {"document_id": response["document_id"]}
         await run.client.call("document_delete", path=path, token=token)
     elif case.route == "chat":
-        path = {"conversation_id": answer["conversation_id"]}
+        path = {"conversation_id": response["conversation_id"]}
         await run.client.call("conversation_delete", path=path, token=token)
     elif case.route == "signup":
         assert case.body is not None
-        registered = Person(case.body["email"], case.body["password"])
-        registered.take(answer)
-        run.people.remember(registered)
+        registered = User(case.body["email"], case.body["password"])
+        registered.take(response)
+        run.users.remember(registered)
 
 
 async def _pieces(content: bytes) -> AsyncIterator[bytes]:

@@ -9,16 +9,16 @@ from contextlib import AsyncExitStack
 from itertools import pairwise
 from urllib.parse import urlsplit
 
-from acceptance.chat import Reply, ask, listed_conversations
-from acceptance.checks.fixtures import Belongings
+from acceptance.chat import Answer, ask, listed_conversations
+from acceptance.checks.fixtures import UserData
 from acceptance.checks.negative_inputs import words_of
 from acceptance.checks.upload_integrity import whole
-from acceptance.clients.http import Answer
+from acceptance.clients.http import Response
 from acceptance.deployment.contract import pick
 from acceptance.errors import violation
 from acceptance.fixtures.documents import TestDocument
 from acceptance.fixtures.handbook import Handbook, figures
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import Payload, Upload, announce, complete, delete, listed_documents, listed_jobs, put_bytes
@@ -26,29 +26,29 @@ from acceptance.uploads import Payload, Upload, announce, complete, delete, list
 REFUSED_WITHIN = 5.0
 
 
-async def lists_show_only(run: Run, own: Belongings, theirs: Belongings) -> None:
+async def lists_show_only(run: Run, own: UserData, theirs: UserData) -> None:
     """Every list shows its reader what they have, all of it and nothing else, in whatever way it is asked for."""
-    person = own.owner
+    user = own.owner
     expected = own.identifiers
     for word, seen in {
-        "document_id": [entry["document_id"] for entry in await listed_documents(run, person)],
-        "job_id": [entry["job_id"] for entry in await listed_jobs(run, person)],
-        "conversation_id": await listed_conversations(run, person),
+        "document_id": [entry["document_id"] for entry in await listed_documents(run, user)],
+        "job_id": [entry["job_id"] for entry in await listed_jobs(run, user)],
+        "conversation_id": await listed_conversations(run, user),
     }.items():
         if seen != [expected[word]]:
             raise violation(f"what the list shows as {word}", expected=[expected[word]], seen=seen)
     plain = [
-        run.client.call(name, token=person.access_token)
+        run.client.call(name, token=user.access_token)
         for name, route in run.contract.routes.items()
         if route.kind == "user" and route.method == "GET"
     ]
     pages = [{"limit": 1}, {"limit": 1, "offset": 1}, *({"state": state} for state in run.contract.jobs.states)]
-    asked = [run.client.call("jobs", query=query, token=person.access_token) for query in pages]
-    for answer in await together(*plain, *asked):
-        _shows_nothing(answer, theirs)
+    asked = [run.client.call("jobs", query=query, token=user.access_token) for query in pages]
+    for response in await together(*plain, *asked):
+        _shows_nothing(response, theirs)
 
 
-async def owner_routes_are_closed(run: Run, theirs: Belongings, intruder: Person) -> None:
+async def owner_routes_are_closed(run: Run, theirs: UserData, intruder: User) -> None:
     """Each route of the kind `owner` answers as if there were nothing, in the words that it has for what is unknown."""
     routes = [name for name, route in run.contract.routes.items() if route.kind == "owner"]
     before = await _state(run, theirs)
@@ -58,19 +58,19 @@ async def owner_routes_are_closed(run: Run, theirs: Belongings, intruder: Person
             raise violation(f"the path of {name}", expected=f"words of {', '.join(theirs.identifiers)}", seen=surplus)
         status = run.contract.refused(name, "other_user")
         path = {word: theirs.identifiers[word] for word in words}
-        answer = await run.client.call(name, path=path, token=intruder.access_token, status=status)
-        _shows_nothing(answer, theirs, known=path.values())
+        response = await run.client.call(name, path=path, token=intruder.access_token, status=status)
+        _shows_nothing(response, theirs, known=path.values())
         unknown = await run.client.call(
             name, path={word: uuid.uuid4() for word in words}, token=intruder.access_token, status=status
         )
         for word in ("code", "message"):
-            said = [pick(each.json(), run.contract.errors.shape[word]) for each in (answer, unknown)]
+            said = [pick(each.json(), run.contract.errors.shape[word]) for each in (response, unknown)]
             if said[0] != said[1]:
                 raise violation(f"{word} of {name}", expected=f"'{said[1]}', as for what is unknown", seen=said[0])
     await _is_untouched(run, theirs, before)
 
 
-async def stored_bytes_are_closed(run: Run, theirs: Belongings, intruder: Person) -> None:
+async def stored_bytes_are_closed(run: Run, theirs: UserData, intruder: User) -> None:
     """At the storage service itself nobody but the owner reads the bytes."""
     storage = run.contract.storage
     base, path = run.descriptor.services.storage.url, urlsplit(theirs.upload.signed_url).path
@@ -88,14 +88,14 @@ async def stored_bytes_are_closed(run: Run, theirs: Belongings, intruder: Person
         )
     for template, address in addresses.items():
         for who, token in ("another user", intruder.access_token), ("nobody", None):
-            answer = await run.client.fetch(address, token=token)
-            if answer.status != storage.refused:
+            response = await run.client.fetch(address, token=token)
+            if response.status != storage.refused:
                 raise violation(
-                    f"{template} for {who}", expected=storage.refused, seen=answer.excerpt(), look=answer.look
+                    f"{template} for {who}", expected=storage.refused, seen=response.excerpt(), look=response.look
                 )
 
 
-async def answers_hold_nothing(run: Run, theirs: Belongings, asker: Person, own: Belongings | None) -> list[Reply]:
+async def answers_hold_nothing(run: Run, theirs: UserData, asker: User, own: UserData | None) -> list[Answer]:
     """Whoever asks about another user's facts is told none of them, and is given no source but their own.
 
     Args:
@@ -106,64 +106,66 @@ async def answers_hold_nothing(run: Run, theirs: Belongings, asker: Person, own:
     questions = [fact.question for fact in theirs.facts]
     questions.append(f"What does {theirs.upload.payload.filename} say?")
     before = await listed_conversations(run, asker)
-    replies = await together(*(ask(run, asker, question) for question in questions))
-    for reply in replies:
-        if told := secret & figures(reply.text):
+    answers = await together(*(ask(run, asker, question) for question in questions))
+    for answer in answers:
+        if told := secret & figures(answer.text):
             raise violation(
-                f"'{reply.question}'", expected="no figure of another user's", seen=told, look=reply.answer.look
+                f"'{answer.question}'", expected="no figure of another user's", seen=told, look=answer.response.look
             )
-        strange = {source.document_id for source in reply.sources} - ({own.upload.document_id} if own else set())
+        strange = {source.document_id for source in answer.sources} - ({own.upload.document_id} if own else set())
         if strange:
             raise violation(
-                f"'{reply.question}'", expected="own sources only", seen=reply.sources, look=reply.answer.look
+                f"'{answer.question}'", expected="own sources only", seen=answer.sources, look=answer.response.look
             )
-        if own is None and figures(reply.text) - figures(reply.question):
-            raise violation(f"'{reply.question}'", expected="no figure", seen=reply.text, look=reply.answer.look)
-        _shows_nothing(reply.answer, theirs, known=[theirs.handbook.place, *reply.question.split()])
+        if own is None and figures(answer.text) - figures(answer.question):
+            raise violation(f"'{answer.question}'", expected="no figure", seen=answer.text, look=answer.response.look)
+        _shows_nothing(answer.response, theirs, known=[theirs.handbook.place, *answer.question.split()])
     streamed = await _streamed(run, asker, questions[0])
     if told := secret & figures(streamed):
         raise violation(f"'{questions[0]}', streamed", expected="no figure of another user's", seen=told)
     for conversation in set(await listed_conversations(run, asker)) - set(before):
         path = {"conversation_id": conversation}
         await run.client.call("conversation_delete", path=path, token=asker.access_token)
-    return replies
+    return answers
 
 
-async def conversation_is_closed(run: Run, theirs: Belongings, intruder: Person) -> None:
+async def conversation_is_closed(run: Run, theirs: UserData, intruder: User) -> None:
     """Nobody speaks in another user's conversation or workflow; for its owner it goes on as if nothing were tried."""
     before = await _state(run, theirs)
     unknown = run.contract.errors.unknown_identifier
     fact = theirs.handbook.facts[0]
     for body in (
-        {"conversation_id": theirs.reply.conversation_id},
-        {"workflow_id": theirs.reply.workflow_id},
-        {"conversation_id": theirs.reply.conversation_id, "workflow_id": theirs.reply.workflow_id},
+        {"conversation_id": theirs.answer.conversation_id},
+        {"workflow_id": theirs.answer.workflow_id},
+        {"conversation_id": theirs.answer.conversation_id, "workflow_id": theirs.answer.workflow_id},
     ):
         sent = {"message": theirs.handbook.facts[-1].question, **body}
-        answer = await run.client.call("chat", body=sent, token=intruder.access_token, status=unknown)
-        _shows_nothing(answer, theirs, known=body.values())
+        response = await run.client.call("chat", body=sent, token=intruder.access_token, status=unknown)
+        _shows_nothing(response, theirs, known=body.values())
     await _is_untouched(run, theirs, before)
     assert fact.follow_up is not None
-    reply = await ask(run, theirs.owner, fact.follow_up.question, conversation_id=theirs.reply.conversation_id)
-    if not fact.follow_up.answered_by(reply.text):
-        raise violation(f"'{reply.question}'", expected=fact.follow_up.figure, seen=reply.text, look=reply.answer.look)
+    answer = await ask(run, theirs.owner, fact.follow_up.question, conversation_id=theirs.answer.conversation_id)
+    if not fact.follow_up.answered_by(answer.text):
+        raise violation(
+            f"'{answer.question}'", expected=fact.follow_up.figure, seen=answer.text, look=answer.response.look
+        )
 
 
-async def channels_are_closed(run: Run, theirs: Belongings, intruder: Person) -> None:
+async def channels_are_closed(run: Run, theirs: UserData, intruder: User) -> None:
     """Every channel of another user's job or workflow is closed before it says anything, however the token comes."""
     job = _refuses(run, "job", theirs.upload.job_id, intruder)
-    await together(job, _refuses(run, "workflow", theirs.reply.workflow_id, intruder))
+    await together(job, _refuses(run, "workflow", theirs.answer.workflow_id, intruder))
 
 
-async def processed_side_by_side(run: Run, people: Sequence[Person], note: TestDocument) -> list[Upload]:
+async def processed_side_by_side(run: Run, users: Sequence[User], note: TestDocument) -> list[Upload]:
     """The same content of several users at once: a document and a job for each, and each follows their own alone."""
-    uploads = await together(*(announce(run, person, Payload.of(note)) for person in people))
+    uploads = await together(*(announce(run, user, Payload.of(note)) for user in users))
     for word in ("document_id", "job_id"):
         if len({getattr(upload, word) for upload in uploads}) != len(uploads):
             raise violation(f"{word} of the same content", expected="one for each user", seen=uploads)
     async with AsyncExitStack() as channels:
         sockets = [
-            await channels.enter_async_context(run.realtime.job(upload.job_id, upload.owner.access_token))
+            await channels.enter_async_context(run.websocket.job(upload.job_id, upload.owner.access_token))
             for upload in uploads
         ]
         for upload, other in pairwise([*uploads, uploads[0]]):
@@ -182,12 +184,12 @@ async def processed_side_by_side(run: Run, people: Sequence[Person], note: TestD
 async def answers_come_from(run: Run, upload: Upload, handbook: Handbook) -> None:
     """The owner of a document is answered from it, and from no other copy of the same content."""
     for fact in handbook.facts:
-        reply = await ask(run, upload.owner, fact.question)
-        cited = {source.document_id for source in reply.sources}
-        if not fact.answered_by(reply.text) or cited != {upload.document_id}:
+        answer = await ask(run, upload.owner, fact.question)
+        cited = {source.document_id for source in answer.sources}
+        if not fact.answered_by(answer.text) or cited != {upload.document_id}:
             raise violation(
-                f"'{reply.question}'", expected=f"{fact.figure} from document {upload.document_id}",
-                seen=f"'{reply.text}' from {reply.sources}", look=reply.answer.look,
+                f"'{answer.question}'", expected=f"{fact.figure} from document {upload.document_id}",
+                seen=f"'{answer.text}' from {answer.sources}", look=answer.response.look,
             )  # fmt: skip
 
 
@@ -198,40 +200,40 @@ async def gone_for_one_alone(run: Run, deleted: Upload, kept: Upload, handbook: 
     await delete(run, deleted)
     for route in ("document_status", "document_content"):
         await run.client.call(route, path=path, token=token, status=unknown)
-    reply = await ask(run, deleted.owner, handbook.facts[0].question)
-    if reply.sources or handbook.facts[0].answered_by(reply.text):
-        raise violation(f"'{reply.question}'", expected="nothing found", seen=reply.text, look=reply.answer.look)
+    answer = await ask(run, deleted.owner, handbook.facts[0].question)
+    if answer.sources or handbook.facts[0].answered_by(answer.text):
+        raise violation(f"'{answer.question}'", expected="nothing found", seen=answer.text, look=answer.response.look)
     await whole(run, kept)
     await complete(run, kept)
     await answers_come_from(run, kept, handbook)
 
 
-async def recorded_apart(run: Run, one: Belongings, other: Belongings, replies: Iterable[Reply]) -> None:
+async def recorded_apart(run: Run, one: UserData, other: UserData, answers: Iterable[Answer]) -> None:
     """By the named queries, documents are their owners', and cited chunks are of who asked (needs `sql`).
 
     Args:
         replies: what `other` was told.
     """
     for mine in (one, other):
-        rows = await run.inspection.rows("documents", user_id=mine.owner.user_id)
+        rows = await run.database.rows("documents", user_id=mine.owner.user_id)
         if (seen := [str(row["document_id"]) for row in rows]) != [mine.upload.document_id]:
             raise violation(f"documents of {mine.owner.user_id}", expected=[mine.upload.document_id], seen=seen)
-        chunks = await run.inspection.rows("chunks", document_id=mine.upload.document_id)
+        chunks = await run.database.rows("chunks", document_id=mine.upload.document_id)
         strange = other.handbook.place if mine is one else one.handbook.place
         if not chunks or (mixed := [row["chunk_id"] for row in chunks if strange in row["text"]]):
             expected = f"chunks without a word of {strange}"
             raise violation(f"chunks of {mine.upload.document_id}", expected=expected, seen=mixed if chunks else "none")
-    for reply in replies:
-        cited = [source.chunk for source in reply.sources]
-        rows = await run.inspection.rows("chunks", chunk_id=cited) if cited else []
+    for answer in answers:
+        cited = [source.chunk for source in answer.sources]
+        rows = await run.database.rows("chunks", chunk_id=cited) if cited else []
         if {str(row["document_id"]) for row in rows} - {other.upload.document_id} or len(rows) != len(set(cited)):
             raise violation(
-                f"'{reply.question}'", expected="chunks of the asker's own", seen=rows, look=reply.answer.look
+                f"'{answer.question}'", expected="chunks of the asker's own", seen=rows, look=answer.response.look
             )
 
 
-async def _refuses(run: Run, kind: str, identifier: str, intruder: Person) -> None:
-    client, expected = run.realtime, run.contract.realtime.close.unknown
+async def _refuses(run: Run, kind: str, identifier: str, intruder: User) -> None:
+    client, expected = run.websocket, run.contract.realtime.close.unknown
     path = getattr(run.contract.realtime, kind).format(**{f"{kind}_id": identifier})
     for token, after in (intruder.access_token, None), (intruder.access_token, 0), (None, None):
         async with client.socket(path, token, after=after) as socket:
@@ -242,7 +244,7 @@ async def _refuses(run: Run, kind: str, identifier: str, intruder: Person) -> No
                 raise violation(socket.what, expected=f"closed with {expected} before any frame", seen=socket.summary())
 
 
-async def _streamed(run: Run, asker: Person, question: str) -> str:
+async def _streamed(run: Run, asker: User, question: str) -> str:
     body = {"message": question}
     async with run.client.stream("chat", path={}, token=asker.access_token, body=body) as response:
         await response.aread()
@@ -251,11 +253,11 @@ async def _streamed(run: Run, asker: Person, question: str) -> str:
         return response.text
 
 
-async def _state(run: Run, theirs: Belongings) -> dict[str, object]:
+async def _state(run: Run, theirs: UserData) -> dict[str, object]:
     """What an intruder could have changed, as its owner sees it."""
     token = theirs.owner.access_token
     job = await run.client.call("job", path={"job_id": theirs.upload.job_id}, token=token)
-    async with run.event_streams.workflow(theirs.reply.workflow_id, token) as events:
+    async with run.sse.workflow(theirs.answer.workflow_id, token) as events:
         await events.until_closed(within=REFUSED_WITHIN)
     return {
         "job": {word: job[word] for word in job.paths},
@@ -264,7 +266,7 @@ async def _state(run: Run, theirs: Belongings) -> dict[str, object]:
     }
 
 
-async def _is_untouched(run: Run, theirs: Belongings, before: dict[str, object]) -> None:
+async def _is_untouched(run: Run, theirs: UserData, before: dict[str, object]) -> None:
     after = await _state(run, theirs)
     for what, value in before.items():
         if after[what] != value:
@@ -272,8 +274,8 @@ async def _is_untouched(run: Run, theirs: Belongings, before: dict[str, object])
     await whole(run, theirs.upload)
 
 
-def _shows_nothing(answer: Answer, theirs: Belongings, known: Iterable[str] = ()) -> None:
+def _shows_nothing(response: Response, theirs: UserData, known: Iterable[str] = ()) -> None:
     """`known` is what whoever asked has said themselves."""
-    text = answer.content.decode("utf-8", "replace")
+    text = response.content.decode("utf-8", "replace")
     if shown := [trace for trace in theirs.traces if trace in text and trace not in set(known)]:
-        raise violation(answer.route, expected="nothing of another user's", seen=shown, look=answer.look)
+        raise violation(response.route, expected="nothing of another user's", seen=shown, look=response.look)

@@ -12,13 +12,13 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any, Literal
 
-from acceptance.chat import Reply, ask
+from acceptance.chat import Answer, ask
 from acceptance.clients.database import Connection
 from acceptance.clients.websocket import Frame, Socket, Subscription
 from acceptance.deployment.contract import MISSING, Complete, pick
 from acceptance.errors import violation
 from acceptance.fixtures.documents import TestDocument
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.polling import together, wait_until
 from acceptance.run import Run
 from acceptance.uploads import PROCESSING_SECONDS, Payload, Upload, announce, document, job_of, put_bytes
@@ -55,7 +55,7 @@ class ObservedJob:
     upload: Upload
     events: list[Event] = field(default_factory=list)
     replayed: list[Event] = field(default_factory=list)
-    views: list[View] = field(default_factory=list)
+    views: list[RestSnapshot] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
 
 
@@ -75,7 +75,7 @@ def early_claims(claims: Sequence[Claim], chunks: frozenset[str]) -> Iterator[st
             )
 
 
-def wrong_progress(steps: Sequence[Event | View], complete: Complete) -> Iterator[str]:
+def wrong_progress(steps: Sequence[Event | RestSnapshot], complete: Complete) -> Iterator[str]:
     """Where progress goes back, or is at its end without being complete, or the other way round."""
     reached = 0.0
     for step in steps:
@@ -92,18 +92,18 @@ def wrong_progress(steps: Sequence[Event | View], complete: Complete) -> Iterato
 async def _make(run: Run) -> list[ObservedJob]:
     run.descriptor.need("sql")
     documents = await together(*(document(run, "handbook", seed) for seed in SEEDS), at_once=2)
-    people = await together(*(run.people.signed_in() for _ in SEEDS))
-    return await together(*(_watch(run, *each) for each in zip(people, documents, strict=True)))
+    users = await together(*(run.users.signed_in() for _ in SEEDS))
+    return await together(*(_watch(run, *each) for each in zip(users, documents, strict=True)))
 
 
-async def _watch(run: Run, person: Person, document: TestDocument) -> ObservedJob:
-    upload = await announce(run, person, Payload.of(document))
-    watched, token = ObservedJob(document, upload), person.access_token
-    async with await run.inspection.connect() as connection, run.realtime.job(upload.job_id, token, after=0) as socket:
+async def _watch(run: Run, user: User, document: TestDocument) -> ObservedJob:
+    upload = await announce(run, user, Payload.of(document))
+    watched, token = ObservedJob(document, upload), user.access_token
+    async with await run.database.connect() as connection, run.websocket.job(upload.job_id, token, after=0) as socket:
         look = partial(_look, run, watched, connection)
         await together(put_bytes(run, upload), _by_realtime(run, socket, look), _by_rest(run, watched, look))
         watched.events = events_of(run, upload.job_id, socket.events)
-    async with run.event_streams.job(upload.job_id, token, after=0) as stream:
+    async with run.sse.job(upload.job_id, token, after=0) as stream:
         await stream.until(lambda seen: has_ended(run, seen), what="the final event", within=5)
         watched.replayed = events_of(run, upload.job_id, stream.events)
     return watched
@@ -116,11 +116,11 @@ async def _by_realtime(run: Run, socket: Socket, look: Callable[[str], Awaitable
 
 
 async def _by_rest(run: Run, watched: ObservedJob, look: Callable[[str], Awaitable[None]]) -> None:
-    async def view() -> View:
+    async def view() -> RestSnapshot:
         asked = time.time()
         job = await job_of(run, watched.upload)
         words = (job["status"], job["state"], job["status_pct"], job["total_pct"])
-        watched.views.append(View(*words, asked=asked, answered=time.time(), look=job.look))
+        watched.views.append(RestSnapshot(*words, asked=asked, answered=time.time(), look=job.look))
         return watched.views[-1]
 
     last = await wait_until(
@@ -132,7 +132,7 @@ async def _by_rest(run: Run, watched: ObservedJob, look: Callable[[str], Awaitab
 
 
 async def _look(run: Run, watched: ObservedJob, connection: Connection, by: str) -> None:
-    rows = partial(run.inspection.rows_over, connection, columns=["chunk_id"])
+    rows = partial(run.database.rows_over, connection, columns=["chunk_id"])
     chunks = frozenset(str(row["chunk_id"]) for row in await rows("chunks", document_id=watched.upload.document_id))
     vectors = {str(row["chunk_id"]) for row in await rows("vectors", chunk_id=sorted(chunks))}
     watched.claims.append(Claim(by, chunks, chunks - vectors))
@@ -152,7 +152,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class View:
+class RestSnapshot:
     """The job in one REST answer; `asked` and `answered` are Unix seconds."""
 
     status: str
@@ -165,13 +165,13 @@ class View:
 
 
 @dataclass
-class Followed:
+class JobTrace:
     """One job as every view told it; `clock` is the least that the deployment's clock is ahead of ours, in seconds."""
 
     upload: Upload
     frames: dict[Channel, list[Frame]] = field(default_factory=dict)
     opened: dict[Channel, float] = field(default_factory=dict)  # Unix seconds
-    views: list[View] = field(default_factory=list)
+    views: list[RestSnapshot] = field(default_factory=list)
     clock: float = 0.0
 
     @property
@@ -179,17 +179,17 @@ class Followed:
         return f"job {self.upload.job_id} of '{self.upload.payload.filename}'"
 
 
-async def followed(run: Run, kind: Kind) -> Followed:
+async def followed(run: Run, kind: Kind) -> JobTrace:
     """A document of this kind, followed once in a run."""
 
-    async def make() -> Followed:
-        person, made = await run.people.signed_in(), await document(run, DOCUMENTS[kind], SEED)
-        return await follow(run, person, Payload.of(made))
+    async def make() -> JobTrace:
+        user, made = await run.users.signed_in(), await document(run, DOCUMENTS[kind], SEED)
+        return await follow(run, user, Payload.of(made))
 
     return await run.once(f"{kind}, followed", make)
 
 
-def told_once(run: Run, kind: Kind, followed: Followed, channel: Channel) -> None:
+def check_each_status_once(run: Run, kind: Kind, followed: JobTrace, channel: Channel) -> None:
     """The channel told every status once and in order, and ended with the right one; raises AssertionError."""
     events = events_of(run, followed.upload.job_id, followed.frames[channel])
     statuses = run.contract.jobs.statuses
@@ -199,13 +199,13 @@ def told_once(run: Run, kind: Kind, followed: Followed, channel: Channel) -> Non
     check_order(events, statuses, f"{followed.name} over {channel}")
 
 
-async def follow(run: Run, person: Person, payload: Payload) -> Followed:
+async def follow(run: Run, user: User, payload: Payload) -> JobTrace:
     """Announce a document, follow its job over everything, send its bytes, and stay until the job has ended."""
-    upload = await announce(run, person, payload)
-    token, followed = person.access_token, Followed(upload)
+    upload = await announce(run, user, payload)
+    token, followed = user.access_token, JobTrace(upload)
     async with (
-        run.realtime.job(upload.job_id, token, after=0) as socket,
-        run.event_streams.job(upload.job_id, token, after=0) as stream,
+        run.websocket.job(upload.job_id, token, after=0) as socket,
+        run.sse.job(upload.job_id, token, after=0) as stream,
     ):
         await together(put_bytes(run, upload), _poll(run, followed))
         for each in (socket, stream):
@@ -261,10 +261,10 @@ def check_order(events: Sequence[Event], statuses: Sequence[str], what: str) -> 
     """Every status exactly once and in order, numbered from 1 without a hole or a double."""
     told = [(event.sequence, event.status) for event in events]
     if told != list(enumerate(statuses, 1)):
-        raise violation(what, expected=shown(list(enumerate(statuses, 1))), seen=shown(told))
+        raise violation(what, expected=format_events(list(enumerate(statuses, 1))), seen=format_events(told))
 
 
-def shown(told: Sequence[tuple[int, str]]) -> str:
+def format_events(told: Sequence[tuple[int, str]]) -> str:
     """Numbered statuses, for messages."""
     return ", ".join(f"#{sequence} {status}" for sequence, status in told) or "nothing"
 
@@ -275,7 +275,7 @@ def difference(expected: Sequence[object], seen: Sequence[object]) -> tuple[obje
     return next((pair for pair in pairs if pair[0] != pair[1]), None)
 
 
-def lags(events: Sequence[Event], views: Sequence[View]) -> list[float]:
+def lags(events: Sequence[Event], views: Sequence[RestSnapshot]) -> list[float]:
     """For each event, the seconds by which realtime came after REST or REST after realtime; 0 where neither did."""
     order = {event.status: number for number, event in enumerate(events)}
     result = []
@@ -293,7 +293,7 @@ def ages(events: Sequence[Event], clock: float, opened: float) -> list[float]:
     return [event.at - max(event.timestamp - clock, opened) for event in events]
 
 
-async def tells_in_time(run: Run, followed: Followed) -> None:
+async def tells_in_time(run: Run, followed: JobTrace) -> None:
     """Each event within a second of the REST view and of its own time, on both channels; raises AssertionError."""
     own = run.descriptor.thresholds.get("INT-08")
     allowed = own.value if own else LAG_SECONDS
@@ -313,7 +313,7 @@ async def tells_in_time(run: Run, followed: Followed) -> None:
         )
 
 
-async def views_agree(run: Run, followed: Followed) -> None:
+async def views_agree(run: Run, followed: JobTrace) -> None:
     """Both channels and REST told the same; raises AssertionError naming the difference."""
     first, second = ([frame.data for frame in followed.frames[channel]] for channel in CHANNELS)
     if differing := difference(first, second):
@@ -326,7 +326,7 @@ async def views_agree(run: Run, followed: Followed) -> None:
     for view in followed.views:
         number, total = told.get(view.status, (-1, -1.0))
         if number < reached or view.total_pct != total:
-            wanted = f"what realtime told, never going back ({shown([(e.sequence, e.status) for e in events])})"
+            wanted = f"what realtime told, never going back ({format_events([(e.sequence, e.status) for e in events])})"
             raise violation(f"REST of {followed.name}", expected=wanted, seen=view, look=view.look)
         reached = number
     last, end = followed.views[-1], events[-1]
@@ -337,26 +337,26 @@ async def views_agree(run: Run, followed: Followed) -> None:
         )
 
 
-async def database_agrees(run: Run, followed: Followed) -> None:
+async def database_agrees(run: Run, followed: JobTrace) -> None:
     """The events in the database are those that realtime told; raises AssertionError."""
     rows = sorted(
-        await run.inspection.rows("job_events", job_id=followed.upload.job_id), key=lambda row: int(row["sequence"])
+        await run.database.rows("job_events", job_id=followed.upload.job_id), key=lambda row: int(row["sequence"])
     )
     events = events_of(run, followed.upload.job_id, followed.frames[CHANNELS[0]])
     recorded = [(row["sequence"], row["status"], round(row["at"].timestamp(), 3)) for row in rows]
     told = [(event.sequence, event.status, round(event.timestamp, 3)) for event in events]
     if differing := difference(told, recorded):
         raise violation(f"named query 'job_events' of {followed.name}", expected=differing[0], seen=differing[1])
-    (job,) = await run.inspection.rows("jobs", job_id=followed.upload.job_id) or [{}]
+    (job,) = await run.database.rows("jobs", job_id=followed.upload.job_id) or [{}]
     if (job.get("status"), job.get("state")) != (events[-1].status, events[-1].state):
         raise violation(f"named query 'jobs' of {followed.name}", expected=events[-1], seen=job)
 
 
-async def replay_is_exact(run: Run, followed: Followed, channel: Channel) -> None:
+async def replay_is_exact(run: Run, followed: JobTrace, channel: Channel) -> None:
     """Whoever comes later and names the last event seen gets exactly those after it; raises AssertionError."""
     whole = [frame.data for frame in followed.frames[channel]]
     token, job_id = followed.upload.owner.access_token, followed.upload.job_id
-    subscribe = run.realtime.job if channel == "WebSocket" else run.event_streams.job
+    subscribe = run.websocket.job if channel == "WebSocket" else run.sse.job
 
     async def replay(after: int) -> None:
         async with subscribe(job_id, token, after=after) as channel_again:
@@ -371,15 +371,15 @@ async def replay_is_exact(run: Run, followed: Followed, channel: Channel) -> Non
     await together(*(replay(after) for after in range(len(whole) + 1)))
 
 
-async def _poll(run: Run, followed: Followed) -> None:
+async def _poll(run: Run, followed: JobTrace) -> None:
     """Ask REST again and again until the job has ended."""
     final = run.contract.jobs.final_states
 
-    async def look() -> View:
+    async def look() -> RestSnapshot:
         asked = time.time()
         job = await job_of(run, followed.upload)
         words = (job["status"], job["state"], job["status_pct"], job["total_pct"])
-        followed.views.append(View(*words, asked=asked, answered=time.time(), look=job.look))
+        followed.views.append(RestSnapshot(*words, asked=asked, answered=time.time(), look=job.look))
         return followed.views[-1]
 
     await wait_until(
@@ -408,7 +408,7 @@ class ObservedWorkflow:
     """One answer as REST gave it and as each channel told it; `answered` is when REST did (Unix seconds)."""
 
     workflow_id: str
-    reply: Reply
+    answer: Answer
     answered: float
     frames: dict[Channel, list[Frame]]
 
@@ -425,17 +425,17 @@ async def watched(run: Run) -> ObservedWorkflow:
     return await run.once("watched answer", make)
 
 
-async def watch(run: Run, person: Person, question: str) -> ObservedWorkflow:
+async def watch(run: Run, user: User, question: str) -> ObservedWorkflow:
     """Ask under an identifier of our own, and follow the way to the answer over both channels at once."""
     workflow_id = str(uuid.uuid4())
 
-    async def asked() -> tuple[Reply, float]:
-        return await ask(run, person, question, workflow_id=workflow_id), time.time()
+    async def asked() -> tuple[Answer, float]:
+        return await ask(run, user, question, workflow_id=workflow_id), time.time()
 
-    told = [_told(run, channel, workflow_id, person) for channel in CHANNELS]
+    told = [_told(run, channel, workflow_id, user) for channel in CHANNELS]
     results: list[Any] = await together(asked(), *told)
-    (reply, answered), frames = results[0], results[1:]
-    return ObservedWorkflow(workflow_id, reply, answered, dict(zip(CHANNELS, frames, strict=True)))
+    (answer, answered), frames = results[0], results[1:]
+    return ObservedWorkflow(workflow_id, answer, answered, dict(zip(CHANNELS, frames, strict=True)))
 
 
 def check_steps(run: Run, watched: ObservedWorkflow, channel: Channel) -> None:
@@ -449,10 +449,10 @@ def check_steps(run: Run, watched: ObservedWorkflow, channel: Channel) -> None:
     if len(kinds) < 2 or kinds != [realtime.step_type] * (len(kinds) - 1) + [realtime.answer_type]:
         raise violation(what, expected=f"{realtime.step_type}, one or more, then {realtime.answer_type}", seen=kinds)
     _check_progress(run, frames[:-1], what)
-    success, response = (pick(frames[-1].data, realtime.answer[word]) for word in ("success", "response"))
-    answer = watched.reply.answer
-    if success is not True or response != answer.json():
-        raise violation(what, expected=f"success and {answer.json()}", seen=frames[-1].data, look=answer.look)
+    success, reported = (pick(frames[-1].data, realtime.answer[word]) for word in ("success", "response"))
+    response = watched.answer.response
+    if success is not True or reported != response.json():
+        raise violation(what, expected=f"success and {response.json()}", seen=frames[-1].data, look=response.look)
 
 
 def check_agreement(watched: ObservedWorkflow) -> None:
@@ -483,17 +483,17 @@ def _check_progress(run: Run, steps: Sequence[Frame], what: str) -> None:
         reached = progress
 
 
-async def _told(run: Run, channel: Channel, workflow_id: str, person: Person) -> list[Frame]:
+async def _told(run: Run, channel: Channel, workflow_id: str, user: User) -> list[Frame]:
     """What the channel tells until the answer. Before the question has arrived, nothing has this identifier yet."""
     unknown = {run.contract.realtime.close.unknown, run.contract.errors.unknown_identifier}
-    subscribe = run.realtime.workflow if channel == "WebSocket" else run.event_streams.workflow
-    answer = run.contract.realtime.answer_type
+    subscribe = run.websocket.workflow if channel == "WebSocket" else run.sse.workflow
+    response = run.contract.realtime.answer_type
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
-        async with subscribe(workflow_id, person.access_token, after=0) as subscription:
+        async with subscribe(workflow_id, user.access_token, after=0) as subscription:
             await subscription.until(
-                lambda seen: seen.closed in unknown or any(frame.type == answer for frame in seen.events),
-                what=f"{answer} of workflow {workflow_id}", within=max(0.0, deadline - time.monotonic()),
+                lambda seen: seen.closed in unknown or any(frame.type == response for frame in seen.events),
+                what=f"{response} of workflow {workflow_id}", within=max(0.0, deadline - time.monotonic()),
             )  # fmt: skip
             if subscription.closed not in unknown:
                 await settled(run, subscription)

@@ -15,7 +15,7 @@ from typing import Literal
 
 from acceptance.chat import ask
 from acceptance.checks import job_events, pipeline
-from acceptance.checks.fixtures import Sample, samples
+from acceptance.checks.fixtures import CatalogueDocument, samples
 from acceptance.checks.job_events import check_order
 from acceptance.clients.database import Row
 from acceptance.errors import EnvironmentUnavailable, expect_none, violation
@@ -84,9 +84,9 @@ class Stored:
 
 async def stored(run: Run, jobs: dict[str, str]) -> dict[str, Stored]:
     """What there is of each document (needs `sql`); `jobs` are identifiers of jobs by that of their document."""
-    chunk_rows = await run.inspection.rows("chunks", document_id=list(jobs))
-    vector_rows = await run.inspection.rows("vectors", chunk_id=[row["chunk_id"] for row in chunk_rows])
-    event_rows = await run.inspection.rows("job_events", job_id=list(jobs.values()))
+    chunk_rows = await run.database.rows("chunks", document_id=list(jobs))
+    vector_rows = await run.database.rows("vectors", chunk_id=[row["chunk_id"] for row in chunk_rows])
+    event_rows = await run.database.rows("job_events", job_id=list(jobs.values()))
     owner = {str(row["chunk_id"]): str(row["document_id"]) for row in chunk_rows}
     chunks: dict[str, list[Chunk]] = {document: [] for document in jobs}
     vectors: dict[str, list[StoredVector]] = {document: [] for document in jobs}
@@ -239,13 +239,13 @@ async def sentences_find_their_chunks(run: Run) -> None:
         raise EnvironmentUnavailable(
             f"only {len(asked)} of {len(each.stored.chunks)} chunks have a sentence of their own"
         )
-    replies = await together(
+    answers = await together(
         *(ask(run, each.upload.owner, sentence) for _, sentence in asked), at_once=QUESTIONS_AT_ONCE
     )
     wrong = [
-        f"'{sentence}' cites {cited or 'nothing'} first, not its chunk {chunk.chunk_id}; {reply.answer.look}"
-        for (chunk, sentence), reply in zip(asked, replies, strict=True)
-        if (cited := next((source.chunk for source in reply.sources), "")) != chunk.chunk_id
+        f"'{sentence}' cites {cited or 'nothing'} first, not its chunk {chunk.chunk_id}; {answer.response.look}"
+        for (chunk, sentence), answer in zip(asked, answers, strict=True)
+        if (cited := next((source.chunk for source in answer.sources), "")) != chunk.chunk_id
     ]
     run.observe(
         "INT-06", "sentences_that_find_their_chunk", 100 - 100 * len(wrong) / len(asked), "%", samples=len(asked)
@@ -301,10 +301,10 @@ async def processing_is_quick(run: Run) -> None:
     expect_none(slow, "processing of valid documents", expected=f"each {limit}")
 
 
-def why_incomplete(run: Run, sample: Sample) -> str:
+def why_incomplete(run: Run, sample: CatalogueDocument) -> str:
     """Why a sample is not complete, or nothing."""
     if sample.upload is None:
-        return f"was not accepted: {sample.answer.excerpt()}; {sample.answer.look}"
+        return f"was not accepted: {sample.response.excerpt()}; {sample.response.look}"
     job, wanted = sample.upload.job, run.contract.jobs.complete
     if sample.problem or job is None:
         return sample.problem or "has no job"

@@ -16,7 +16,7 @@ import httpx
 from acceptance.deployment.contract import MISSING, pick
 from acceptance.deployment.descriptor import Descriptor, Plan, Service, is_local
 from acceptance.errors import violation
-from acceptance.run import Needs, Run
+from acceptance.run import RequiredCapacity, Run
 
 WITHIN_SECONDS = 10.0
 PROBES = 4  # of each service: behind one address there may be several instances
@@ -123,7 +123,7 @@ def missing_configuration(descriptor: Descriptor) -> list[str]:
     return descriptor.missing_secrets() + unnamed + unlisted
 
 
-def plan_too_low(plan: Plan, needs: Needs) -> list[str]:
+def plan_too_low(plan: Plan, needs: RequiredCapacity) -> list[str]:
     """What the provider's plan allows less of than the run needs; a limit that is not known does not count."""
     limits = {
         "realtime_connections": (plan.realtime_connections, needs.realtime_connections),
@@ -243,7 +243,7 @@ async def _probe_realtime(run: Run) -> Probe:
     """A WebSocket must open: that the address answers HTTP does not show it."""
     path = run.contract.realtime.job.format(job_id=uuid.UUID(int=0))
     try:
-        async with run.realtime.socket(path, None) as socket:
+        async with run.websocket.socket(path, None) as socket:
             refused = socket.connection is None
             return Probe("realtime", f"{socket.what}: handshake refused with {socket.closed}" if refused else "")
     except AssertionError as error:
@@ -253,7 +253,7 @@ async def _probe_realtime(run: Run) -> Probe:
 async def _probe_database(run: Run) -> Probe:
     begin, problem, version = time.monotonic(), "", ""
     try:
-        async with asyncio.timeout(WITHIN_SECONDS), await run.inspection.connect() as connection:
+        async with asyncio.timeout(WITHIN_SECONDS), await run.database.connect() as connection:
             rows = await (await connection.execute("select current_setting('server_version') as version")).fetchall()
             version = str(rows[0]["version"])
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it is what the probe reports

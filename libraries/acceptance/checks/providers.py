@@ -17,7 +17,7 @@ from acceptance.run import Run
 async def parser_is_the_declared_one(run: Run) -> None:
     """Every document was parsed by the declared parser, under a job of its own there (needs `sql`)."""
     documents = await _documents(run)
-    rows = await run.inspection.rows("documents", document_id=[each.upload.document_id for each in documents])
+    rows = await run.database.rows("documents", document_id=[each.upload.document_id for each in documents])
     if len(rows) != len(documents):
         raise violation("named query 'documents'", expected=f"{len(documents)} documents", seen=len(rows))
     run.observe("INT-15", "parser", ", ".join(sorted({str(row["parser"]) for row in rows})), "text", samples=len(rows))
@@ -48,11 +48,13 @@ async def embeddings_are_of_the_declared_model(run: Run) -> None:
 
 async def answers_are_of_the_declared_model(run: Run) -> None:
     """Every answer of the conversation was given by the declared model."""
-    told = await retrieval_qa.told(run)
-    replies = [reply for each in told for reply in (each.reply, each.follow_up)]
-    run.observe("INT-15", "model", ", ".join(sorted({reply.model for reply in replies})), "text", samples=len(replies))
+    told = await retrieval_qa.answered_facts(run)
+    answers = [answer for each in told for answer in (each.answer, each.follow_up)]
+    run.observe(
+        "INT-15", "model", ", ".join(sorted({answer.model for answer in answers})), "text", samples=len(answers)
+    )
     declared = run.descriptor.providers.model
-    others = (f"'{reply.model}' answered; {reply.answer.look}" for reply in replies if reply.model != declared)
+    others = (f"'{answer.model}' answered; {answer.response.look}" for answer in answers if answer.model != declared)
     expect_none(others, "model", expected=f"'{declared}', as the descriptor declares")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from acceptance.chat import listed_conversations
 from acceptance.clients.database import Row
 from acceptance.errors import violation
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import listed_documents, listed_jobs
@@ -27,20 +27,20 @@ class Records:
     orphans: set[tuple[str, str]]
 
 
-async def records(run: Run, person: Person) -> Records:
+async def records(run: Run, user: User) -> Records:
     """What there is now."""
-    documents, jobs = await together(listed_documents(run, person), listed_jobs(run, person))
+    documents, jobs = await together(listed_documents(run, user), listed_jobs(run, user))
     stored: list[Row] = []
     stored_jobs: list[Row] = []
     orphans: list[Row] = []
     if "sql" in run.descriptor.capabilities:
-        stored = await run.inspection.rows("documents", user_id=person.user_id)
-        stored_jobs = await run.inspection.rows("jobs", document_id=[row["document_id"] for row in stored])
-        orphans = await run.inspection.rows("orphans")
+        stored = await run.database.rows("documents", user_id=user.user_id)
+        stored_jobs = await run.database.rows("jobs", document_id=[row["document_id"] for row in stored])
+        orphans = await run.database.rows("orphans")
     return Records(
         sorted(tuple(map(str, entry.values())) for entry in documents),
         sorted(tuple(map(str, entry.values())) for entry in jobs),
-        sorted(await listed_conversations(run, person)),
+        sorted(await listed_conversations(run, user)),
         {str(row["document_id"]) for row in stored},
         {(str(row["job_id"]), row["status"], row["state"]) for row in stored_jobs},
         {(row["kind"], row["id"]) for row in orphans},
@@ -48,11 +48,11 @@ async def records(run: Run, person: Person) -> Records:
 
 
 @asynccontextmanager
-async def nothing_is_left(run: Run, person: Person) -> AsyncIterator[None]:
+async def nothing_is_left(run: Run, user: User) -> AsyncIterator[None]:
     """What is done inside leaves no record to this person, whole or half; raises AssertionError naming what it left."""
-    before = await records(run, person)
+    before = await records(run, user)
     yield
-    after = await records(run, person)
+    after = await records(run, user)
     for field in fields(Records):
         was, now = getattr(before, field.name), getattr(after, field.name)
         if was != now and not (field.name == "orphans" and now <= was):

@@ -11,7 +11,7 @@ import httpx
 
 from acceptance.checks.authorization import hold, matrix
 from acceptance.checks.forged_tokens import forged
-from acceptance.clients.http import Answer
+from acceptance.clients.http import Response
 from acceptance.errors import CapabilityMissing, violation
 from acceptance.polling import together, wait_until
 from acceptance.run import Run
@@ -37,9 +37,9 @@ class _Expiring:
 
 async def forged_addresses_store_nothing(run: Run) -> None:
     """An address without its signature, with a wrong one, or of another path is refused; the right one still works."""
-    person = await run.people.signed_in()
+    user = await run.users.signed_in()
     notes = [Payload.of(await document(run, "note", seed)) for seed in (FORGED_SEED, OTHER_SEED)]
-    upload, other = await together(*(announce(run, person, note) for note in notes))
+    upload, other = await together(*(announce(run, user, note) for note in notes))
     before = (await job_of(run, upload)).json()
     stated = _stated(run)
     await hold(
@@ -56,7 +56,7 @@ async def forged_addresses_store_nothing(run: Run) -> None:
 
 async def used_address_stores_nothing(run: Run) -> None:
     """An address that was used is refused, with the same bytes and with others; what was stored stays."""
-    upload = await announce(run, await run.people.signed_in(), Payload.of(await document(run, "note", USED_SEED)))
+    upload = await announce(run, await run.users.signed_in(), Payload.of(await document(run, "note", USED_SEED)))
     await put_bytes(run, upload)
     refused = _stated(run)["used"]
     for data in (upload.payload.data, other_bytes(upload.payload.data)):
@@ -84,12 +84,12 @@ async def expired_address_stores_nothing(run: Run) -> None:
     expiring = await run.once("expiring address", lambda: _announce_expiring(run))
     upload, refused = expiring.upload, _stated(run)["expired"]
 
-    async def look() -> tuple[Answer, float]:
+    async def look() -> tuple[Response, float]:
         return await _put_wrong(run, upload), time.monotonic()
 
     await asyncio.sleep(expiring.given_from + expiring.seconds - 2 * ROUNDING_SECONDS - time.monotonic())
     latest = expiring.given_to + expiring.seconds + ROUNDING_SECONDS + GRACE_SECONDS
-    answer, ended = await wait_until(
+    response, ended = await wait_until(
         look,
         lambda seen: seen[0].status == refused,
         what=f"an address of {expiring.seconds:g} s expires (status {refused})",
@@ -98,18 +98,23 @@ async def expired_address_stores_nothing(run: Run) -> None:
     )
     lived = ended - expiring.given_from
     if lived < expiring.seconds - ROUNDING_SECONDS:
-        raise violation("address", expected=f"to live {expiring.seconds:g} s", seen=f"{lived:.1f} s", look=answer.look)
+        raise violation(
+            "address", expected=f"to live {expiring.seconds:g} s", seen=f"{lived:.1f} s", look=response.look
+        )
     await put_bytes(run, upload, status=refused)
     await nothing_is_stored(run, upload)
 
 
 async def nothing_is_stored(run: Run, upload: Upload) -> None:
     """The document has no bytes."""
-    answer = await _content(run, upload)
+    response = await _content(run, upload)
     unknown = run.contract.errors.unknown_identifier
-    if answer.status != unknown:
+    if response.status != unknown:
         raise violation(
-            "document_content", expected=f"status {unknown}, nothing stored", seen=answer.excerpt(), look=answer.look
+            "document_content",
+            expected=f"status {unknown}, nothing stored",
+            seen=response.excerpt(),
+            look=response.look,
         )
 
 
@@ -142,17 +147,17 @@ async def _announce_expiring(run: Run) -> _Expiring:
         reason = f"and its upload addresses live for {seconds:g} s (waited for: {LONGEST_SECONDS:g} s at most)"
         raise CapabilityMissing("short-lived-addresses", reason)
     note = Payload.of(await document(run, "note", EXPIRING_SEED))
-    person = await run.people.signed_in()
+    user = await run.users.signed_in()
     begin = time.monotonic()
-    return _Expiring(await announce(run, person, note), begin, time.monotonic(), seconds)
+    return _Expiring(await announce(run, user, note), begin, time.monotonic(), seconds)
 
 
-async def _put_wrong(run: Run, upload: Upload) -> Answer:
+async def _put_wrong(run: Run, upload: Upload) -> Response:
     data = other_bytes(upload.payload.data)
     return await run.client.send("upload_bytes", path={"signed_url": upload.signed_url}, content=data)
 
 
-async def _content(run: Run, upload: Upload) -> Answer:
+async def _content(run: Run, upload: Upload) -> Response:
     path, token = {"document_id": upload.document_id}, upload.owner.access_token
     return await run.client.send("document_content", path=path, token=token)
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from acceptance.checks.side_effects import nothing_is_left
-from acceptance.clients.http import Answer
+from acceptance.clients.http import Response
 from acceptance.deployment.contract import Contract, pick
 from acceptance.errors import violation
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import (
@@ -39,12 +39,12 @@ SEED = 11_000  # of the documents of this module
 async def stored(run: Run, name: str) -> Upload:
     """A complete document of the catalogue, sent once for all that look at it."""
 
-    async def somebody() -> Person:
-        return await run.people.signed_in()
+    async def somebody() -> User:
+        return await run.users.signed_in()
 
     async def send() -> Upload:
-        person = await run.once("uploader", somebody)
-        return await upload_complete(run, person, Payload.of(await document(run, name, SEED)))
+        user = await run.once("uploader", somebody)
+        return await upload_complete(run, user, Payload.of(await document(run, name, SEED)))
 
     return await run.once(f"stored {name}", send)
 
@@ -90,7 +90,7 @@ async def recorded_for_owner(run: Run, upload: Upload) -> None:
         "document_id": upload.document_id, "user_id": upload.owner.user_id, "filename": payload.filename,
         "bytes_len": len(payload.data), "sha256": payload.sha256,
     }  # fmt: skip
-    rows = await run.inspection.rows("documents", document_id=upload.document_id)
+    rows = await run.database.rows("documents", document_id=upload.document_id)
     seen = [{column: _plain(row[column]) for column in expected} for row in rows]
     if seen != [expected]:
         raise violation("named query 'documents'", expected=[expected], seen=seen)
@@ -106,9 +106,9 @@ class Duplicate:
     last_uploaded: str
 
 
-def duplicate_of(contract: Contract, answer: Answer) -> Duplicate:
+def duplicate_of(contract: Contract, response: Response) -> Duplicate:
     """The contract's flat body of a refusal; raises AssertionError where it is another one."""
-    body, paths = answer.json(), contract.duplicate
+    body, paths = response.json(), contract.duplicate
     values = {word: pick(body, path) for word, path in paths.items()}
     roots = {path.partition(".")[0] for path in paths.values()}
     texts = all(isinstance(value, str) and value for value in values.values())
@@ -116,12 +116,12 @@ def duplicate_of(contract: Contract, answer: Answer) -> Duplicate:
         raise violation(
             "upload of the same content",
             expected=f"exactly {', '.join(paths.values())}",
-            seen=answer.excerpt(),
-            look=answer.look,
+            seen=response.excerpt(),
+            look=response.look,
         )
     duplicate = Duplicate(**values)
     if duplicate.error_type != contract.duplicate_type:
-        raise violation("error_type", expected=contract.duplicate_type, seen=duplicate.error_type, look=answer.look)
+        raise violation("error_type", expected=contract.duplicate_type, seen=duplicate.error_type, look=response.look)
     return duplicate
 
 
@@ -132,94 +132,96 @@ async def refused_as_duplicate(run: Run, first: Upload, *, filename: str | None 
         AssertionError: it is not refused as the contract says, or the refusal names another document or another time.
     """
     body = first.payload.announcement(filename=filename or first.payload.filename)
-    answer = await run.client.call(
+    response = await run.client.call(
         "upload", body=body, token=first.owner.access_token, status=run.contract.errors.duplicate_document
     )
-    duplicate = duplicate_of(run.contract, answer)
+    duplicate = duplicate_of(run.contract, response)
     if duplicate.document_title != first.payload.filename:
         raise violation(
-            "document_title", expected=first.payload.filename, seen=duplicate.document_title, look=answer.look
+            "document_title", expected=first.payload.filename, seen=duplicate.document_title, look=response.look
         )
     announced = datetime.now(UTC) - timedelta(seconds=time.monotonic() - first.started)
     if not is_about(duplicate.last_uploaded, announced):
         expected = f"a time with zone, about {announced.isoformat(timespec='seconds')}"
-        raise violation("last_uploaded", expected=expected, seen=duplicate.last_uploaded, look=answer.look)
+        raise violation("last_uploaded", expected=expected, seen=duplicate.last_uploaded, look=response.look)
     return duplicate
 
 
-async def second_time_is_refused(run: Run, person: Person) -> None:
+async def second_time_is_refused(run: Run, user: User) -> None:
     """While a document is processed and afterwards, under its own name and another's, the same content is refused."""
-    first = await sent(run, person, Payload.of(await document(run, "note", SEED)))
+    first = await sent(run, user, Payload.of(await document(run, "note", SEED)))
     early = await refused_as_duplicate(run, first)
     # A later document, of which no refusal may speak.
-    another = await sent(run, person, Payload.of(await document(run, "note", SEED + 1)))
+    another = await sent(run, user, Payload.of(await document(run, "note", SEED + 1)))
     await together(complete(run, first), complete(run, another))
     for filename in (first.payload.filename, another.payload.filename):
         late = await refused_as_duplicate(run, first, filename=filename)
         if late.last_uploaded != early.last_uploaded:
             raise violation("last_uploaded", expected=f"{early.last_uploaded} in each refusal", seen=late.last_uploaded)
-    await nothing_else_is_there(run, person, [first, another])
+    await nothing_else_is_there(run, user, [first, another])
 
 
-async def everybody_may_send_it(run: Run, people: Sequence[Person]) -> None:
+async def everybody_may_send_it(run: Run, users: Sequence[User]) -> None:
     """The same content of several users is no duplicate: each gets a document and a job of their own."""
     payload = Payload.of(await document(run, "note", SEED))
-    for upload in [await sent(run, person, payload) for person in people]:
+    for upload in [await sent(run, user, payload) for user in users]:
         await complete(run, upload)
         await whole(run, upload)
         await nothing_else_is_there(run, upload.owner, [upload])
 
 
-async def nothing_else_is_there(run: Run, owner: Person, uploads: Sequence[Upload]) -> None:
+async def nothing_else_is_there(run: Run, owner: User, uploads: Sequence[Upload]) -> None:
     """These are all the documents and jobs that a person has, in the lists and in the database (needs `sql`)."""
     expected = sorted((upload.document_id, upload.job_id) for upload in uploads)
     jobs = [(entry["document_id"], entry["job_id"]) for entry in await listed_jobs(run, owner)]
     documents = sorted(entry["document_id"] for entry in await listed_documents(run, owner))
     if sorted(jobs) != expected or documents != [document_id for document_id, _ in expected]:
         raise violation("documents and jobs in the lists", expected=expected, seen=f"{documents} and {jobs}")
-    rows = await run.inspection.rows("documents", user_id=owner.user_id)
-    made = await run.inspection.rows("jobs", document_id=[row["document_id"] for row in rows])
+    rows = await run.database.rows("documents", user_id=owner.user_id)
+    made = await run.database.rows("jobs", document_id=[row["document_id"] for row in rows])
     stored = sorted((str(job["document_id"]), str(job["job_id"])) for job in made)
     if stored != expected or len(rows) != len(expected):
         raise violation("documents and jobs of the named queries", expected=expected, seen=f"{len(rows)}, {stored}")
 
 
-async def sent_at_once(run: Run, person: Person, times: int) -> None:
+async def sent_at_once(run: Run, user: User, times: int) -> None:
     """The same content announced so often at the same moment, each under a name of its own, is taken once."""
     note = await document(run, "note", SEED)
     begin = time.monotonic()
     payloads = [replace(Payload.of(note), filename=f"{number}-{note.filename}") for number in range(times)]
-    answers = await together(
-        *(run.client.send("upload", body=each.announcement(), token=person.access_token) for each in payloads)
+    responses = await together(
+        *(run.client.send("upload", body=each.announcement(), token=user.access_token) for each in payloads)
     )
     taken_with, refused_with = run.contract.route("upload").success, run.contract.errors.duplicate_document
-    taken = [(each, answer) for each, answer in zip(payloads, answers, strict=True) if answer.status == taken_with]
-    refused = [answer for answer in answers if answer.status == refused_with]
+    taken = [
+        (each, response) for each, response in zip(payloads, responses, strict=True) if response.status == taken_with
+    ]
+    refused = [response for response in responses if response.status == refused_with]
     if (len(taken), len(refused)) != (1, times - 1):
         raise violation(
             f"the same content {times} times at once", expected=f"one {taken_with}, the rest {refused_with}",
-            seen=sorted(answer.status for answer in answers),
-            look=f"requests {', '.join(answer.request_id for answer in answers)}",
+            seen=sorted(response.status for response in responses),
+            look=f"requests {', '.join(response.request_id for response in responses)}",
         )  # fmt: skip
-    winner, answer = taken[0]
+    winner, response = taken[0]
     for each in refused:
         if (title := duplicate_of(run.contract, each).document_title) != winner.filename:
             raise violation("document_title", expected=winner.filename, seen=title, look=each.look)
-    upload = accepted(run, person, winner, answer, begin)
+    upload = accepted(run, user, winner, response, begin)
     await put_bytes(run, upload)
     await complete(run, upload)
-    await nothing_else_is_there(run, person, [upload])
+    await nothing_else_is_there(run, user, [upload])
 
 
-async def at_limit(run: Run, people: Sequence[Person]) -> None:
+async def at_limit(run: Run, users: Sequence[User]) -> None:
     """A document of exactly the allowed size goes through every stage and comes back whole, for each of these people.
 
     Records the throughput of their uploads: all bytes by all seconds until they were answered.
     """
     largest = Payload.of(await document(run, "at-limit"))
     uploads, seconds = [], 0.0
-    for person in people:
-        upload = await announce(run, person, largest)
+    for user in users:
+        upload = await announce(run, user, largest)
         seconds += (await put_bytes(run, upload)).elapsed
         uploads.append(upload)
     throughput = len(uploads) * len(largest.data) / MEGABYTE / seconds
@@ -227,16 +229,16 @@ async def at_limit(run: Run, people: Sequence[Person]) -> None:
     await together(*(_went_through(run, upload) for upload in uploads))
 
 
-async def refused_over_limit(run: Run, person: Person) -> None:
+async def refused_over_limit(run: Run, user: User) -> None:
     """A document one byte over the limit is refused when it is announced, and nothing is left of it."""
     body = Payload.of(await document(run, "over-limit")).announcement()
-    async with nothing_is_left(run, person):
-        await run.client.call("upload", body=body, token=person.access_token, status=run.contract.errors.too_large)
+    async with nothing_is_left(run, user):
+        await run.client.call("upload", body=body, token=user.access_token, status=run.contract.errors.too_large)
 
 
-async def refused_before_its_bytes(run: Run, person: Person) -> None:
+async def refused_before_its_bytes(run: Run, user: User) -> None:
     """The signed address of a small document refuses one over the limit by its headers alone, then takes its own."""
-    upload = await announce(run, person, Payload.of(await document(run, "note", SEED + 2)))
+    upload = await announce(run, user, Payload.of(await document(run, "note", SEED + 2)))
     too_long = (await run.client.call("limits"))["max_file_size_bytes"] + 1
     status, expected = await status_of_headers_alone(upload.signed_url, too_long), run.contract.errors.wrong_bytes
     if status != expected:
@@ -248,7 +250,7 @@ async def refused_before_its_bytes(run: Run, person: Person) -> None:
 async def _went_through(run: Run, upload: Upload) -> None:
     """Every status in order, by the events that are replayed to its owner, and the bytes whole at the end."""
     await complete(run, upload)
-    async with run.event_streams.job(upload.job_id, upload.owner.access_token) as events:
+    async with run.sse.job(upload.job_id, upload.owner.access_token) as events:
         await events.until_closed(within=10)
     seen, expected = [frame.data.get("status") for frame in events.events], run.contract.jobs.statuses
     if seen != expected:

@@ -31,7 +31,7 @@ async def bad_signatures_change_nothing(run: Run) -> None:
     """Unsigned and wrongly signed webhooks are refused, of a finished job and of one that waits for its bytes."""
     protected = await protected_things(run)
     note = await document(run, "note", WAITING_SEED)
-    waiting = await announce(run, await run.people.signed_in(), Payload.of(note))
+    waiting = await announce(run, await run.users.signed_in(), Payload.of(note))
     before = (await job_of(run, waiting)).json()
     stated = {case.credential: case.expected for case in matrix(run.contract) if case.route == ROUTE}
     owners = {protected.alice.upload.job_id: protected.alice.owner, waiting.job_id: waiting.owner}
@@ -73,7 +73,7 @@ async def repeats_while_working_change_nothing(run: Run) -> None:
     """
     run.descriptor.need("webhook-secret")
     note = await document(run, "note", WORKING_SEED)
-    upload = await announce(run, await run.people.signed_in(), Payload.of(note))
+    upload = await announce(run, await run.users.signed_in(), Payload.of(note))
     await put_bytes(run, upload)
 
     async def flood() -> None:
@@ -89,13 +89,13 @@ async def repeats_while_working_change_nothing(run: Run) -> None:
     finally:
         flooding.cancel()
         await asyncio.gather(flooding, return_exceptions=True)
-    async with run.event_streams.job(upload.job_id, upload.owner.access_token) as events:
+    async with run.sse.job(upload.job_id, upload.owner.access_token) as events:
         await events.until_closed(within=10)
     counted = Counter(str(event.data.get("status")) for event in events.events)
     if counted != Counter(run.contract.jobs.statuses):
         raise violation(f"job {upload.job_id}", expected="each status once", seen=dict(counted), look=events.summary())
     if "sql" in run.descriptor.capabilities:
-        chunks = await run.inspection.rows("chunks", document_id=upload.document_id)
+        chunks = await run.database.rows("chunks", document_id=upload.document_id)
         if len({chunk["start"] for chunk in chunks}) != len(chunks):
             raise violation(f"document {upload.document_id}", expected="each chunk once", seen=f"{len(chunks)} chunks")
 
@@ -147,7 +147,7 @@ async def _send(
 async def _parser_job(run: Run, upload: Upload) -> str:
     """The parser's own name of a document's job, or one that nobody has where it is not known."""
     rows = (
-        await run.inspection.rows("documents", document_id=upload.document_id)
+        await run.database.rows("documents", document_id=upload.document_id)
         if "sql" in run.descriptor.capabilities
         else []
     )

@@ -18,7 +18,7 @@ from acceptance.checks.forged_tokens import Genuine, forgeries
 from acceptance.checks.job_events import check_order, events_of, has_ended
 from acceptance.clients.websocket import Frame, RealtimeClient, Socket
 from acceptance.errors import violation
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.polling import together, wait_until
 from acceptance.run import Run
 from acceptance.uploads import PROCESSING_SECONDS, Payload, Upload, announce, document, put_bytes, upload_complete
@@ -48,7 +48,7 @@ FOREVER = 3600.0  # whoever calls has a deadline of their own
 async def malformed_frame_is_answered(run: Run, name: str) -> None:
     """What cannot be understood is answered with an error, and the connection stays."""
     on = await ground(run)
-    async with run.realtime.job(on.upload.job_id, on.owner.access_token, after=0) as socket:
+    async with run.websocket.job(on.upload.job_id, on.owner.access_token, after=0) as socket:
         await socket.send(MALFORMED[name])
         await _is_told_and_stays(run, socket)
 
@@ -56,7 +56,7 @@ async def malformed_frame_is_answered(run: Run, name: str) -> None:
 async def oversized_frame_is_closed(run: Run, binary: bool) -> None:
     """One byte more than the contract allows closes the connection that sent it with 1009."""
     on = await ground(run)
-    async with run.realtime.job(on.upload.job_id, on.owner.access_token, after=0) as socket:
+    async with run.websocket.job(on.upload.job_id, on.owner.access_token, after=0) as socket:
         await socket.send(_oversized(run, binary))
         await _is_closed_as_too_large(run, socket)
 
@@ -64,15 +64,15 @@ async def oversized_frame_is_closed(run: Run, binary: bool) -> None:
 async def largest_frame_is_taken(run: Run) -> None:
     """A frame of just the size that the contract allows is answered as any other."""
     on, most = await ground(run), run.contract.realtime.max_frame_bytes
-    async with run.realtime.job(on.upload.job_id, on.owner.access_token, after=0) as socket:
+    async with run.websocket.job(on.upload.job_id, on.owner.access_token, after=0) as socket:
         await socket.send('{"type": "ping"}'.ljust(most))
         await socket.until_frame("pong", within=run.contract.realtime.pong_within_seconds)
 
 
 async def harmful_frames_harm_nobody(run: Run) -> None:
     """While some send nonsense, neighbours on the same job and the senders that stay miss nothing of it."""
-    person = await run.people.signed_in()
-    upload = await announce(run, person, Payload.of(await document(run, "note", 910)))
+    user = await run.users.signed_in()
+    upload = await announce(run, user, Payload.of(await document(run, "note", 910)))
     async with AsyncExitStack() as stack:
         neighbours = [await _subscribe(run, stack, upload) for _ in range(NEIGHBOURS)]
         senders = {name: await _subscribe(run, stack, upload) for name in MALFORMED}
@@ -91,9 +91,9 @@ async def harmful_frames_harm_nobody(run: Run) -> None:
 
 async def subscribers_see_what_is_theirs(run: Run) -> None:
     """Fifty subscribers of several users at once: each sees all of its own job and nothing of another."""
-    people = await together(*(run.people.signed_in() for _ in range(USERS)))
+    users = await together(*(run.users.signed_in() for _ in range(USERS)))
     notes = [await document(run, "note", 920 + number) for number in range(USERS)]
-    uploads = await together(*(announce(run, who, Payload.of(note)) for who, note in zip(people, notes, strict=True)))
+    uploads = await together(*(announce(run, who, Payload.of(note)) for who, note in zip(users, notes, strict=True)))
     async with AsyncExitStack() as stack:
         sockets = await together(
             *(_subscribe(run, stack, upload) for upload in uploads for _ in range(SUBSCRIBERS_EACH))
@@ -125,7 +125,7 @@ def disturbance(run: Run, upload: Upload, uploads: Sequence[Upload], socket: Soc
 
 
 async def _subscribe(run: Run, stack: AsyncExitStack, upload: Upload) -> Socket:
-    return await stack.enter_async_context(run.realtime.job(upload.job_id, upload.owner.access_token, after=0))
+    return await stack.enter_async_context(run.websocket.job(upload.job_id, upload.owner.access_token, after=0))
 
 
 async def _ends(run: Run, socket: Socket) -> None:
@@ -156,8 +156,8 @@ def _oversized(run: Run, binary: bool) -> str | bytes:
 class Ground:
     """Someone with a finished job and a workflow, and somebody else who has neither."""
 
-    owner: Person
-    other: Person
+    owner: User
+    other: User
     upload: Upload
     workflow_id: str
 
@@ -177,7 +177,7 @@ async def ground(run: Run) -> Ground:
     """Made once in a run."""
 
     async def make() -> Ground:
-        owner, other = await together(run.people.signed_in(), run.people.signed_in())
+        owner, other = await together(run.users.signed_in(), run.users.signed_in())
         upload = await upload_complete(run, owner, Payload.of(await document(run, "note", 900)))
         workflow_id = str(uuid.uuid4())
         await ask(run, owner, "What do my documents say?", workflow_id=workflow_id)
@@ -199,7 +199,7 @@ async def bad_token_is_refused(run: Run, kind: str) -> None:
                 attempts.append(
                     _is_closed(run, path, on.key(path), forged.token, code, f"in its address: {forged.made}")
                 )
-            first = run.realtime.first_message(forged.token or "")
+            first = run.websocket.first_message(forged.token or "")
             sent = first if forged.token is not None else {"type": "ping"}
             attempts.append(_is_closed(run, path, on.key(path), None, code, f"as first message: {forged.made}", sent))
     await together(*attempts)
@@ -216,8 +216,8 @@ async def unknown_is_refused(run: Run, path: Path, which: str) -> None:
 async def first_message_lets_in(run: Run) -> None:
     """A valid token as first message opens the same connection as one in the address."""
     on = await ground(run)
-    async with run.realtime.job(on.upload.job_id, None, after=0) as socket:
-        await socket.send(run.realtime.first_message(on.owner.access_token))
+    async with run.websocket.job(on.upload.job_id, None, after=0) as socket:
+        await socket.send(run.websocket.first_message(on.owner.access_token))
         await socket.until(lambda seen: bool(seen.events), what="the job's first event", within=REFUSED_SECONDS)
         check = events_of(run, on.upload.job_id, socket.events[:1])
         check_order(check, run.contract.jobs.statuses[:1], socket.what)
@@ -226,7 +226,7 @@ async def first_message_lets_in(run: Run) -> None:
 async def heartbeats_are_answered(run: Run) -> None:
     """Pings of ours as frames, and those of the protocol beside them, are answered in time."""
     on, within = await ground(run), run.contract.realtime.pong_within_seconds
-    async with run.realtime.job(on.upload.job_id, on.owner.access_token) as socket:
+    async with run.websocket.job(on.upload.job_id, on.owner.access_token) as socket:
         times = [await socket.ping(within=within) for _ in range(PINGS)]
         times += [await socket.protocol_ping(within=within) for _ in range(PINGS)]
     run.observe_samples("INT-09", "pong_time", times, "s", statistic="max")
@@ -264,11 +264,11 @@ async def idling_is_survived(run: Run) -> None:
 
 async def cut_line_loses_nothing(run: Run) -> None:
     """Cut again and again while its document is processed, a client that comes back has the complete state."""
-    person = await run.people.signed_in()
-    upload = await announce(run, person, Payload.of(await document(run, "note", 901)))
+    user = await run.users.signed_in()
+    upload = await announce(run, user, Payload.of(await document(run, "note", 901)))
     final = run.contract.jobs.final_states
-    follower = Follower(
-        run.realtime, upload.job_id, person.access_token, lambda frame: frame.data.get("state") in final
+    follower = ReconnectingClient(
+        run.websocket, upload.job_id, user.access_token, lambda frame: frame.data.get("state") in final
     )
     close = run.contract.realtime.close
     following = follower.follow(
@@ -282,7 +282,7 @@ async def cut_line_loses_nothing(run: Run) -> None:
 async def _is_closed(
     run: Run, path: Path, key: str, token: str | None, code: int, how: str, first: Mapping[str, Any] | None = None
 ) -> None:
-    subscribe = run.realtime.job if path == "job" else run.realtime.workflow
+    subscribe = run.websocket.job if path == "job" else run.websocket.workflow
     async with subscribe(key, token, after=0) as socket:
         socket.what += f" ({how})"
         if first is not None:
@@ -292,9 +292,9 @@ async def _is_closed(
 
 
 async def _open_idle(run: Run) -> Idle:
-    person = await run.people.signed_in()
-    upload = await announce(run, person, Payload.of(await document(run, "encrypted", 902)))
-    subscriptions = [run.realtime.job(upload.job_id, person.access_token, after=0) for _ in range(IDLE_CONNECTIONS)]
+    user = await run.users.signed_in()
+    upload = await announce(run, user, Payload.of(await document(run, "encrypted", 902)))
+    subscriptions = [run.websocket.job(upload.job_id, user.access_token, after=0) for _ in range(IDLE_CONNECTIONS)]
     sockets = [await run.channels.enter_async_context(each) for each in subscriptions]
     await put_bytes(run, upload)
     for socket in sockets:
@@ -308,7 +308,7 @@ async def _another_try_is_told(run: Run, idle: Idle) -> None:
     token, final = upload.owner.access_token, run.contract.jobs.final_states
     await run.client.call("job_retry", path={"job_id": upload.job_id}, token=token)
     told = []
-    async with run.realtime.job(upload.job_id, token, after=0) as another:
+    async with run.websocket.job(upload.job_id, token, after=0) as another:
         for socket in (another, *idle.sockets):
             await socket.until(
                 lambda seen: len(seen.events) > before and seen.events[-1].data.get("state") in final,
@@ -323,7 +323,7 @@ async def _another_try_is_told(run: Run, idle: Idle) -> None:
 
 async def _open_silent(run: Run) -> None:
     key, code = str(uuid.uuid4()), run.contract.realtime.close.bad_token
-    async with run.realtime.job(key, None) as socket:
+    async with run.websocket.job(key, None) as socket:
         if await socket.until_closed(within=SILENT_SECONDS) != code or socket.application_frames:
             raise violation(f"{socket.what} without any token", expected=f"closed with {code}", seen=socket.summary())
 
@@ -359,7 +359,7 @@ class Backoff:
             yield min(self.first * 2**attempt, self.longest)
 
 
-class Follower:
+class ReconnectingClient:
     """Follows one job over as many connections as it takes.
 
     The pauses grow until an event arrives, not until a connection opens: who is let in and dropped again and again

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 Connection = psycopg.AsyncConnection[Row]
 
 
-class Inspection:
+class DatabaseInspector:
     """Runs named queries, each within `timeout` seconds; a database that does not answer raises AssertionError."""
 
     def __init__(self, descriptor: Descriptor, contract: Contract, timeout: float = 10.0) -> None:
@@ -38,7 +38,7 @@ class Inspection:
             CapabilityMissing: the descriptor does not list `sql`.
             AssertionError: the database cannot be reached, or refuses the query.
         """
-        with _told(query):
+        with _query_errors(query):
             async with await self.connect() as connection:
                 return await self.rows_over(connection, query, columns=columns, **equal)
 
@@ -52,7 +52,7 @@ class Inspection:
         where = SQL(" where ") + SQL(" and ").join(conditions) if conditions else SQL("")
         wanted = SQL(", ").join(map(Identifier, columns)) if columns else SQL("*")
         statement = SQL("select ") + wanted + SQL(" from (") + SQL(text) + SQL(") as named") + where
-        with _told(query):
+        with _query_errors(query):
             return await (await connection.execute(statement, values)).fetchall()
 
     async def counts_over(self, connection: Connection, query: str, column: str) -> dict[str, int]:
@@ -61,7 +61,7 @@ class Inspection:
         statement = (
             SQL("select {0}::text as value, count(*) as rows from (").format(by) + text + SQL(") as named group by 1")
         )
-        with _told(query):
+        with _query_errors(query):
             return {str(row["value"]): row["rows"] for row in await (await connection.execute(statement)).fetchall()}
 
     async def connect(self) -> Connection:
@@ -79,7 +79,7 @@ class Inspection:
 
 
 @contextmanager
-def _told(query: str) -> Iterator[None]:
+def _query_errors(query: str) -> Iterator[None]:
     """What the database refuses is the deployment's fault."""
     try:
         yield

@@ -13,7 +13,7 @@ KEPT = 4096  # characters of a body
 
 
 @dataclass(frozen=True)
-class ErrorAnswer:
+class ErrorResponse:
     """One answer with status 400 or above."""
 
     method: str
@@ -23,33 +23,33 @@ class ErrorAnswer:
     request_id: str
 
 
-class Journal:
+class ErrorLog:
     """Keeps error answers, redacted, in memory and (after `write_to`) as JSON lines."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._lock = threading.Lock()
         self._path: Path | None = None
-        self.answers: list[ErrorAnswer] = []
+        self.answers: list[ErrorResponse] = []
 
     def write_to(self, path: Path) -> None:
         """Append to this file from now on; what came before is written first."""
         with self._lock:
             self._path = path
-            for answer in self.answers:
-                self._append(answer)
+            for response in self.answers:
+                self._append(response)
 
     def record(self, *, method: str, url: str, status: int, body: str, request_id: str) -> None:
         """Keep an answer if it is an error; any other is ignored."""
         if status < 400:
             return
         clean = self._redactor.clean
-        answer = ErrorAnswer(method, clean(url), status, clean(body[:KEPT]), request_id)
+        response = ErrorResponse(method, clean(url), status, clean(body[:KEPT]), request_id)
         with self._lock:
-            self.answers.append(answer)
-            self._append(answer)
+            self.answers.append(response)
+            self._append(response)
 
-    def _append(self, answer: ErrorAnswer) -> None:
+    def _append(self, response: ErrorResponse) -> None:
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(answer), ensure_ascii=False) + "\n")
+                file.write(json.dumps(asdict(response), ensure_ascii=False) + "\n")

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import httpx
 
-from acceptance.clients.error_log import Journal
+from acceptance.clients.error_log import ErrorLog
 from acceptance.deployment.contract import MISSING, Contract, Route, pick, place
 from acceptance.deployment.descriptor import Descriptor, is_local
 from acceptance.errors import violation
@@ -26,7 +26,7 @@ KEPT_CALLS = 10_000  # where nobody reads along
 
 
 @dataclass(frozen=True)
-class Exchange:
+class RequestTiming:
     """One request and how it went: `began` by the monotonic clock, all in seconds; status 0 where no answer came.
 
     `first_byte` is the time until the head of the answer was there, connecting and waiting for a connection included.
@@ -40,11 +40,11 @@ class Exchange:
 
 
 # Told of each exchange of the task (and its children) that sets it, whether or not an answer came.
-on_exchange: ContextVar[Callable[[Exchange], None] | None] = ContextVar("on_exchange", default=None)
+on_request: ContextVar[Callable[[RequestTiming], None] | None] = ContextVar("on_exchange", default=None)
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What came back from one call. `elapsed` is the whole call in seconds, `first_byte` until its head was there."""
 
     route: str
@@ -90,7 +90,7 @@ class ContractClient:
     """
 
     def __init__(
-        self, descriptor: Descriptor, contract: Contract, journal: Journal, redactor: Redactor, timeout: float = 10.0,
+        self, descriptor: Descriptor, contract: Contract, journal: ErrorLog, redactor: Redactor, timeout: float = 10.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:  # fmt: skip
         self.descriptor = descriptor
@@ -105,7 +105,7 @@ class ContractClient:
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=120, keepalive_expiry=4.0),
         )
 
-    async def call(self, route: str, *, status: int | None = None, **request: Any) -> Answer:
+    async def call(self, route: str, *, status: int | None = None, **request: Any) -> Response:
         """Send, and check what the contract says of the answer.
 
         Args:
@@ -117,15 +117,15 @@ class ContractClient:
             AssertionError: another status, a missing field, or an error whose body is not the contract's.
         """
         expected = self.contract.route(route).success if status is None else status
-        answer = await self.send(route, **request)
-        if answer.status != expected:
-            raise violation(route, expected=f"status {expected}", seen=answer.excerpt(), look=answer.look)
+        response = await self.send(route, **request)
+        if response.status != expected:
+            raise violation(route, expected=f"status {expected}", seen=response.excerpt(), look=response.look)
         if expected == self.contract.route(route).success:
-            for word in answer.paths:
-                answer[word]
+            for word in response.paths:
+                response[word]
         elif expected >= 400 and expected != self.contract.errors.duplicate_document:
-            self.error_of(answer)
-        return answer
+            self.error_of(response)
+        return response
 
     async def send(
         self,
@@ -137,7 +137,7 @@ class ContractClient:
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
         content: bytes | AsyncIterable[bytes] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send one call and take whatever comes back.
 
         Args:
@@ -161,7 +161,7 @@ class ContractClient:
             url += "?" + urlencode({entry.query.get(word, word): value for word, value in query.items()})
         return await self._exchange(route, entry.method, url, sent, payload, entry.answer)
 
-    async def fetch(self, url: str, *, token: str | None = None) -> Answer:
+    async def fetch(self, url: str, *, token: str | None = None) -> Response:
         """GET an address beside the routes of the contract, and take whatever comes back.
 
         Raises:
@@ -183,8 +183,8 @@ class ContractClient:
         try:
             async with self._http.stream(
                 entry.method, url, params=query, headers=sent, json=json_body, timeout=timeout
-            ) as response:
-                yield response
+            ) as received:
+                yield received
         except httpx.HTTPError as error:
             raise self._unanswered(route, entry.method, url, error, begin, sent) from None
 
@@ -198,26 +198,26 @@ class ContractClient:
             return filled
         return getattr(self.descriptor.services, route.at).url + filled  # type: ignore[no-any-return]
 
-    def error_of(self, answer: Answer) -> Mapping[str, str]:
+    def error_of(self, response: Response) -> Mapping[str, str]:
         """The error of an answer: `code`, `message`, `request_id`.
 
         Raises:
             AssertionError: the body is not the contract's, or names another request than its header.
         """
-        document = answer.json()
+        document = response.json()
         error = {word: pick(document, path) for word, path in self.contract.errors.shape.items()}
         if not all(isinstance(value, str) and value for value in error.values()):
             raise violation(
-                answer.route,
+                response.route,
                 expected="an error with code, message and request_id",
-                seen=answer.excerpt(),
-                look=answer.look,
+                seen=response.excerpt(),
+                look=response.look,
             )
-        header = answer.headers.get(self.contract.errors.request_id_header)
+        header = response.headers.get(self.contract.errors.request_id_header)
         if error["request_id"] != header:
             raise violation(
-                answer.route, expected=f"the same request identifier in body and header ({header})",
-                seen=error["request_id"], look=answer.look,
+                response.route, expected=f"the same request identifier in body and header ({header})",
+                seen=error["request_id"], look=response.look,
             )  # fmt: skip
         return error
 
@@ -232,7 +232,7 @@ class ContractClient:
         sent: Mapping[str, str],
         payload: bytes | AsyncIterable[bytes] | None,
         paths: Mapping[str, str],
-    ) -> Answer:
+    ) -> Response:
         begin, head = time.monotonic(), 0.0
 
         async def trace(event: str, _: object) -> None:
@@ -240,20 +240,20 @@ class ContractClient:
             if event.endswith("receive_response_headers.complete"):
                 head = time.monotonic() - begin
 
-        tell = on_exchange.get() or _nobody
+        tell = on_request.get() or _ignore
         try:
-            response = await self._http.request(method, url, content=payload, headers=sent, extensions={"trace": trace})
+            received = await self._http.request(method, url, content=payload, headers=sent, extensions={"trace": trace})
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             elapsed = time.monotonic() - begin
-            tell(Exchange(route, 0, begin, head or elapsed, elapsed))
+            tell(RequestTiming(route, 0, begin, head or elapsed, elapsed))
             raise self._unanswered(route, method, url, error, begin, sent) from None
-        answer = Answer(
-            route, method, url, response.status_code, response.headers, response.content,
-            self._request_id(response.headers, sent), time.monotonic() - begin, paths, head,
+        response = Response(
+            route, method, url, received.status_code, received.headers, received.content,
+            self._request_id(received.headers, sent), time.monotonic() - begin, paths, head,
         )  # fmt: skip
-        tell(Exchange(route, answer.status, begin, head, answer.elapsed))
-        self._keep(answer)
-        return answer
+        tell(RequestTiming(route, response.status, begin, head, response.elapsed))
+        self._keep(response)
+        return response
 
     def _headers(self, token: str | None, headers: Mapping[str, str] | None) -> dict[str, str]:
         sent = {
@@ -268,14 +268,16 @@ class ContractClient:
         header = self.contract.errors.request_id_header
         return answered.get(header) or sent[header]
 
-    def _keep(self, answer: Answer) -> None:
-        self.calls.append(f"{answer.look}: {answer.status} in {answer.elapsed * 1000:.0f} ms")
+    def _keep(self, response: Response) -> None:
+        self.calls.append(f"{response.look}: {response.status} in {response.elapsed * 1000:.0f} ms")
         self._journal.record(
-            method=answer.method, url=answer.url, status=answer.status,
-            body=answer.content.decode("utf-8", "replace"), request_id=answer.request_id,
+            method=response.method, url=response.url, status=response.status,
+            body=response.content.decode("utf-8", "replace"), request_id=response.request_id,
         )  # fmt: skip
         for word in ("access_token", "refresh_token", "signed_url"):
-            value = pick(answer.json(), answer.paths[word]) if word in answer.paths and answer.content else MISSING
+            value = (
+                pick(response.json(), response.paths[word]) if word in response.paths and response.content else MISSING
+            )
             for secret in _secrets_in(value) if isinstance(value, str) else ():
                 self._redactor.register(secret)
 
@@ -289,7 +291,7 @@ class ContractClient:
         )  # fmt: skip
 
 
-def _nobody(_: Exchange) -> None:
+def _ignore(_: RequestTiming) -> None:
     """Told where nobody asks."""
 
 

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from acceptance.deployment.contract import Contract
 from acceptance.deployment.descriptor import is_local
 from acceptance.errors import violation
-from acceptance.polling import Pace
+from acceptance.polling import RateLimiter
 
 CONTROL = ("ping", "pong")
 JOINS_PER_SECOND = 50  # plans allow 100 or 500
@@ -151,8 +151,8 @@ class Socket(Subscription):
             async with asyncio.timeout(within):
                 await (await self._line().ping())
         except (TimeoutError, ConnectionClosed):
-            answer = f"an answer to a ping of the protocol within {within:g} s"
-            raise violation(self.what, expected=answer, seen=self.summary()) from None
+            response = f"an answer to a ping of the protocol within {within:g} s"
+            raise violation(self.what, expected=response, seen=self.summary()) from None
         return time.monotonic() - begin
 
     async def cut(self) -> None:
@@ -179,7 +179,7 @@ class RealtimeClient:
         self._contract = contract.realtime
         self._base = base.replace("http", "ws", 1) if base.startswith("http") else base
         self._proxy: Literal[True] | None = None if is_local(base) else True
-        self._pace = Pace(joins_per_second)
+        self._pace = RateLimiter(joins_per_second)
 
     def first_message(self, token: str) -> dict[str, str]:
         """What names the user on a connection whose address holds no token."""

@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from acceptance.deployment.descriptor import Descriptor, is_local
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
-from acceptance.polling import Pace
+from acceptance.polling import RateLimiter
 from acceptance.yaml_models import Data
 
 READS_A_SECOND = 5.0  # the platform takes 400 in a minute
@@ -62,7 +62,7 @@ class Platform:
             raise CapabilityMissing("metrics")
         self._told = descriptor.platform
         self._names = {identifier: name for name, identifier in self._told.services.items()}
-        self._pace = Pace(READS_A_SECOND)
+        self._pace = RateLimiter(READS_A_SECOND)
         self._client = httpx.AsyncClient(
             headers={"authorization": f"Bearer {descriptor.secret('platform_key').get_secret_value()}"},
             timeout=TIMEOUT,
@@ -91,14 +91,14 @@ class Platform:
         }
         try:
             async with asyncio.timeout(TIMEOUT):
-                answer = await self._client.get(f"{self._told.url}/metrics/{metric}", params=query)
+                response = await self._client.get(f"{self._told.url}/metrics/{metric}", params=query)
         except (httpx.HTTPError, TimeoutError) as error:
             raise EnvironmentUnavailable(f"the platform's {metric}: no answer ({type(error).__name__})") from None
-        if answer.status_code != httpx.codes.OK:
-            hint = "; is the secret platform_key right?" if answer.status_code in (401, 403) else ""
-            raise EnvironmentUnavailable(f"the platform's {metric}: status {answer.status_code}{hint}")
+        if response.status_code != httpx.codes.OK:
+            hint = "; is the secret platform_key right?" if response.status_code in (401, 403) else ""
+            raise EnvironmentUnavailable(f"the platform's {metric}: status {response.status_code}{hint}")
         try:
-            series = _ANSWER.validate_json(answer.content)
+            series = _ANSWER.validate_json(response.content)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "the answer"

@@ -16,7 +16,7 @@ from acceptance.deployment.metrics_api import Line
 from acceptance.evidence.records import Point
 from acceptance.performance.capacity import Step
 from acceptance.performance.load_documents import STORED
-from acceptance.performance.resource_sampler import Watched
+from acceptance.performance.resource_sampler import ResourceSamples
 from acceptance.yaml_models import Data
 
 CPU, MEMORY, CONNECTIONS, LOCKS, QUEUE, GENERATOR = "CPU", "memory", "connections", "locks", "queue", "generator"
@@ -95,7 +95,7 @@ class Saturation:
         return f"{told} at {self.step.rate} users/s, {self.at:.0f} s after the first step began"
 
 
-def resources_of(watched: Watched, steps: Sequence[Step], bounds: Saturated) -> list[Resource]:
+def resources_of(watched: ResourceSamples, steps: Sequence[Step], bounds: Saturated) -> list[Resource]:
     """All that was watched during these steps."""
     found = list(_of_platform(watched.metrics, bounds))
     looks = [look for look in watched.looks if not look.reading.problem]

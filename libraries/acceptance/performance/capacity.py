@@ -9,7 +9,7 @@ from statistics import median
 
 from ArtilleryLibrary.figures import HIGHEST_CPU, RESOLUTION, figures_of
 from ArtilleryLibrary.phases import Phase
-from ArtilleryLibrary.requestlog import Request, RequestLog
+from ArtilleryLibrary.requestlog import LoggedRequest, RequestLog
 
 from acceptance.evidence.histogram import Distribution
 from acceptance.verdict.criteria import Limit
@@ -60,7 +60,7 @@ class Step:
     seconds: float
     offered: float
     achieved: float
-    requests: tuple[Request, ...]
+    requests: tuple[LoggedRequest, ...]
     first_byte: Distribution | None
     error_rate: float
     lag: float
@@ -153,11 +153,11 @@ def capacity_of(repeats: Sequence[Sequence[Step]], held_in: int) -> Capacity:
     if len(above) < held_in:
         busy = [end.busy for end in ends if end.held is Held.GENERATOR]
         at_least = busy[0] if busy else "no higher step was asked for that broke them"
-    broke = tuple(map(_end_told, ends))
+    broke = tuple(map(_format_end, ends))
     return Capacity(rate, tuple(each), at_least, broke, went[0][0].rate)
 
 
-def _end_told(end: Step) -> str:
+def _format_end(end: Step) -> str:
     if end.held is Held.HELD:
         return f"every step held, the last was {end.rate} users/s"
     return f"{end.rate} users/s: {end.told}"

@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from acceptance.chat import Reply, ask, listed_conversations
-from acceptance.clients.http import Exchange, on_exchange
+from acceptance.chat import Answer, ask, listed_conversations
+from acceptance.clients.http import RequestTiming, on_request
 from acceptance.errors import EnvironmentUnavailable, expect_none, violation
 from acceptance.fixtures.handbook import Fact
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.performance.generator_health import Generator, watched
 from acceptance.performance.load_profiles import Scale, profile
 from acceptance.performance.measured import measured_once
@@ -51,7 +51,7 @@ AT_ONCE = 8  # while users and documents are made, and while documents are follo
 
 
 @dataclass
-class User:
+class ClosedLoopUser:
     """One closed-loop user: who they are, what they know, what they have to upload, and what became of it.
 
     Args:
@@ -62,13 +62,13 @@ class User:
     """
 
     number: int
-    person: Person
+    account: User
     fact: Fact
     documents: deque[Payload] = field(repr=False)
     uploads: list[Upload] = field(default_factory=list, repr=False)
     jobs_at_once: int = 1
     owners: dict[str, int] = field(default_factory=dict, repr=False)
-    attempts: list[Attempt] = field(default_factory=list, repr=False)
+    attempts: list[RequestSample] = field(default_factory=list, repr=False)
     under_way: tuple[float, float] = (0.0, 0.0)
 
 
@@ -76,7 +76,7 @@ class _FlowEndedError(Exception):
     """A request failed, or the time is over: the rest of the flow would say nothing."""
 
 
-async def work(run: Run, user: User, pause: tuple[float, float], until: Callable[[], float]) -> None:
+async def work(run: Run, user: ClosedLoopUser, pause: tuple[float, float], until: Callable[[], float]) -> None:
     """Work through the flows again and again, each user beginning with another one, until the time is over.
 
     Args:
@@ -89,11 +89,11 @@ async def work(run: Run, user: User, pause: tuple[float, float], until: Callable
     user.under_way = (time.monotonic(), 0.0)
     try:
         while time.monotonic() < until():
-            signed_in = bool(user.person.access_token)
+            signed_in = bool(user.account.access_token)
             flow = FLOWS[turn % len(FLOWS)] if signed_in else "authentication"
             turn += 1
             try:
-                await _STEPS[flow](run, user, _Doing(user, flow, pause, until, chance).step)
+                await _STEPS[flow](run, user, _TimedFlow(user, flow, pause, until, chance).step)
             except _FlowEndedError:
                 continue
     finally:
@@ -104,10 +104,10 @@ Step = Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
-class _Doing:
+class _TimedFlow:
     """One flow of one user on its way."""
 
-    user: User
+    user: ClosedLoopUser
     flow: Flow
     pause: tuple[float, float]
     until: Callable[[], float]
@@ -115,35 +115,37 @@ class _Doing:
 
     async def step(self, request: Coroutine[Any, Any, Result]) -> Result:
         """The result of a request, noted as an attempt; then a pause."""
-        exchanges: list[Exchange] = []
+        timings: list[RequestTiming] = []
         begin, problem, result = time.monotonic(), "", None
-        listening = on_exchange.set(exchanges.append)
+        listening = on_request.set(timings.append)
         try:
             result = await request
         except (AssertionError, *UNREADABLE) as error:
             problem = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
         finally:
-            on_exchange.reset(listening)
-        seen = exchanges or [Exchange(self.flow, 0, begin, 0.0, 0.0)]
+            on_request.reset(listening)
+        seen = timings or [RequestTiming(self.flow, 0, begin, 0.0, 0.0)]
         problems = [*[""] * (len(seen) - 1), problem]
-        self.user.attempts += [Attempt(self.user.number, self.flow, *one) for one in zip(seen, problems, strict=True)]
+        self.user.attempts += [
+            RequestSample(self.user.number, self.flow, *one) for one in zip(seen, problems, strict=True)
+        ]
         await asyncio.sleep(self.chance.uniform(*self.pause))
         if problem or time.monotonic() >= self.until():
             raise _FlowEndedError
         return result  # type: ignore[return-value]
 
 
-async def _authentication(run: Run, user: User, step: Step) -> None:
+async def _authentication(run: Run, user: ClosedLoopUser, step: Step) -> None:
     """Out, in again, who am I, and new tokens."""
-    if user.person.access_token:
-        token, user.person.access_token = user.person.access_token, ""
+    if user.account.access_token:
+        token, user.account.access_token = user.account.access_token, ""
         await step(run.client.call("logout", token=token))
-    await step(run.people.sign_in(user.person))
-    await step(_is_shown_as(run, user.person))
-    await step(run.people.refresh(user.person))
+    await step(run.users.sign_in(user.account))
+    await step(_is_shown_as(run, user.account))
+    await step(run.users.refresh(user.account))
 
 
-async def _upload(run: Run, user: User, step: Step) -> None:
+async def _upload(run: Run, user: ClosedLoopUser, step: Step) -> None:
     """A document, unless as many as are allowed are on their way; then how it goes, and what is there."""
     final = run.contract.jobs.final_states
     open_jobs = [upload for upload in user.uploads if upload.job is None or upload.job["state"] not in final]
@@ -156,25 +158,25 @@ async def _upload(run: Run, user: User, step: Step) -> None:
     await step(_documents_are_theirs(run, user))
 
 
-async def _conversation(run: Run, user: User, step: Step) -> None:
+async def _conversation(run: Run, user: ClosedLoopUser, step: Step) -> None:
     """A question about the own document, one that leans on it, and what was talked about."""
-    reply: Reply = await step(_answered(run, user, user.fact))
+    answer: Answer = await step(_answered(run, user, user.fact))
     if user.fact.follow_up:
-        await step(_answered(run, user, user.fact.follow_up, reply.conversation_id))
+        await step(_answered(run, user, user.fact.follow_up, answer.conversation_id))
     await step(_conversations_are_theirs(run, user))
 
 
-_STEPS: dict[Flow, Callable[[Run, User, Step], Coroutine[Any, Any, None]]] = {
+_STEPS: dict[Flow, Callable[[Run, ClosedLoopUser, Step], Coroutine[Any, Any, None]]] = {
     "authentication": _authentication,
     "upload": _upload,
     "conversation": _conversation,
 }
 
 
-async def _is_shown_as(run: Run, person: Person) -> None:
-    answer = await run.client.call("user", token=person.access_token)
-    if (answer["user_id"], answer["email"]) != (person.user_id, person.email):
-        raise violation("user", expected=person.email, seen=answer.excerpt(), look=answer.look)
+async def _is_shown_as(run: Run, account: User) -> None:
+    response = await run.client.call("user", token=account.access_token)
+    if (response["user_id"], response["email"]) != (account.user_id, account.email):
+        raise violation("user", expected=account.email, seen=response.excerpt(), look=response.look)
 
 
 async def _job_is_theirs(run: Run, upload: Upload) -> None:
@@ -185,63 +187,63 @@ async def _job_is_theirs(run: Run, upload: Upload) -> None:
         raise violation("job", expected=expected, seen=seen, look=upload.job.look)
 
 
-async def _announced(run: Run, user: User) -> Upload:
-    upload = await announce(run, user.person, user.documents.popleft())
+async def _announced(run: Run, user: ClosedLoopUser) -> Upload:
+    upload = await announce(run, user.account, user.documents.popleft())
     _claim(user, upload.document_id, "upload")
     return upload
 
 
-async def _sent(run: Run, user: User, upload: Upload) -> None:
+async def _sent(run: Run, user: ClosedLoopUser, upload: Upload) -> None:
     await put_bytes(run, upload)
     user.uploads.append(upload)
 
 
-async def _documents_are_theirs(run: Run, user: User) -> None:
-    listed = [str(entry["document_id"]) for entry in await listed_documents(run, user.person)]
+async def _documents_are_theirs(run: Run, user: ClosedLoopUser) -> None:
+    listed = [str(entry["document_id"]) for entry in await listed_documents(run, user.account)]
     _check_listed(user, "documents", listed, [upload.document_id for upload in user.uploads])
 
 
-async def _answered(run: Run, user: User, fact: Fact, conversation_id: str | None = None) -> Reply:
-    reply = await ask(run, user.person, fact.question, conversation_id=conversation_id)
-    sources = [source.document_id for source in reply.sources]
-    if not fact.answered_by(reply.text) or {user.owners.get(source) for source in sources} != {user.number}:
-        expected = f"{fact.figure} from a document of {user.person.email}"
+async def _answered(run: Run, user: ClosedLoopUser, fact: Fact, conversation_id: str | None = None) -> Answer:
+    answer = await ask(run, user.account, fact.question, conversation_id=conversation_id)
+    sources = [source.document_id for source in answer.sources]
+    if not fact.answered_by(answer.text) or {user.owners.get(source) for source in sources} != {user.number}:
+        expected = f"{fact.figure} from a document of {user.account.email}"
         raise violation(
-            f"'{fact.question}'", expected=expected, seen=f"'{reply.text}' from {sources}", look=reply.answer.look
+            f"'{fact.question}'", expected=expected, seen=f"'{answer.text}' from {sources}", look=answer.response.look
         )
-    if conversation_id not in (None, reply.conversation_id):
-        raise violation("chat", expected=f"conversation {conversation_id}", seen=reply.conversation_id)
-    _claim(user, reply.conversation_id, "chat")
-    return reply
+    if conversation_id not in (None, answer.conversation_id):
+        raise violation("chat", expected=f"conversation {conversation_id}", seen=answer.conversation_id)
+    _claim(user, answer.conversation_id, "chat")
+    return answer
 
 
-async def _conversations_are_theirs(run: Run, user: User) -> None:
-    listed = await listed_conversations(run, user.person)
+async def _conversations_are_theirs(run: Run, user: ClosedLoopUser) -> None:
+    listed = await listed_conversations(run, user.account)
     _check_listed(user, "conversations", listed, [])
 
 
-def _claim(user: User, identifier: str, what: str) -> None:
+def _claim(user: ClosedLoopUser, identifier: str, what: str) -> None:
     """It is this user's; raises AssertionError where it is known to be another's."""
     if user.owners.setdefault(identifier, user.number) != user.number:
-        raise violation(what, expected=f"one of {user.person.email}", seen=f"{identifier}, which is another user's")
+        raise violation(what, expected=f"one of {user.account.email}", seen=f"{identifier}, which is another user's")
 
 
-def _check_listed(user: User, what: str, listed: Sequence[str], expected: Sequence[str]) -> None:
+def _check_listed(user: ClosedLoopUser, what: str, listed: Sequence[str], expected: Sequence[str]) -> None:
     """All that is expected is listed, and nothing that is known to be another user's."""
     lost = sorted(set(expected) - set(listed))
     foreign = [one for one in listed if user.owners.get(one, user.number) != user.number]
     if lost or foreign:
-        own = f"all of {user.person.email}, and nothing of another user"
+        own = f"all of {user.account.email}, and nothing of another user"
         raise violation(what, expected=own, seen=f"without {lost}, with another's {foreign}")
 
 
 @dataclass(frozen=True)
-class Attempt:
+class RequestSample:
     """One request of a user; `problem` is empty where it was answered as the contract says, with what is theirs."""
 
     user: int
     flow: Flow
-    exchange: Exchange
+    timing: RequestTiming
     problem: str = ""
 
 
@@ -263,42 +265,42 @@ def at_once(spans: Sequence[Span], window: Span) -> tuple[int, int]:
     return min(counts), max(counts)
 
 
-def within(attempts: Iterable[Attempt], window: Span) -> list[Attempt]:
+def within(attempts: Iterable[RequestSample], window: Span) -> list[RequestSample]:
     """Those that began in a window."""
-    return [one for one in attempts if window[0] <= one.exchange.began < window[1]]
+    return [one for one in attempts if window[0] <= one.timing.began < window[1]]
 
 
-def rate(attempts: Iterable[Attempt], window: Span) -> float:
+def rate(attempts: Iterable[RequestSample], window: Span) -> float:
     """Requests a second that were attempted in a window."""
     return len(within(attempts, window)) / (window[1] - window[0])
 
 
 def first_bytes(
-    attempts: Iterable[Attempt], window: Span, *, without: Sequence[str] = (), only: Sequence[str] = ()
+    attempts: Iterable[RequestSample], window: Span, *, without: Sequence[str] = (), only: Sequence[str] = ()
 ) -> list[float]:
     """Milliseconds to the first byte of each request that succeeded, of all routes, `without` some or `only` some."""
-    chosen = (one for one in within(attempts, window) if not one.problem and one.exchange.route not in without)
-    return [1000 * one.exchange.first_byte for one in chosen if not only or one.exchange.route in only]
+    chosen = (one for one in within(attempts, window) if not one.problem and one.timing.route not in without)
+    return [1000 * one.timing.first_byte for one in chosen if not only or one.timing.route in only]
 
 
-def by_route(attempts: Iterable[Attempt], window: Span) -> dict[str, float]:
+def by_route(attempts: Iterable[RequestSample], window: Span) -> dict[str, float]:
     """The mean milliseconds to the first byte of each route."""
     samples: dict[str, list[float]] = defaultdict(list)
     for one in within(attempts, window):
-        samples[one.exchange.route].append(1000 * one.exchange.first_byte)
+        samples[one.timing.route].append(1000 * one.timing.first_byte)
     return {route: sum(each) / len(each) for route, each in samples.items()}
 
 
-def told(failed: Sequence[Attempt]) -> str:
+def format_failures(failed: Sequence[RequestSample]) -> str:
     """Failed requests by route, and the first of them in their own words."""
-    routes = Counter(one.exchange.route for one in failed)
+    routes = Counter(one.timing.route for one in failed)
     counts = ", ".join(f"{count} x {route}" for route, count in routes.most_common(SHOWN))
     return f"{counts}; the first: {failed[0].problem}"
 
 
-def span(attempt: Attempt) -> Span:
+def span(attempt: RequestSample) -> Span:
     """From when to when a request was under way."""
-    return (attempt.exchange.began, attempt.exchange.began + attempt.exchange.elapsed)
+    return (attempt.timing.began, attempt.timing.began + attempt.timing.elapsed)
 
 
 @dataclass
@@ -306,15 +308,15 @@ class Load:
     """What the users did: `fewer` and `all` are the spans of the two stages, from when all their users had come."""
 
     scale: Scale
-    users: list[User]
+    users: list[ClosedLoopUser]
     fewer: Span = (0.0, 0.0)
     all: Span = (0.0, 0.0)
     generator: Generator = field(default_factory=Generator)
 
     @property
-    def attempts(self) -> list[Attempt]:
+    def attempts(self) -> list[RequestSample]:
         """Every request that was attempted, in the order in which they began."""
-        return sorted((one for user in self.users for one in user.attempts), key=lambda one: one.exchange.began)
+        return sorted((one for user in self.users for one in user.attempts), key=lambda one: one.timing.began)
 
     def name(self, figure: str) -> str:
         """The criterion's name of a figure; another one where the load was shorter than the criterion asks."""
@@ -355,7 +357,7 @@ async def few_requests_fail(run: Run, scale: str) -> None:
     run.observe(CRITERION, seen.name("error_rate"), rate_of_errors, "%", samples=len(attempts))
     limit = limit_for(run.descriptor.thresholds, CRITERION, "error_rate")
     if not limit.kept_by(rate_of_errors):
-        shown = f"{rate_of_errors:.2f} % of {len(attempts)}: {told(failed)}"
+        shown = f"{rate_of_errors:.2f} % of {len(attempts)}: {format_failures(failed)}"
         raise violation(f"requests of {len(seen.users)} users", expected=f"errors {limit}", seen=shown)
 
 
@@ -391,8 +393,8 @@ async def every_document_is_complete(run: Run, scale: str) -> None:
     """Every document that the users uploaded is processed to its end; raises AssertionError naming others."""
     users = (await load(run, scale)).users
     uploads = [upload for user in users for upload in user.uploads]
-    out = [user.person for user in users if not user.person.access_token]  # the end came between two requests
-    await together(*map(run.people.sign_in, out), at_once=AT_ONCE)
+    out = [user.account for user in users if not user.account.access_token]  # the end came between two requests
+    await together(*map(run.users.sign_in, out), at_once=AT_ONCE)
 
     async def followed(upload: Upload) -> str:
         try:
@@ -411,7 +413,7 @@ def by_second(load: Load) -> dict[str, list[Span]]:
     """For each flow the mean milliseconds to the first byte, second by second since the load began."""
     samples: dict[str, dict[int, list[float]]] = {flow: defaultdict(list) for flow in FLOWS}
     for one in load.attempts:
-        samples[one.flow][int(one.exchange.began - load.fewer[0])].append(1000 * one.exchange.first_byte)
+        samples[one.flow][int(one.timing.began - load.fewer[0])].append(1000 * one.timing.first_byte)
     means = {flow: sorted((float(at), sum(x) / len(x)) for at, x in each.items()) for flow, each in samples.items()}
     return {flow: points for flow, points in means.items() if points}
 
@@ -458,7 +460,7 @@ async def _worked(run: Run, scale: str) -> Load:
     return seen
 
 
-async def _prepared(run: Run, scale: Scale, pause: Span) -> list[User]:
+async def _prepared(run: Run, scale: Scale, pause: Span) -> list[ClosedLoopUser]:
     """The users, each with a document that is complete, and as many more to upload as they can get to."""
     limits = await run.once("limits", lambda: run.client.call("limits"))
     seconds = scale.fewer.seconds + scale.all.seconds
@@ -466,16 +468,16 @@ async def _prepared(run: Run, scale: Scale, pause: Span) -> list[User]:
     documents = min(rounds, limits["max_uploads_per_day_per_user"] - 1, SEEDS - 1)
     owners: dict[str, int] = {}
 
-    async def make(number: int) -> User:
+    async def make(number: int) -> ClosedLoopUser:
         seed = SEED + SEEDS * number
-        person, note = await run.people.signed_in(), await document(run, "note", seed)
+        account, note = await run.users.signed_in(), await document(run, "note", seed)
         assert note.handbook is not None
-        first = await _complete(run, await sent(run, person, Payload.of(note)))
+        first = await _complete(run, await sent(run, account, Payload.of(note)))
         more = [await document(run, "note", seed + 1 + one) for one in range(documents)]
         owners[first.document_id] = number
         jobs = limits["max_concurrent_jobs_per_user"]
         todo = deque(map(Payload.of, more))
-        return User(number, person, note.handbook.facts[0], todo, [first], jobs, owners)
+        return ClosedLoopUser(number, account, note.handbook.facts[0], todo, [first], jobs, owners)
 
     return await together(*map(make, range(max(scale.fewer.users, scale.all.users))), at_once=AT_ONCE)
 

@@ -12,11 +12,11 @@ from typing import TypeVar
 from acceptance.chat import ask
 from acceptance.errors import EnvironmentUnavailable, expect_none
 from acceptance.fixtures.documents import TestDocument
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.performance.recording import environment
 from acceptance.performance.regression import Comparison, compare, not_compared
 from acceptance.polling import together
-from acceptance.recordings import BASELINE, Baseline, Endpoint, RecordedVisit, reference
+from acceptance.recordings import BASELINE, Baseline, Endpoint, RecordedJourney, reference
 from acceptance.run import Run
 from acceptance.session import FAILURES
 from acceptance.uploads import Payload, announce, complete, document, listed_documents, put_bytes
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 
 @dataclass
-class Visit:
+class Journey:
     """What the calls of all visitors took (ms, by endpoint), how many were attempted, and which failed."""
 
     users: int
@@ -47,21 +47,21 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Beside:
+class JourneyComparison:
     """A visit beside the recorded one: what was compared, and what could not be, with the reason."""
 
     compared: list[Comparison]
     missing: list[str]
 
 
-async def prepared(run: Run, seed: int) -> tuple[Person, TestDocument]:
+async def prepared(run: Run, seed: int) -> tuple[User, TestDocument]:
     """A user and a document for them."""
-    return await run.people.signed_in(), await document(run, "note", seed)
+    return await run.users.signed_in(), await document(run, "note", seed)
 
 
-async def visit(run: Run, users: list[tuple[Person, TestDocument]]) -> Visit:
+async def run_journey(run: Run, users: list[tuple[User, TestDocument]]) -> Journey:
     """All of them at once; the first call of a user that fails ends their visit."""
-    seen = Visit(len(users))
+    seen = Journey(len(users))
     begin, present = time.monotonic(), 0
 
     async def timed(name: str, step: Awaitable[Result]) -> Result:
@@ -75,35 +75,35 @@ async def visit(run: Run, users: list[tuple[Person, TestDocument]]) -> Visit:
         seen.times[name].append(1000 * (time.monotonic() - start))
         return taken
 
-    async def one(person: Person, note: TestDocument) -> None:
+    async def one(user: User, note: TestDocument) -> None:
         nonlocal present
         present += 1
         seen.at_once = max(seen.at_once, present)
         try:
-            await timed("login", run.people.sign_in(person))
-            await timed("user", run.client.call("user", token=person.access_token))
-            upload = await timed("upload", announce(run, person, Payload.of(note)))
+            await timed("login", run.users.sign_in(user))
+            await timed("user", run.client.call("user", token=user.access_token))
+            upload = await timed("upload", announce(run, user, Payload.of(note)))
             await timed("upload_bytes", put_bytes(run, upload))
             await timed("processing", complete(run, upload))
             assert note.handbook is not None
-            await timed("chat", ask(run, person, note.handbook.facts[0].question))
-            await timed("documents", listed_documents(run, person))
-            await timed("logout", run.people.log_out(person))
+            await timed("chat", ask(run, user, note.handbook.facts[0].question))
+            await timed("documents", listed_documents(run, user))
+            await timed("logout", run.users.log_out(user))
         except _Ended:
             return
         finally:
             present -= 1
 
-    await together(*(one(person, note) for person, note in users))
+    await together(*(one(user, note) for user, note in users))
     seen.seconds = time.monotonic() - begin
     return seen
 
 
-async def record_visit(run: Run) -> RecordedVisit:
+async def record_journey(run: Run) -> RecordedJourney:
     """A visit of ten users, as it is kept in the file; raises AssertionError where a call failed: no baseline."""
-    seen = await visit(run, [await prepared(run, number + 1) for number in range(USERS)])
+    seen = await run_journey(run, [await prepared(run, number + 1) for number in range(USERS)])
     expect_none((f"{name}: {error}" for name, error in seen.failed), "calls of a visit", expected="to succeed")
-    return RecordedVisit(
+    return RecordedJourney(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         build=run.descriptor.build,
         environment=environment(),
@@ -112,7 +112,7 @@ async def record_visit(run: Run) -> RecordedVisit:
     )
 
 
-def recorded_visit(run: Run, users: int) -> RecordedVisit:
+def recorded_journey(run: Run, users: int) -> RecordedJourney:
     """The visit of so many users that this deployment is held against; of the local baseline itself an earlier one.
 
     Raises:
@@ -128,10 +128,10 @@ def recorded_visit(run: Run, users: int) -> RecordedVisit:
     return recording.visit
 
 
-def beside(recorded: RecordedVisit, seen: Visit) -> Beside:
+def compare_journeys(recorded: RecordedJourney, seen: Journey) -> JourneyComparison:
     """Endpoint by endpoint, by the rule of PERF-07."""
     before, now = recorded.endpoints, seen.endpoints
-    return Beside(compare(before, now, "time"), not_compared(before, now, "calls"))
+    return JourneyComparison(compare(before, now, "time"), not_compared(before, now, "calls"))
 
 
 class _Ended(Exception):

@@ -19,7 +19,7 @@ from statistics import median_low
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 
-from acceptance.clients.database import Connection, Inspection
+from acceptance.clients.database import Connection, DatabaseInspector
 from acceptance.deployment.contract import Contract
 from acceptance.errors import violation
 from acceptance.performance.pg_stats import Reading, read_counters
@@ -35,7 +35,7 @@ KEYS = ("document_id", "job_id", "chunk_id")  # what a query is restricted by, t
 
 
 @dataclass(frozen=True)
-class Pace:
+class QueryRate:
     """How often each thing is measured, rounds begin `every` so many seconds, and when a query is given up.
 
     A query of which more than one in twenty took `p95_limit` has broken its limit whatever comes after.
@@ -99,7 +99,7 @@ class Measured:
 
 
 async def measure(
-    inspection: Inspection, contract: Contract, identifiers: Mapping[str, Sequence[str]], pace: Pace
+    inspector: DatabaseInspector, contract: Contract, identifiers: Mapping[str, Sequence[str]], pace: QueryRate
 ) -> Measured:
     """Measure line, connects and queries, one after the other.
 
@@ -111,30 +111,32 @@ async def measure(
         AssertionError: the database cannot be reached.
     """
     measured = Measured()
-    async with await opened(inspection) as first:
+    async with await opened(inspector) as first:
         measured.readings.append(await read_counters(first))
         host, port = first.info.host, first.info.port
         measured.tls = first.pgconn.ssl_in_use
         measured.connect_trips = least_trips(tls=measured.tls, password=first.pgconn.used_password)
     measured.handshakes = await _handshakes(host, port)
-    async with await opened(inspection):  # held, as the application holds its own: there is more than one to be had
+    async with await opened(inspector):  # held, as the application holds its own: there is more than one to be had
         for number in range(pace.connects + 2):
             begin = time.perf_counter()
-            connection = await opened(inspection)
+            connection = await opened(inspector)
             if number >= 2:
                 measured.connects.append(_since(begin))
             await connection.close()
-    await _Rounds(measured, inspection, pace).run(contract.queries, identifiers)
-    async with await opened(inspection) as last:
+    await _Rounds(measured, inspector, pace).run(contract.queries, identifiers)
+    async with await opened(inspector) as last:
         measured.readings.append(await read_counters(last))
     return measured
 
 
-async def chunks_of(inspection: Inspection, contract: Contract, identifiers: Mapping[str, Sequence[str]]) -> list[str]:
+async def chunks_of(
+    inspector: DatabaseInspector, contract: Contract, identifiers: Mapping[str, Sequence[str]]
+) -> list[str]:
     """Identifiers of the chunks of documents; none where that query is not answered, which its samples will tell."""
     text = contract.queries.get("chunks", "")
     try:
-        async with await opened(inspection) as connection:
+        async with await opened(inspector) as connection:
             statement, values = restricted(text, await _columns(connection, text), identifiers)
             async with asyncio.timeout(QUERY_SECONDS):
                 return [str(row["chunk_id"]) for row in await (await connection.execute(statement, values)).fetchall()]
@@ -142,10 +144,10 @@ async def chunks_of(inspection: Inspection, contract: Contract, identifiers: Map
         return []
 
 
-async def opened(inspection: Inspection) -> Connection:
+async def opened(inspector: DatabaseInspector) -> Connection:
     """A connection of the read-only role; raises AssertionError where there is none to be had."""
     try:
-        return await inspection.connect()
+        return await inspector.connect()
     except (psycopg.Error, OSError) as error:
         seen = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise violation("database", expected="a connection", seen=seen) from None
@@ -185,9 +187,9 @@ def restricted(
 class _Rounds:
     """All queries in turn, over and over at an even pace: what stalls now and then is not between two bursts."""
 
-    def __init__(self, measured: Measured, inspection: Inspection, pace: Pace) -> None:
+    def __init__(self, measured: Measured, inspector: DatabaseInspector, pace: QueryRate) -> None:
         self._measured = measured
-        self._inspection = inspection
+        self._inspection = inspector
         self._pace = pace
         self._asked: dict[str, tuple[Composed, tuple[str, ...]]] = {}
         self._slow: Counter[str] = Counter()

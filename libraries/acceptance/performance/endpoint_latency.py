@@ -136,7 +136,7 @@ class _Timed:
     def __init__(self, run: Run, stack: AsyncExitStack, *, keep_alive: bool) -> None:
         self._transport = TimingTransport(keep_alive=keep_alive)
         self._client = ContractClient(
-            run.descriptor, run.contract, run.journal, run.redactor, transport=self._transport
+            run.descriptor, run.contract, run.error_log, run.redactor, transport=self._transport
         )
         stack.push_async_callback(self._client.close)
 

@@ -15,12 +15,12 @@ from ArtilleryLibrary.figures import HIGHEST_CPU, Ending, LoadResult
 from ArtilleryLibrary.phases import Phase
 from ArtilleryLibrary.process import run_load
 from ArtilleryLibrary.progress import EarlyStop, Progress
-from ArtilleryLibrary.requestlog import Request
+from ArtilleryLibrary.requestlog import LoggedRequest
 from ArtilleryLibrary.script import LoadScript, checked_script
 from pydantic import Field, model_validator
 
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, violation
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.performance.load_profiles import scale_of
 from acceptance.performance.measured import measured_once
 from acceptance.performance.partial_results import UNFINISHED
@@ -35,7 +35,7 @@ UPLOAD = "upload"  # the request that announces a document
 SEED = 20_000  # of the documents that are asked about; no other suite's
 AT_ONCE = 8  # people made at the same time
 TOLD_SECONDS = 5.0
-Prepared = tuple[Person, dict[str, str]]  # and what flows.cjs wants to know of them
+Prepared = tuple[User, dict[str, str]]  # and what flows.cjs wants to know of them
 LEAST_REQUESTS = 3  # of a flow: 1,800 flows of three guarantee the 4,814 that are asked for
 
 
@@ -80,7 +80,7 @@ class Load:
     result: LoadResult
     scale: Scale
     model_bound: tuple[str, ...]
-    people: Mapping[str, Person] = field(default_factory=dict, repr=False)  # by their user's identifier
+    users: Mapping[str, User] = field(default_factory=dict, repr=False)  # by their user's identifier
     known: frozenset[str] = frozenset()  # documents that were there before it
 
     def name(self, figure: str, *, of_a_busy_generator: bool = False) -> str:
@@ -97,7 +97,7 @@ class Load:
             return f"{figure}_of_a_busy_generator"
         return figure
 
-    def times(self, take: Callable[[Request], float | None], *, bound: bool | None = None) -> list[float]:
+    def times(self, take: Callable[[LoggedRequest], float | None], *, bound: bool | None = None) -> list[float]:
         """A time (ms) of all answered requests, or of those that a model bounds (True), or does not bound (False)."""
         chosen = (one for one in self.result.requests if bound is None or (one.endpoint in self.model_bound) == bound)
         return [value for one in chosen if (value := take(one)) is not None]
@@ -137,7 +137,7 @@ async def load(run: Run, scale: str) -> Load:
     return await measured_once(run, f"load, {scale}", lambda: _applied(run, scale))
 
 
-def people_needed(script: LoadScript, concurrent_jobs: int, uploads_a_day: int) -> int:
+def users_needed(script: LoadScript, concurrent_jobs: int, uploads_a_day: int) -> int:
     """How many people must share a load so that no limit for one of them is reached.
 
     Args:
@@ -180,20 +180,20 @@ async def _applied(run: Run, scale: str) -> Load:
         run.evidence.note(f"the load is run otherwise than its file says: {line.replace(f'{PROJECT}/', '')}")
     stop = EarlyStop(error_rate=settings.stop.error_rate, after_requests=settings.stop.after_requests)
     result = await run_load(script, run.folder / f"load-{scale}", progress=teller(run), early_stop=stop)
-    people = {person.user_id: person for person, _ in made}
+    users = {user.user_id: user for user, _ in made}
     known = frozenset(known["document_id"] for _, known in made)
-    return Load(script, result, taken, run.contract.model_bound, people, known)
+    return Load(script, result, taken, run.contract.model_bound, users, known)
 
 
 def flows(
-    run: Run, people: Sequence[Prepared] = (), *, duration_scale: float = 1.0, phases: Sequence[Phase] | None = None
+    run: Run, users: Sequence[Prepared] = (), *, duration_scale: float = 1.0, phases: Sequence[Phase] | None = None
 ) -> LoadScript:
     """The three flows, to be gone through by these people; without any it is a draft, to be counted with."""
-    users = json.dumps([known for _, known in people])
+    load_users = json.dumps([known for _, known in users])
     try:
         return checked_script(
             SCRIPT,
-            environment={"LOAD_TARGET": run.descriptor.services.api.url, "LOAD_USERS": users},
+            environment={"LOAD_TARGET": run.descriptor.services.api.url, "LOAD_USERS": load_users},
             least_requests=LEAST_REQUESTS,
             expectations=True,
             duration_scale=duration_scale,
@@ -218,7 +218,7 @@ async def prepared(run: Run, draft: LoadScript, *, seed: int = SEED, repeats: in
     if allowed is not None and allowed < asked:
         raise CapabilityMissing("load", f"but the plan allows {allowed} requests a minute, and the load makes {asked}")
     a_day = limits["max_uploads_per_day_per_user"] // repeats
-    number = people_needed(draft, limits["max_concurrent_jobs_per_user"], a_day)
+    number = users_needed(draft, limits["max_concurrent_jobs_per_user"], a_day)
     run.live(f"load: {number} people are made, each with a document that is processed")
     return await together(*(_prepared(run, one) for one in range(seed, seed + number)), at_once=AT_ONCE)
 
@@ -235,15 +235,15 @@ def _is_applied_from_here(run: Run, script: LoadScript) -> None:
 
 async def _prepared(run: Run, seed: int) -> Prepared:
     """A person, and what flows.cjs wants to know of them and of a document of theirs that is processed."""
-    person, note = await run.people.signed_in(), await document(run, "note", seed)
+    user, note = await run.users.signed_in(), await document(run, "note", seed)
     assert note.handbook is not None
     fact = note.handbook.facts[0]
-    upload = await upload_complete(run, person, Payload.of(note))
-    return person, {
-        "user_id": person.user_id,
-        "email": person.email,
-        "password": person.password,
-        "access_token": person.access_token,
+    upload = await upload_complete(run, user, Payload.of(note))
+    return user, {
+        "user_id": user.user_id,
+        "email": user.email,
+        "password": user.password,
+        "access_token": user.access_token,
         "document_id": upload.document_id,
         "question": fact.question,
         "figure": fact.figure,

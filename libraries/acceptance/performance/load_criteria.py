@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import fmean
 
-from ArtilleryLibrary.requestlog import Request
+from ArtilleryLibrary.requestlog import LoggedRequest
 
 from acceptance.deployment.descriptor import ModelBound
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, violation
@@ -21,18 +21,18 @@ from acceptance.verdict.criteria import Limit, limit_for
 PHASES = ((60, 5), (120, 10), (60, 5))  # seconds and arrivals a second, as PERF-05 has them
 SCENARIOS = ("Authentication Flow", "Document Upload Flow", "Agent Conversation Flow")
 TAIL = {"first_byte_p95": "p95", "first_byte_p99": "p99"}
-Take = Callable[[Request], float | None]  # a time of a request in milliseconds; None where it has none
+Take = Callable[[LoggedRequest], float | None]  # a time of a request in milliseconds; None where it has none
 SPAN_SECONDS = 5.0  # of one point in a chart
 IDENTIFIER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SHOWN = 4  # of many endpoints, phases or reasons
 
 
-def first_byte(request: Request) -> float | None:
+def first_byte(request: LoggedRequest) -> float | None:
     """Milliseconds until the head of the answer was there; None where none came."""
     return request.first_byte
 
 
-def total(request: Request) -> float | None:
+def total(request: LoggedRequest) -> float | None:
     """Milliseconds until the whole answer was there; None where none came."""
     return request.total
 
@@ -102,7 +102,7 @@ async def requests_succeed(run: Run, scale: str) -> None:
     seen.must_be_measured()
     seen.must_be_complete()
     if not limit.kept_by(figures.succeeded):
-        shown = f"{figures.succeeded} of {figures.attempted}; {told(seen.result.requests)}"
+        shown = f"{figures.succeeded} of {figures.attempted}; {format_failures(seen.result.requests)}"
         raise violation(
             "requests with the documented status, all fields, and the right user's", expected=limit, seen=shown
         )
@@ -125,7 +125,7 @@ async def few_requests_fail(run: Run, scale: str) -> None:
         f"errors of {figures.attempted} requests attempted",
         limit,
         percent,
-        f"{told(seen.result.requests)}; {where}",
+        f"{format_failures(seen.result.requests)}; {where}",
     )
 
 
@@ -218,7 +218,7 @@ def slowest(seen: Load, *, bound: bool | None = None, take: Take = first_byte) -
     return ", ".join(f"{name} mean {one.mean:.0f} ms, p95 {one.percentile(95):.0f} ms" for one, name in kept[:SHOWN])
 
 
-def told(requests: Iterable[Request]) -> str:
+def format_failures(requests: Iterable[LoggedRequest]) -> str:
     """Why requests failed, the most frequent reasons first; identifiers are left out, so that the same is the same."""
     reasons = Counter(
         f"{one.endpoint}: {IDENTIFIER.sub('<id>', reason)}" for one in requests for reason in one.failures
@@ -247,9 +247,9 @@ def points(pairs: Sequence[tuple[float, float]]) -> list[Point]:
     return [(float(x), float(y)) for x, y in pairs]
 
 
-def _spans(seen: Load, scenario: str) -> list[tuple[float, list[Request]]]:
+def _spans(seen: Load, scenario: str) -> list[tuple[float, list[LoggedRequest]]]:
     """The requests of a scenario by spans of some seconds, each with the second in which it begins."""
-    spans: dict[int, list[Request]] = defaultdict(list)
+    spans: dict[int, list[LoggedRequest]] = defaultdict(list)
     for one in seen.result.requests:
         if one.scenario == scenario:
             spans[int((one.at - seen.result.started) // SPAN_SECONDS)].append(one)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ArtilleryLibrary.figures import LoadResult
-from ArtilleryLibrary.requestlog import Request
+from ArtilleryLibrary.requestlog import LoggedRequest
 
 from acceptance.clients.database import Row
 from acceptance.errors import EnvironmentUnavailable, expect_none
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.performance.load import UPLOAD, load
 from acceptance.polling import together, wait_until
 from acceptance.run import Run
@@ -66,11 +66,11 @@ async def database_holds_each_once(run: Run, scale: str) -> None:
     await followed(run, scale)  # what is still on its way is no fault
     documents = sent(seen.result.requests)
     stored = [one for one in documents if one.stored]
-    rows = await run.inspection.rows("documents", user_id=sorted(seen.people))
-    jobs = await run.inspection.rows("jobs", document_id=[str(row["document_id"]) for row in rows])
-    events = await run.inspection.rows("job_events", job_id=[one.job_id for one in stored])
+    rows = await run.database.rows("documents", user_id=sorted(seen.users))
+    jobs = await run.database.rows("jobs", document_id=[str(row["document_id"]) for row in rows])
+    events = await run.database.rows("job_events", job_id=[one.job_id for one in stored])
     ids = [one.document_id for one in stored]
-    chunks = await run.inspection.rows("chunks", columns=("document_id", "ordinal"), document_id=ids)
+    chunks = await run.database.rows("chunks", columns=("document_id", "ordinal"), document_id=ids)
     taken = processing_seconds(events)
     if taken:
         run.observe_samples("PERF-04", "processing_time", taken, "s", statistic="p95")
@@ -93,13 +93,13 @@ async def followed(run: Run, scale: str) -> dict[str, list[dict[str, Any]]]:
         for one in sent(seen.result.requests):
             if one.stored:
                 own[one.owner_id].add(one.document_id)
-        lists = await together(*(ended(run, seen.people[owner], own[owner]) for owner in own), at_once=AT_ONCE)
+        lists = await together(*(ended(run, seen.users[owner], own[owner]) for owner in own), at_once=AT_ONCE)
         return dict(zip(own, lists, strict=True))
 
     return await run.once(f"documents of the load, {scale}", follow)
 
 
-def sent(requests: Iterable[Request]) -> list[Sent]:
+def sent(requests: Iterable[LoggedRequest]) -> list[Sent]:
     """What the load sent, as its requests noted it."""
     requests = list(requests)
     stored = {str(one.values.get("document_id")) for one in requests if one.endpoint == STORED and one.ok}
@@ -206,7 +206,7 @@ def processing_seconds(rows: Sequence[Row]) -> list[float]:
 
 
 async def ended(
-    run: Run, owner: Person, documents: set[str], *, within: float = PROCESSING_SECONDS
+    run: Run, owner: User, documents: set[str], *, within: float = PROCESSING_SECONDS
 ) -> list[dict[str, Any]]:
     """The owner's jobs, when those of these documents have ended, or had the seconds that each may take."""
     final = run.contract.jobs.final_states

@@ -7,7 +7,7 @@ from functools import partial
 
 from acceptance.errors import expect_none, violation
 from acceptance.performance import database
-from acceptance.performance.database import Measured, Pace
+from acceptance.performance.database import Measured, QueryRate
 from acceptance.performance.pg_stats import Counted, counted
 from acceptance.run import Run
 from acceptance.uploads import Payload, Upload, document, upload_complete
@@ -105,9 +105,9 @@ async def counters_are_shown(run: Run) -> Counted:
 
 
 async def _documents(run: Run) -> list[Upload]:
-    person = await run.people.signed_in()
+    user = await run.users.signed_in()
     books = [Payload.of(await document(run, "handbook", 100 + number)) for number in range(DOCUMENTS)]
-    return list(await asyncio.gather(*(upload_complete(run, person, book) for book in books)))
+    return list(await asyncio.gather(*(upload_complete(run, user, book) for book in books)))
 
 
 async def _measure(run: Run) -> Measured:
@@ -117,9 +117,9 @@ async def _measure(run: Run) -> Measured:
         "document_id": [upload.document_id for upload in uploads],
         "job_id": [upload.job_id for upload in uploads],
     }
-    identifiers["chunk_id"] = await database.chunks_of(run.inspection, run.contract, identifiers)
-    pace = Pace(p95_limit=_limit(run, "query_p95").threshold or Pace.p95_limit)
-    return await database.measure(run.inspection, run.contract, identifiers, pace)
+    identifiers["chunk_id"] = await database.chunks_of(run.database, run.contract, identifiers)
+    pace = QueryRate(p95_limit=_limit(run, "query_p95").threshold or QueryRate.p95_limit)
+    return await database.measure(run.database, run.contract, identifiers, pace)
 
 
 def _limit(run: Run, figure: str) -> Limit:

@@ -21,7 +21,7 @@ from acceptance.performance.bottleneck import (
     saturations,
 )
 from acceptance.performance.capacity import Held, Step
-from acceptance.performance.load_criteria import told
+from acceptance.performance.load_criteria import format_failures
 
 SHOWN = 3
 LITTLE = 0.5  # share of a host's CPU; what the deployment uses beyond it is most of it
@@ -201,7 +201,8 @@ def _refusals(facts: Facts) -> Iterator[str]:
         highest = ", ".join(used(facts, facts.last)[:SHOWN])
         yield (
             f"{count} of {len(facts.last.requests)} requests were refused with {status} at {facts.last.rate} users/s"
-            f" ({told(one for one in failed if one.status == status)}){f', with {highest}' if highest else ''}:"
+            f" ({format_failures(one for one in failed if one.status == status)})"
+            f"{f', with {highest}' if highest else ''}:"
             " the deployment limits itself: look for a rate limit, or for a pool that is waited for in vain"
         )
 

@@ -13,7 +13,7 @@ from acceptance.errors import EnvironmentUnavailable, NotApplicable, expect_none
 from acceptance.evidence.records import Point
 from acceptance.performance.load import Load, load
 from acceptance.performance.load_criteria import Take, first_byte, total
-from acceptance.performance.load_criteria import told as reasons
+from acceptance.performance.load_criteria import format_failures as reasons
 from acceptance.performance.regression import SPAN_SECONDS, compare, endpoint_of, means, not_compared, span_seconds
 from acceptance.recordings import BASELINE, Baseline, Endpoint, RecordedLoad, reference
 from acceptance.run import Run
@@ -54,8 +54,8 @@ async def whole_answers_are_no_slower(run: Run, scale: str) -> None:
     """
     name, recorded = _recorded(run)
     if name == run.descriptor.name:
-        told = f"nothing: '{name}' is the local baseline itself"
-        run.observe("PERF-06", "baseline of the whole answer", told, "text", samples=1)
+        reason = f"nothing: '{name}' is the local baseline itself"
+        run.observe("PERF-06", "baseline of the whole answer", reason, "text", samples=1)
         return
     if not recorded.totals:
         raise EnvironmentUnavailable(
@@ -109,7 +109,7 @@ def environment() -> dict[str, str]:
     }
 
 
-def told(where: Mapping[str, str]) -> str:
+def format_environment(where: Mapping[str, str]) -> str:
     """An environment in words."""
     return ", ".join(f"{name} {value}" for name, value in where.items())
 
@@ -153,7 +153,7 @@ def _compared(
     where = (
         f"other hardware or software: {'; '.join(elsewhere)}"
         if elsewhere
-        else (f"the same hardware and software: {told(recorded.environment)}")
+        else (f"the same hardware and software: {format_environment(recorded.environment)}")
     )
     shown = f"recorded {recorded.at[:10]} from {where}"
     run.observe(criterion, f"baseline of the {time}", shown, "text", samples=1)

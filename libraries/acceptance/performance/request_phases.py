@@ -72,7 +72,7 @@ class TimingTransport(httpx.AsyncBaseTransport):
         moments = _Moments()
         token = _CURRENT.set(moments)
         try:
-            answer = await self._pool.handle_async_request(
+            response = await self._pool.handle_async_request(
                 httpcore.Request(
                     method=request.method,
                     url=httpcore.URL(
@@ -86,16 +86,16 @@ class TimingTransport(httpx.AsyncBaseTransport):
                     extensions={**request.extensions, "trace": moments.note},
                 )
             )
-            content = await answer.aread()
+            content = await response.aread()
             moments.last_byte = time.perf_counter()
-            await answer.aclose()
+            await response.aclose()
         except tuple(_AS_HTTPX) as error:
             kind = next(kind for known, kind in _AS_HTTPX.items() if isinstance(error, known))
             raise kind(str(error), request=request) from error
         finally:
             _CURRENT.reset(token)
         self.timings.append(moments.timing())
-        return httpx.Response(answer.status, headers=answer.headers, content=content, request=request)
+        return httpx.Response(response.status, headers=response.headers, content=content, request=request)
 
     async def aclose(self) -> None:
         await self._pool.aclose()

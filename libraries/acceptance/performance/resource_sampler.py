@@ -25,7 +25,7 @@ PLATFORM = "platform"
 
 
 @dataclass(frozen=True)
-class Look:
+class ResourceSample:
     """One look at the database: `at` in seconds since the epoch, jobs under way, connections by application."""
 
     at: float
@@ -35,22 +35,22 @@ class Look:
 
 
 @dataclass
-class Watched:
+class ResourceSamples:
     """What was seen: looks at the database, the platform's series by metric; `problems` says why something was not."""
 
-    looks: list[Look] = field(default_factory=list)
+    looks: list[ResourceSample] = field(default_factory=list)
     metrics: dict[str, list[Line]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
 
 @asynccontextmanager
-async def watched(run: Run, *, steps_of: float) -> AsyncIterator[Watched]:
+async def watched(run: Run, *, steps_of: float) -> AsyncIterator[ResourceSamples]:
     """Resources, watched for as long as this is entered; what the platform kept of that time is read at its end.
 
     Args:
         steps_of: seconds of a step; a platform whose metrics are coarser says nothing of one.
     """
-    seen, begin = Watched(), time.time()
+    seen, begin = ResourceSamples(), time.time()
     task = asyncio.ensure_future(_look_on(run, seen))
     try:
         yield seen
@@ -66,7 +66,7 @@ async def watched(run: Run, *, steps_of: float) -> AsyncIterator[Watched]:
         await _read_platform(run, seen, begin)
 
 
-async def _read_platform(run: Run, seen: Watched, begin: float) -> None:
+async def _read_platform(run: Run, seen: ResourceSamples, begin: float) -> None:
     try:
         async with Platform(run.descriptor) as platform:
             end = time.time()
@@ -76,9 +76,9 @@ async def _read_platform(run: Run, seen: Watched, begin: float) -> None:
         seen.problems[PLATFORM] = str(error)
 
 
-async def _look_on(run: Run, seen: Watched) -> None:
+async def _look_on(run: Run, seen: ResourceSamples) -> None:
     try:
-        async with await opened(run.inspection) as connection:
+        async with await opened(run.database) as connection:
             while True:
                 begin = time.monotonic()
                 seen.looks.append(await _look(run, connection))
@@ -89,9 +89,11 @@ async def _look_on(run: Run, seen: Watched) -> None:
         seen.problems[DATABASE] = f"it could not be looked at any more: {' '.join(str(error).split())}"
 
 
-async def _look(run: Run, connection: Connection) -> Look:
+async def _look(run: Run, connection: Connection) -> ResourceSample:
     at, reading = time.time(), await read_counters(connection)
-    states = await run.inspection.counts_over(connection, "jobs", "state")
-    applications = await run.inspection.counts_over(connection, "backends", "application")
+    states = await run.database.counts_over(connection, "jobs", "state")
+    applications = await run.database.counts_over(connection, "backends", "application")
     under_way = sum(count for state, count in states.items() if state not in run.contract.jobs.final_states)
-    return Look(at, reading, under_way, {name: count for name, count in applications.items() if name != "acceptance"})
+    return ResourceSample(
+        at, reading, under_way, {name: count for name, count in applications.items() if name != "acceptance"}
+    )

@@ -18,14 +18,14 @@ from ArtilleryLibrary.script import LoadScript
 from pydantic import Field, model_validator
 
 from acceptance.errors import EnvironmentUnavailable
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.performance.bottleneck import Saturated
 from acceptance.performance.capacity import Bounds, Capacity, Held, Step, capacity_of, phases_of, steps_of
 from acceptance.performance.load import Prepared, flows, prepared, teller
 from acceptance.performance.load_documents import AT_ONCE, ended, sent
 from acceptance.performance.load_profiles import scale_of
 from acceptance.performance.measured import measured_once
-from acceptance.performance.resource_sampler import Watched, watched
+from acceptance.performance.resource_sampler import ResourceSamples, watched
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.verdict.criteria import limit_for
@@ -76,7 +76,7 @@ class Repeat:
     """
 
     steps: tuple[Step, ...]
-    watched: Watched
+    watched: ResourceSamples
     uploads: int
     emptied: float
     left: int
@@ -129,13 +129,13 @@ def bounds_of(run: Run, scale: Scale) -> Bounds:
 async def _scaled(run: Run, scale: str) -> Scaling:
     chosen = settings().of(scale)
     phases = phases_of(chosen.rates, chosen.seconds)
-    people = await prepared(run, flows(run, phases=phases), seed=SEED, repeats=chosen.repeats)
-    script = flows(run, people, phases=phases)
-    repeats = [await _repeat(run, script, people, chosen, number) for number in range(1, chosen.repeats + 1)]
+    users = await prepared(run, flows(run, phases=phases), seed=SEED, repeats=chosen.repeats)
+    script = flows(run, users, phases=phases)
+    repeats = [await _repeat(run, script, users, chosen, number) for number in range(1, chosen.repeats + 1)]
     return Scaling(chosen, scale == "full", tuple(repeats), capacity_of([one.steps for one in repeats], chosen.held_in))
 
 
-async def _repeat(run: Run, script: LoadScript, people: Sequence[Prepared], scale: Scale, number: int) -> Repeat:
+async def _repeat(run: Run, script: LoadScript, users: Sequence[Prepared], scale: Scale, number: int) -> Repeat:
     bounds, bound = bounds_of(run, scale), run.contract.model_bound
     judge = partial(_steps, phases=script.phases, each=requests_each(script), bounds=bounds, model_bound=bound)
     name = f"steps {number} of {scale.repeats}"
@@ -148,7 +148,7 @@ async def _repeat(run: Run, script: LoadScript, people: Sequence[Prepared], scal
         result = await run_load(
             script, run.folder / "scaling" / f"repeat-{number}", progress=teller(run, name), stop=stop
         )
-        owners = {person.user_id: person for person, _ in people}
+        owners = {user.user_id: user for user, _ in users}
         run.live(f"{name}: {result.reason}; its documents come to their end")
         uploads, emptied, left = await _come_to_an_end(run, result, owners, scale.ends_within)
     if result.ending not in (Ending.COMPLETE, Ending.STOPPED_EARLY):
@@ -176,7 +176,7 @@ def _steps(
 
 
 async def _come_to_an_end(
-    run: Run, result: LoadResult, owners: dict[str, Person], within: float
+    run: Run, result: LoadResult, owners: dict[str, User], within: float
 ) -> tuple[int, float, int]:
     """How many documents were uploaded, the seconds until the last had come to its end, and how many did not."""
     own: dict[str, set[str]] = defaultdict(set)

@@ -34,7 +34,7 @@ class Job(Data):
     token: str
 
 
-class Plan(Data):
+class SubscriberPlan(Data):
     """So many subscribers of the realtime service, in turn over the jobs, joining no faster than this.
 
     Each waits that long for the end.
@@ -73,7 +73,7 @@ class Ended(Data):
     cpu: float
 
 
-async def listen(plan: Plan, say: Any) -> None:
+async def listen(plan: SubscriberPlan, say: Any) -> None:
     """Join, say `Ready`, listen until each job has ended, and say what was received."""
     contract = plan.contract
     realtime = RealtimeClient(contract, plan.address, plan.joins_per_second)
@@ -155,7 +155,7 @@ async def _main() -> None:
     loop = asyncio.get_running_loop()
     incoming = asyncio.StreamReader(limit=2**24)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(incoming), sys.stdin)
-    plan = Plan.model_validate_json(await incoming.readline())
+    plan = SubscriberPlan.model_validate_json(await incoming.readline())
     plan = plan.model_copy(update={"subscribers": enough_files(plan.subscribers)})
 
     def say(what: Data) -> None:

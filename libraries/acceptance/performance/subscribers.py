@@ -19,11 +19,11 @@ from typing import TypeVar
 from acceptance.checks.job_events import Event, clock_ahead, events_of
 from acceptance.clients.websocket import JOINS_PER_SECOND, Frame
 from acceptance.errors import EnvironmentUnavailable, expect_none, violation
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.performance.generator_health import Generator
 from acceptance.performance.load_profiles import profile
 from acceptance.performance.measured import measured_once
-from acceptance.performance.subscriber_process import Ended, Job, Plan, Ready, Received
+from acceptance.performance.subscriber_process import Ended, Job, Ready, Received, SubscriberPlan
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import PROCESSING_SECONDS, Payload, Upload, announce, document, put_bytes
@@ -67,7 +67,7 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class Listening:
+class SubscriberRun:
     """What all subscribers were told: the jobs, how many were asked to join, each one's word and its events."""
 
     uploads: Sequence[Upload]
@@ -117,7 +117,7 @@ async def everybody_is_told_everything(run: Run, scale: str) -> None:
     expect_none(problems, f"{len(each)} subscribers", expected="every status once and in order")
 
 
-async def listened(run: Run, scale: str) -> Listening:
+async def listened(run: Run, scale: str) -> SubscriberRun:
     """The subscribers and what they were told, once in a run; raises EnvironmentUnavailable where they are too slow."""
     seen = await measured_once(run, f"subscribers, {scale}", lambda: _listened(run, scale))
     seen.generator.check(profile().generator)
@@ -196,7 +196,7 @@ class Child:
 
 
 @asynccontextmanager
-async def child(plan: Plan) -> AsyncIterator[Child]:
+async def child(plan: SubscriberPlan) -> AsyncIterator[Child]:
     """The process that listens by this plan; it is gone when this is left, whatever the reason."""
     process = await asyncio.create_subprocess_exec(
         *COMMAND, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True, limit=LINE_BYTES
@@ -211,7 +211,7 @@ async def child(plan: Plan) -> AsyncIterator[Child]:
         await process.wait()
 
 
-async def _listened(run: Run, scale: str) -> Listening:
+async def _listened(run: Run, scale: str) -> SubscriberRun:
     settings, plan = profile(), run.descriptor.plan
     chosen = settings.of(scale)
     limits = await run.once("limits", lambda: run.client.call("limits"))
@@ -223,7 +223,7 @@ async def _listened(run: Run, scale: str) -> Listening:
     begin = time.monotonic()
     announcements = (announce(run, owner, note) for owner, note in zip(owners, notes, strict=True))
     uploads = await together(*announcements, at_once=AT_ONCE)
-    listening = Plan(
+    listening = SubscriberPlan(
         address=run.descriptor.services.realtime.url,
         contract=run.contract,
         jobs=tuple(Job(job_id=each.job_id, token=each.owner.access_token) for each in uploads),
@@ -241,13 +241,13 @@ async def _listened(run: Run, scale: str) -> Listening:
         ended = await process.said(Ended, within=ENDING_SECONDS)
     events = [events_of(run, uploads[one.job].job_id, [Frame(data, at) for at, data in one.frames]) for one in received]
     clock = clock_of(await clock_ahead(run), chain.from_iterable(events))
-    return Listening(uploads, wanted, ready, received, events, clock, Generator(list(ended.lags), ended.cpu))
+    return SubscriberRun(uploads, wanted, ready, received, events, clock, Generator(list(ended.lags), ended.cpu))
 
 
-async def _owners(run: Run, jobs: int, each: int) -> list[Person]:
+async def _owners(run: Run, jobs: int, each: int) -> list[User]:
     """Who owns each of the jobs, so many of them the same person."""
-    people = await together(*(run.people.signed_in() for _ in range(-(-jobs // each))), at_once=AT_ONCE)
-    return [people[number // each] for number in range(jobs)]
+    users = await together(*(run.users.signed_in() for _ in range(-(-jobs // each))), at_once=AT_ONCE)
+    return [users[number // each] for number in range(jobs)]
 
 
 def _name(figure: str, scale: str) -> str:

@@ -35,7 +35,7 @@ class SecretLeftError(Exception):
     """A file holds a secret, or may hold one, and cannot be cleaned."""
 
 
-def sweep(
+def scrub(
     folder: Path,
     redactor: Redactor,
     *,
@@ -64,7 +64,7 @@ def sweep(
             continue
         try:
             if path.lstat().st_ctime >= since:
-                found += [f"{redactor.clean(name)}: {line}" for line in _swept(path, name, redactor, name in keep)]
+                found += [f"{redactor.clean(name)}: {line}" for line in _scrubbed(path, name, redactor, name in keep)]
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -72,13 +72,13 @@ def sweep(
     return found
 
 
-def sweep_file(path: Path, redactor: Redactor) -> None:
+def scrub_file(path: Path, redactor: Redactor) -> None:
     """Clean one file that somebody vouches for, if it is a picture.
 
     Raises:
         SecretLeftError: it holds a secret and cannot be cleaned; it is removed.
     """
-    removed = [*_swept(path, path.name, redactor, vouched=True)]
+    removed = [*_scrubbed(path, path.name, redactor, vouched=True)]
     if not path.exists():
         raise SecretLeftError(f"{redactor.clean(path.name)}: {'; '.join(removed)}")
 
@@ -88,7 +88,7 @@ def _below(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted((*folders, *files)))
 
 
-def _swept(path: Path, name: str, redactor: Redactor, vouched: bool) -> Iterator[str]:
+def _scrubbed(path: Path, name: str, redactor: Redactor, vouched: bool) -> Iterator[str]:
     status = path.lstat()
     if path.is_symlink():
         if _holds(redactor, f"{name}\n{path.readlink()}"):

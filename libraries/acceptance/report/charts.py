@@ -18,8 +18,8 @@ from acceptance.report.svg import (
     FONT,
     LOG,
     PAGE,
+    Axis,
     Paint,
-    Scale,
     frame,
     joined,
     rounded,
@@ -139,7 +139,7 @@ def sparkline(past: Sequence[float], now: float, unit: str) -> Markup:
     """A line as small as a word: the values of earlier runs, then the present one as a dot."""
     values = [value for value in (*past, now) if math.isfinite(value)]
     low, high = min(values, default=0.0), max(values, default=1.0)
-    x, y = Scale(0, max(1, len(values) - 1), 3, 85), Scale(low, high if high > low else low + 1, 21, 4)
+    x, y = Axis(0, max(1, len(values) - 1), 3, 85), Axis(low, high if high > low else low + 1, 21, 4)
     points = " ".join(f"{x(index):.1f},{y(value):.1f}" for index, value in enumerate(values))
     said = f"{len(past)} earlier: {', '.join(number(value) for value in past[-5:])}; now {number(now)} {unit}"
     return tag(
@@ -174,13 +174,13 @@ def _svg(title: str, said: str, parts: Iterable[Markup]) -> Markup:
 
 def _place(
     marks: Mapping[str, float], y_ticks: Sequence[float], low: float, high: float, *, right: float = 14
-) -> tuple[Scale, Scale]:
+) -> tuple[Axis, Axis]:
     left = 14 + max(width_of(number(tick)) for tick in y_ticks)
     above = 26 + ROW * len(marks)
-    return Scale(low, high, left, WIDTH - right), Scale(y_ticks[0], y_ticks[-1], HEIGHT - 44, above)
+    return Axis(low, high, left, WIDTH - right), Axis(y_ticks[0], y_ticks[-1], HEIGHT - 44, above)
 
 
-def _marks(known: Mapping[str, float], limits: Mapping[str, float], x: Scale, y: Scale, paint: Paint) -> list[Markup]:
+def _marks(known: Mapping[str, float], limits: Mapping[str, float], x: Axis, y: Axis, paint: Paint) -> list[Markup]:
     """Vertical lines, each with its label in a row of its own, so that no two can lie on another."""
     strokes, labels = [], []
     for row, (label, value) in enumerate(sorted({**known, **limits}.items(), key=lambda one: one[1])):
@@ -194,7 +194,7 @@ def _marks(known: Mapping[str, float], limits: Mapping[str, float], x: Scale, y:
     return strokes + labels
 
 
-def _line(points: Sequence[Point], index: int, x: Scale, y: Scale, paint: Paint) -> list[Markup]:
+def _line(points: Sequence[Point], index: int, x: Axis, y: Axis, paint: Paint) -> list[Markup]:
     colour = paint.lines[index % len(paint.lines)]
     dash = _DASHES[index % len(_DASHES)]
     path = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in points)
@@ -204,7 +204,7 @@ def _line(points: Sequence[Point], index: int, x: Scale, y: Scale, paint: Paint)
     return [tag("polyline", points=path, style=style), *dots]
 
 
-def _ends(drawn: Mapping[str, Sequence[Point]], x: Scale, y: Scale, paint: Paint) -> list[Markup]:
+def _ends(drawn: Mapping[str, Sequence[Point]], x: Axis, y: Axis, paint: Paint) -> list[Markup]:
     """The name of each line where it ends; where they would touch, they move apart."""
     at = {label: (y(points[-1][1]), index) for index, (label, points) in enumerate(drawn.items())}
     placed: list[tuple[str, int, float]] = []

@@ -111,11 +111,11 @@ def _test(test: Tried, suite: str, criteria: Iterable[str]) -> Element:
     known += [("source", test.source), ("log", test.link), ("flaky", test.message if test.flaky else "")]
     _properties(case, known)
     if test.status == "SKIP" or (test.status == "FAIL" and test.cause == "capability"):
-        _said(case, "skipped", test.message)
+        _add_message(case, "skipped", test.message)
     elif test.status == "FAIL" and test.cause == "environment":
-        _said(case, "error", test.message)
+        _add_message(case, "error", test.message)
     elif test.status == "FAIL":
-        _said(case, "failure", test.message)
+        _add_message(case, "failure", test.message)
     return case
 
 
@@ -127,9 +127,9 @@ def _criterion(row: Row) -> Element:
     known += [(name, f"{value:.12g}") for name, value in figures if value is not None]
     _properties(case, [*known, ("unit", row.unit or ""), ("must_be", row.must_be or "")])
     if row.status == "violated":
-        _said(case, "failure", row.reason)
+        _add_message(case, "failure", row.reason)
     elif row.status == "not_verified":
-        _said(case, "skipped", row.reason)
+        _add_message(case, "skipped", row.reason)
     return case
 
 
@@ -144,7 +144,7 @@ def _properties(case: Element, known: Iterable[tuple[str, str]]) -> None:
             SubElement(properties, "property", {"name": name, "value": _legal(value)})
 
 
-def _said(case: Element, tag: str, message: str) -> None:
+def _add_message(case: Element, tag: str, message: str) -> None:
     """One line as attribute, as tools list it; all of it as text."""
     SubElement(case, tag, {"message": _legal(one_line(message))}).text = _legal(message)
 

@@ -15,7 +15,7 @@ from acceptance.report.analysis import reason_of
 from acceptance.report.documents import NAMES, SUBJECTS
 from acceptance.report.links import anchor, anchor_of_tests
 from acceptance.report.markdown import words
-from acceptance.report.view_model import CHECK, TESTS, WORDS, ShownGate, cut, is_check, value_of
+from acceptance.report.view_model import CHECK, TESTS, WORDS, GateView, cut, is_check, value_of
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.gate import Gate
 
@@ -46,5 +46,5 @@ def page(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> str:
         "CHECK": CHECK,
         "FILES": {words(one): name for one, name in zip(SUBJECTS, NAMES, strict=True)},
     }
-    shown = ShownGate.of(gate, bundles, criteria)
+    shown = GateView.of(gate, bundles, criteria)
     return environment.get_template("gate.html.jinja").render(shown=shown, gate=gate, words=WORDS, most=TESTS)

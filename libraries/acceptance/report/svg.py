@@ -76,7 +76,7 @@ def _short(value: object) -> object:
 
 
 @dataclass(frozen=True)
-class Scale:
+class Axis:
     """Where a value lies between two ends of the drawing."""
 
     low: float
@@ -115,8 +115,8 @@ def rounded(low: float, high: float, parts: int, *, whole: bool = False) -> list
 def frame(
     x_ticks: Sequence[float],
     y_ticks: Sequence[float],
-    x: Scale,
-    y: Scale,
+    x: Axis,
+    y: Axis,
     labels: tuple[str, str],
     paint: Paint,
     *,

@@ -60,7 +60,7 @@ class Open:
     """What is not verified for one and the same reason."""
 
     reason: str
-    rows: tuple[ShownRow, ...]
+    rows: tuple[CriterionView, ...]
 
     @property
     def looked(self) -> list[Tried]:
@@ -79,16 +79,16 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class ShownGate:
+class GateView:
     """The whole page."""
 
     gate: Gate
-    rows: tuple[ShownRow, ...]
+    rows: tuple[CriterionView, ...]
     charts: tuple[Drawn, ...]
     charts_left_out: int
 
     @classmethod
-    def of(cls, gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> ShownGate:
+    def of(cls, gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> GateView:
         """The gate of these bundles, as it is shown."""
         judged = {one.run: one for one in gate.runs}
         seen = _sampled(_each_once(bundles, judged))
@@ -101,14 +101,14 @@ class ShownGate:
                 chart = _distribution(row, figure, [one for one in seen[row.id, figure.name] if one[0] in own])
                 if chart is not None:
                     drawn.append(Drawn(f"chart-{len(drawn) + 1}", chart, row))
-                figures.append(shown_figure(figure, row, judged, drawn[-1].id if chart else ""))
+                figures.append(figure_view(figure, row, judged, drawn[-1].id if chart else ""))
             for bundle in _each_once(bundles, judged):
                 for series in bundle.series:
                     if series.criterion == row.id and bundle.run in own:
                         place = anchor(f"{bundle.run}/{series.reference}")
                         drawn.append(Drawn(place, charts.lines(series), row))
             criterion = criteria.criteria[row.id]
-            rows.append(ShownRow(row, criterion, criteria.areas[area(row.id)], tuple(figures)))
+            rows.append(CriterionView(row, criterion, criteria.areas[area(row.id)], tuple(figures)))
         return cls(gate, tuple(rows), tuple(drawn[:CHARTS]), max(0, len(drawn) - CHARTS))
 
     @property
@@ -155,36 +155,36 @@ class ShownGate:
         return [(state, states.count(state)) for state in WORDS if state in states]
 
     @cached_property
-    def areas(self) -> list[tuple[str, str, list[ShownRow]]]:
+    def areas(self) -> list[tuple[str, str, list[CriterionView]]]:
         """Identifier and title of each area, with its required criteria that are claimed."""
-        groups: dict[str, list[ShownRow]] = defaultdict(list)
+        groups: dict[str, list[CriterionView]] = defaultdict(list)
         for row in self.rows:
             if row.row.required and row.state != "unclaimed":
                 groups[area(row.row.id)].append(row)
         return [(name, rows[0].area.title, rows) for name, rows in groups.items()]
 
     @property
-    def not_gating(self) -> list[ShownRow]:
+    def not_gating(self) -> list[CriterionView]:
         """Criteria that do not gate, and are claimed."""
         return [row for row in self.rows if not row.row.required and row.state != "unclaimed"]
 
     @property
-    def unclaimed(self) -> list[ShownRow]:
+    def unclaimed(self) -> list[CriterionView]:
         """Criteria that the run did not set out to judge."""
         return [row for row in self.rows if row.state == "unclaimed"]
 
     @property
-    def violated(self) -> list[ShownRow]:
+    def violated(self) -> list[CriterionView]:
         """Required criteria that are violated."""
         return [row for row in self.rows if row.row.required and row.state == "violated"]
 
     @property
-    def findings(self) -> list[ShownRow]:
+    def findings(self) -> list[CriterionView]:
         """Criteria that do not gate and for which something was found."""
         return [row for row in self.not_gating if row.state == "observed" and (row.row.reason or row.found)]
 
     @property
-    def worse(self) -> list[tuple[ShownRow, Trend]]:
+    def worse(self) -> list[tuple[CriterionView, Trend]]:
         """What got worse since earlier runs."""
         return [(row, trend) for row in self.rows for trend in row.row.trend if trend.regression]
 
@@ -194,7 +194,7 @@ class ShownGate:
         rows = [row for row in self.rows if row.row.required and row.state == "not_verified"]
         found = []
         for kind in KINDS:
-            reasons: dict[str, list[ShownRow]] = defaultdict(list)
+            reasons: dict[str, list[CriterionView]] = defaultdict(list)
             for row in rows:
                 if row.row.reason.startswith(kind):
                     reasons[row.row.reason.removeprefix(kind).removeprefix(": ")].append(row)
@@ -246,7 +246,7 @@ def _distribution(row: Row, figure: Figure, seen: Sequence[Seen]) -> Chart | Non
 
 
 @dataclass(frozen=True)
-class ShownTrend:
+class TrendView:
     """How a figure was in earlier runs of the same name: as a small line, or told where there are too few of them."""
 
     line: Markup | None
@@ -255,11 +255,11 @@ class ShownTrend:
 
 
 @dataclass(frozen=True)
-class ShownFigure:
+class FigureView:
     """A figure with where it was read, and the chart of its samples."""
 
     figure: Figure
-    trend: ShownTrend | None
+    trend: TrendView | None
     evidence: str
     line: str
     chart: str
@@ -290,13 +290,13 @@ class Count:
 
 
 @dataclass(frozen=True)
-class ShownRow:
+class CriterionView:
     """One criterion."""
 
     row: Row
     criterion: Criterion
     area: Area
-    figures: tuple[ShownFigure, ...]
+    figures: tuple[FigureView, ...]
 
     @property
     def state(self) -> str:
@@ -304,13 +304,13 @@ class ShownRow:
         return state_of(self.row)
 
     @property
-    def found(self) -> list[ShownFigure]:
+    def found(self) -> list[FigureView]:
         """What was found out in words, where the criterion does not gate."""
         told = findings(self.row)
         return [one for one in self.figures if one.figure in told]
 
     @property
-    def main(self) -> ShownFigure | None:
+    def main(self) -> FigureView | None:
         """The figure that matters most."""
         row = self.row
         asked = (row.figure, row.threshold, row.unit)
@@ -350,7 +350,7 @@ class ShownRow:
         return tuple(test for test in failed if test.cause not in ("environment", "capability"))
 
 
-def shown_figure(figure: Figure, row: Row, judged: Mapping[str, Judged], chart: str) -> ShownFigure:
+def figure_view(figure: Figure, row: Row, judged: Mapping[str, Judged], chart: str) -> FigureView:
     """A figure of a row, with the file and line of its observation; `chart` is the anchor of its drawing, or empty."""
     run, _, line = figure.observation.rpartition("/")
     writer, _, at = line.rpartition(":")
@@ -358,7 +358,7 @@ def shown_figure(figure: Figure, row: Row, judged: Mapping[str, Judged], chart: 
     file = "/".join(part for part in (home, EVIDENCE, FILES.replace("*", writer)) if part)
     name = judged[run].name if run in judged else ""
     test = next((one for one in row.tests if one.name == figure.test), None)
-    return ShownFigure(figure, _trend(figure, row, name), quote(file) if line else "", at, chart, test)
+    return FigureView(figure, _trend(figure, row, name), quote(file) if line else "", at, chart, test)
 
 
 def limit_of(figure: Figure) -> str:
@@ -384,7 +384,7 @@ def _with_unit(value: float, figure: Figure, beside: float | None = None) -> str
     return "\N{NO-BREAK SPACE}".join(in_unit(value, figure.unit, beside))
 
 
-def _trend(figure: Figure, row: Row, name: str) -> ShownTrend | None:
+def _trend(figure: Figure, row: Row, name: str) -> TrendView | None:
     """How it was in earlier runs of that name: others load the deployment otherwise."""
     trend = next((one for one in row.trend if one.figure == figure.name), None)
     if trend is None or isinstance(figure.value, str | None):
@@ -394,19 +394,19 @@ def _trend(figure: Figure, row: Row, name: str) -> ShownTrend | None:
         return None
     line = charts.sparkline(past, float(figure.value), figure.unit) if len(past) + 1 >= LEAST_POINTS else None
     told = ", ".join(_with_unit(value, figure) for value in past)
-    return ShownTrend(line, f"{told} before" if told else "", trend.regression)
+    return TrendView(line, f"{told} before" if told else "", trend.regression)
 
 
 def state_of(row: Row) -> str:
     """A key of `WORDS`; of a criterion that does not gate, nothing was observed where each test was skipped."""
     if row.reason == UNCLAIMED:
         return "unclaimed"
-    if row.status == "observed" and not was_looked_at(row):
+    if row.status == "observed" and not was_observed(row):
         return "not_verified"
     return row.status
 
 
-def was_looked_at(row: Row) -> bool:
+def was_observed(row: Row) -> bool:
     """Whether a test came to an end, or a figure was observed."""
     return any(test.status != "SKIP" for test in row.tests) or any(figure.of for figure in row.figures)
 

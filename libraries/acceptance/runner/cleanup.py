@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from acceptance.deployment.provisioning import OpenDeployment
-from acceptance.fixtures.resource_ledger import NAME, Made
+from acceptance.fixtures.resource_ledger import NAME, ResourceLedger
 from acceptance.run import Run
 
 WITHIN_SECONDS = 600.0
@@ -21,16 +21,16 @@ def clean_up(opened: OpenDeployment, results: Path) -> tuple[int, list[str]]:
     removed, left = 0, []
     with tempfile.TemporaryDirectory() as folder:
         run = Run(opened, Path(folder), "clean-up")
-        own = run.made
+        own = run.ledger
         try:
             for path in sorted(results.rglob(str(NAME))):
-                run.made = Made(path.parents[1], opened.descriptor.name)
-                if not run.made.under_way():
-                    before = len(run.made.standing("user"))
-                    left += run.wait(run.people.remove_all(), within=WITHIN_SECONDS)
-                    removed += before - len(run.made.standing("user"))
-                run.made.close()
+                run.ledger = ResourceLedger(path.parents[1], opened.descriptor.name)
+                if not run.ledger.under_way():
+                    before = len(run.ledger.standing("user"))
+                    left += run.wait(run.users.remove_all(), within=WITHIN_SECONDS)
+                    removed += before - len(run.ledger.standing("user"))
+                run.ledger.close()
         finally:
-            run.made = own
+            run.ledger = own
             run.close()
     return removed, left

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from acceptance.evidence.records import Plan, Scope
 from acceptance.run import Run
 from acceptance.runner.finalize import conclude
-from acceptance.runner.self_checks import CLOSING_CHECKS, REPORT_CHECKS, look_at_what_is_left
+from acceptance.runner.self_checks import CLOSING_CHECKS, REPORT_CHECKS, run_closing_checks
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import Gate
 
 
-def conclude_plain(run: Run, *, name: str, claims: Sequence[str], plan: Plan) -> tuple[Gate, list[str]]:
+def conclude_inline(run: Run, *, name: str, claims: Sequence[str], plan: Plan) -> tuple[Gate, list[str]]:
     """Look at what is left, seal what this process recorded, judge it and report it; nothing is recorded afterwards.
 
     Args:
@@ -42,5 +42,5 @@ def conclude_plain(run: Run, *, name: str, claims: Sequence[str], plan: Plan) ->
     )
     run.evidence.write(plan)
     run.evidence.write(Plan(tests=CLOSING_CHECKS | REPORT_CHECKS))
-    look_at_what_is_left(run, run.evidence)
+    run_closing_checks(run, run.evidence)
     return conclude(run.folder, run.evidence, criteria)

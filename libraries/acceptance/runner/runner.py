@@ -19,12 +19,12 @@ from acceptance.evidence.reader import EVIDENCE, recorded_artifacts
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Plan, Scope, moment
 from acceptance.redaction.redactor import Redactor
-from acceptance.redaction.scrub import sweep
+from acceptance.redaction.scrub import scrub
 from acceptance.run import DEPLOYMENT, RUN, Run
 from acceptance.runner.finalize import conclude
 from acceptance.runner.progress import Progress
-from acceptance.runner.self_checks import OWN_CHECKS, look_at_what_is_left, look_before_starting, record
-from acceptance.runner.subprocesses import run_child
+from acceptance.runner.self_checks import SELF_CHECKS, record, run_closing_checks, run_preflight
+from acceptance.runner.subprocesses import run_subprocess
 from acceptance.verdict.criteria import CRITERIA, Criteria, read_criteria
 from acceptance.verdict.gate import Gate
 from acceptance.yaml_models import PROJECT
@@ -38,7 +38,7 @@ NOT_OURS = ("ROBOT_OPTIONS", "REBOT_OPTIONS")  # what somebody set for another r
 
 
 @dataclass(frozen=True)
-class Request:
+class RunRequest:
     """What is asked for.
 
     Args:
@@ -120,7 +120,7 @@ def claims_of(name: str, criteria: Criteria) -> tuple[str, ...]:
     return criteria.of(claims)
 
 
-def run(request: Request) -> Ending:
+def run(request: RunRequest) -> Ending:
     """Run the suites against the deployment, and judge what was seen.
 
     Raises:
@@ -140,7 +140,7 @@ def run(request: Request) -> Ending:
     redactor = Redactor()
     recorder = Recorder(request.folder / EVIDENCE, run_id, redactor, "runner")
     recorder.write(scope)
-    recorder.write(Plan(tests=OWN_CHECKS))
+    recorder.write(Plan(tests=SELF_CHECKS))
     problems: Sequence[str] = ()
     interrupted = False
     with Progress(sys.stdout if request.shown else None) as progress:
@@ -152,14 +152,14 @@ def run(request: Request) -> Ending:
                 criteria.with_thresholds(scope.thresholds)  # its mistakes are told before anything starts
                 with _observer(opened, request.folder, run_id, redactor, recorder, progress) as observer:
                     progress.doing("looking whether the deployment is ready")
-                    problems = look_before_starting(observer, recorder)
+                    problems = run_preflight(observer, recorder)
                     if not problems:
                         scope = scope.model_copy(update={"started": True, "time": moment()})
                         recorder.write(scope)
                         progress.doing("")
                         _run_suites(opened, request, run_id, recorder, progress)
                         progress.doing("looking at what is left")
-                        look_at_what_is_left(observer, recorder)
+                        run_closing_checks(observer, recorder)
                 request.before_end(opened)
                 progress.doing("ending the deployment")
         except ConfigurationError as error:
@@ -170,7 +170,7 @@ def run(request: Request) -> Ending:
             _note(recorder, progress, "interrupted: what was seen until then is judged")
             problems = () if scope.started else ["interrupted before the suites started"]
         progress.doing("judging what was seen")
-        for line in sweep(request.folder, redactor, keep=recorded_artifacts(request.folder)):
+        for line in scrub(request.folder, redactor, keep=recorded_artifacts(request.folder)):
             recorder.note(line)
         gate, told = conclude(request.folder, recorder, criteria, history=request.history)
         for line in told:
@@ -208,7 +208,7 @@ def _observer(
             _note(recorder, progress, f"not removed: {left}")
 
 
-def _run_suites(opened: OpenDeployment, request: Request, name: str, recorder: Recorder, progress: Progress) -> None:
+def _run_suites(opened: OpenDeployment, request: RunRequest, name: str, recorder: Recorder, progress: Progress) -> None:
     command = [
         *(sys.executable, "-m", "robot", "--pythonpath", str(PROJECT / "libraries")),
         *("--outputdir", str(request.folder), "--variable", f"DEPLOYMENT:{opened.path}"),
@@ -219,7 +219,7 @@ def _run_suites(opened: OpenDeployment, request: Request, name: str, recorder: R
     ]
     own = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
     environment = own | {DEPLOYMENT: str(opened.path), RUN: name}
-    status = run_child(command, folder=str(PROJECT), environment=environment)
+    status = run_subprocess(command, folder=str(PROJECT), environment=environment)
     if status < 0:
         died = f"robot died of {signal.Signals(-status).name}: what had not ended by then is not verified"
         _note(recorder, progress, died)

@@ -19,10 +19,10 @@ Checks = dict[str, tuple[str, ...]]
 PREFLIGHT_CHECKS: Checks = {name: (f"{PREFLIGHT}{name}",) for name in ("PRE-01", "PRE-02", "PRE-03")}
 CLOSING_CHECKS: Checks = {"INT-14": (f"{CLOSING}INT-14",)}
 REPORT_CHECKS: Checks = {name: (f"{REPORT}{name}",) for name in ("DOC-01", "DOC-02", "DOC-03")}
-OWN_CHECKS: Checks = PREFLIGHT_CHECKS | CLOSING_CHECKS | REPORT_CHECKS
+SELF_CHECKS: Checks = PREFLIGHT_CHECKS | CLOSING_CHECKS | REPORT_CHECKS
 
 
-def look_before_starting(observer: Run, recorder: Recorder) -> list[str]:
+def run_preflight(observer: Run, recorder: Recorder) -> list[str]:
     """The preflight; returns what keeps the run from starting."""
     found = observer.wait(preflight.check(observer), within=PREFLIGHT_SECONDS)
     for criterion, problems in found.problems.items():
@@ -30,7 +30,7 @@ def look_before_starting(observer: Run, recorder: Recorder) -> list[str]:
     return [f"{name}: {problem}" for name in ("PRE-01", "PRE-02") for problem in found.problems[name]]
 
 
-def look_at_what_is_left(observer: Run, recorder: Recorder) -> None:
+def run_closing_checks(observer: Run, recorder: Recorder) -> None:
     """The closing check of INT-14."""
     [name] = CLOSING_CHECKS["INT-14"]
     try:

@@ -17,7 +17,9 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def run_child(command: Sequence[str], *, folder: str, environment: Mapping[str, str], forced_after: int = 2) -> int:
+def run_subprocess(
+    command: Sequence[str], *, folder: str, environment: Mapping[str, str], forced_after: int = 2
+) -> int:
     """Exit status of a command, negative for the signal that it died of.
 
     SIGINT and SIGTERM are handed on to its group, so that it ends in its own way; after so many, SIGKILL ends it.

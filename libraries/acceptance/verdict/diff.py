@@ -97,7 +97,7 @@ class Comparison(Data):
     equal: dict[str, int]
 
 
-def look_at(path: Path, criteria: Criteria) -> tuple[Gate, Mapping[str, str]]:
+def load_gate(path: Path, criteria: Criteria) -> tuple[Gate, Mapping[str, str]]:
     """The gate of a run's folder, or of the folder of a `gate.json`, and the SHA-256 of its decisions by file.
 
     It is judged at the time when the run ended: a comparison may reach further back than evidence counts.

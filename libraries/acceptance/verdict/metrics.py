@@ -98,7 +98,7 @@ def _limited(limit: Limit, seen: Sequence[Seen]) -> Figure:
     found["missing"] = too_few if samples < limit.least_samples else strange
     certain = whole is None or whole[0] in ("min", "max")  # more samples would not make it better
     if not limit.kept_by(value) and (certain or not found["missing"]):
-        found["broken"] = f"{limit.figure} is {_told(value, limit.threshold)} {limit.unit}, must be {limit}"
+        found["broken"] = f"{limit.figure} is {_format_value(value, limit.threshold)} {limit.unit}, must be {limit}"
     return Figure.model_validate(found)
 
 
@@ -124,7 +124,7 @@ def _plain(seen: Sequence[Seen]) -> Figure:
     )
 
 
-def _told(value: float, threshold: float | None) -> str:
+def _format_value(value: float, threshold: float | None) -> str:
     """The value, with as many digits as it takes to tell it from the threshold."""
     texts = [f"{value:.{digits}g}" for digits in (4, 6, 9, 17)]
     return next((text for text in texts if float(text) != threshold), texts[-1])

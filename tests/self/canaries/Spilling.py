@@ -21,7 +21,7 @@ def spilled_secret() -> str:
 
 def spilled_token(name: str) -> str:
     """The access token of a person."""
-    return the_run().scene.people[name].access_token
+    return the_run().context.users[name].access_token
 
 
 def spill_in_a_message() -> None:

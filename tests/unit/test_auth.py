@@ -4,7 +4,7 @@ import random
 
 import pytest
 from acceptance.checks.auth import CONFIDENCE, LOGIN_GAP_MS, PAIRS, certain_gap, refresh_tokens_differ
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 
 
 def differences(shift: float, noise: float, seed: int, number: int = PAIRS) -> list[float]:
@@ -37,7 +37,7 @@ def test_the_bounds_are_those_of_the_sign_test() -> None:
 
 
 def test_a_refresh_token_given_twice_is_found() -> None:
-    held = [Person("a@b.c", "p", refresh_token=token) for token in ("one", "two", "one")]
+    held = [User("a@b.c", "p", refresh_token=token) for token in ("one", "two", "one")]
     refresh_tokens_differ(held[:2])
     with pytest.raises(AssertionError, match="expected 3 different refresh tokens, seen 2"):
         refresh_tokens_differ(held)

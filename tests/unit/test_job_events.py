@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.checks.job_events import Event, View, ages, check_order, difference, lags, moment
+from acceptance.checks.job_events import Event, RestSnapshot, ages, check_order, difference, lags, moment
 
 STATUSES = ["uploaded", "parsed", "complete"]
 
@@ -12,8 +12,8 @@ def _told(*told: tuple[int, str], at: float = 10.0) -> list[Event]:
     return [Event(sequence, status, "working", 0, 0, at, at + sequence) for sequence, status in told]
 
 
-def _view(status: str, asked: float, answered: float) -> View:
-    return View(status, "working", 0, 0, asked, answered)
+def _view(status: str, asked: float, answered: float) -> RestSnapshot:
+    return RestSnapshot(status, "working", 0, 0, asked, answered)
 
 
 def test_every_status_once_and_in_order_is_right() -> None:

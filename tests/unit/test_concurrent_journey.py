@@ -12,16 +12,16 @@ from acceptance import validator
 from acceptance.checks import baseline
 from acceptance.errors import EnvironmentUnavailable, violation
 from acceptance.performance import concurrent_journey
-from acceptance.performance.concurrent_journey import Visit, record_visit, recorded_visit
+from acceptance.performance.concurrent_journey import Journey, record_journey, recorded_journey
 from acceptance.recordings import BASELINE, Recording
 from acceptance.results import PerformanceResult
 
 USERS = 10
 
 
-def seen(login: float, chat: float = 50.0, *, users: int = USERS, without: str = "") -> Visit:
+def seen(login: float, chat: float = 50.0, *, users: int = USERS, without: str = "") -> Journey:
     """Users whose calls took about so many milliseconds."""
-    kept = Visit(users, at_once=users, seconds=2.0)
+    kept = Journey(users, at_once=users, seconds=2.0)
     for name, mean in {"login": login, "chat": chat}.items():
         if name != without:
             kept.times[name] = [mean + number % 3 for number in range(users)]
@@ -61,7 +61,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def compared(kept: Visit, of: Any = None) -> PerformanceResult:
+def compared(kept: Journey, of: Any = None) -> PerformanceResult:
     result = PerformanceResult()
     validator._report(kept, result)
     validator._compare(of or run(), kept, result)
@@ -131,22 +131,22 @@ def test_what_cannot_be_compared_has_its_reason(of: Any, users: int, reason: str
 
 def test_the_local_baseline_is_held_against_its_own_recording() -> None:
     of = run("local", "http://127.0.0.1:1", None)
-    assert recorded_visit(of, USERS).endpoints.keys() == {"login", "chat"}
+    assert recorded_journey(of, USERS).endpoints.keys() == {"login", "chat"}
     assert compared(seen(140), of).passes_baseline is False
 
 
 async def test_a_visit_with_a_failed_call_is_no_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = seen(100)
 
-    async def visited(*_: object) -> Visit:
+    async def visited(*_: object) -> Journey:
         return kept
 
     async def nobody(*_: object) -> None:
         return None
 
-    monkeypatch.setattr(concurrent_journey, "visit", visited)
+    monkeypatch.setattr(concurrent_journey, "run_journey", visited)
     monkeypatch.setattr(concurrent_journey, "prepared", nobody)
-    assert (await record_visit(run())).endpoints == kept.endpoints
+    assert (await record_journey(run())).endpoints == kept.endpoints
     kept.failed.append(("login", violation("login", expected=200, seen=500)))
     with pytest.raises(AssertionError, match="login: login: expected 200, seen 500"):
-        await record_visit(run())
+        await record_journey(run())

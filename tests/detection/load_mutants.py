@@ -1,4 +1,4 @@
-"""Sabotages of a load: what its generator and its request log may meet meanwhile, and passing off a short one.
+"""Harness mutants of a load: what its generator and its request log may meet meanwhile, and passing off a short one.
 
 They are tried on a short load: its tests pass, and the gate takes none of its figures for those of the criteria.
 """
@@ -16,7 +16,7 @@ from acceptance.polling import wait_until
 from ArtilleryLibrary.figures import LOG
 
 from tests.detection import tampering
-from tests.detection.sabotages import Good, Sabotage
+from tests.detection.mutants import Good, HarnessMutant
 
 SHORT_LOAD = Good(
     "short-load",
@@ -102,8 +102,8 @@ def _runs(pid: int) -> bool:
     return False
 
 
-LOAD_SABOTAGES = (
-    Sabotage(
+LOAD_MUTANTS = (
+    HarnessMutant(
         "generator-starved",
         "While the load is applied, Artillery gets too little of the processor.",
         "INCONCLUSIVE",
@@ -113,7 +113,7 @@ LOAD_SABOTAGES = (
         each=True,
         good=SHORT_LOAD,
     ),
-    Sabotage(
+    HarnessMutant(
         "request-log-truncated",
         "While it is written, the request log loses its end, from the middle of a line.",
         "INCONCLUSIVE",
@@ -123,7 +123,7 @@ LOAD_SABOTAGES = (
         each=True,
         good=SHORT_LOAD,
     ),
-    Sabotage(
+    HarnessMutant(
         "request-log-thinned",
         "While it is written, the request log loses lines, and what is left of it is whole.",
         "INCONCLUSIVE",
@@ -133,7 +133,7 @@ LOAD_SABOTAGES = (
         each=True,
         good=SHORT_LOAD,
     ),
-    Sabotage(
+    HarnessMutant(
         "short-load-passed-off",
         "Figures of a short load get the names of those of a whole one; chains and seal are made anew.",
         "NO-GO",

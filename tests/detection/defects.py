@@ -19,7 +19,7 @@ COMMAND_SECONDS = 60.0
 class Defect(Data):
     """One thing wrong: the criteria that must notice it, and those that may, with reasons.
 
-    For a sabotage, `must` are the criteria that must not be met any more.
+    For a harness mutant, `must` are the criteria that must not be met any more.
     """
 
     name: str

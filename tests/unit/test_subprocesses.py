@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from acceptance.runner.subprocesses import run_child
+from acceptance.runner.subprocesses import run_subprocess
 
 POLITE = """
 import pathlib, signal, sys, time
@@ -35,7 +35,7 @@ pathlib.Path("child").write_text(str(child.pid))
 
 
 def run(code: str, folder: Path) -> int:
-    return run_child([sys.executable, "-c", code], folder=str(folder), environment=os.environ)
+    return run_subprocess([sys.executable, "-c", code], folder=str(folder), environment=os.environ)
 
 
 def interrupt_when_ready(folder: Path, times: int) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from acceptance.checks.upload_integrity import duplicate_of, is_about
-from acceptance.clients.http import Answer
+from acceptance.clients.http import Response
 from acceptance.deployment.contract import Contract
 
 BODY = {
@@ -19,8 +19,8 @@ BODY = {
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def _answer(body: object) -> Answer:
-    return Answer("upload", "POST", "http://deployment/upload", 409, {}, json.dumps(body).encode(), "r-1", 0.1)
+def _answer(body: object) -> Response:
+    return Response("upload", "POST", "http://deployment/upload", 409, {}, json.dumps(body).encode(), "r-1", 0.1)
 
 
 def test_the_flat_body_is_taken(contract: Contract) -> None:

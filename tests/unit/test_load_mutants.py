@@ -12,17 +12,17 @@ import pytest
 from acceptance.evidence.recorder import Recorder
 from acceptance.runner import runner
 from acceptance.runner.finalize import judge_again
-from acceptance.runner.runner import Ending, Request
+from acceptance.runner.runner import Ending, RunRequest
 from ArtilleryLibrary.figures import LOG
 from ArtilleryLibrary.requestlog import read_log
 
-from tests.detection import load_sabotages
-from tests.detection.load_sabotages import LOAD_SABOTAGES, SHORT_LOAD
-from tests.detection.sabotages import Sabotage
-from tests.detection.sabotaging import Sabotages
+from tests.detection import load_mutants
+from tests.detection.load_mutants import LOAD_MUTANTS, SHORT_LOAD
+from tests.detection.mutant_runner import HarnessMutants
+from tests.detection.mutants import HarnessMutant
 from tests.evidence import ALL, write_run
 
-BY_NAME = {sabotage.name: sabotage for sabotage in LOAD_SABOTAGES}
+BY_NAME = {mutant.name: mutant for mutant in LOAD_MUTANTS}
 CLAIMS = tuple(name for name in ALL.criteria if name in {f"PERF-{n:02}" for n in range(1, 7)})
 SAID = {
     "generator-starved": "the load generator did not keep up: event loop lag p99 400.0 ms is over 10 ms",
@@ -40,7 +40,7 @@ def logged(folder: Path, requests: int) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("meddle", "left", "unreadable"), [(load_sabotages.cut_log, 132, 1), (load_sabotages.lose_lines, 133, 0)]
+    ("meddle", "left", "unreadable"), [(load_mutants.cut_log, 132, 1), (load_mutants.lose_lines, 133, 0)]
 )
 def test_a_log_loses_what_it_should_and_is_written_on(
     meddle: Callable[[Path], Coroutine[Any, Any, str]], left: int, unreadable: int, tmp_path: Path
@@ -55,11 +55,11 @@ def test_a_log_loses_what_it_should_and_is_written_on(
 
 
 def test_nothing_is_done_before_the_load_is_under_way(tmp_path: Path) -> None:
-    log = logged(tmp_path, load_sabotages.LOGGED - 1)
+    log = logged(tmp_path, load_mutants.LOGGED - 1)
     before = log.read_bytes()
 
     async def cancelled() -> None:
-        task = asyncio.ensure_future(load_sabotages.cut_log(tmp_path))
+        task = asyncio.ensure_future(load_mutants.cut_log(tmp_path))
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -70,20 +70,20 @@ def test_nothing_is_done_before_the_load_is_under_way(tmp_path: Path) -> None:
 
 @pytest.fixture
 def attempt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
-    """Tries a sabotage without a deployment: the run that it is done to fails so, and these criteria do not."""
+    """Tries a harness mutant without a deployment: the run that it is done to fails so, and these criteria do not."""
 
-    def tried(sabotage: Sabotage, said: str, *, spared: str = "", done: str = "something") -> Any:
-        def run(request: Request) -> Ending:
-            short(request.folder, said if request.folder.name == sabotage.name else "", spared)
+    def tried(mutant: HarnessMutant, said: str, *, spared: str = "", done: str = "something") -> Any:
+        def run(request: RunRequest) -> Ending:
+            short(request.folder, said if request.folder.name == mutant.name else "", spared)
             return Ending(judge_again(request.folder, ALL)[0], (), interrupted=False)
 
         async def meddle(folder: Path) -> str:
             return done
 
         monkeypatch.setattr(runner, "run", run)
-        changed = {"during": meddle} if sabotage.during else {}
-        one = Sabotage(**{**{name: getattr(sabotage, name) for name in sabotage.__dataclass_fields__}, **changed})
-        return Sabotages("any", tmp_path / "d").attempt(one)
+        changed = {"during": meddle} if mutant.during else {}
+        one = HarnessMutant(**{**{name: getattr(mutant, name) for name in mutant.__dataclass_fields__}, **changed})
+        return HarnessMutants("any", tmp_path / "d").attempt(one)
 
     return tried
 

@@ -1,4 +1,4 @@
-"""Every sabotage is noticed, and a harness that does not look notices none: so being noticed means something."""
+"""Every harness mutant is noticed, and a harness that does not look notices none: so being noticed means something."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from acceptance.evidence.recorder import Recorder
 from acceptance.report import render
 from acceptance.runner import runner
 from acceptance.runner.finalize import judge_again
-from acceptance.runner.runner import Ending, Request
+from acceptance.runner.runner import Ending, RunRequest
 from acceptance.verdict import criterion_results
 from acceptance.verdict import gate as gate_module
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.gate import judge
 
-from tests.detection import sabotaging, tampering
-from tests.detection.sabotages import PRE, QUICK, SABOTAGES, Sabotage
-from tests.detection.sabotaging import Sabotages
+from tests.detection import mutant_runner, tampering
+from tests.detection.mutant_runner import HarnessMutants
+from tests.detection.mutants import HARNESS_MUTANTS, PRE, QUICK, HarnessMutant
 from tests.evidence import ALL, write_run
 
 Blinding = Callable[[pytest.MonkeyPatch], None]
-BY_NAME = {sabotage.name: sabotage for sabotage in SABOTAGES}
-EVERY = pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.name)
+BY_NAME = {mutant.name: mutant for mutant in HARNESS_MUTANTS}
+EVERY = pytest.mark.parametrize("mutant", HARNESS_MUTANTS, ids=lambda mutant: mutant.name)
 
 
-def quick_run(request: Request) -> Ending:
+def quick_run(request: RunRequest) -> Ending:
     """A run of `quick` with these options of robot, without a deployment."""
     option = request.options[0] if request.options else ""
     not_run = {"--exclude": ("PRE-03",), "--skip": ("PRE-03",), "--dryrun": PRE}.get(option, ())
@@ -45,31 +45,31 @@ def quick_run(request: Request) -> Ending:
 
 
 @pytest.fixture
-def sabotages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sabotages:
+def mutants(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> HarnessMutants:
     monkeypatch.setattr(runner, "run", quick_run)
-    return Sabotages("any", tmp_path / "d")
+    return HarnessMutants("any", tmp_path / "d")
 
 
 @EVERY
-def test_it_is_noticed(sabotage: Sabotage, sabotages: Sabotages) -> None:
-    attempt = sabotages.attempt(sabotage)
+def test_it_is_noticed(mutant: HarnessMutant, mutants: HarnessMutants) -> None:
+    attempt = mutants.attempt(mutant)
     assert (attempt.active, attempt.noticed) == (True, True), attempt.message
-    assert sabotage.says in attempt.message
+    assert mutant.says in attempt.message
     assert attempt.gate.verdict != "GO"
 
 
 @EVERY
 def test_a_verdict_that_is_always_the_same_notices_nothing(
-    sabotage: Sabotage, sabotages: Sabotages, monkeypatch: pytest.MonkeyPatch
+    mutant: HarnessMutant, mutants: HarnessMutants, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = sabotages._run(QUICK, "good")
+    good = mutants._run(QUICK, "good")
     monkeypatch.setattr(runner, "run", lambda request: Ending(good.gate, (), interrupted=False))
-    monkeypatch.setattr(sabotaging, "judge_again", lambda folder, criteria: (good.gate, []))
-    write_run(sabotages._folder / "quick", claims=PRE)
-    judge_again(sabotages._folder / "quick", ALL)
-    attempt = sabotages.attempt(sabotage)
+    monkeypatch.setattr(mutant_runner, "judge_again", lambda folder, criteria: (good.gate, []))
+    write_run(mutants._folder / "quick", claims=PRE)
+    judge_again(mutants._folder / "quick", ALL)
+    attempt = mutants.attempt(mutant)
     assert not attempt.noticed
-    assert attempt.message.startswith(f"expected {sabotage.verdict} and '")
+    assert attempt.message.startswith(f"expected {mutant.verdict} and '")
 
 
 def no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,20 +132,20 @@ BLIND: dict[Blinding, tuple[str, ...]] = {
     ("name", "blinding"), [(name, blinding) for blinding, names in BLIND.items() for name in names]
 )
 def test_a_harness_that_is_blind_to_it_is_found_out(
-    name: str, blinding: Blinding, sabotages: Sabotages, monkeypatch: pytest.MonkeyPatch
+    name: str, blinding: Blinding, mutants: HarnessMutants, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blinding(monkeypatch)
-    attempt = sabotages.attempt(BY_NAME[name])
+    attempt = mutants.attempt(BY_NAME[name])
     assert (attempt.active, attempt.noticed) == (True, False)
 
 
 def test_of_each_there_is_a_harness_that_is_blind_to_it() -> None:
     assert {name for names in BLIND.values() for name in names} == set(BY_NAME)
-    assert len(BY_NAME) == len(SABOTAGES)
+    assert len(BY_NAME) == len(HARNESS_MUTANTS)
 
 
 def test_an_edited_document_that_is_not_kept_is_found_out(
-    sabotages: Sabotages, monkeypatch: pytest.MonkeyPatch
+    mutants: HarnessMutants, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forgetting(folder: Path, criteria: Criteria) -> Any:
         found = judge_again(folder, criteria)
@@ -153,59 +153,59 @@ def test_an_edited_document_that_is_not_kept_is_found_out(
             kept.unlink()
         return found
 
-    monkeypatch.setattr(sabotaging, "judge_again", forgetting)
-    attempt = sabotages.attempt(BY_NAME["verdict-edited"])
+    monkeypatch.setattr(mutant_runner, "judge_again", forgetting)
+    attempt = mutants.attempt(BY_NAME["verdict-edited"])
     assert not attempt.noticed
     assert "the edited one was not kept" in attempt.message
 
 
-def test_what_changes_nothing_is_not_active(sabotages: Sabotages) -> None:
-    nothing = Sabotage("nothing", "Nothing is done.", "PASS", "required")
-    assert not sabotages.attempt(nothing).active
-    assert not sabotages.attempt(Sabotage("none", "", "PASS", "required", options=("--loglevel", "INFO"))).active
+def test_what_changes_nothing_is_not_active(mutants: HarnessMutants) -> None:
+    nothing = HarnessMutant("nothing", "Nothing is done.", "PASS", "required")
+    assert not mutants.attempt(nothing).active
+    assert not mutants.attempt(HarnessMutant("none", "", "PASS", "required", options=("--loglevel", "INFO"))).active
 
 
-def test_one_good_run_is_made(sabotages: Sabotages, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_good_run_is_made(mutants: HarnessMutants, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
 
-    def counted(request: Request) -> Ending:
+    def counted(request: RunRequest) -> Ending:
         made.append(request.folder.name)
         return quick_run(request)
 
     monkeypatch.setattr(runner, "run", counted)
-    for sabotage in SABOTAGES:
-        sabotages.attempt(sabotage)
+    for mutant in HARNESS_MUTANTS:
+        mutants.attempt(mutant)
     assert made == ["quick", "test-excluded", "test-skipped", "tests-only-read"]
 
 
-def test_on_a_run_that_is_not_good_nothing_is_judged(sabotages: Sabotages, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(request: Request) -> Ending:
+def test_on_a_run_that_is_not_good_nothing_is_judged(mutants: HarnessMutants, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(request: RunRequest) -> Ending:
         ending = quick_run(request)
         tampering.fail_honestly(request.folder)
         return Ending(judge_again(request.folder, ALL)[0], ending.problems, interrupted=False)
 
     monkeypatch.setattr(runner, "run", failing)
-    for sabotage in SABOTAGES:
-        attempt = sabotages.attempt(sabotage)
+    for mutant in HARNESS_MUTANTS:
+        attempt = mutants.attempt(mutant)
         assert (attempt.active, attempt.noticed) == (False, False)
-        assert attempt.message.startswith("no sabotage can be judged: without any, the run quick is NO-GO")
+        assert attempt.message.startswith("no harness mutant can be judged: without any, the run quick is NO-GO")
 
 
 def test_nor_on_one_that_is_judged_otherwise_the_second_time(
-    sabotages: Sabotages, monkeypatch: pytest.MonkeyPatch
+    mutants: HarnessMutants, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def restless(request: Request) -> Ending:
+    def restless(request: RunRequest) -> Ending:
         ending = quick_run(request)
         tampering.edit(request.folder / "gate.json", "PASS", "GO")
         return ending
 
     monkeypatch.setattr(runner, "run", restless)
-    assert "is judged otherwise the second time" in sabotages.attempt(SABOTAGES[0]).message
+    assert "is judged otherwise the second time" in mutants.attempt(HARNESS_MUTANTS[0]).message
 
 
-def test_an_interruption_is_told(sabotages: Sabotages, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_is_told(mutants: HarnessMutants, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "run", lambda request: Ending(quick_run(request).gate, (), interrupted=True))
-    assert sabotages.attempt(SABOTAGES[0]).interrupted
+    assert mutants.attempt(HARNESS_MUTANTS[0]).interrupted
 
 
 def test_what_is_forged_by_someone_who_knows_the_format_is_whole(tmp_path: Path) -> None:

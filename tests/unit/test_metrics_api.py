@@ -40,10 +40,10 @@ class Descriptor:
         return SecretStr("key")
 
 
-def read(answer: Callable[[httpx.Request], httpx.Response]) -> list[Line]:
+def read(response: Callable[[httpx.Request], httpx.Response]) -> list[Line]:
     async def reading() -> list[Line]:
         descriptor: Any = Descriptor("metrics")
-        async with Platform(descriptor, httpx.MockTransport(answer)) as platform:
+        async with Platform(descriptor, httpx.MockTransport(response)) as platform:
             return await platform.read("cpu", AT, AT + 60)
 
     return asyncio.run(reading())
@@ -52,11 +52,11 @@ def read(answer: Callable[[httpx.Request], httpx.Response]) -> list[Line]:
 def test_series_are_read_by_service_and_instance() -> None:
     asked: list[httpx.Request] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def response(request: httpx.Request) -> httpx.Response:
         asked.append(request)
         return httpx.Response(200, json=[SERIES])
 
-    assert read(answer) == [Line("api", "srv-1-a", "cpu", ((AT, 1.0), (AT + 1, 0.5)))]
+    assert read(response) == [Line("api", "srv-1-a", "cpu", ((AT, 1.0), (AT + 1, 0.5)))]
     query = asked[0].url.params
     assert asked[0].url.path == "/v1/metrics/cpu"
     assert query.get_list("resource") == ["srv-1", "srv-2"]
@@ -78,7 +78,7 @@ def refused(request: httpx.Request) -> httpx.Response:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("response", "reason"),
     [
         (lambda _: httpx.Response(401, json={"message": "no"}), "status 401; is the secret platform_key right?"),
         (lambda _: httpx.Response(429), "status 429"),
@@ -94,10 +94,10 @@ def refused(request: httpx.Request) -> httpx.Response:
         (refused, "no answer (ConnectError)"),
     ],
 )
-def test_anything_else_is_told(answer: Callable[[httpx.Request], httpx.Response], said: str) -> None:
+def test_anything_else_is_told(response: Callable[[httpx.Request], httpx.Response], reason: str) -> None:
     with pytest.raises(EnvironmentUnavailable) as told:
-        read(answer)
-    assert said in str(told.value)
+        read(response)
+    assert reason in str(told.value)
 
 
 def test_without_the_capability_it_is_not_asked() -> None:

@@ -20,7 +20,7 @@ from acceptance.evidence.records import Artifact
 from acceptance.redaction import archives
 from acceptance.redaction.patterns import MASK
 from acceptance.redaction.redactor import Redactor
-from acceptance.redaction.scrub import DEPTH, SecretLeftError, sweep, sweep_file
+from acceptance.redaction.scrub import DEPTH, SecretLeftError, scrub, scrub_file
 
 SECRET = "s3cret-of-the-run-0123"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\xff"
@@ -63,7 +63,7 @@ def test_text_is_cleaned_and_keeps_its_mode(name: str, tmp_path: Path, redactor:
     path.parent.mkdir()
     path.write_bytes(f"one\r\n{SECRET}\r\nthree ä".encode())
     path.chmod(0o640)
-    assert sweep(tmp_path, redactor) == []
+    assert scrub(tmp_path, redactor) == []
     assert path.read_bytes() == f"one\r\n{MASK}\r\nthree ä".encode()
     assert path.stat().st_mode & 0o777 == 0o640
     assert [file.name for file in path.parent.iterdir()] == [name]
@@ -73,20 +73,20 @@ def test_what_is_clean_is_not_touched(tmp_path: Path, redactor: Redactor) -> Non
     for name, content in {"a.txt": b"text", "b.zip": zipped({"c": b"d"}), "e.bin": b"\xff\x00"}.items():
         (tmp_path / name).write_bytes(content)
         os.utime(tmp_path / name, (1, 1))
-    assert sweep(tmp_path, redactor) == []
+    assert scrub(tmp_path, redactor) == []
     assert {path.stat().st_mtime for path in tmp_path.iterdir()} == {1}
 
 
 def test_markup_can_be_read_afterwards(tmp_path: Path, redactor: Redactor) -> None:
     (tmp_path / "output.xml").write_text(f'<?xml version="1.0"?>\n<kw name="Sign in with {SECRET}">{SECRET}</kw>')
-    assert sweep(tmp_path, redactor) == []
+    assert scrub(tmp_path, redactor) == []
     assert ElementTree.parse(tmp_path / "output.xml").getroot().attrib == {"name": f"Sign in with {MASK}"}
 
 
 def test_long_texts_of_a_log_are_unpacked(tmp_path: Path, redactor: Redactor) -> None:
     packed = base64.b64encode(zlib.compress(f"{SECRET} {'and so on ' * 20}".encode(), 9)).decode()
     (tmp_path / "log.html").write_text(f'<script>window.output["strings"].concat(["*a","{packed}"])</script>')
-    assert sweep(tmp_path, redactor) == []
+    assert scrub(tmp_path, redactor) == []
     left = (tmp_path / "log.html").read_text().split('"')[-2]
     assert zlib.decompress(base64.b64decode(left)).decode().startswith("&lt;redacted&gt; and so on")
 
@@ -95,7 +95,7 @@ def test_long_texts_of_a_log_are_unpacked(tmp_path: Path, redactor: Redactor) ->
 def test_a_picture_that_nobody_vouched_for_goes(content: bytes, tmp_path: Path, redactor: Redactor) -> None:
     for name in ("failed.dat", "masked.dat"):
         (tmp_path / name).write_bytes(content)
-    found = sweep(tmp_path, redactor, keep=["masked.dat"])
+    found = scrub(tmp_path, redactor, keep=["masked.dat"])
     assert found == ["failed.dat: removed: a picture that nobody vouched for: no search sees what it shows"]
     assert [path.name for path in tmp_path.iterdir()] == ["masked.dat"]
 
@@ -103,11 +103,11 @@ def test_a_picture_that_nobody_vouched_for_goes(content: bytes, tmp_path: Path, 
 def test_a_picture_is_kept_unless_its_bytes_hold_a_secret(tmp_path: Path, redactor: Redactor) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(PNG)
-    sweep_file(path, redactor)
+    scrub_file(path, redactor)
     assert path.read_bytes() == PNG
     path.write_bytes(PNG + b"tEXtComment\x00" + SECRET.encode())
     with pytest.raises(SecretLeftError, match=r"picture\.png: removed: holds a secret, and cannot be cleaned"):
-        sweep_file(path, redactor)
+        scrub_file(path, redactor)
     assert not path.exists()
 
 
@@ -123,7 +123,7 @@ def test_a_picture_is_kept_unless_its_bytes_hold_a_secret(tmp_path: Path, redact
 )
 def test_other_files_that_hold_a_secret_go(content: bytes, tmp_path: Path, redactor: Redactor) -> None:
     (tmp_path / "core").write_bytes(content)
-    assert sweep(tmp_path, redactor) == ["core: removed: holds a secret, and cannot be cleaned"]
+    assert scrub(tmp_path, redactor) == ["core: removed: holds a secret, and cannot be cleaned"]
     assert not (tmp_path / "core").exists()
 
 
@@ -133,7 +133,7 @@ def test_archives_are_cleaned_however_deep(tmp_path: Path, redactor: Redactor) -
     path = tmp_path / "shards.tar.gz"
     path.write_bytes(tarred({"log.gz": gzip.compress(SECRET.encode()), "trace.zip": trace, "a/b.txt": b"stays"}))
     reason = "a picture that nobody vouched for: no search sees what it shows"
-    assert sweep(tmp_path, redactor, keep=[path.name]) == [f"{path.name}: removed from it: page.jpeg: {reason}"]
+    assert scrub(tmp_path, redactor, keep=[path.name]) == [f"{path.name}: removed from it: page.jpeg: {reason}"]
     with tarfile.open(path) as archive:
         left = {name: file.read() for name in archive.getnames() if (file := archive.extractfile(name))}
     assert left.keys() == {"log.gz", "trace.zip", "a/b.txt"}
@@ -148,7 +148,7 @@ def test_archives_are_cleaned_however_deep(tmp_path: Path, redactor: Redactor) -
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 def test_every_tape_is_cleaned(mode: str, tmp_path: Path, redactor: Redactor) -> None:
     (tmp_path / "a").write_bytes(tarred({"x": SECRET.encode(), f"{SECRET}.txt": b"text"}, mode))
-    assert sweep(tmp_path, redactor) == [f"a: removed from it: {MASK}.txt: its name holds a secret"]
+    assert scrub(tmp_path, redactor) == [f"a: removed from it: {MASK}.txt: its name holds a secret"]
     with tarfile.open(tmp_path / "a") as archive:
         file = archive.extractfile("x")
         assert file is not None and file.read() == MASK.encode()
@@ -164,7 +164,7 @@ def test_every_tape_is_cleaned(mode: str, tmp_path: Path, redactor: Redactor) ->
 )
 def test_what_stands_beside_the_members_goes(content: bytes, tmp_path: Path, redactor: Redactor) -> None:
     (tmp_path / "a.zip").write_bytes(content)
-    sweep(tmp_path, redactor)
+    scrub(tmp_path, redactor)
     assert SECRET.encode() not in (tmp_path / "a.zip").read_bytes()
     assert members_of((tmp_path / "a.zip").read_bytes()) == {"a": b"b"}
 
@@ -192,7 +192,7 @@ def test_what_cannot_be_opened_goes(
 ) -> None:
     monkeypatch.setattr(archives.Allowance, "__init__", lambda self: self.__dict__.update(members=6, size=1000))
     (tmp_path / "a").write_bytes(content)
-    assert sweep(tmp_path, redactor) == [f"a: removed: {why}"]
+    assert scrub(tmp_path, redactor) == [f"a: removed: {why}"]
     assert not list(tmp_path.iterdir())
 
 
@@ -200,7 +200,7 @@ def test_bombs_are_not_unpacked(tmp_path: Path, redactor: Redactor, monkeypatch:
     bomb = zipped({"a": gzip.compress(bytes(3_000_000)), "b": gzip.compress(bytes(3_000_000))})
     monkeypatch.setattr(archives.Allowance, "__init__", lambda self: self.__dict__.update(members=99, size=4_000_000))
     (tmp_path / "bomb.zip").write_bytes(bomb)
-    (line,) = sweep(tmp_path, redactor)
+    (line,) = scrub(tmp_path, redactor)
     assert line.startswith("bomb.zip: removed from it: b: it holds more than is unpacked")
 
 
@@ -208,7 +208,7 @@ def test_names_are_searched_too(tmp_path: Path, redactor: Redactor) -> None:
     (tmp_path / f"of {SECRET}").mkdir()
     (tmp_path / f"of {SECRET}" / "a.txt").write_text("text")
     (tmp_path / f"{SECRET}.txt").write_text("text")
-    found = sweep(tmp_path, redactor)
+    found = scrub(tmp_path, redactor)
     assert found == [
         f"of {MASK}/a.txt: removed: its name holds a secret",
         f"{MASK}.txt: removed: its name holds a secret",
@@ -224,7 +224,7 @@ def test_links_are_not_followed(tmp_path: Path, redactor: Redactor) -> None:
     (run / "folder").symlink_to(tmp_path / "outside")
     (run / "file").symlink_to(tmp_path / "outside" / "own.txt")
     (run / "speaking").symlink_to(f"/nowhere/{SECRET}")
-    assert sweep(run, redactor) == ["speaking: removed: a link whose name or target holds a secret"]
+    assert scrub(run, redactor) == ["speaking: removed: a link whose name or target holds a secret"]
     assert (tmp_path / "outside" / "own.txt").read_text() == SECRET
     assert {path.name for path in run.iterdir()} == {"folder", "file"}
 
@@ -232,10 +232,10 @@ def test_links_are_not_followed(tmp_path: Path, redactor: Redactor) -> None:
 def test_records_are_searched_and_never_altered(tmp_path: Path, redactor: Redactor) -> None:
     recorder = Recorder(tmp_path / EVIDENCE, "run", Redactor(), "test")  # it does not know the secret
     recorder.observe("INT-01", "session_token", "kept", "text", samples=1)  # a shape, but only beside its value
-    assert sweep(tmp_path, redactor) == []
+    assert scrub(tmp_path, redactor) == []
     recorder.note(SECRET)
     recorder.close()
-    (line,) = sweep(tmp_path, redactor)
+    (line,) = scrub(tmp_path, redactor)
     assert line.startswith(f"evidence/records-{recorder.writer}.jsonl: holds a secret, and stays as it is")
     assert [bundle.damage for bundle in read_run(tmp_path)] == [[]]
 
@@ -243,8 +243,8 @@ def test_records_are_searched_and_never_altered(tmp_path: Path, redactor: Redact
 def test_what_was_there_before_or_belongs_to_others_stays(tmp_path: Path, redactor: Redactor) -> None:
     for name in ("log.html", "notes.txt"):
         (tmp_path / name).write_text(SECRET)
-    assert sweep(tmp_path, redactor, since=(tmp_path / "log.html").stat().st_ctime + 1) == []
-    sweep(tmp_path, redactor, within=["log.html"])
+    assert scrub(tmp_path, redactor, since=(tmp_path / "log.html").stat().st_ctime + 1) == []
+    scrub(tmp_path, redactor, within=["log.html"])
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"log.html": MASK, "notes.txt": SECRET}
 
 
@@ -266,5 +266,5 @@ def test_a_record_holds_no_secret_wherever_it_came_from(tmp_path: Path, redactor
     recorder.observe("INT-01", f"of {SECRET}", SECRET, "text", samples=1)
     recorder.series("INT-01", SECRET, "ms", {SECRET: [(0, 1)]}, marks={SECRET: 0})
     recorder.close()
-    assert sweep(tmp_path, redactor) == []
+    assert scrub(tmp_path, redactor) == []
     assert SECRET not in (tmp_path / EVIDENCE / f"records-{recorder.writer}.jsonl").read_text()

@@ -9,13 +9,21 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from acceptance.chat import Reply, Source
-from acceptance.clients.http import Answer, Exchange
+from acceptance.chat import Answer, Source
+from acceptance.clients.http import RequestTiming, Response
 from acceptance.errors import EnvironmentUnavailable
 from acceptance.fixtures.handbook import write
-from acceptance.fixtures.users import Person
+from acceptance.fixtures.users import User
 from acceptance.performance import closed_loop
-from acceptance.performance.closed_loop import Attempt, Load, User, at_once, first_bytes, told, work
+from acceptance.performance.closed_loop import (
+    ClosedLoopUser,
+    Load,
+    RequestSample,
+    at_once,
+    first_bytes,
+    format_failures,
+    work,
+)
 from acceptance.performance.generator_health import Bounds, Generator, watched
 from acceptance.performance.load_profiles import Scale, Stage, profile
 from acceptance.run import Run
@@ -25,20 +33,20 @@ SCALE = Scale(fewer=Stage(users=30, seconds=20), all=Stage(users=50, seconds=60)
 FLOWS = ("authentication", "upload", "conversation")
 
 
-def _user(number: int, *attempts: Attempt, under_way: tuple[float, float] = (0.0, 82.0)) -> User:
+def _user(number: int, *attempts: RequestSample, under_way: tuple[float, float] = (0.0, 82.0)) -> ClosedLoopUser:
     fact = write("run", "note", number, topics=3).facts[0]
-    person = Person(f"user-{number}@example.com", "password", f"u{number}", "token")
-    return User(number, person, fact, deque(), [], 1, {f"d{number}": number}, list(attempts), under_way)
+    account = User(f"user-{number}@example.com", "password", f"u{number}", "token")
+    return ClosedLoopUser(number, account, fact, deque(), [], 1, {f"d{number}": number}, list(attempts), under_way)
 
 
 def _attempt(began: float, first: float = 0.05, *, route: str = "jobs", flow: str = "upload", problem: str = "") -> Any:
-    return Attempt(0, cast(Any, flow), Exchange(route, 200, began, first, first + 0.01), problem)
+    return RequestSample(0, cast(Any, flow), RequestTiming(route, 200, began, first, first + 0.01), problem)
 
 
-def _load(*attempts: Attempt, at_work: int = 50, all: tuple[float, float] = (21.0, 82.0)) -> Load:
-    people = [_user(number) for number in range(at_work)]
-    people[0].attempts += [*attempts, *(_attempt(30.0, flow=flow) for flow in FLOWS)]
-    return Load(SCALE, people, (0.0, 20.0), all)
+def _load(*attempts: RequestSample, at_work: int = 50, all: tuple[float, float] = (21.0, 82.0)) -> Load:
+    users = [_user(number) for number in range(at_work)]
+    users[0].attempts += [*attempts, *(_attempt(30.0, flow=flow) for flow in FLOWS)]
+    return Load(SCALE, users, (0.0, 20.0), all)
 
 
 class _Run:
@@ -152,7 +160,7 @@ def test_how_many_were_there_at_once() -> None:
 
 def test_failures_have_no_first_byte_that_counts() -> None:
     assert first_bytes([_attempt(1.0, 0.1), _attempt(1.0, 0.0, problem="500")], (0.0, 2.0)) == [100.0]
-    assert told([_attempt(1.0, problem="a"), _attempt(1.0, route="chat")]).startswith(
+    assert format_failures([_attempt(1.0, problem="a"), _attempt(1.0, route="chat")]).startswith(
         "1 x jobs, 1 x chat; the first: a"
     )
 
@@ -166,18 +174,18 @@ def test_the_profile_is_as_the_criterion_asks() -> None:
         profile().of("fully")
 
 
-def _answered(monkeypatch: pytest.MonkeyPatch, text: str, *sources: str, conversation: str = "c1") -> User:
+def _answered(monkeypatch: pytest.MonkeyPatch, text: str, *sources: str, conversation: str = "c1") -> ClosedLoopUser:
     """A user whose question is answered so, in the conversation flow."""
     user = _user(1)
     user.owners.update({"d2": 2, "c2": 2})
-    answer = Answer("chat", "POST", "http://deployment/api/chat", 200, {}, b"", "r-1", 0.1)
+    response = Response("chat", "POST", "http://deployment/api/chat", 200, {}, b"", "r-1", 0.1)
     cited = [Source(source, "note", "k") for source in sources]
 
-    async def ask(run: Run, person: Person, question: str, *, conversation_id: str | None = None) -> Reply:
-        told = user.fact.follow_up.sentence if conversation_id and user.fact.follow_up else text
-        return Reply(question, told, conversation_id or conversation, "w", cited, "m", answer)
+    async def ask(run: Run, account: User, question: str, *, conversation_id: str | None = None) -> Answer:
+        format_failures = user.fact.follow_up.sentence if conversation_id and user.fact.follow_up else text
+        return Answer(question, format_failures, conversation_id or conversation, "w", cited, "m", response)
 
-    async def listed(run: Run, person: Person) -> list[str]:
+    async def listed(run: Run, account: User) -> list[str]:
         return ["c1"]
 
     monkeypatch.setattr(closed_loop, "ask", ask)
@@ -216,7 +224,7 @@ def test_an_answer_of_another_shape_is_an_error_and_not_the_end(monkeypatch: pyt
     user = _user(0)
     moments = iter([True, False])
 
-    async def broken(run: Run, user: User, step: closed_loop.Step) -> None:
+    async def broken(run: Run, user: ClosedLoopUser, step: closed_loop.Step) -> None:
         async def unreadable() -> None:
             raise ValueError("could not convert string to float: 'soon'")
 

@@ -1,4 +1,4 @@
-"""Trying sabotages: a good run is made once, each is done to a copy of what it left, and that is judged again.
+"""Trying harness mutants: a good run is made once, each is done to a copy of what it left, and that is judged again.
 
 Those that act while a run goes on, or by its options, have a run of their own.
 """
@@ -17,12 +17,12 @@ from acceptance.runner.finalize import judge_again
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import Gate
 
-from tests.detection.sabotages import Good, Sabotage
+from tests.detection.mutants import Good, HarnessMutant
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of a sabotage: whether it changed anything, the gate, and whether and how that was noticed."""
+    """What came of a harness mutant: whether it changed anything, the gate, and whether and how that was noticed."""
 
     active: bool
     gate: Gate
@@ -31,8 +31,8 @@ class Attempt:
     interrupted: bool = False
 
 
-class Sabotages:
-    """Tries sabotages on good runs, each of which is made when the first that needs it is tried.
+class HarnessMutants:
+    """Tries harness mutants on good runs, each of which is made when the first that needs it is tried.
 
     Args:
         deployment: a name in `variables/deployments/`, or the path of a descriptor.
@@ -46,44 +46,44 @@ class Sabotages:
         self._criteria = read_criteria(CRITERIA)
         self._good: dict[Good, tuple[runner.Ending, str]] = {}
 
-    def attempt(self, sabotage: Sabotage) -> Attempt:
+    def attempt(self, mutant: HarnessMutant) -> Attempt:
         """Do it, judge, and look whether that was noticed."""
-        good = sabotage.good
+        good = mutant.good
         if good not in self._good:
             made = self._run(good, good.name)
             self._good[good] = made, self._not_good(good, made)
         ending, useless = self._good[good]
         if useless or ending.interrupted:
             return Attempt(False, ending.gate, False, useless, ending.interrupted)
-        if sabotage.options or sabotage.during:
-            return self._by_run(sabotage, ending.gate)
-        return self._by_hand(sabotage)
+        if mutant.options or mutant.during:
+            return self._by_run(mutant, ending.gate)
+        return self._by_hand(mutant)
 
-    def _by_run(self, sabotage: Sabotage, good: Gate) -> Attempt:
+    def _by_run(self, mutant: HarnessMutant, good: Gate) -> Attempt:
         loop = LoopThread()
         try:
-            meddling = loop.begin(sabotage.during(self._folder / sabotage.name)) if sabotage.during else None
-            ending = self._run(sabotage.good, sabotage.name, sabotage.options)
+            meddling = loop.begin(mutant.during(self._folder / mutant.name)) if mutant.during else None
+            ending = self._run(mutant.good, mutant.name, mutant.options)
             failure = meddling.exception() if meddling and meddling.done() else None
             done = meddling is None or bool(meddling.done() and not failure and meddling.result())
         finally:
             loop.close()
-        noticed = "" if ending.problems else sabotage.noticed("", ending.gate, ())
-        message = f"{failure}" if failure else noticed or _missed(sabotage, "", ending.gate, ending.problems)
+        noticed = "" if ending.problems else mutant.noticed("", ending.gate, ())
+        message = f"{failure}" if failure else noticed or _missed(mutant, "", ending.gate, ending.problems)
         active = done and _passed(ending.gate) != _passed(good)
         return Attempt(active, ending.gate, bool(noticed), message, ending.interrupted)
 
-    def _by_hand(self, sabotage: Sabotage) -> Attempt:
-        good, folder = self._folder / sabotage.good.name, self._folder / sabotage.name
+    def _by_hand(self, mutant: HarnessMutant) -> Attempt:
+        good, folder = self._folder / mutant.good.name, self._folder / mutant.name
         shutil.copytree(good, folder)
-        sabotage.first(folder)
+        mutant.first(folder)
         before = _files(folder)
-        where = sabotage.do(folder)
+        where = mutant.do(folder)
         after = _files(folder)
         gate, told = judge_again(folder, self._criteria)
-        noticed = sabotage.noticed(where, gate, told)
-        message = noticed or _missed(sabotage, where, gate, told)
-        name = sabotage.edits
+        noticed = mutant.noticed(where, gate, told)
+        message = noticed or _missed(mutant, where, gate, told)
+        name = mutant.edits
         if name and noticed:
             left = _files(folder)
             if (left.get(name), left.get(f"{name}.edited")) != (before[name], after[name]):
@@ -92,7 +92,7 @@ class Sabotages:
 
     def _run(self, good: Good, name: str, options: tuple[str, ...] = ()) -> runner.Ending:
         return runner.run(
-            runner.Request(
+            runner.RunRequest(
                 good.run,
                 self._folder / name,
                 identifier=f"{self._folder.name}-s{next(self._numbers)}",  # addresses are made of it: it must be short
@@ -104,7 +104,7 @@ class Sabotages:
 
     def _not_good(self, good: Good, ending: runner.Ending) -> str:
         """Why nothing can be tried on the run; nothing where it is good, and untouched is judged as it was."""
-        why = "no sabotage can be judged: "
+        why = "no harness mutant can be judged: "
         tests = {test.name: test for row in ending.gate.criteria for test in row.tests if test.status != "PASS"}
         wrong = [*ending.problems, *(f"{name}: {test.message}" for name, test in tests.items())]
         if wrong or ending.gate.verdict != good.verdict:
@@ -116,9 +116,9 @@ class Sabotages:
         return ""
 
 
-def _missed(sabotage: Sabotage, where: str, gate: Gate, told: Sequence[str]) -> str:
-    expected = " … ".join(part for part in (where, sabotage.says) if part)
-    return f"expected {sabotage.verdict} and '{expected}', seen {'; '.join((gate.line, *told))}"
+def _missed(mutant: HarnessMutant, where: str, gate: Gate, told: Sequence[str]) -> str:
+    expected = " … ".join(part for part in (where, mutant.says) if part)
+    return f"expected {mutant.verdict} and '{expected}', seen {'; '.join((gate.line, *told))}"
 
 
 def _passed(gate: Gate) -> set[str]:

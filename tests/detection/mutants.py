@@ -1,6 +1,6 @@
-"""Sabotages: what may be done to a run, or to what it left, and how its verdict must notice.
+"""Harness mutants: what may be done to a run, or to what it left, and how its verdict must notice.
 
-A planted defect shows that the suites notice a wrong deployment; a sabotage shows that the verdict notices a wrong run.
+A defect shows that the suites detect a wrong deployment; a harness mutant, that the verdict detects a wrong run.
 Some are clumsy. Others are done by someone who knows the format and makes chains and seal anew.
 """
 
@@ -22,7 +22,7 @@ DOCUMENT = "TODO001_phase2_testing_summary.md"
 
 @dataclass(frozen=True)
 class Good:
-    """A run that nothing is done to: each of its tests passes. It has the criteria that the sabotages speak of.
+    """A run that nothing is done to: each of its tests passes. It has the criteria that the harness mutants speak of.
 
     Args:
         name: of its folder.
@@ -41,7 +41,7 @@ QUICK = Good("quick", "quick", "PASS")
 
 
 @dataclass(frozen=True)
-class Sabotage:
+class HarnessMutant:
     """One thing that is done to a good run.
 
     Args:
@@ -88,8 +88,8 @@ class Sabotage:
         return next((text for text in said if self.says in text and where in text), "")
 
 
-SABOTAGES = (
-    Sabotage(
+HARNESS_MUTANTS = (
+    HarnessMutant(
         "failure-turned-into-a-pass",
         "In the records of a run that found something wrong, FAIL is replaced by PASS.",
         "NO-GO",
@@ -98,7 +98,7 @@ SABOTAGES = (
         first=tampering.fail_honestly,
         do=tampering.turn_into_pass,
     ),
-    Sabotage(
+    HarnessMutant(
         "failure-turned-and-chained-anew",
         "FAIL is replaced by PASS, and the chain of the records is made to fit; only the seal is left as it was.",
         "NO-GO",
@@ -107,7 +107,7 @@ SABOTAGES = (
         first=tampering.fail_honestly,
         do=tampering.turn_into_pass_and_chain,
     ),
-    Sabotage(
+    HarnessMutant(
         "figure-changed",
         "A measured figure is made a better one.",
         "INCONCLUSIVE",
@@ -115,7 +115,7 @@ SABOTAGES = (
         must=PRE,
         do=tampering.change_figure,
     ),
-    Sabotage(
+    HarnessMutant(
         "half-a-line",
         "A file of records ends in the middle of a line, as on a full disk.",
         "INCONCLUSIVE",
@@ -123,7 +123,7 @@ SABOTAGES = (
         must=PRE,
         do=tampering.cut_line,
     ),
-    Sabotage(
+    HarnessMutant(
         "last-lines-cut",
         "The last records of a file are gone, and what is left is whole.",
         "INCONCLUSIVE",
@@ -131,7 +131,7 @@ SABOTAGES = (
         must=PRE,
         do=tampering.cut_last_lines,
     ),
-    Sabotage(
+    HarnessMutant(
         "lines-reordered",
         "Two records change places.",
         "INCONCLUSIVE",
@@ -139,7 +139,7 @@ SABOTAGES = (
         must=PRE,
         do=tampering.reorder,
     ),
-    Sabotage(
+    HarnessMutant(
         "records-added",
         "A further file of records, whole and chained, is added after the run was sealed.",
         "INCONCLUSIVE",
@@ -147,7 +147,7 @@ SABOTAGES = (
         must=PRE,
         do=tampering.add_records,
     ),
-    Sabotage(
+    HarnessMutant(
         "evidence-aged",
         "The evidence is of a year ago, whole and sealed then.",
         "INCONCLUSIVE",
@@ -155,7 +155,7 @@ SABOTAGES = (
         must=PRE,
         do=tampering.age,
     ),
-    Sabotage(
+    HarnessMutant(
         "observations-of-another-build",
         "What was measured on another build is sealed as this one's.",
         "INCONCLUSIVE",
@@ -163,7 +163,7 @@ SABOTAGES = (
         must=PRE,
         do=tampering.observe_another_build,
     ),
-    Sabotage(
+    HarnessMutant(
         "records-of-another-run",
         "A file of records of another run lies among this one's.",
         "INCONCLUSIVE",
@@ -171,14 +171,14 @@ SABOTAGES = (
         must=PRE,
         do=tampering.mix_in_another_run,
     ),
-    Sabotage(
+    HarnessMutant(
         "run-of-another-build-merged",
         "The sealed evidence of an older build is merged in.",
         "PASS",
         "of build",
         do=tampering.merge_another_build,
     ),
-    Sabotage(
+    HarnessMutant(
         "seal-removed",
         "The seal is deleted.",
         "INCONCLUSIVE",
@@ -186,7 +186,7 @@ SABOTAGES = (
         must=PRE,
         do=tampering.remove_seal,
     ),
-    Sabotage(
+    HarnessMutant(
         "claim-removed",
         "The run claims one criterion less, so that nobody asks for it.",
         "PASS",
@@ -194,7 +194,7 @@ SABOTAGES = (
         must=("PRE-03",),
         do=tampering.claim_less,
     ),
-    Sabotage(
+    HarnessMutant(
         "claim-of-the-violated-removed",
         "The run does not claim any more what it found violated; chains and seal are made anew.",
         "NO-GO",
@@ -203,14 +203,14 @@ SABOTAGES = (
         first=tampering.fail_honestly,
         do=tampering.disclaim_violated,
     ),
-    Sabotage(
+    HarnessMutant(
         "threshold-loosened",
         "A limit is raised, with a reason that sounds well.",
         "PASS",
         "against relaxed thresholds: PRE-01 at most 60 s instead of at most 10 s",
         do=tampering.loosen,
     ),
-    Sabotage(
+    HarnessMutant(
         "verdict-edited",
         "In gate.json, PASS is replaced by GO.",
         "PASS",
@@ -218,7 +218,7 @@ SABOTAGES = (
         do=lambda folder: tampering.edit(folder / "gate.json", "PASS", "GO"),
         edits="gate.json",
     ),
-    Sabotage(
+    HarnessMutant(
         "document-edited",
         "In a document, PASS is replaced by GO.",
         "PASS",
@@ -226,7 +226,7 @@ SABOTAGES = (
         do=lambda folder: tampering.edit(folder / DOCUMENT, "PASS", "GO"),
         edits=DOCUMENT,
     ),
-    Sabotage(
+    HarnessMutant(
         "test-excluded",
         "A test is left out of the run.",
         "INCONCLUSIVE",
@@ -234,7 +234,7 @@ SABOTAGES = (
         must=("PRE-03",),
         options=("--exclude", "criterion:PRE-03"),
     ),
-    Sabotage(
+    HarnessMutant(
         "test-skipped",
         "A test is skipped.",
         "INCONCLUSIVE",
@@ -242,7 +242,7 @@ SABOTAGES = (
         must=("PRE-03",),
         options=("--skip", "criterion:PRE-03"),
     ),
-    Sabotage(
+    HarnessMutant(
         "tests-only-read",
         "Robot only reads the tests (--dryrun), and all of them pass.",
         "INCONCLUSIVE",

@@ -12,7 +12,7 @@ from acceptance.performance.partial_results import CRITERIA, record_unfinished
 from acceptance.redaction.redactor import Redactor
 from acceptance.verdict.gate import judge
 from ArtilleryLibrary.figures import LOG, Ending
-from ArtilleryLibrary.plan import PLAN, Plan
+from ArtilleryLibrary.plan import PLAN, LoadPlan
 
 from tests.evidence import ALL, write_run
 from tests.unit.test_load import script
@@ -23,7 +23,7 @@ REQUEST = {"kind": "request", "user": "u", "scenario": "Authentication Flow", "e
 def left(folder: Path, ending: Ending, lines: list[dict[str, object]], name: str = "load-full") -> None:
     load, used = folder / name, script()
     load.mkdir(parents=True)
-    plan = Plan(
+    plan = LoadPlan(
         script="s", target="t", phases=used.phases, scenarios=used.scenarios, corrections=(), node="24",
         artillery="2", ending=ending,
     )  # fmt: skip
