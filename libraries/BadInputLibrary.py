@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from acceptance.checks import input_validation
 from acceptance.deployment.contract import Kind
-from opening import the_run
 from robot.api import logger
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 WITHIN = 120.0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from acceptance.performance import recording
 from LoadLibrary import WITHIN
-from opening import the_run
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 
 @library(scope="GLOBAL", version="1.0.0")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from acceptance.checks import websocket_connections
-from opening import the_run
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 WITHIN = 60.0
 IDLE_WITHIN = 120.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from acceptance.checks import consistency, deletion
 from acceptance.checks.deletion import Removal
-from opening import the_run
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 WITHIN = 60.0
 

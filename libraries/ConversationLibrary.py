@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from acceptance.checks import retrieval_qa
-from opening import the_run
 from PeopleLibrary import user
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 WITHIN = 90.0
 

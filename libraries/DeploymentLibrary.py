@@ -11,12 +11,12 @@ from acceptance.evidence.records import Cause, Status
 from acceptance.run import TestContext, close_run, opened_run
 from acceptance.yaml_models import PROJECT
 from AcceptancePlan import identity
-from concluding import add_verdict, judge_what_was_seen
-from leaving import sweep_at_exit
-from opening import begin_test, refuse_debug_file, the_run
 from RedactingListener import RedactingListener
 from robot.api import logger
 from robot.api.deco import keyword, library
+from robot_run.artifact_scrubbing import sweep_at_exit
+from robot_run.lifecycle import begin_test, refuse_debug_file, the_run
+from robot_run.verdict_test import add_verdict, judge_what_was_seen
 
 
 class _Listener(RedactingListener):

@@ -7,10 +7,10 @@ import zlib
 from acceptance.checks import isolation, upload_integrity
 from acceptance.checks.fixtures import UserData, create_user_data
 from acceptance.uploads import document
-from opening import the_run
 from PeopleLibrary import user
 from robot.api import logger
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 WITHIN = 60.0
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from acceptance.performance import load_criteria, load_documents
-from opening import the_run
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 WITHIN = 480.0  # people and documents are made, four minutes of load, and every document is followed
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from acceptance.fixtures.users import User
-from opening import the_run
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 
 @library(scope="GLOBAL", version="1.0.0")

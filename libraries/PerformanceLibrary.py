@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from acceptance.performance import endpoint_latency, queries
-from opening import the_run
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 WITHIN = 300.0  # a hundred samples of everything, over a long line too
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from acceptance.checks import preflight
-from opening import the_run
 from robot.api import logger
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 
 @library(scope="GLOBAL", version="1.0.0")

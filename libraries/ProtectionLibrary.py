@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from acceptance.checks import authorization, signed_urls, webhooks
-from opening import the_run
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 WITHIN = 120.0
 Credential = Literal["none", "garbage", "wrong_signature", "expired", "alg_none", "other_user"]

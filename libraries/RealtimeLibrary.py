@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from acceptance.checks import job_events
 from acceptance.checks.job_events import Channel, Kind
-from opening import the_run
 from robot.api import logger
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 WITHIN = 60.0
 Result = TypeVar("Result")

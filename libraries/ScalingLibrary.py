@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from acceptance.performance import scaling, scaling_figures
-from opening import the_run
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 WITHIN = 1200.0  # bounds what hangs; three repeats take two to five minutes, people and documents made beforehand more
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from acceptance.checks import auth
 from acceptance.checks.auth import Weakness
 from acceptance.fixtures.users import User
-from opening import the_run
 from PeopleLibrary import user
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 WITHIN = 60.0
 

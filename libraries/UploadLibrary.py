@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from acceptance.checks import upload_integrity
 from acceptance.uploads import Upload
-from opening import the_run
 from PeopleLibrary import user
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 WITHIN = 60.0
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from acceptance.performance import closed_loop, subscribers
-from opening import the_run
 from robot.api.deco import keyword, library
+from robot_run.lifecycle import the_run
 
 WITHIN = 240.0  # users and documents are made, and the load takes its time
 

@@ -144,7 +144,7 @@ class ArtilleryLibrary:
         """
         result = self._last()
         if result.ending is Ending.STOPPED_EARLY:
-            raise violation("the load", expected="applied as a whole", seen=f"stopped early: {result.reason}")
+            raise violation("the load", expected="applied as a whole", observed=f"stopped early: {result.reason}")
         if not result.complete:
             raise EnvironmentUnavailable(f"the load is incomplete ({result.ending}): {result.reason}")
         if result.arrivals.share < arrivals:

@@ -71,7 +71,7 @@ async def ask(
         values = {word: pick(entry, path) for word, path in paths.items()}
         if MISSING in values.values():
             raise violation(
-                "chat", expected=f"each source with {', '.join(paths.values())}", seen=entry, look=response.look
+                "chat", expected=f"each source with {', '.join(paths.values())}", observed=entry, look=response.look
             )
         sources.append(Source(**{word: str(value) for word, value in values.items()}))
     return Answer(

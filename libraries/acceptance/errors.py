@@ -50,11 +50,11 @@ class ConfigurationError(Exception):
 
 
 class Violation(AssertionError):
-    """The deployment is wrong: `what` was looked at, what was `expected`, what was `seen`, and where to `look`."""
+    """The deployment is wrong: `what` was looked at, what was `expected`, what was `observed`, and where to `look`."""
 
-    def __init__(self, what: str, expected: str, seen: str, look: str = "") -> None:
-        super().__init__(f"{what}: expected {expected}, seen {seen}" + (f"; {look}" if look else ""))
-        self.what, self.expected, self.seen, self.look = what, expected, seen, look
+    def __init__(self, what: str, expected: str, observed: str, look: str = "") -> None:
+        super().__init__(f"{what}: expected {expected}, observed {observed}" + (f"; {look}" if look else ""))
+        self.what, self.expected, self.observed, self.look = what, expected, observed, look
 
     @property
     def request_id(self) -> str:
@@ -63,9 +63,9 @@ class Violation(AssertionError):
         return found[1] if found else ""
 
 
-def violation(what: str, *, expected: object, seen: object, look: str = "") -> Violation:
-    """An assertion that says what was expected, what was seen, and where to look."""
-    return Violation(what, str(expected), str(seen), look)
+def violation(what: str, *, expected: object, observed: object, look: str = "") -> Violation:
+    """An assertion that says what was expected, what was observed, and where to look."""
+    return Violation(what, str(expected), str(observed), look)
 
 
 def expect_none(problems: Iterable[str], what: str, *, expected: str) -> None:
@@ -73,4 +73,4 @@ def expect_none(problems: Iterable[str], what: str, *, expected: str) -> None:
     found = list(problems)
     if found:
         more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        raise violation(what, expected=expected, seen="; ".join(found[:SHOWN]) + more)
+        raise violation(what, expected=expected, observed="; ".join(found[:SHOWN]) + more)

@@ -48,7 +48,7 @@ async def wait_until(
     except TimeoutError:
         if time.monotonic() - begin < within:
             raise  # a time-out of the look's own
-        raise violation(what, expected=f"within {within:g} s", seen=last) from None
+        raise violation(what, expected=f"within {within:g} s", observed=last) from None
 
 
 async def together(*coroutines: Coroutine[Any, Any, Result], at_once: int | None = None) -> list[Result]:

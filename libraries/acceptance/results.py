@@ -15,7 +15,7 @@ class StepError:
 
     step: str
     expected: str
-    seen: str
+    observed: str
     request_id: str = ""
 
 

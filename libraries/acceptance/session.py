@@ -66,5 +66,5 @@ class DeploymentSession:
 def failed_step(step: str, error: BaseException, *, expected: str = "the step to succeed") -> StepError:
     """A step that failed, as results hold it; `expected` is for errors that do not say it themselves."""
     if isinstance(error, Violation):
-        return StepError(step, f"{error.what}: {error.expected}", error.seen, error.request_id)
+        return StepError(step, f"{error.what}: {error.expected}", error.observed, error.request_id)
     return StepError(step, expected, f"{type(error).__name__}: {error}")

@@ -136,7 +136,8 @@ async def complete(run: Run, upload: Upload, *, within: float = PROCESSING_SECON
         raise violation(
             f"job {upload.job_id} of '{upload.payload.filename}'",
             expected=f"status '{wanted.status}', state '{wanted.state}' at {wanted.total_pct:g} %",
-            seen=f"status '{seen[0]}', state '{seen[1]}' at {seen[2]} %, last error {job['last_error']}", look=job.look,
+            observed=f"status '{seen[0]}', state '{seen[1]}' at {seen[2]} %, last error {job['last_error']}",
+            look=job.look,
         )  # fmt: skip
     return upload
 
@@ -173,7 +174,9 @@ async def listed_jobs(run: Run, user: User, **filters: object) -> list[dict[str,
         if not (page and response["has_more"]):
             break
     if len(jobs) != response["total"] or response["has_more"]:
-        raise violation("jobs", expected=f"{response['total']} jobs in all pages", seen=len(jobs), look=response.look)
+        raise violation(
+            "jobs", expected=f"{response['total']} jobs in all pages", observed=len(jobs), look=response.look
+        )
     return jobs
 
 
@@ -181,7 +184,7 @@ def _entry(response: Response, listed: Any, paths: FieldPaths) -> dict[str, Any]
     values = {word: pick(listed, path) for word, path in paths.items()}
     if MISSING in values.values():
         expected = f"each entry with {', '.join(paths.values())}"
-        raise violation(response.route, expected=expected, seen=listed, look=response.look)
+        raise violation(response.route, expected=expected, observed=listed, look=response.look)
     return values
 
 
@@ -206,9 +209,11 @@ async def status_of_headers_alone(signed_url: str, length: int, *, within: float
             finally:
                 writer.close()
     except (OSError, TimeoutError) as error:
-        raise violation("upload_bytes", expected="an answer to the headers alone", seen=type(error).__name__) from None
+        raise violation(
+            "upload_bytes", expected="an answer to the headers alone", observed=type(error).__name__
+        ) from None
     if len(line) < 2 or not line[1].isdigit():
         raise violation(
-            "upload_bytes", expected="an answer to the headers alone", seen=" ".join(line) or "a closed line"
+            "upload_bytes", expected="an answer to the headers alone", observed=" ".join(line) or "a closed line"
         )
     return int(line[1])

@@ -191,7 +191,7 @@ def _compare(run: Run, seen: concurrent_journey.Journey, result: PerformanceResu
 
 
 def _reason(errors: list[StepError]) -> str:
-    return f"'{errors[0].step}' failed: {errors[0].seen}" if errors else "it was not tried"
+    return f"'{errors[0].step}' failed: {errors[0].observed}" if errors else "it was not tried"
 
 
 async def _realtime(run: Run, upload: Upload, stages: list[str]) -> None:

@@ -118,7 +118,7 @@ class HarnessMutants:
 
 def _missed(mutant: HarnessMutant, where: str, gate: Gate, told: Sequence[str]) -> str:
     expected = " … ".join(part for part in (where, mutant.says) if part)
-    return f"expected {mutant.verdict} and '{expected}', seen {'; '.join((gate.line, *told))}"
+    return f"expected {mutant.verdict} and '{expected}', observed {'; '.join((gate.line, *told))}"
 
 
 def _passed(gate: Gate) -> set[str]:

@@ -31,7 +31,7 @@ def fail_honestly(folder: Path) -> None:
 
     def failed(record: Record) -> Record:
         if isinstance(record, Outcome) and FAILED in record.criteria and record.writer.startswith(SUITES):
-            return record.model_copy(update={"status": "FAIL", "cause": "product", "message": "expected b, seen c"})
+            return record.model_copy(update={"status": "FAIL", "cause": "product", "message": "expected b, observed c"})
         return record
 
     _forge(folder, failed, violated=(FAILED,))

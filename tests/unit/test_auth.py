@@ -39,5 +39,5 @@ def test_the_bounds_are_those_of_the_sign_test() -> None:
 def test_a_refresh_token_given_twice_is_found() -> None:
     held = [User("a@b.c", "p", refresh_token=token) for token in ("one", "two", "one")]
     refresh_tokens_differ(held[:2])
-    with pytest.raises(AssertionError, match="expected 3 different refresh tokens, seen 2"):
+    with pytest.raises(AssertionError, match="expected 3 different refresh tokens, observed 2"):
         refresh_tokens_differ(held)

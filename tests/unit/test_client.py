@@ -29,7 +29,7 @@ def test_the_documented_answer_is_taken(serve: Serve, client_at: ClientAt) -> No
 @pytest.mark.parametrize("status", [201, 204, 301, 401, 404, 405, 500])
 def test_any_other_status_is_not(serve: Serve, client_at: ClientAt, status: int) -> None:
     client = client_at(serve(status, b"" if status == 204 else LIMITS))
-    with pytest.raises(AssertionError, match=f"limits: expected status 200, seen {status} .*request "):
+    with pytest.raises(AssertionError, match=f"limits: expected status 200, observed {status} .*request "):
         asyncio.run(client.call("limits"))
 
 
@@ -56,7 +56,7 @@ def test_an_expected_error_must_have_the_documented_body(serve: Serve, client_at
 
 
 def test_no_answer_is_a_violation(client_at: ClientAt) -> None:
-    with pytest.raises(AssertionError, match="limits: expected an answer, seen ConnectError"):
+    with pytest.raises(AssertionError, match="limits: expected an answer, observed ConnectError"):
         asyncio.run(client_at("http://127.0.0.1:9").call("limits"))
 
 

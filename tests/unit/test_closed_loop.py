@@ -107,7 +107,7 @@ def test_a_short_load_gives_its_figures_other_names() -> None:
 
 def test_one_failure_of_a_hundred_is_one_too_many() -> None:
     good = [_attempt(1.0)] * 97
-    with pytest.raises(AssertionError, match=r"seen 1.00 % of 100: 1 x chat; the first: another's answer"):
+    with pytest.raises(AssertionError, match=r"observed 1.00 % of 100: 1 x chat; the first: another's answer"):
         _judged(
             _load(*good[1:], _attempt(1.0, route="chat", problem="another's answer")), closed_loop.few_requests_fail
         )
@@ -121,9 +121,9 @@ def test_the_first_bytes_of_thirty_users_without_the_model() -> None:
     seen = _judged(_load(*quick, *slow_model, *later), closed_loop.first_bytes_come_in_time)
     assert seen["mean_first_byte_30_users"] == pytest.approx(200)
     assert seen["mean_first_byte_30_users_model_bound"] == pytest.approx(9000)
-    with pytest.raises(AssertionError, match=r"at most 267.4 ms, seen 300.0 ms: chat 9000 ms, jobs 300 ms"):
+    with pytest.raises(AssertionError, match=r"at most 267.4 ms, observed 300.0 ms: chat 9000 ms, jobs 300 ms"):
         _judged(_load(*slow, *slow_model), closed_loop.first_bytes_come_in_time)
-    with pytest.raises(AssertionError, match="seen inf ms"):
+    with pytest.raises(AssertionError, match="observed inf ms"):
         _judged(_load(), closed_loop.first_bytes_come_in_time)
 
 

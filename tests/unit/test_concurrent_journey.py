@@ -93,7 +93,7 @@ def test_what_scatters_too_much_to_be_certain_is_not_called_slower_and_that_is_t
 
 def test_a_call_that_failed_is_worse_than_recorded() -> None:
     kept = seen(100)
-    kept.failed.append(("login", violation("login", expected=200, seen=500)))
+    kept.failed.append(("login", violation("login", expected=200, observed=500)))
     result = compared(kept)
     assert (result.passes_baseline, len(result.errors)) == (False, 1)
 
@@ -147,6 +147,6 @@ async def test_a_visit_with_a_failed_call_is_no_baseline(monkeypatch: pytest.Mon
     monkeypatch.setattr(concurrent_journey, "run_journey", visited)
     monkeypatch.setattr(concurrent_journey, "prepared", nobody)
     assert (await record_journey(run())).endpoints == kept.endpoints
-    kept.failed.append(("login", violation("login", expected=200, seen=500)))
-    with pytest.raises(AssertionError, match="login: login: expected 200, seen 500"):
+    kept.failed.append(("login", violation("login", expected=200, observed=500)))
+    with pytest.raises(AssertionError, match="login: login: expected 200, observed 500"):
         await record_journey(run())

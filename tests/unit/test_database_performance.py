@@ -62,7 +62,7 @@ def test_the_figure_is_of_the_worst_query_without_the_line() -> None:
 
 def test_six_slow_ones_in_a_hundred_break_the_limit_and_five_do_not() -> None:
     promise(queries.queries_are_quick, measured(five=[*[3.0] * 95, *[201.5] * 5]))
-    with pytest.raises(AssertionError, match=r"expected under 200 ms, seen 'six' 200\.5 ms"):
+    with pytest.raises(AssertionError, match=r"expected under 200 ms, observed 'six' 200\.5 ms"):
         promise(queries.queries_are_quick, measured(quick=FAST, six=[*[3.0] * 94, *[201.5] * 6]))
 
 
@@ -73,20 +73,20 @@ def test_the_line_may_be_as_long_as_it_is() -> None:
 
 def test_one_answer_over_the_limit_breaks_it() -> None:
     promise(queries.no_query_takes_long, measured(query=[*[3.0] * 99, 501.0]))
-    with pytest.raises(AssertionError, match=r"at most 500 ms, seen 'query' 500.5 ms \(1 of 100 answers\)"):
+    with pytest.raises(AssertionError, match=r"at most 500 ms, observed 'query' 500.5 ms \(1 of 100 answers\)"):
         promise(queries.no_query_takes_long, measured(quick=FAST, query=[*[3.0] * 99, 501.5]))
 
 
 @pytest.mark.parametrize("kept", [queries.queries_are_quick, queries.no_query_takes_long])
 def test_a_query_that_is_not_answered_breaks_both(kept: Any) -> None:
     seen = replace(measured(quick=FAST, gone=[]), broken={"gone": "UndefinedTable: app.gone"})
-    with pytest.raises(AssertionError, match=r"seen 'gone' UndefinedTable: app\.gone"):
+    with pytest.raises(AssertionError, match=r"observed 'gone' UndefinedTable: app\.gone"):
         promise(kept, seen)
 
 
 def test_a_slow_connect_breaks_the_limit() -> None:
     assert promise(queries.connecting_is_quick, measured(query=FAST))["connect_time"] == (9.0, 30)
-    with pytest.raises(AssertionError, match=r"seen 100.0 ms; 3 round trips of 1.00 ms were taken off"):
+    with pytest.raises(AssertionError, match=r"observed 100.0 ms; 3 round trips of 1.00 ms were taken off"):
         promise(queries.connecting_is_quick, replace(measured(), connects=[*[5.0] * 28, 103.0, 103.0]))
 
 
@@ -166,5 +166,5 @@ async def test_a_database_that_refuses_is_the_deployment_s_fault(contract: Contr
         async def connect(self) -> object:
             raise psycopg.OperationalError("too many connections for role")
 
-    with pytest.raises(AssertionError, match="expected a connection, seen OperationalError: too many connections"):
+    with pytest.raises(AssertionError, match="expected a connection, observed OperationalError: too many connections"):
         await database.measure(Refusing(), contract, {}, QueryRate())  # type: ignore[arg-type]

@@ -53,7 +53,7 @@ def test_no_token_and_another_users() -> None:
 
 
 def test_a_kind_that_nothing_makes_is_told() -> None:
-    with pytest.raises(AssertionError, match=r"expected credentials that can be made .*, seen 'revoked'"):
+    with pytest.raises(AssertionError, match=r"expected credentials that can be made .*, observed 'revoked'"):
         forgeries("revoked", GENUINE)
 
 

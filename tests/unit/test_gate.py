@@ -43,9 +43,9 @@ def test_claiming_less_says_so() -> None:
 
 @pytest.mark.parametrize("cause", ["product", None])
 def test_a_wrong_deployment_violates(cause: str | None) -> None:
-    gate = judge(with_outcome(status="FAIL", cause=cause, message="expected 1, seen 2"))
+    gate = judge(with_outcome(status="FAIL", cause=cause, message="expected 1, observed 2"))
     assert (gate.verdict, row(gate, "AA-01").status) == ("NO-GO", "violated")
-    assert "one: expected 1, seen 2" in row(gate, "AA-01").reason
+    assert "one: expected 1, observed 2" in row(gate, "AA-01").reason
     assert gate.line == "NO-GO (full: violated: AA-01)"
 
 

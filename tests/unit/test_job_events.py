@@ -35,7 +35,7 @@ def test_every_status_once_and_in_order_is_right() -> None:
     ],
 )
 def test_anything_else_is_not(told: list[tuple[int, str]]) -> None:
-    with pytest.raises(AssertionError, match="job: expected #1 uploaded, #2 parsed, #3 complete, seen"):
+    with pytest.raises(AssertionError, match="job: expected #1 uploaded, #2 parsed, #3 complete, observed"):
         check_order(_told(*told), STATUSES, "job")
 
 

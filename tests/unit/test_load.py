@@ -151,10 +151,14 @@ def test_a_load_that_went_well_is_met(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
-        ("PERF-01", slow(1, 1, 322.3), "mean first byte of the whole mix: expected at most 322.2 ms, seen 322.3 ms"),
+        (
+            "PERF-01",
+            slow(1, 1, 322.3),
+            "mean first byte of the whole mix: expected at most 322.2 ms, observed 322.3 ms",
+        ),
         ("PERF-01", slow(1, 10, 5000.0), "p95 5000 ms"),
-        ("PERF-02", failing(1, 9), "expected at least 4814 requests, seen 4800 of 5400; 600 x login: statusCode"),
-        ("PERF-03", failing(1, 100), "expected under 1 %, seen 1 %"),
+        ("PERF-02", failing(1, 9), "expected at least 4814 requests, observed 4800 of 5400; 600 x login: statusCode"),
+        ("PERF-03", failing(1, 100), "expected under 1 %, observed 1 %"),
         ("PERF-03", failing(1, 50), "2.00 % in"),
         ("PERF-06", slow(2, 100, 5000.0), "p99 of the first byte where no model is asked"),
         ("PERF-06", slow(6, 100, 451.0), "p95 of the first byte where no model is asked"),
@@ -245,7 +249,7 @@ def test_figures_of_a_short_load_are_those_of_no_criterion(name: str) -> None:
 
 
 def test_a_short_load_is_judged_in_proportion() -> None:
-    with pytest.raises(Violation, match="at least 481 requests, seen 480 of 540"):
+    with pytest.raises(Violation, match="at least 481 requests, observed 480 of 540"):
         judge("PERF-02", observed(changed(result(share=0.1), failing(1, 9)), share=0.1))
 
 

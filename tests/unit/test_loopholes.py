@@ -89,7 +89,7 @@ def test_a_damaged_run_does_not_say_what_is_judged(tmp_path: Path) -> None:
         ("FAIL", "OSError: [Errno 28] No space left on device", "product"),
         ("FAIL", "sha differs\n\nAlso teardown failed:\nEnvironmentUnavailable: x", "product"),
         ("FAIL", "Several failures occurred:\n\n1) wrong\n\n2) EnvironmentUnavailable: x", "product"),
-        ("FAIL", "GET /x: expected 200, seen 503 EnvironmentUnavailable", "product"),
+        ("FAIL", "GET /x: expected 200, observed 503 EnvironmentUnavailable", "product"),
         ("SKIP", "CapabilityMissing: needs the capability 'sql'", "capability"),
         ("FAIL", "NameError: x", "product"),
     ],

@@ -46,20 +46,20 @@ def seen(monkeypatch: pytest.MonkeyPatch, times: ResponseTimes) -> None:
 def test_nobody_there_has_no_response_times(monitor_at: MonitorAt) -> None:
     monitor = monitor_at(NOBODY)
     assert asyncio.run(monitor.monitor_response_times()) == {}
-    assert monitor.errors and "ConnectError" in monitor.errors[0].seen
+    assert monitor.errors and "ConnectError" in monitor.errors[0].observed
     assert set(monitor.not_measured) == ENDPOINTS
 
 
 def test_wrong_answers_have_no_response_times(monitor_at: MonitorAt, serve: Serve) -> None:
     monitor = monitor_at(serve(500, b"Internal Server Error"))
     assert asyncio.run(monitor.monitor_response_times()) == {}
-    assert "500" in monitor.errors[0].seen
+    assert "500" in monitor.errors[0].observed
 
 
 def test_means_are_of_connections_that_were_kept(monitor_at: MonitorAt, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = {"health": [FRESH, KEPT, KEPT], "user": [KEPT], "jobs": [FRESH]}
     kept |= {name: [] for name in ENDPOINTS - set(kept)}
-    seen(monkeypatch, ResponseTimes(kept=kept, fresh={}, failed={"user": "user: expected status 200, seen 503"}))
+    seen(monkeypatch, ResponseTimes(kept=kept, fresh={}, failed={"user": "user: expected status 200, observed 503"}))
     monitor = monitor_at(NOBODY)
     assert asyncio.run(monitor.monitor_response_times()) == {"health": 4.0}
     assert "503" in monitor.not_measured["user"]
@@ -87,7 +87,7 @@ def test_the_baseline_is_the_mission_s_and_asks_the_deployment_nothing(monitor_a
 def test_a_deployment_that_is_not_there_is_named(tmp_path: Path) -> None:
     monitor = CloudPerformanceMonitor("nowhere", folder=tmp_path)
     assert asyncio.run(monitor.monitor_response_times()) == {}
-    assert "nowhere" in monitor.errors[0].seen
+    assert "nowhere" in monitor.errors[0].observed
     assert "nowhere" in asyncio.run(monitor.get_performance_baseline()).not_measured["thresholds"]
 
 

@@ -220,7 +220,7 @@ def test_what_is_forged_by_someone_who_knows_the_format_is_whole(tmp_path: Path)
 @pytest.mark.parametrize(
     ("status", "message", "recorded"),
     [
-        ("SKIP", "Failed test skipped using 'slow' tag.\n\nOriginal failure:\nexpected b, seen c", "FAIL"),
+        ("SKIP", "Failed test skipped using 'slow' tag.\n\nOriginal failure:\nexpected b, observed c", "FAIL"),
         ("SKIP", "Test skipped using 'slow' tag.", "SKIP"),
         ("PASS", "", "PASS"),
     ],

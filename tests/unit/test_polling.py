@@ -17,7 +17,7 @@ def test_returns_what_satisfied() -> None:
 
 
 def test_names_what_was_last_seen() -> None:
-    with pytest.raises(AssertionError, match=r"nine: expected within 0\.05 s, seen number 1"):
+    with pytest.raises(AssertionError, match=r"nine: expected within 0\.05 s, observed number 1"):
         asyncio.run(
             wait_until(
                 lambda: _returns([1]),

@@ -50,7 +50,7 @@ def test_a_new_route_is_covered_by_itself(contract: Contract) -> None:
     [
         ({"kind": "signature", "refuses": {"none": 403}}, "how the calls of each route are signed"),
         ({"path": "/new/{team_id}"}, r"none for \['team_id'\]"),
-        ({"method": "POST", "body": {"name": "name"}}, "a body that each route would accept, seen a new one, new"),
+        ({"method": "POST", "body": {"name": "name"}}, "a body that each route would accept, observed a new one, new"),
         ({"refuses": {"revoked": 401}}, r"\['revoked'\] too much"),
         ({"refuses": {"expired": 200}}, "a status from 400 to 499"),
         ({"refuses": {"expired": 302}}, "a status from 400 to 499"),

@@ -60,6 +60,6 @@ async def test_a_condition_that_raises_does_so_for_who_waits_and_not_for_who_rea
 async def test_what_does_not_come_is_told_with_what_came() -> None:
     subscription = Subscription("channel")
     await received(subscription, 1)
-    with pytest.raises(AssertionError, match="channel: two: expected within 0 s, seen 1 frames, the last #1"):
+    with pytest.raises(AssertionError, match="channel: two: expected within 0 s, observed 1 frames, the last #1"):
         await subscription.until(lambda seen: len(seen.events) == 2, what="two", within=0)
     await received(subscription, 2)  # nobody waits any more

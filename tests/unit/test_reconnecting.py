@@ -65,12 +65,12 @@ def test_doubles_are_kept_for_who_looks() -> None:
 
 
 def test_connections_that_bring_nothing_are_given_up() -> None:
-    with pytest.raises(AssertionError, match=r"something new after #0 in 3 more tries, seen 0 frames.*1011"):
+    with pytest.raises(AssertionError, match=r"something new after #0 in 3 more tries, observed 0 frames.*1011"):
         _follow(_nothing)
 
 
 def test_a_refusal_ends_it_at_once() -> None:
-    with pytest.raises(AssertionError, match=r"to be let in again, seen 0 frames.*4401"):
+    with pytest.raises(AssertionError, match=r"to be let in again, observed 0 frames.*4401"):
         _follow(_refused)
 
 

@@ -45,7 +45,7 @@ def test_any_other_body_is_not(contract: Contract, body: object) -> None:
 
 
 def test_another_type_of_error_is_not(contract: Contract) -> None:
-    with pytest.raises(AssertionError, match="error_type: expected duplicate_document, seen conflict"):
+    with pytest.raises(AssertionError, match="error_type: expected duplicate_document, observed conflict"):
         duplicate_of(contract, _answer(BODY | {"error_type": "conflict"}))
 
 

@@ -58,7 +58,7 @@ def paper(tmp_path: Path) -> str:
 
 def _names_the_reason(errors: list[StepError], seen: str) -> None:
     assert errors
-    assert all(seen in error.seen and error.expected and error.request_id for error in errors), errors
+    assert all(seen in error.observed and error.expected and error.request_id for error in errors), errors
 
 
 def test_an_upload_fails_with_the_reason(wrong: tuple[CloudIntegrationValidator, str], paper: str) -> None:
@@ -89,11 +89,11 @@ def test_performance_fails_with_the_reason(wrong: tuple[CloudIntegrationValidato
 def test_a_document_that_is_not_there_is_named(validator_at: ValidatorAt, tmp_path: Path) -> None:
     result = asyncio.run(validator_at(NOBODY).test_document_upload_flow(str(tmp_path / "missing.pdf")))
     (error,) = result.errors
-    assert error.step == "document" and "missing.pdf" in error.seen
+    assert error.step == "document" and "missing.pdf" in error.observed
 
 
 def test_a_deployment_that_is_not_there_is_named(tmp_path: Path) -> None:
     validator = CloudIntegrationValidator("nowhere", folder=tmp_path)
     result = asyncio.run(validator.test_authentication_integration())
     (error,) = result.errors
-    assert error.step == "deployment" and "nowhere" in error.seen
+    assert error.step == "deployment" and "nowhere" in error.observed

@@ -57,8 +57,8 @@ def test_steps_and_then_the_answer_are_right(contract: Contract) -> None:
         (lambda frames: frames.pop(0), "without a hole or a double"),
         (lambda frames: frames.insert(1, _step(1, 0.1)), "without a hole or a double"),
         (lambda frames: frames.append(_answer() | {"sequence": 4}), "then workflow_complete"),
-        (lambda frames: frames[1]["status"].update(progress=0.05), "progress from 0.1 to 1, seen 0.05"),
-        (lambda frames: frames[1]["status"].update(progress=1.5), "progress from 0.1 to 1, seen 1.5"),
+        (lambda frames: frames[1]["status"].update(progress=0.05), "progress from 0.1 to 1, observed 0.05"),
+        (lambda frames: frames[1]["status"].update(progress=1.5), "progress from 0.1 to 1, observed 1.5"),
         (lambda frames: frames[1]["status"].update(progress="half"), "progress as a number"),
         (lambda frames: frames[1]["status"].update(message=""), "a step and a message in words"),
         (lambda frames: frames[1]["status"].update(timestamp="now"), "a time with its zone"),
@@ -78,5 +78,5 @@ def test_what_one_channel_alone_tells_is_named() -> None:
 
 def test_an_answer_after_rest_is_late() -> None:
     check_agreement(_watched(late=0.9))
-    with pytest.raises(AssertionError, match=r"within 1 s of REST, seen 1\.10 s later"):
+    with pytest.raises(AssertionError, match=r"within 1 s of REST, observed 1\.10 s later"):
         check_agreement(_watched(late=1.1))

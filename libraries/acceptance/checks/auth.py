@@ -48,11 +48,11 @@ class _End:
 async def session_is_of(run: Run, user: User) -> None:
     """The session that a person holds is theirs: its claims and every instance's answer say so."""
     if (subject := claims_of(user.access_token).get("sub")) != user.user_id:
-        raise violation("access token", expected=f"the subject {user.user_id}", seen=subject)
+        raise violation("access token", expected=f"the subject {user.user_id}", observed=subject)
     own = (user.user_id, user.email)
     for response in await together(*(run.client.call("user", token=user.access_token) for _ in range(READS))):
         if (seen := (response["user_id"], response["email"])) != own:
-            raise violation("user", expected=f"the user {own}", seen=seen, look=response.look)
+            raise violation("user", expected=f"the user {own}", observed=seen, look=response.look)
 
 
 def token_says_the_same(user: User) -> None:
@@ -60,7 +60,7 @@ def token_says_the_same(user: User) -> None:
     claims = claims_of(user.access_token)
     lives = claims.get("exp", 0) - claims.get("iat", 0)
     if abs(lives - user.expires_in) > ROUNDING_SECONDS:
-        raise violation("access token", expected=f"to live {user.expires_in:g} s (expires_in)", seen=f"{lives} s")
+        raise violation("access token", expected=f"to live {user.expires_in:g} s (expires_in)", observed=f"{lives} s")
 
 
 async def ends_when_it_says(run: Run) -> None:
@@ -72,7 +72,9 @@ async def ends_when_it_says(run: Run) -> None:
     run.observe("INT-01", "session_expires_in", says, "s", samples=1)
     if not says - ROUNDING_SECONDS <= end.seconds <= says + ROUNDING_SECONDS + GRACE_SECONDS:
         seen = f"refused after {end.seconds:.1f} s"
-        raise violation("session", expected=f"to end after {says:g} s (expires_in)", seen=seen, look=end.response.look)
+        raise violation(
+            "session", expected=f"to end after {says:g} s (expires_in)", observed=seen, look=end.response.look
+        )
     await is_refused(run, end.user)
 
 
@@ -161,7 +163,8 @@ async def refused_logins_look_the_same(run: Run, user: User) -> None:
     if gap > LOGIN_GAP_MS:
         raise violation(
             "login", expected=f"the same time for a wrong password and an unknown user, within {LOGIN_GAP_MS:g} ms",
-            seen=f"medians of {statistics.median(wrong_times):.1f} and {statistics.median(unknown_times):.1f} ms over "
+            observed=f"medians of {statistics.median(wrong_times):.1f} and"
+            f" {statistics.median(unknown_times):.1f} ms over "
             f"{PAIRS} pairs: {gap:.1f} ms apart with {CONFIDENCE:.0%} certainty",
         )  # fmt: skip
 
@@ -222,16 +225,22 @@ def _reveals_nothing(response: Response, user: User) -> None:
         raise violation(
             "signup with a known address",
             expected="no session",
-            seen=", ".join(tokens) or "a token",
+            observed=", ".join(tokens) or "a token",
             look=response.look,
         )
     if user.user_id in text:
         raise violation(
-            "signup with a known address", expected="an obfuscated user", seen="the real identifier", look=response.look
+            "signup with a known address",
+            expected="an obfuscated user",
+            observed="the real identifier",
+            look=response.look,
         )
     if pick(document, response.paths["user_id"]) in (MISSING, None, ""):
         raise violation(
-            "signup with a known address", expected="an obfuscated user", seen=response.excerpt(), look=response.look
+            "signup with a known address",
+            expected="an obfuscated user",
+            observed=response.excerpt(),
+            look=response.look,
         )
 
 
@@ -258,20 +267,20 @@ def _expect_alike(run: Run, wrong: Response, unknown: Response) -> None:
         bodies.append(response.content.decode().replace(response.request_id, "<request>"))
     if bodies[0] != bodies[1]:
         expected = f"for an unknown user the answer to a wrong password, {bodies[0]}"
-        raise violation("login", expected=expected, seen=bodies[1], look=unknown.look)
+        raise violation("login", expected=expected, observed=bodies[1], look=unknown.look)
     names = [sorted(set(response.headers) - {run.contract.errors.request_id_header}) for response in (wrong, unknown)]
     if names[0] != names[1]:
         expected = f"for an unknown user the headers {names[0]}"
-        raise violation("login", expected=expected, seen=names[1], look=unknown.look)
+        raise violation("login", expected=expected, observed=names[1], look=unknown.look)
 
 
 def _expect(run: Run, response: Response, refusal: Refusal) -> None:
     """The answer has the status and the code that the contract gives this refusal."""
     status, code = getattr(run.contract.errors, refusal), getattr(run.contract.errors.codes, refusal)
     if response.status != status:
-        raise violation(response.route, expected=f"status {status}", seen=response.excerpt(), look=response.look)
+        raise violation(response.route, expected=f"status {status}", observed=response.excerpt(), look=response.look)
     if (seen := run.client.error_of(response)["code"]) != code:
-        raise violation(response.route, expected=f"the error code {code}", seen=seen, look=response.look)
+        raise violation(response.route, expected=f"the error code {code}", observed=seen, look=response.look)
 
 
 async def another_session(run: Run, user: User) -> User:
@@ -300,7 +309,7 @@ def refresh_tokens_differ(held: Sequence[User]) -> None:
     """No refresh token was given twice. (Two access tokens of one second may be the same: what they say is.)"""
     given = [user.refresh_token for user in held]
     if len(set(given)) != len(given):
-        raise violation("refresh", expected=f"{len(given)} different refresh tokens", seen=len(set(given)))
+        raise violation("refresh", expected=f"{len(given)} different refresh tokens", observed=len(set(given)))
 
 
 async def used_tokens_are_refused(run: Run, held: Sequence[User]) -> None:
@@ -317,7 +326,7 @@ async def one_token_serves_one_caller(run: Run, user: User) -> None:
     responses = await together(*(_send_refresh(run, user) for _ in range(CALLERS)))
     if (seen := sorted(response.status for response in responses)) != expected:
         look = "; ".join(response.look for response in responses)
-        raise violation(f"{CALLERS} callers with one refresh token", expected=expected, seen=seen, look=look)
+        raise violation(f"{CALLERS} callers with one refresh token", expected=expected, observed=seen, look=look)
     first = next(response for response in responses if response.status == success)
     holder = replace(user)
     holder.take(first)
@@ -366,7 +375,7 @@ async def _used_token_is_refused(run: Run, user: User) -> None:
     )
     if response.status != run.contract.errors.refused_refresh:
         expected = f"status {run.contract.errors.refused_refresh}"
-        raise violation("a used refresh token", expected=expected, seen=response.excerpt(), look=response.look)
+        raise violation("a used refresh token", expected=expected, observed=response.excerpt(), look=response.look)
 
 
 async def _refresh_is_refused(run: Run, user: User) -> None:
@@ -382,4 +391,4 @@ async def _realtime_closes(run: Run, user: User, code: int) -> None:
     """A WebSocket of a job that nobody has is closed as it is for a good token, or as for a bad one."""
     async with run.websocket.job(str(uuid.uuid4()), user.access_token) as socket:
         if await socket.until_closed(within=10) != code:
-            raise violation(socket.what, expected=f"to be closed with {code}", seen=socket.summary())
+            raise violation(socket.what, expected=f"to be closed with {code}", observed=socket.summary())

@@ -57,7 +57,7 @@ def matrix(contract: Contract) -> list[Case]:
     """
     cases = [case for name, route in contract.routes.items() for case in _cases(contract, name, route)]
     if wrong := [case for case in cases if not 400 <= case.expected < 500]:
-        raise violation("contract", expected="a status from 400 to 499 for each bad credential", seen=wrong)
+        raise violation("contract", expected="a status from 400 to 499 for each bad credential", observed=wrong)
     close = contract.realtime.close
     for name, path in sockets(contract).items():
         _check_objects(name, path)
@@ -77,17 +77,17 @@ def _cases(contract: Contract, name: str, route: Route) -> list[Case]:
         wanted, stated = SIGNED.get(name), frozenset(route.refuses)
         if wanted is None:
             raise violation(
-                "matrix", expected="to know how the calls of each route are signed", seen=f"a new one, {name}"
+                "matrix", expected="to know how the calls of each route are signed", observed=f"a new one, {name}"
             )
     else:
         _check_objects(name, route.path)
         if route.body and name not in WITH_A_BODY:
-            raise violation("matrix", expected="a body that each route would accept", seen=f"a new one, {name}")
+            raise violation("matrix", expected="a body that each route would accept", observed=f"a new one, {name}")
         shared = contract.refusals[route.kind] if route.kind in ("user", "owner") else {}
         wanted, stated = REQUIRED[route.kind], frozenset(route.refuses) | frozenset(shared)
     if stated != wanted:
         seen = f"{sorted(stated - wanted)} too much, {sorted(wanted - stated)} missing"
-        raise violation(f"contract, route {name}", expected=f"a status for each of {sorted(wanted)}", seen=seen)
+        raise violation(f"contract, route {name}", expected=f"a status for each of {sorted(wanted)}", observed=seen)
     return [Case(name, kind, contract.refused(name, kind)) for kind in sorted(stated)]
 
 
@@ -95,7 +95,7 @@ def _check_objects(name: str, path: str) -> None:
     words = {word for _, word, _, _ in string.Formatter().parse(path) if word}
     if words - OBJECTS:
         raise violation(
-            "matrix", expected=f"an object for each word of {path}", seen=f"none for {sorted(words - OBJECTS)}"
+            "matrix", expected=f"an object for each word of {path}", observed=f"none for {sorted(words - OBJECTS)}"
         )
 
 
@@ -165,7 +165,7 @@ async def hold(attempts: Iterable[Attempt]) -> None:
     if wrong := [line for line in results if line]:
         more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         seen = f"{len(wrong)} that are not: {'; '.join(wrong[:SHOWN])}{more}"
-        raise violation("protection", expected=f"{len(results)} answers as the contract states them", seen=seen)
+        raise violation("protection", expected=f"{len(results)} answers as the contract states them", observed=seen)
 
 
 def _ends_something(run: Run, case: Case) -> bool:
@@ -220,7 +220,7 @@ async def _closes(run: Run, path: str, token: str | None, message: dict[str, str
                 await socket.send(message)
         seen = await socket.until_closed(within=10)
         if seen != code or socket.application_frames:
-            raise violation(socket.what, expected=f"to be closed with {code} and no frame", seen=socket.summary())
+            raise violation(socket.what, expected=f"to be closed with {code} and no frame", observed=socket.summary())
 
 
 async def _is_confirmed(run: Run, path: str, token: str | None, message: dict[str, str] | None) -> None:
@@ -250,7 +250,7 @@ async def nothing_has_changed(run: Run) -> None:
     protected = await protected_things(run)
     changed = differences(protected.before, await seen_of(run, protected.alice, protected.bob))
     if changed:
-        raise violation("what Alice and Bob have", expected="no change by refused calls", seen="; ".join(changed))
+        raise violation("what Alice and Bob have", expected="no change by refused calls", observed="; ".join(changed))
 
 
 async def seen_of(run: Run, alice: UserData, bob: User) -> Seen:

@@ -52,12 +52,14 @@ async def observe(run: Run) -> Recording:
     there = await pipeline.stored(run, {upload.document_id: upload.job_id for upload in sent.values()})
     complete = next((upload for upload in sent.values() if _status(upload) == run.contract.jobs.complete.status), None)
     if complete is None:
-        raise violation("documents", expected="one at least to be complete", seen="none")
+        raise violation("documents", expected="one at least to be complete", observed="none")
     failed = next(
         (u for u in sent.values() if u.owner is complete.owner and _status(u) in run.contract.jobs.failures), None
     )
     if failed is None:
-        raise violation("documents", expected="one at least of each user to fail, as the catalogue says", seen="none")
+        raise violation(
+            "documents", expected="one at least of each user to fail, as the catalogue says", observed="none"
+        )
     known = {
         "complete_job": complete.job_id, "complete_document": complete.document_id, "failed_job": failed.job_id,
         "used_address": complete.signed_url, "filename": complete.payload.filename, "sha256": complete.payload.sha256,

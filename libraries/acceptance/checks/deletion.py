@@ -74,11 +74,11 @@ async def no_route_knows_it(run: Run, upload: Upload) -> None:
     async with run.websocket.job(upload.job_id, token, after=0) as socket:
         code = run.contract.realtime.close.unknown
         if await socket.until_closed(within=CLOSED_SECONDS) != code or socket.application_frames:
-            raise violation(socket.what, expected=f"closed with {code}, untold", seen=socket.summary())
+            raise violation(socket.what, expected=f"closed with {code}, untold", observed=socket.summary())
     documents = [entry["document_id"] for entry in await listed_documents(run, upload.owner)]
     jobs = [entry["job_id"] for entry in await listed_jobs(run, upload.owner)]
     if upload.document_id in documents or upload.job_id in jobs:
-        raise violation("lists", expected=f"nothing of document {upload.document_id}", seen=[documents, jobs])
+        raise violation("lists", expected=f"nothing of document {upload.document_id}", observed=[documents, jobs])
 
 
 async def nothing_is_answered_from_it(run: Run, removed: Removal) -> None:
@@ -96,7 +96,7 @@ async def nothing_is_answered_from_it(run: Run, removed: Removal) -> None:
         if figures(answer.text) & told or removed.gone.upload.document_id in sources:
             seen = f"'{answer.text}' from {sources}"
             wanted = f"nothing of the deleted document {removed.gone.upload.document_id}"
-            raise violation(f"'{answer.question}'", expected=wanted, seen=seen, look=answer.response.look)
+            raise violation(f"'{answer.question}'", expected=wanted, observed=seen, look=answer.response.look)
 
 
 async def same_content_is_new(run: Run, removed: Removal) -> None:
@@ -104,7 +104,9 @@ async def same_content_is_new(run: Run, removed: Removal) -> None:
     again = await announce(run, removed.owner, removed.gone.upload.payload)
     if again.document_id == removed.gone.upload.document_id or again.job_id == removed.gone.upload.job_id:
         seen = f"document {again.document_id}, job {again.job_id}"
-        raise violation("the same content after its deletion", expected="a document and a job of its own", seen=seen)
+        raise violation(
+            "the same content after its deletion", expected="a document and a job of its own", observed=seen
+        )
     await delete(run, again)
     await no_route_knows_it(run, again)
 
@@ -115,15 +117,15 @@ async def no_row_is_left(run: Run, removed: Removal) -> None:
     assert removed.gone_held is not None
     what = f"deleted document {removed.gone.upload.document_id}"
     if not all(removed.gone_held.values()):
-        raise violation(f"{what}, before that", expected=f"rows in {', '.join(KEYS)}", seen=removed.gone_held)
+        raise violation(f"{what}, before that", expected=f"rows in {', '.join(KEYS)}", observed=removed.gone_held)
     left = await _rows_with(run, removed.gone_held)
     if any(left.values()):
-        raise violation(what, expected="no row", seen=left)
+        raise violation(what, expected="no row", observed=left)
     orphans = await run.database.rows("orphans")
     own = {identifier for identifiers in removed.gone_held.values() for identifier in identifiers}
     mine = [f"{row['kind']}: {row['id']}" for row in orphans if any(one in str(row["id"]) for one in own)]
     if mine:
-        raise violation(what, expected="no orphan", seen="; ".join(mine))
+        raise violation(what, expected="no orphan", observed="; ".join(mine))
 
 
 async def other_document_is_untouched(run: Run, removed: Removal) -> None:
@@ -134,11 +136,13 @@ async def other_document_is_untouched(run: Run, removed: Removal) -> None:
     if not fact.answered_by(answer.text) or removed.stays.upload.document_id not in [
         s.document_id for s in answer.sources
     ]:
-        raise violation(f"'{fact.question}'", expected=fact.figure, seen=f"'{answer.text}'", look=answer.response.look)
+        raise violation(
+            f"'{fact.question}'", expected=fact.figure, observed=f"'{answer.text}'", look=answer.response.look
+        )
     if removed.stays_held is not None:
         held = await held_by(run, removed.stays.upload)
         if held != removed.stays_held:
-            raise violation("rows of the owner's other document", expected=removed.stays_held, seen=held)
+            raise violation("rows of the owner's other document", expected=removed.stays_held, observed=held)
 
 
 async def delete_while_processed(run: Run) -> Upload:

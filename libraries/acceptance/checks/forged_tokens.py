@@ -49,7 +49,9 @@ def forgeries(kind: str, of: Genuine) -> list[Credential]:
         "other_user": lambda: iter([("another user's token", of.other_user)]),
     }
     if kind not in makers:
-        raise violation("contract", expected=f"credentials that can be made ({', '.join(makers)})", seen=f"'{kind}'")
+        raise violation(
+            "contract", expected=f"credentials that can be made ({', '.join(makers)})", observed=f"'{kind}'"
+        )
     return [Credential(kind, made, token) for made, token in makers[kind]()]
 
 
@@ -108,7 +110,7 @@ def _parts(token: str) -> tuple[str, str, str]:
     parts = token.split(".")
     if len(parts) != 3 or not all(parts):
         raise violation(
-            "access token", expected="a signed JSON Web Token", seen=f"{len(parts)} parts, {len(token)} characters"
+            "access token", expected="a signed JSON Web Token", observed=f"{len(parts)} parts, {len(token)} characters"
         )
     return parts[0], parts[1], parts[2]
 
@@ -119,7 +121,7 @@ def _decoded(part: str) -> dict[str, Any]:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise violation("access token", expected="parts that are JSON objects in base64url", seen="something else")
+        raise violation("access token", expected="parts that are JSON objects in base64url", observed="something else")
     return document
 
 

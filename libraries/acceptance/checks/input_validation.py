@@ -58,7 +58,9 @@ async def shared_user(run: Run) -> UserData:
 def contract_is_covered(run: Run) -> None:
     """There is nonsense for every parameter of every route; raises AssertionError naming what is left out."""
     if gaps := read_nonsense(NONSENSE).gaps(run.contract):
-        raise violation(str(NONSENSE), expected="something for each parameter of the contract", seen="; ".join(gaps))
+        raise violation(
+            str(NONSENSE), expected="something for each parameter of the contract", observed="; ".join(gaps)
+        )
 
 
 async def nonsense_is_refused(run: Run, kind: Kind) -> int:
@@ -82,7 +84,7 @@ async def nonsense_is_refused(run: Run, kind: Kind) -> int:
         problems = list(filter(None, await together(*map(problem, cases))))
         if problems:
             seen = "\n".join([f"{len(problems)} not:", *problems[:SHOWN]])
-            raise violation(f"nonsense in {len(cases)} calls", expected="each refused", seen=seen)
+            raise violation(f"nonsense in {len(cases)} calls", expected="each refused", observed=seen)
         if spare:
             await delete(run, spare)
     for name in names:
@@ -103,7 +105,7 @@ async def channels_of_nothing_are_closed(run: Run) -> None:
     async def is_closed(path: str) -> None:
         async with run.websocket.socket(path, who.owner.access_token) as socket:
             if await socket.until_closed(within=5) != expected or socket.frames:
-                raise violation(socket.what[:200], expected=f"closed with {expected}", seen=socket.summary())
+                raise violation(socket.what[:200], expected=f"closed with {expected}", observed=socket.summary())
 
     quoted = [quote(value, safe="") for value in (*identifiers, str(uuid.uuid4()))]
     await together(
@@ -147,7 +149,7 @@ async def wrong_bytes_are_refused(run: Run) -> None:
             await put_bytes(run, upload, wrong, status=status)
             job = await job_of(run, upload)
             if job["status"] != run.contract.jobs.statuses[0]:
-                raise violation("job after wrong bytes", expected="not begun", seen=job["status"], look=job.look)
+                raise violation("job after wrong bytes", expected="not begun", observed=job["status"], look=job.look)
             unknown = run.contract.errors.unknown_identifier
             path = {"document_id": upload.document_id}
             await run.client.call("document_content", path=path, token=who.owner.access_token, status=unknown)
@@ -198,15 +200,17 @@ async def _failed_for(run: Run, upload: Upload, expected: Failed) -> None:
     if (job["status"], error.get("code")) != (expected.status, expected.code) or not error.get("timestamp"):
         wanted = f"status '{expected.status}' for '{expected.code}', with a time"
         seen = f"status '{job['status']}', last error {job['last_error']}"
-        raise violation(f"'{upload.payload.filename}'", expected=wanted, seen=seen, look=job.look)
+        raise violation(f"'{upload.payload.filename}'", expected=wanted, observed=seen, look=job.look)
     if expected.says.lower() not in message.lower() or _TECHNICAL.search(message) or len(message.split()) < 3:
         wanted = f"a sentence for its user that says '{expected.says}'"
-        raise violation(f"'{upload.payload.filename}'", expected=wanted, seen=repr(message), look=job.look)
+        raise violation(f"'{upload.payload.filename}'", expected=wanted, observed=repr(message), look=job.look)
     path = {"document_id": upload.document_id}
     status = await run.client.call("document_status", path=path, token=upload.owner.access_token)
     if (status["status"], status["state"]) != (job["status"], job["state"]):
         seen = f"{status['status']}, {status['state']}"
-        raise violation("document", expected=f"{job['status']}, {job['state']} as its job", seen=seen, look=status.look)
+        raise violation(
+            "document", expected=f"{job['status']}, {job['state']} as its job", observed=seen, look=status.look
+        )
 
 
 async def _rest(run: Run, uploads: list[Upload]) -> None:
@@ -217,7 +221,9 @@ async def _rest(run: Run, uploads: list[Upload]) -> None:
             was, now = upload.job, await job_of(run, upload)
             assert was is not None
             if now.json() != was.json():
-                raise violation(f"ended job {upload.job_id}", expected=was.excerpt(), seen=now.excerpt(), look=now.look)
+                raise violation(
+                    f"ended job {upload.job_id}", expected=was.excerpt(), observed=now.excerpt(), look=now.look
+                )
         await asyncio.sleep(0.2)
 
 

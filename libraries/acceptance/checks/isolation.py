@@ -36,7 +36,7 @@ async def lists_show_only(run: Run, own: UserData, theirs: UserData) -> None:
         "conversation_id": await listed_conversations(run, user),
     }.items():
         if seen != [expected[word]]:
-            raise violation(f"what the list shows as {word}", expected=[expected[word]], seen=seen)
+            raise violation(f"what the list shows as {word}", expected=[expected[word]], observed=seen)
     plain = [
         run.client.call(name, token=user.access_token)
         for name, route in run.contract.routes.items()
@@ -55,7 +55,9 @@ async def owner_routes_are_closed(run: Run, theirs: UserData, intruder: User) ->
     for name in sorted(routes, key=lambda name: run.contract.route(name).method == "DELETE"):
         words = words_of(run.contract.route(name))["path"]
         if surplus := words - theirs.identifiers.keys():
-            raise violation(f"the path of {name}", expected=f"words of {', '.join(theirs.identifiers)}", seen=surplus)
+            raise violation(
+                f"the path of {name}", expected=f"words of {', '.join(theirs.identifiers)}", observed=surplus
+            )
         status = run.contract.refused(name, "other_user")
         path = {word: theirs.identifiers[word] for word in words}
         response = await run.client.call(name, path=path, token=intruder.access_token, status=status)
@@ -66,7 +68,7 @@ async def owner_routes_are_closed(run: Run, theirs: UserData, intruder: User) ->
         for word in ("code", "message"):
             said = [pick(each.json(), run.contract.errors.shape[word]) for each in (response, unknown)]
             if said[0] != said[1]:
-                raise violation(f"{word} of {name}", expected=f"'{said[1]}', as for what is unknown", seen=said[0])
+                raise violation(f"{word} of {name}", expected=f"'{said[1]}', as for what is unknown", observed=said[0])
     await _is_untouched(run, theirs, before)
 
 
@@ -78,20 +80,20 @@ async def stored_bytes_are_closed(run: Run, theirs: UserData, intruder: User) ->
     found = re.fullmatch(f".*{re.escape(before)}(.+){re.escape(after)}", path)
     if found is None:
         raise violation(
-            "signed address", expected=f"…{storage.upload}, as the contract's storage.upload says", seen=path
+            "signed address", expected=f"…{storage.upload}, as the contract's storage.upload says", observed=path
         )
     addresses = {template: base + template.format(object=found[1]) for template in (storage.read, *storage.closed)}
     owners = await run.client.fetch(addresses[storage.read], token=theirs.owner.access_token)
     if owners.content != theirs.upload.payload.data:
         raise violation(
-            f"{storage.read} for the owner", expected="the stored bytes", seen=owners.excerpt(), look=owners.look
+            f"{storage.read} for the owner", expected="the stored bytes", observed=owners.excerpt(), look=owners.look
         )
     for template, address in addresses.items():
         for who, token in ("another user", intruder.access_token), ("nobody", None):
             response = await run.client.fetch(address, token=token)
             if response.status != storage.refused:
                 raise violation(
-                    f"{template} for {who}", expected=storage.refused, seen=response.excerpt(), look=response.look
+                    f"{template} for {who}", expected=storage.refused, observed=response.excerpt(), look=response.look
                 )
 
 
@@ -110,19 +112,21 @@ async def answers_hold_nothing(run: Run, theirs: UserData, asker: User, own: Use
     for answer in answers:
         if told := secret & figures(answer.text):
             raise violation(
-                f"'{answer.question}'", expected="no figure of another user's", seen=told, look=answer.response.look
+                f"'{answer.question}'", expected="no figure of another user's", observed=told, look=answer.response.look
             )
         strange = {source.document_id for source in answer.sources} - ({own.upload.document_id} if own else set())
         if strange:
             raise violation(
-                f"'{answer.question}'", expected="own sources only", seen=answer.sources, look=answer.response.look
+                f"'{answer.question}'", expected="own sources only", observed=answer.sources, look=answer.response.look
             )
         if own is None and figures(answer.text) - figures(answer.question):
-            raise violation(f"'{answer.question}'", expected="no figure", seen=answer.text, look=answer.response.look)
+            raise violation(
+                f"'{answer.question}'", expected="no figure", observed=answer.text, look=answer.response.look
+            )
         _shows_nothing(answer.response, theirs, known=[theirs.handbook.place, *answer.question.split()])
     streamed = await _streamed(run, asker, questions[0])
     if told := secret & figures(streamed):
-        raise violation(f"'{questions[0]}', streamed", expected="no figure of another user's", seen=told)
+        raise violation(f"'{questions[0]}', streamed", expected="no figure of another user's", observed=told)
     for conversation in set(await listed_conversations(run, asker)) - set(before):
         path = {"conversation_id": conversation}
         await run.client.call("conversation_delete", path=path, token=asker.access_token)
@@ -147,7 +151,7 @@ async def conversation_is_closed(run: Run, theirs: UserData, intruder: User) -> 
     answer = await ask(run, theirs.owner, fact.follow_up.question, conversation_id=theirs.answer.conversation_id)
     if not fact.follow_up.answered_by(answer.text):
         raise violation(
-            f"'{answer.question}'", expected=fact.follow_up.figure, seen=answer.text, look=answer.response.look
+            f"'{answer.question}'", expected=fact.follow_up.figure, observed=answer.text, look=answer.response.look
         )
 
 
@@ -162,7 +166,7 @@ async def processed_side_by_side(run: Run, users: Sequence[User], note: TestDocu
     uploads = await together(*(announce(run, user, Payload.of(note)) for user in users))
     for word in ("document_id", "job_id"):
         if len({getattr(upload, word) for upload in uploads}) != len(uploads):
-            raise violation(f"{word} of the same content", expected="one for each user", seen=uploads)
+            raise violation(f"{word} of the same content", expected="one for each user", observed=uploads)
     async with AsyncExitStack() as channels:
         sockets = [
             await channels.enter_async_context(run.websocket.job(upload.job_id, upload.owner.access_token))
@@ -177,7 +181,7 @@ async def processed_side_by_side(run: Run, users: Sequence[User], note: TestDocu
             seen = [(frame.data["job_id"], frame.data["status"]) for frame in socket.events]
             expected = [(upload.job_id, status) for status in run.contract.jobs.statuses]
             if seen != expected:
-                raise violation(f"events of job {upload.job_id}", expected=expected, seen=seen)
+                raise violation(f"events of job {upload.job_id}", expected=expected, observed=seen)
     return uploads
 
 
@@ -189,7 +193,7 @@ async def answers_come_from(run: Run, upload: Upload, handbook: Handbook) -> Non
         if not fact.answered_by(answer.text) or cited != {upload.document_id}:
             raise violation(
                 f"'{answer.question}'", expected=f"{fact.figure} from document {upload.document_id}",
-                seen=f"'{answer.text}' from {answer.sources}", look=answer.response.look,
+                observed=f"'{answer.text}' from {answer.sources}", look=answer.response.look,
             )  # fmt: skip
 
 
@@ -202,7 +206,9 @@ async def gone_for_one_alone(run: Run, deleted: Upload, kept: Upload, handbook: 
         await run.client.call(route, path=path, token=token, status=unknown)
     answer = await ask(run, deleted.owner, handbook.facts[0].question)
     if answer.sources or handbook.facts[0].answered_by(answer.text):
-        raise violation(f"'{answer.question}'", expected="nothing found", seen=answer.text, look=answer.response.look)
+        raise violation(
+            f"'{answer.question}'", expected="nothing found", observed=answer.text, look=answer.response.look
+        )
     await whole(run, kept)
     await complete(run, kept)
     await answers_come_from(run, kept, handbook)
@@ -217,18 +223,20 @@ async def recorded_apart(run: Run, one: UserData, other: UserData, answers: Iter
     for mine in (one, other):
         rows = await run.database.rows("documents", user_id=mine.owner.user_id)
         if (seen := [str(row["document_id"]) for row in rows]) != [mine.upload.document_id]:
-            raise violation(f"documents of {mine.owner.user_id}", expected=[mine.upload.document_id], seen=seen)
+            raise violation(f"documents of {mine.owner.user_id}", expected=[mine.upload.document_id], observed=seen)
         chunks = await run.database.rows("chunks", document_id=mine.upload.document_id)
         strange = other.handbook.place if mine is one else one.handbook.place
         if not chunks or (mixed := [row["chunk_id"] for row in chunks if strange in row["text"]]):
             expected = f"chunks without a word of {strange}"
-            raise violation(f"chunks of {mine.upload.document_id}", expected=expected, seen=mixed if chunks else "none")
+            raise violation(
+                f"chunks of {mine.upload.document_id}", expected=expected, observed=mixed if chunks else "none"
+            )
     for answer in answers:
         cited = [source.chunk for source in answer.sources]
         rows = await run.database.rows("chunks", chunk_id=cited) if cited else []
         if {str(row["document_id"]) for row in rows} - {other.upload.document_id} or len(rows) != len(set(cited)):
             raise violation(
-                f"'{answer.question}'", expected="chunks of the asker's own", seen=rows, look=answer.response.look
+                f"'{answer.question}'", expected="chunks of the asker's own", observed=rows, look=answer.response.look
             )
 
 
@@ -241,7 +249,9 @@ async def _refuses(run: Run, kind: str, identifier: str, intruder: User) -> None
                 await socket.send(client.first_message(intruder.access_token))
             closed = await socket.until_closed(within=REFUSED_WITHIN)
             if closed != expected or socket.frames:
-                raise violation(socket.what, expected=f"closed with {expected} before any frame", seen=socket.summary())
+                raise violation(
+                    socket.what, expected=f"closed with {expected} before any frame", observed=socket.summary()
+                )
 
 
 async def _streamed(run: Run, asker: User, question: str) -> str:
@@ -249,7 +259,7 @@ async def _streamed(run: Run, asker: User, question: str) -> str:
     async with run.client.stream("chat", path={}, token=asker.access_token, body=body) as response:
         await response.aread()
         if response.status_code != run.contract.route("chat").success:
-            raise violation("chat, streamed", expected=run.contract.route("chat").success, seen=response.text[:300])
+            raise violation("chat, streamed", expected=run.contract.route("chat").success, observed=response.text[:300])
         return response.text
 
 
@@ -270,7 +280,7 @@ async def _is_untouched(run: Run, theirs: UserData, before: dict[str, object]) -
     after = await _state(run, theirs)
     for what, value in before.items():
         if after[what] != value:
-            raise violation(f"{what} after another user's attempts", expected=value, seen=after[what])
+            raise violation(f"{what} after another user's attempts", expected=value, observed=after[what])
     await whole(run, theirs.upload)
 
 
@@ -278,4 +288,4 @@ def _shows_nothing(response: Response, theirs: UserData, known: Iterable[str] = 
     """`known` is what whoever asked has said themselves."""
     text = response.content.decode("utf-8", "replace")
     if shown := [trace for trace in theirs.traces if trace in text and trace not in set(known)]:
-        raise violation(response.route, expected="nothing of another user's", seen=shown, look=response.look)
+        raise violation(response.route, expected="nothing of another user's", observed=shown, look=response.look)

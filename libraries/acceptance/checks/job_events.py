@@ -240,7 +240,7 @@ def events_of(run: Run, job_id: str, frames: Sequence[Frame]) -> list[Event]:
         said = {word: pick(frame.data, path) for word, path in run.contract.realtime.job_event.items()}
         if MISSING in said.values() or said["job_id"] != job_id or frame.type != run.contract.realtime.job_event_type:
             wanted = f"{run.contract.realtime.job_event_type} of job {job_id} with {', '.join(said)}"
-            raise violation(f"realtime of job {job_id}", expected=wanted, seen=frame.data)
+            raise violation(f"realtime of job {job_id}", expected=wanted, observed=frame.data)
         happened = moment(said.pop("timestamp"), f"realtime of job {job_id}")
         events.append(Event(**{k: v for k, v in said.items() if k != "job_id"}, timestamp=happened, at=frame.at))
     return events
@@ -253,7 +253,7 @@ def moment(text: Any, what: str) -> float:
     except ValueError:
         at = None
     if at is None or at.tzinfo is None:
-        raise violation(what, expected="a time with its zone", seen=repr(text))
+        raise violation(what, expected="a time with its zone", observed=repr(text))
     return at.timestamp()
 
 
@@ -261,7 +261,7 @@ def check_order(events: Sequence[Event], statuses: Sequence[str], what: str) -> 
     """Every status exactly once and in order, numbered from 1 without a hole or a double."""
     told = [(event.sequence, event.status) for event in events]
     if told != list(enumerate(statuses, 1)):
-        raise violation(what, expected=format_events(list(enumerate(statuses, 1))), seen=format_events(told))
+        raise violation(what, expected=format_events(list(enumerate(statuses, 1))), observed=format_events(told))
 
 
 def format_events(told: Sequence[tuple[int, str]]) -> str:
@@ -304,12 +304,12 @@ async def tells_in_time(run: Run, followed: JobTrace) -> None:
         both = zip(events, lags(events, followed.views), told, strict=True)
         worst += [(max(lag, age), f"'{event.status}' over {channel}") for event, lag, age in both]
     if not worst:
-        raise violation(followed.name, expected="events", seen="none")
+        raise violation(followed.name, expected="events", observed="none")
     seconds, which = max(worst)
     run.observe_samples("INT-08", "realtime_lag", [max(0.0, lag) for lag, _ in worst], "s", statistic="max")
     if seconds > allowed:
         raise violation(
-            followed.name, expected=f"each event within {allowed:g} s", seen=f"{which} after {seconds:.2f} s"
+            followed.name, expected=f"each event within {allowed:g} s", observed=f"{which} after {seconds:.2f} s"
         )
 
 
@@ -318,7 +318,9 @@ async def views_agree(run: Run, followed: JobTrace) -> None:
     first, second = ([frame.data for frame in followed.frames[channel]] for channel in CHANNELS)
     if differing := difference(first, second):
         raise violation(
-            f"{followed.name} over {CHANNELS[1]}", expected=f"{differing[0]} as over {CHANNELS[0]}", seen=differing[1]
+            f"{followed.name} over {CHANNELS[1]}",
+            expected=f"{differing[0]} as over {CHANNELS[0]}",
+            observed=differing[1],
         )
     events = events_of(run, followed.upload.job_id, followed.frames[CHANNELS[0]])
     told = {event.status: (number, event.total_pct) for number, event in enumerate(events)}
@@ -327,13 +329,13 @@ async def views_agree(run: Run, followed: JobTrace) -> None:
         number, total = told.get(view.status, (-1, -1.0))
         if number < reached or view.total_pct != total:
             wanted = f"what realtime told, never going back ({format_events([(e.sequence, e.status) for e in events])})"
-            raise violation(f"REST of {followed.name}", expected=wanted, seen=view, look=view.look)
+            raise violation(f"REST of {followed.name}", expected=wanted, observed=view, look=view.look)
         reached = number
     last, end = followed.views[-1], events[-1]
     seen = (last.status, last.state, last.status_pct, last.total_pct)
     if seen != (end.status, end.state, end.status_pct, end.total_pct):
         raise violation(
-            f"REST of {followed.name}", expected=f"to end as realtime did: {end}", seen=seen, look=last.look
+            f"REST of {followed.name}", expected=f"to end as realtime did: {end}", observed=seen, look=last.look
         )
 
 
@@ -346,10 +348,10 @@ async def database_agrees(run: Run, followed: JobTrace) -> None:
     recorded = [(row["sequence"], row["status"], round(row["at"].timestamp(), 3)) for row in rows]
     told = [(event.sequence, event.status, round(event.timestamp, 3)) for event in events]
     if differing := difference(told, recorded):
-        raise violation(f"named query 'job_events' of {followed.name}", expected=differing[0], seen=differing[1])
+        raise violation(f"named query 'job_events' of {followed.name}", expected=differing[0], observed=differing[1])
     (job,) = await run.database.rows("jobs", job_id=followed.upload.job_id) or [{}]
     if (job.get("status"), job.get("state")) != (events[-1].status, events[-1].state):
-        raise violation(f"named query 'jobs' of {followed.name}", expected=events[-1], seen=job)
+        raise violation(f"named query 'jobs' of {followed.name}", expected=events[-1], observed=job)
 
 
 async def replay_is_exact(run: Run, followed: JobTrace, channel: Channel) -> None:
@@ -366,7 +368,7 @@ async def replay_is_exact(run: Run, followed: JobTrace, channel: Channel) -> Non
             replayed = [frame.data for frame in channel_again.events]
         if differing := difference(whole[after:], replayed):
             wanted = f"what it told before: {differing[0]}"
-            raise violation(f"{channel} of {followed.name} after {after}", expected=wanted, seen=differing[1])
+            raise violation(f"{channel} of {followed.name} after {after}", expected=wanted, observed=differing[1])
 
     await together(*(replay(after) for after in range(len(whole) + 1)))
 
@@ -444,15 +446,17 @@ def check_steps(run: Run, watched: ObservedWorkflow, channel: Channel) -> None:
     frames, realtime = watched.frames[channel], run.contract.realtime
     if [frame.sequence for frame in frames] != list(range(1, len(frames) + 1)):
         numbers = [frame.sequence for frame in frames]
-        raise violation(what, expected="numbers from 1 without a hole or a double", seen=numbers)
+        raise violation(what, expected="numbers from 1 without a hole or a double", observed=numbers)
     kinds = [frame.type for frame in frames]
     if len(kinds) < 2 or kinds != [realtime.step_type] * (len(kinds) - 1) + [realtime.answer_type]:
-        raise violation(what, expected=f"{realtime.step_type}, one or more, then {realtime.answer_type}", seen=kinds)
+        raise violation(
+            what, expected=f"{realtime.step_type}, one or more, then {realtime.answer_type}", observed=kinds
+        )
     _check_progress(run, frames[:-1], what)
     success, reported = (pick(frames[-1].data, realtime.answer[word]) for word in ("success", "response"))
     response = watched.answer.response
     if success is not True or reported != response.json():
-        raise violation(what, expected=f"success and {response.json()}", seen=frames[-1].data, look=response.look)
+        raise violation(what, expected=f"success and {response.json()}", observed=frames[-1].data, look=response.look)
 
 
 def check_agreement(watched: ObservedWorkflow) -> None:
@@ -461,12 +465,12 @@ def check_agreement(watched: ObservedWorkflow) -> None:
     first, second = ([frame.data for frame in watched.frames[channel]] for channel in CHANNELS)
     if differing := difference(first, second):
         wanted = f"{differing[0]} as over {CHANNELS[0]}"
-        raise violation(f"{what} over {CHANNELS[1]}", expected=wanted, seen=differing[1])
+        raise violation(f"{what} over {CHANNELS[1]}", expected=wanted, observed=differing[1])
     for channel, frames in watched.frames.items():
         late = frames[-1].at - watched.answered
         if late > LAG_SECONDS:
             wanted = f"the answer within {LAG_SECONDS:g} s of REST"
-            raise violation(f"{what} over {channel}", expected=wanted, seen=f"{late:.2f} s later")
+            raise violation(f"{what} over {channel}", expected=wanted, observed=f"{late:.2f} s later")
 
 
 def _check_progress(run: Run, steps: Sequence[Frame], what: str) -> None:
@@ -476,9 +480,11 @@ def _check_progress(run: Run, steps: Sequence[Frame], what: str) -> None:
         named = all(isinstance(said[word], str) and said[word] for word in ("step", "message"))
         progress = said["progress"]
         if MISSING in said.values() or not named or isinstance(progress, bool) or not isinstance(progress, int | float):
-            raise violation(what, expected="a step and a message in words, and progress as a number", seen=frame.data)
+            raise violation(
+                what, expected="a step and a message in words, and progress as a number", observed=frame.data
+            )
         if not reached <= progress <= 1:
-            raise violation(what, expected=f"progress from {reached:g} to 1", seen=progress)
+            raise violation(what, expected=f"progress from {reached:g} to 1", observed=progress)
         moment(said["timestamp"], what)
         reached = progress
 

@@ -68,7 +68,7 @@ async def every_service_answers(run: Run) -> list[Probe]:
     problems = [f"{probe.service}: {probe.problem}" for probe in probes if probe.problem]
     if problems:
         expected = f"an answer of each within {WITHIN_SECONDS:g} s, naming the build"
-        raise violation("services", expected=expected, seen="; ".join(problems))
+        raise violation("services", expected=expected, observed="; ".join(problems))
     return probes
 
 
@@ -76,21 +76,21 @@ async def everything_is_configured(run: Run) -> None:
     """PRE-02; raises AssertionError naming everything that is missing, with where to set it."""
     problems = missing_configuration(run.descriptor)
     if problems:
-        raise violation("configuration", expected="all that the run needs", seen="; ".join(problems))
+        raise violation("configuration", expected="all that the run needs", observed="; ".join(problems))
 
 
 async def limits_allow_the_load(run: Run) -> None:
     """PRE-02; raises AssertionError naming each limit that is lower than what the run is about to do."""
     problems = await _too_low(run)
     if problems:
-        raise violation("limits", expected="room for the load that is about to run", seen="; ".join(problems))
+        raise violation("limits", expected="room for the load that is about to run", observed="; ".join(problems))
 
 
 async def services_reach_one_another(run: Run) -> None:
     """PRE-03; raises AssertionError naming each service that the health document does not call healthy."""
     problems = await _unhealthy(run)
     if problems:
-        raise violation("health", expected="healthy, and each service in it", seen="; ".join(problems))
+        raise violation("health", expected="healthy, and each service in it", observed="; ".join(problems))
 
 
 async def probe_services(run: Run) -> list[Probe]:

@@ -19,7 +19,7 @@ async def parser_is_the_declared_one(run: Run) -> None:
     documents = await _documents(run)
     rows = await run.database.rows("documents", document_id=[each.upload.document_id for each in documents])
     if len(rows) != len(documents):
-        raise violation("named query 'documents'", expected=f"{len(documents)} documents", seen=len(rows))
+        raise violation("named query 'documents'", expected=f"{len(documents)} documents", observed=len(rows))
     run.observe("INT-15", "parser", ", ".join(sorted({str(row["parser"]) for row in rows})), "text", samples=len(rows))
     declared = run.descriptor.providers.parser
     wanted = f"'{declared.name}' with jobs like {declared.job_id_pattern}, as the descriptor declares"
@@ -75,5 +75,5 @@ async def _documents(run: Run) -> list[Processed]:
     both = [*await pipeline.processed(run, "the sample documents"), *await pipeline.processed(run, "the handbooks")]
     complete = [each for each in both if each.ended_as == run.contract.jobs.complete.status]
     if not complete:
-        raise violation("documents", expected="one at least to be complete", seen="none")
+        raise violation("documents", expected="one at least to be complete", observed="none")
     return complete

@@ -56,4 +56,4 @@ async def nothing_is_left(run: Run, user: User) -> AsyncIterator[None]:
     for field in fields(Records):
         was, now = getattr(before, field.name), getattr(after, field.name)
         if was != now and not (field.name == "orphans" and now <= was):
-            raise violation(f"{field.name.replace('_', ' ')} after bad input", expected=was, seen=now)
+            raise violation(f"{field.name.replace('_', ' ')} after bad input", expected=was, observed=now)

@@ -50,7 +50,7 @@ async def forged_addresses_store_nothing(run: Run) -> None:
     for each in (upload, other):
         await nothing_is_stored(run, each)
     if (after := (await job_of(run, upload)).json()) != before:
-        raise violation(f"job {upload.job_id}", expected=f"no change by refused bytes: {before}", seen=after)
+        raise violation(f"job {upload.job_id}", expected=f"no change by refused bytes: {before}", observed=after)
     await put_bytes(run, upload)
 
 
@@ -64,7 +64,7 @@ async def used_address_stores_nothing(run: Run) -> None:
     content = await _content(run, upload)
     if content.status != run.contract.route("document_content").success or content.content != upload.payload.data:
         raise violation(
-            "document_content", expected="the bytes that were sent first", seen=content.excerpt(), look=content.look
+            "document_content", expected="the bytes that were sent first", observed=content.excerpt(), look=content.look
         )
 
 
@@ -99,7 +99,7 @@ async def expired_address_stores_nothing(run: Run) -> None:
     lived = ended - expiring.given_from
     if lived < expiring.seconds - ROUNDING_SECONDS:
         raise violation(
-            "address", expected=f"to live {expiring.seconds:g} s", seen=f"{lived:.1f} s", look=response.look
+            "address", expected=f"to live {expiring.seconds:g} s", observed=f"{lived:.1f} s", look=response.look
         )
     await put_bytes(run, upload, status=refused)
     await nothing_is_stored(run, upload)
@@ -113,7 +113,7 @@ async def nothing_is_stored(run: Run, upload: Upload) -> None:
         raise violation(
             "document_content",
             expected=f"status {unknown}, nothing stored",
-            seen=response.excerpt(),
+            observed=response.excerpt(),
             look=response.look,
         )
 

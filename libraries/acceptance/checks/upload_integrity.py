@@ -63,16 +63,16 @@ async def whole(run: Run, upload: Upload) -> None:
         raise violation(
             f"stored bytes of '{payload.filename}'", look=content.look,
             expected=f"{len(payload.data)} bytes with SHA-256 {payload.sha256}",
-            seen=f"{len(content.content)} bytes with {stored}",
+            observed=f"{len(content.content)} bytes with {stored}",
         )  # fmt: skip
     sent_as = content.headers.get("content-type", "none").partition(";")[0]
     if sent_as != payload.mime:
-        raise violation(f"type of '{payload.filename}'", expected=payload.mime, seen=sent_as, look=content.look)
+        raise violation(f"type of '{payload.filename}'", expected=payload.mime, observed=sent_as, look=content.look)
     status = await run.client.call("document_status", path=path, token=token)
     for word, value in (payload.announcement() | path).items():
         if status[word] != value:
             raise violation(
-                f"{word} of '{payload.filename}'", expected=repr(value), seen=repr(status[word]), look=status.look
+                f"{word} of '{payload.filename}'", expected=repr(value), observed=repr(status[word]), look=status.look
             )
     names = [
         entry["filename"]
@@ -80,7 +80,7 @@ async def whole(run: Run, upload: Upload) -> None:
         if entry["document_id"] == upload.document_id
     ]
     if names != [payload.filename]:
-        raise violation(f"documents with identifier {upload.document_id}", expected=[payload.filename], seen=names)
+        raise violation(f"documents with identifier {upload.document_id}", expected=[payload.filename], observed=names)
 
 
 async def recorded_for_owner(run: Run, upload: Upload) -> None:
@@ -93,7 +93,7 @@ async def recorded_for_owner(run: Run, upload: Upload) -> None:
     rows = await run.database.rows("documents", document_id=upload.document_id)
     seen = [{column: _plain(row[column]) for column in expected} for row in rows]
     if seen != [expected]:
-        raise violation("named query 'documents'", expected=[expected], seen=seen)
+        raise violation("named query 'documents'", expected=[expected], observed=seen)
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,14 @@ def duplicate_of(contract: Contract, response: Response) -> Duplicate:
         raise violation(
             "upload of the same content",
             expected=f"exactly {', '.join(paths.values())}",
-            seen=response.excerpt(),
+            observed=response.excerpt(),
             look=response.look,
         )
     duplicate = Duplicate(**values)
     if duplicate.error_type != contract.duplicate_type:
-        raise violation("error_type", expected=contract.duplicate_type, seen=duplicate.error_type, look=response.look)
+        raise violation(
+            "error_type", expected=contract.duplicate_type, observed=duplicate.error_type, look=response.look
+        )
     return duplicate
 
 
@@ -138,12 +140,12 @@ async def refused_as_duplicate(run: Run, first: Upload, *, filename: str | None 
     duplicate = duplicate_of(run.contract, response)
     if duplicate.document_title != first.payload.filename:
         raise violation(
-            "document_title", expected=first.payload.filename, seen=duplicate.document_title, look=response.look
+            "document_title", expected=first.payload.filename, observed=duplicate.document_title, look=response.look
         )
     announced = datetime.now(UTC) - timedelta(seconds=time.monotonic() - first.started)
     if not is_about(duplicate.last_uploaded, announced):
         expected = f"a time with zone, about {announced.isoformat(timespec='seconds')}"
-        raise violation("last_uploaded", expected=expected, seen=duplicate.last_uploaded, look=response.look)
+        raise violation("last_uploaded", expected=expected, observed=duplicate.last_uploaded, look=response.look)
     return duplicate
 
 
@@ -157,7 +159,9 @@ async def second_time_is_refused(run: Run, user: User) -> None:
     for filename in (first.payload.filename, another.payload.filename):
         late = await refused_as_duplicate(run, first, filename=filename)
         if late.last_uploaded != early.last_uploaded:
-            raise violation("last_uploaded", expected=f"{early.last_uploaded} in each refusal", seen=late.last_uploaded)
+            raise violation(
+                "last_uploaded", expected=f"{early.last_uploaded} in each refusal", observed=late.last_uploaded
+            )
     await nothing_else_is_there(run, user, [first, another])
 
 
@@ -176,12 +180,12 @@ async def nothing_else_is_there(run: Run, owner: User, uploads: Sequence[Upload]
     jobs = [(entry["document_id"], entry["job_id"]) for entry in await listed_jobs(run, owner)]
     documents = sorted(entry["document_id"] for entry in await listed_documents(run, owner))
     if sorted(jobs) != expected or documents != [document_id for document_id, _ in expected]:
-        raise violation("documents and jobs in the lists", expected=expected, seen=f"{documents} and {jobs}")
+        raise violation("documents and jobs in the lists", expected=expected, observed=f"{documents} and {jobs}")
     rows = await run.database.rows("documents", user_id=owner.user_id)
     made = await run.database.rows("jobs", document_id=[row["document_id"] for row in rows])
     stored = sorted((str(job["document_id"]), str(job["job_id"])) for job in made)
     if stored != expected or len(rows) != len(expected):
-        raise violation("documents and jobs of the named queries", expected=expected, seen=f"{len(rows)}, {stored}")
+        raise violation("documents and jobs of the named queries", expected=expected, observed=f"{len(rows)}, {stored}")
 
 
 async def sent_at_once(run: Run, user: User, times: int) -> None:
@@ -200,13 +204,13 @@ async def sent_at_once(run: Run, user: User, times: int) -> None:
     if (len(taken), len(refused)) != (1, times - 1):
         raise violation(
             f"the same content {times} times at once", expected=f"one {taken_with}, the rest {refused_with}",
-            seen=sorted(response.status for response in responses),
+            observed=sorted(response.status for response in responses),
             look=f"requests {', '.join(response.request_id for response in responses)}",
         )  # fmt: skip
     winner, response = taken[0]
     for each in refused:
         if (title := duplicate_of(run.contract, each).document_title) != winner.filename:
-            raise violation("document_title", expected=winner.filename, seen=title, look=each.look)
+            raise violation("document_title", expected=winner.filename, observed=title, look=each.look)
     upload = accepted(run, user, winner, response, begin)
     await put_bytes(run, upload)
     await complete(run, upload)
@@ -242,7 +246,7 @@ async def refused_before_its_bytes(run: Run, user: User) -> None:
     too_long = (await run.client.call("limits"))["max_file_size_bytes"] + 1
     status, expected = await status_of_headers_alone(upload.signed_url, too_long), run.contract.errors.wrong_bytes
     if status != expected:
-        raise violation(f"the headers of a PUT of {too_long} bytes", expected=f"status {expected}", seen=status)
+        raise violation(f"the headers of a PUT of {too_long} bytes", expected=f"status {expected}", observed=status)
     await put_bytes(run, upload)
     await _went_through(run, upload)
 
@@ -254,7 +258,7 @@ async def _went_through(run: Run, upload: Upload) -> None:
         await events.until_closed(within=10)
     seen, expected = [frame.data.get("status") for frame in events.events], run.contract.jobs.statuses
     if seen != expected:
-        raise violation(f"statuses of job {upload.job_id}", expected=expected, seen=seen)
+        raise violation(f"statuses of job {upload.job_id}", expected=expected, observed=seen)
     await whole(run, upload)
 
 

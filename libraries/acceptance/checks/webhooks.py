@@ -43,7 +43,7 @@ async def bad_signatures_change_nothing(run: Run) -> None:
         for kind, made, header in bad_signatures(run.contract.webhook.scheme, body, _secret(run))
     )
     if (after := (await job_of(run, waiting)).json()) != before:
-        raise violation(f"job {waiting.job_id}", expected=f"no change by refused webhooks: {before}", seen=after)
+        raise violation(f"job {waiting.job_id}", expected=f"no change by refused webhooks: {before}", observed=after)
     await nothing_has_changed(run)
 
 
@@ -93,11 +93,15 @@ async def repeats_while_working_change_nothing(run: Run) -> None:
         await events.until_closed(within=10)
     counted = Counter(str(event.data.get("status")) for event in events.events)
     if counted != Counter(run.contract.jobs.statuses):
-        raise violation(f"job {upload.job_id}", expected="each status once", seen=dict(counted), look=events.summary())
+        raise violation(
+            f"job {upload.job_id}", expected="each status once", observed=dict(counted), look=events.summary()
+        )
     if "sql" in run.descriptor.capabilities:
         chunks = await run.database.rows("chunks", document_id=upload.document_id)
         if len({chunk["start"] for chunk in chunks}) != len(chunks):
-            raise violation(f"document {upload.document_id}", expected="each chunk once", seen=f"{len(chunks)} chunks")
+            raise violation(
+                f"document {upload.document_id}", expected="each chunk once", observed=f"{len(chunks)} chunks"
+            )
 
 
 def message(event: str, parser_job: str) -> bytes:

@@ -86,7 +86,7 @@ async def harmful_frames_harm_nobody(run: Run) -> None:
         await together(*(_ends(run, socket) for socket in everyone))
         for socket in everyone:
             if problem := disturbance(run, upload, [upload], socket):
-                raise violation(socket.what, expected="everything in spite of its neighbours", seen=problem)
+                raise violation(socket.what, expected="everything in spite of its neighbours", observed=problem)
 
 
 async def subscribers_see_what_is_theirs(run: Run) -> None:
@@ -107,7 +107,9 @@ async def subscribers_see_what_is_theirs(run: Run) -> None:
     run.observe("INT-09", "subscribers_undisturbed", share, "%", samples=len(sockets))
     if disturbed:
         wanted = "each sees all that is its own, and nothing else"
-        raise violation(f"{len(sockets)} subscribers", expected=wanted, seen=f"{len(disturbed)} not: {disturbed[0]}")
+        raise violation(
+            f"{len(sockets)} subscribers", expected=wanted, observed=f"{len(disturbed)} not: {disturbed[0]}"
+        )
 
 
 def disturbance(run: Run, upload: Upload, uploads: Sequence[Upload], socket: Socket) -> str:
@@ -143,7 +145,7 @@ async def _is_told_and_stays(run: Run, socket: Socket) -> None:
 async def _is_closed_as_too_large(run: Run, socket: Socket) -> None:
     code = run.contract.realtime.close.too_large
     if await socket.until_closed(within=REFUSED_SECONDS) != code:
-        raise violation(socket.what, expected=f"closed with {code} after an oversized frame", seen=socket.summary())
+        raise violation(socket.what, expected=f"closed with {code} after an oversized frame", observed=socket.summary())
 
 
 def _oversized(run: Run, binary: bool) -> str | bytes:
@@ -288,7 +290,7 @@ async def _is_closed(
         if first is not None:
             await socket.send(dict(first))
         if await socket.until_closed(within=REFUSED_SECONDS) != code or socket.application_frames:
-            raise violation(socket.what, expected=f"closed with {code}, untold", seen=socket.summary())
+            raise violation(socket.what, expected=f"closed with {code}, untold", observed=socket.summary())
 
 
 async def _open_idle(run: Run) -> Idle:
@@ -318,14 +320,16 @@ async def _another_try_is_told(run: Run, idle: Idle) -> None:
     for socket, events in zip(idle.sockets, told[1:], strict=True):
         numbers = [event["sequence"] for event in events]
         if events != told[0] or numbers != list(range(1, len(events) + 1)):
-            raise violation(socket.what, expected=f"after its idle time, as a new one: {told[0]}", seen=events)
+            raise violation(socket.what, expected=f"after its idle time, as a new one: {told[0]}", observed=events)
 
 
 async def _open_silent(run: Run) -> None:
     key, code = str(uuid.uuid4()), run.contract.realtime.close.bad_token
     async with run.websocket.job(key, None) as socket:
         if await socket.until_closed(within=SILENT_SECONDS) != code or socket.application_frames:
-            raise violation(f"{socket.what} without any token", expected=f"closed with {code}", seen=socket.summary())
+            raise violation(
+                f"{socket.what} without any token", expected=f"closed with {code}", observed=socket.summary()
+            )
 
 
 async def _idle_seconds(idle: Idle) -> float:
@@ -333,7 +337,7 @@ async def _idle_seconds(idle: Idle) -> float:
     for socket in idle.sockets:
         if socket.closed is not None:
             seen = f"{socket.summary()}, {socket.closed_at - socket.opened:.0f} s after it was opened"
-            raise violation(socket.what, expected="to stay open while idle", seen=seen)
+            raise violation(socket.what, expected="to stay open while idle", observed=seen)
     return min(time.time() - socket.application_frames[-1].at for socket in idle.sockets)
 
 
@@ -343,7 +347,7 @@ def _check_server_pings(run: Run, socket: Socket) -> None:
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     if not all(every - grace <= gap <= every + grace for gap in gaps) or time.time() - times[-1] > every + grace:
         seen = f"after {', '.join(f'{at - socket.opened:.0f} s' for at in socket.pings) or 'none'}"
-        raise violation(f"{socket.what}: pings of the server", expected=f"one every {every:g} s", seen=seen)
+        raise violation(f"{socket.what}: pings of the server", expected=f"one every {every:g} s", observed=seen)
 
 
 @dataclass(frozen=True)
@@ -406,7 +410,7 @@ class ReconnectingClient:
                 await self._follow(set(cut_after), refusals)
         except TimeoutError:
             seen = f"#{self.last} as the last, over {self.connections} connections"
-            raise violation(f"job {self._job_id}", expected=f"its end within {within:g} s", seen=seen) from None
+            raise violation(f"job {self._job_id}", expected=f"its end within {within:g} s", observed=seen) from None
         return self.events
 
     async def _follow(self, cut_after: set[int], refusals: Collection[int]) -> None:
@@ -421,7 +425,7 @@ class ReconnectingClient:
             pause = next(pauses, None)
             if pause is None:
                 wanted = f"something new after #{self.last} in {self._backoff.tries} more tries"
-                raise violation(f"job {self._job_id}", expected=wanted, seen=lost)
+                raise violation(f"job {self._job_id}", expected=wanted, observed=lost)
             await asyncio.sleep(pause)
 
     async def _connection(self, cut_after: set[int], refusals: Collection[int]) -> str:
@@ -434,7 +438,7 @@ class ReconnectingClient:
             self.connections += 1
             ended = await self._receive(socket, cut_after)
             if socket.closed in refusals:
-                raise violation(f"job {self._job_id}", expected="to be let in again", seen=socket.summary())
+                raise violation(f"job {self._job_id}", expected="to be let in again", observed=socket.summary())
             return "" if ended else socket.summary()
 
     async def _receive(self, socket: Socket, cut_after: set[int]) -> bool:

@@ -85,4 +85,4 @@ def _query_errors(query: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         seen = f"{type(error).__name__}: {error}".strip()
-        raise violation(f"named query '{query}'", expected="rows", seen=seen) from None
+        raise violation(f"named query '{query}'", expected="rows", observed=seen) from None

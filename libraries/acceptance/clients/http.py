@@ -69,7 +69,9 @@ class Response:
         """A field of the answer by our word for it."""
         value = pick(self.json(), self.paths[word])
         if value is MISSING:
-            raise violation(self.route, expected=f"a field '{self.paths[word]}'", seen=self.excerpt(), look=self.look)
+            raise violation(
+                self.route, expected=f"a field '{self.paths[word]}'", observed=self.excerpt(), look=self.look
+            )
         return value
 
     def excerpt(self) -> str:
@@ -119,7 +121,7 @@ class ContractClient:
         expected = self.contract.route(route).success if status is None else status
         response = await self.send(route, **request)
         if response.status != expected:
-            raise violation(route, expected=f"status {expected}", seen=response.excerpt(), look=response.look)
+            raise violation(route, expected=f"status {expected}", observed=response.excerpt(), look=response.look)
         if expected == self.contract.route(route).success:
             for word in response.paths:
                 response[word]
@@ -210,14 +212,14 @@ class ContractClient:
             raise violation(
                 response.route,
                 expected="an error with code, message and request_id",
-                seen=response.excerpt(),
+                observed=response.excerpt(),
                 look=response.look,
             )
         header = response.headers.get(self.contract.errors.request_id_header)
         if error["request_id"] != header:
             raise violation(
                 response.route, expected=f"the same request identifier in body and header ({header})",
-                seen=error["request_id"], look=response.look,
+                observed=error["request_id"], look=response.look,
             )  # fmt: skip
         return error
 
@@ -286,7 +288,7 @@ class ContractClient:
     ) -> AssertionError:
         return violation(
             route, expected="an answer",
-            seen=f"{type(error).__name__}: {str(error) or 'no answer'} after {time.monotonic() - begin:.1f} s",
+            observed=f"{type(error).__name__}: {str(error) or 'no answer'} after {time.monotonic() - begin:.1f} s",
             look=f"{method} {url}, request {sent[self.contract.errors.request_id_header]}",
         )  # fmt: skip
 

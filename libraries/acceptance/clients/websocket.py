@@ -76,7 +76,7 @@ class Subscription:
             async with asyncio.timeout(within):
                 await came
         except TimeoutError:
-            raise violation(f"{self.what}: {what}", expected=f"within {within:g} s", seen=self.summary()) from None
+            raise violation(f"{self.what}: {what}", expected=f"within {within:g} s", observed=self.summary()) from None
         finally:
             del self._waiting[came]
 
@@ -134,7 +134,7 @@ class Socket(Subscription):
         try:
             await self._line().send(json.dumps(message) if isinstance(message, dict) else message)
         except ConnectionClosed:
-            raise violation(self.what, expected="a connection that is open", seen=self.summary()) from None
+            raise violation(self.what, expected="a connection that is open", observed=self.summary()) from None
 
     async def ping(self, *, within: float) -> float:
         """Seconds until a ping of ours was answered by a pong; everything sent before the pong has then arrived."""
@@ -152,7 +152,7 @@ class Socket(Subscription):
                 await (await self._line().ping())
         except (TimeoutError, ConnectionClosed):
             response = f"an answer to a ping of the protocol within {within:g} s"
-            raise violation(self.what, expected=response, seen=self.summary()) from None
+            raise violation(self.what, expected=response, observed=self.summary()) from None
         return time.monotonic() - begin
 
     async def cut(self) -> None:
@@ -164,7 +164,7 @@ class Socket(Subscription):
 
     def _line(self) -> ClientConnection:
         if self.connection is None:
-            raise violation(self.what, expected="an open connection", seen=self.summary())
+            raise violation(self.what, expected="an open connection", observed=self.summary())
         return self.connection
 
 
@@ -216,7 +216,7 @@ class RealtimeClient:
             yield socket
             return
         except (OSError, TimeoutError, websockets.InvalidHandshake) as error:
-            raise violation(socket.what, expected="a handshake", seen=f"{type(error).__name__}: {error}") from None
+            raise violation(socket.what, expected="a handshake", observed=f"{type(error).__name__}: {error}") from None
         socket.connection, socket.opened = connection, time.time()
         reader = asyncio.create_task(_read_socket(socket, connection))
         try:

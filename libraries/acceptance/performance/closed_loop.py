@@ -176,7 +176,7 @@ _STEPS: dict[Flow, Callable[[Run, ClosedLoopUser, Step], Coroutine[Any, Any, Non
 async def _is_shown_as(run: Run, account: User) -> None:
     response = await run.client.call("user", token=account.access_token)
     if (response["user_id"], response["email"]) != (account.user_id, account.email):
-        raise violation("user", expected=account.email, seen=response.excerpt(), look=response.look)
+        raise violation("user", expected=account.email, observed=response.excerpt(), look=response.look)
 
 
 async def _job_is_theirs(run: Run, upload: Upload) -> None:
@@ -184,7 +184,7 @@ async def _job_is_theirs(run: Run, upload: Upload) -> None:
     seen = (upload.job["job_id"], upload.job["document_id"])
     if seen != (upload.job_id, upload.document_id):
         expected = f"job {upload.job_id} of document {upload.document_id}"
-        raise violation("job", expected=expected, seen=seen, look=upload.job.look)
+        raise violation("job", expected=expected, observed=seen, look=upload.job.look)
 
 
 async def _announced(run: Run, user: ClosedLoopUser) -> Upload:
@@ -209,10 +209,13 @@ async def _answered(run: Run, user: ClosedLoopUser, fact: Fact, conversation_id:
     if not fact.answered_by(answer.text) or {user.owners.get(source) for source in sources} != {user.number}:
         expected = f"{fact.figure} from a document of {user.account.email}"
         raise violation(
-            f"'{fact.question}'", expected=expected, seen=f"'{answer.text}' from {sources}", look=answer.response.look
+            f"'{fact.question}'",
+            expected=expected,
+            observed=f"'{answer.text}' from {sources}",
+            look=answer.response.look,
         )
     if conversation_id not in (None, answer.conversation_id):
-        raise violation("chat", expected=f"conversation {conversation_id}", seen=answer.conversation_id)
+        raise violation("chat", expected=f"conversation {conversation_id}", observed=answer.conversation_id)
     _claim(user, answer.conversation_id, "chat")
     return answer
 
@@ -225,7 +228,9 @@ async def _conversations_are_theirs(run: Run, user: ClosedLoopUser) -> None:
 def _claim(user: ClosedLoopUser, identifier: str, what: str) -> None:
     """It is this user's; raises AssertionError where it is known to be another's."""
     if user.owners.setdefault(identifier, user.number) != user.number:
-        raise violation(what, expected=f"one of {user.account.email}", seen=f"{identifier}, which is another user's")
+        raise violation(
+            what, expected=f"one of {user.account.email}", observed=f"{identifier}, which is another user's"
+        )
 
 
 def _check_listed(user: ClosedLoopUser, what: str, listed: Sequence[str], expected: Sequence[str]) -> None:
@@ -234,7 +239,7 @@ def _check_listed(user: ClosedLoopUser, what: str, listed: Sequence[str], expect
     foreign = [one for one in listed if user.owners.get(one, user.number) != user.number]
     if lost or foreign:
         own = f"all of {user.account.email}, and nothing of another user"
-        raise violation(what, expected=own, seen=f"without {lost}, with another's {foreign}")
+        raise violation(what, expected=own, observed=f"without {lost}, with another's {foreign}")
 
 
 @dataclass(frozen=True)
@@ -358,7 +363,7 @@ async def few_requests_fail(run: Run, scale: str) -> None:
     limit = limit_for(run.descriptor.thresholds, CRITERION, "error_rate")
     if not limit.kept_by(rate_of_errors):
         shown = f"{rate_of_errors:.2f} % of {len(attempts)}: {format_failures(failed)}"
-        raise violation(f"requests of {len(seen.users)} users", expected=f"errors {limit}", seen=shown)
+        raise violation(f"requests of {len(seen.users)} users", expected=f"errors {limit}", observed=shown)
 
 
 async def first_bytes_come_in_time(run: Run, scale: str) -> None:
@@ -385,7 +390,7 @@ async def first_bytes_come_in_time(run: Run, scale: str) -> None:
     slowest = sorted(by_route(seen.attempts, seen.fewer).items(), key=lambda item: -item[1])
     shown = ", ".join(f"{route} {ms:.0f} ms" for route, ms in slowest[:SHOWN])
     raise violation(
-        f"mean first byte of {seen.scale.fewer.users} users", expected=limit, seen=f"{mean:.1f} ms: {shown}"
+        f"mean first byte of {seen.scale.fewer.users} users", expected=limit, observed=f"{mean:.1f} ms: {shown}"
     )
 
 

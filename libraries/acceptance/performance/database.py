@@ -150,7 +150,7 @@ async def opened(inspector: DatabaseInspector) -> Connection:
         return await inspector.connect()
     except (psycopg.Error, OSError) as error:
         seen = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise violation("database", expected="a connection", seen=seen) from None
+        raise violation("database", expected="a connection", observed=seen) from None
 
 
 def least_trips(*, tls: bool, password: bool) -> int:
@@ -214,7 +214,7 @@ class _Rounds:
                 await asyncio.sleep(max(0.0, self._pace.every - (time.perf_counter() - begin)))
         except (TimeoutError, psycopg.Error) as error:
             seen = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise violation("database", expected="an answer to `select 1`", seen=seen) from None
+            raise violation("database", expected="an answer to `select 1`", observed=seen) from None
         finally:
             await connection.close()
 

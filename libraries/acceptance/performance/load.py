@@ -108,7 +108,7 @@ class Load:
             return
         if self.result.ending in (Ending.STOPPED_EARLY, Ending.DEADLINE):
             self.must_be_measured()  # what a busy generator broke off is not the deployment's doing
-            raise violation("the load", expected="to go through to its end", seen=self.result.reason)
+            raise violation("the load", expected="to go through to its end", observed=self.result.reason)
         raise EnvironmentUnavailable(f"the load did not go through to its end: {self.result.reason}")
 
     @property

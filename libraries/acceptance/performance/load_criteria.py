@@ -104,7 +104,7 @@ async def requests_succeed(run: Run, scale: str) -> None:
     if not limit.kept_by(figures.succeeded):
         shown = f"{figures.succeeded} of {figures.attempted}; {format_failures(seen.result.requests)}"
         raise violation(
-            "requests with the documented status, all fields, and the right user's", expected=limit, seen=shown
+            "requests with the documented status, all fields, and the right user's", expected=limit, observed=shown
         )
 
 
@@ -272,5 +272,5 @@ def _hold(seen: Load, what: str, limit: Limit, value: float, shown: str) -> None
     """Hold a figure of which less is better against its limit."""
     seen.must_be_measured()
     if not limit.kept_by(value):
-        raise violation(what, expected=str(limit), seen=f"{value:.4g} {limit.unit}: {shown}")
+        raise violation(what, expected=str(limit), observed=f"{value:.4g} {limit.unit}: {shown}")
     seen.must_be_complete()

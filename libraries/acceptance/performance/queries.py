@@ -69,7 +69,7 @@ async def connecting_is_quick(run: Run) -> None:
     took = database.p95(seen.net_connects)
     if not limit.kept_by(took):
         raise violation(
-            "95th percentile of connecting, without the line", expected=limit, seen=f"{took:.1f} ms",
+            "95th percentile of connecting, without the line", expected=limit, observed=f"{took:.1f} ms",
             look=f"{seen.connect_trips} round trips of {seen.line:.2f} ms were taken off",
         )  # fmt: skip
 

@@ -81,7 +81,7 @@ async def record_load(run: Run) -> RecordedLoad:
         raise violation(
             "requests of a load to record",
             expected="to succeed",
-            seen=f"{len(failed)} of {attempted} failed: {reasons(failed)}",
+            observed=f"{len(failed)} of {attempted} failed: {reasons(failed)}",
         )
     return RecordedLoad(
         at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -94,7 +94,7 @@ async def subscribers_listen_at_once(run: Run, scale: str) -> None:
         run.observe(CRITERION, "fewer_subscribers_because", reason, "text", samples=1)
     if seen.ready.listening < seen.ready.asked:
         shown = f"{seen.ready.listening}, in {seen.ready.seconds:.1f} s; {'; '.join(seen.ready.problems[:3])}"
-        raise violation("subscribers", expected=f"{seen.ready.asked} at once", seen=shown)
+        raise violation("subscribers", expected=f"{seen.ready.asked} at once", observed=shown)
 
 
 async def everybody_is_told_everything(run: Run, scale: str) -> None:

@@ -7,8 +7,8 @@ import sys
 from urllib.parse import quote
 
 from acceptance.errors import EnvironmentUnavailable
-from opening import the_run
 from robot.api import logger
+from robot_run.lifecycle import the_run
 
 from tests.self.canaries import planted
 

@@ -14,9 +14,10 @@ from acceptance.report.render import PAGE
 from acceptance.run import RUN, opened_run
 from acceptance.runner.inline_run import conclude_inline
 from AcceptancePlan import criteria_of, plan_of
-from leaving import sealing
 from robot.api import logger
 from robot.running.context import EXECUTION_CONTEXTS
+
+from robot_run.artifact_scrubbing import sealing
 
 CLAIMS = "Claims"  # suite metadata; what is not said is what the tests that run name
 TEST = "The Verdict Is GO Or PASS"
@@ -47,7 +48,7 @@ def judge_what_was_seen() -> None:
     """Seal, judge and report; raises AssertionError unless the verdict is GO or PASS."""
     run = opened_run()
     if run is None:
-        raise violation("the run", expected="to see something of the deployment", seen="nothing")
+        raise violation("the run", expected="to see something of the deployment", observed="nothing")
     with sealing(run):
         gate, told = conclude_inline(run, name=_name, claims=_claims, plan=_plan)
     for line in told:
