@@ -1,4 +1,4 @@
-"""The live console (`--console AcceptanceConsole`): what runs, how far it is, and each failure with where to look."""
+"""Live console (`--console AcceptanceConsole`): the running test, its number, and each failure with its location."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from robot.api.console import BaseConsole
 
 
 class AcceptanceConsole(BaseConsole):
-    """One line per finished test; while one runs, what is happening at least every two seconds."""
+    """One line per finished test, and progress while a test runs (see `acceptance.runner.progress`)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class AcceptanceConsole(BaseConsole):
 
     def end_suite(self, data: Any, result: Any) -> None:
         if data.parent is None:
-            self._progress.doing("removing what was made, and writing the log")
+            self._progress.doing("removing test data and writing the log")
 
     def close(self) -> None:
         self._progress.close()
@@ -47,10 +47,10 @@ class AcceptanceConsole(BaseConsole):
             self._progress.say(f"{msg.level} {msg.message}")
 
     def output_file(self, path: object) -> None:
-        """The runner tells where the files are."""
+        """Print nothing: the runner lists the files."""
 
     def result_file(self, kind: str, path: object) -> None:
-        """The runner tells where the files are."""
+        """Print nothing: the runner lists the files."""
 
     @property
     def _count(self) -> str:

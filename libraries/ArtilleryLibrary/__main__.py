@@ -19,7 +19,7 @@ from acceptance.errors import ConfigurationError, EnvironmentUnavailable
 from ArtilleryLibrary.fargate import dry_run
 from ArtilleryLibrary.figures import Ending, LoadResult, read_result
 from ArtilleryLibrary.process import run_load
-from ArtilleryLibrary.progress import EarlyStop, Progress
+from ArtilleryLibrary.progress import EarlyStop, progress_lines
 from ArtilleryLibrary.report import as_text
 from ArtilleryLibrary.script import LoadScript, checked_script
 
@@ -51,7 +51,9 @@ def _shown(script: LoadScript, options: argparse.Namespace) -> int:
 def _applied(script: LoadScript, options: argparse.Namespace) -> int:
     stop = EarlyStop(error_rate=options.stop_at_error_rate)
     try:
-        result = asyncio.run(run_load(script, options.folder, progress=_tell, early_stop=stop))
+        result = asyncio.run(
+            run_load(script, options.folder, progress=progress_lines(_print, sys.stderr), early_stop=stop)
+        )
     except KeyboardInterrupt:
         with suppress(OSError, ValueError):  # it had not begun
             print(as_text(read_result(options.folder)))
@@ -68,8 +70,8 @@ def _status(result: LoadResult, most: float) -> int:
     return BROKEN if result.figures().error_rate > most else APPLIED
 
 
-def _tell(progress: Progress) -> None:
-    print(f"load: {progress}", file=sys.stderr, flush=True)
+def _print(line: str) -> None:
+    print(f"load: {line}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ from robot.api.deco import keyword, library
 from ArtilleryLibrary.fargate import dry_run
 from ArtilleryLibrary.figures import Ending, LoadResult, read_result
 from ArtilleryLibrary.process import run_load
-from ArtilleryLibrary.progress import EarlyStop, Progress
+from ArtilleryLibrary.progress import EarlyStop, Progress, progress_lines
 from ArtilleryLibrary.report import as_text, figure
 from ArtilleryLibrary.script import LoadScript, checked_script
 
@@ -102,7 +102,7 @@ class ArtilleryLibrary:
         stop_at_error_rate: float | None = 0.5,
         stop_at_first_byte_p95: timedelta | None = None,
     ) -> LoadResult:
-        """Checks a script, applies its load, and waits for its end; shows where it is each second.
+        """Checks a script, applies its load, and waits for its end; prints progress to the console.
 
         Arguments:
         - ``path``, ``target``, ``environment``, ``least_requests``, ``expectations``: as of `Validate Load Script`.
@@ -123,7 +123,7 @@ class ArtilleryLibrary:
         self._loop = self._loop or LoopThread()
         folder = _output_folder() / folder
         try:
-            running = run_load(script, folder, progress=_shown(), early_stop=stop, margin=START_SECONDS)
+            running = run_load(script, folder, progress=_console_progress(), early_stop=stop, margin=START_SECONDS)
             self._result = self._loop.wait(running, within=script.duration + 2 * START_SECONDS)
         except BaseException:
             with suppress(OSError, ValueError):
@@ -221,14 +221,14 @@ def _output_folder() -> Path:
         return Path()
 
 
-def _shown() -> Callable[[Progress], None]:
-    """Robot Framework drops what other threads log, so that progress goes to the console by itself."""
+def _console_progress() -> Callable[[Progress], None]:
+    """Writes progress to the console directly: Robot Framework drops messages of other threads."""
     console = sys.__stdout__
 
-    def show(progress: Progress) -> None:
+    def write(line: str) -> None:
         if console is not None:
             with suppress(OSError, ValueError):
-                console.write(f"\n  load: {progress}")
+                console.write(f"\n  load: {line}")
                 console.flush()
 
-    return show
+    return progress_lines(write, console)

@@ -6,9 +6,13 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TextIO
 
 from ArtilleryLibrary.requestlog import RequestLog
 from ArtilleryLibrary.script import LoadScript
+
+LINE_SECONDS = 15.0  # between two progress lines where no terminal is attached, as in a CI log
+TERMINAL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -96,3 +100,25 @@ def progress_of(script: LoadScript, log: RequestLog) -> Progress:
         errors=sum(not one.ok for one in log.requests),
         first_byte_p95=times[math.ceil(0.95 * len(times)) - 1] if times else None,
     )
+
+
+def progress_lines(
+    write: Callable[[str], None], stream: TextIO | None, clock: Callable[[], float] = time.monotonic
+) -> Callable[[Progress], None]:
+    """A progress callback that writes a line every 5 seconds on a terminal, and every 15 elsewhere.
+
+    Args:
+        write: receives each line.
+        stream: the stream that `write` ends in, to see whether it is a terminal.
+        clock: seconds of a monotonic clock.
+    """
+    interval = TERMINAL_SECONDS if stream is not None and stream.isatty() else LINE_SECONDS
+    last = -math.inf
+
+    def report(progress: Progress) -> None:
+        nonlocal last
+        if (now := clock()) - last >= interval:
+            last = now
+            write(str(progress))
+
+    return report

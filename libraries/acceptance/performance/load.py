@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import time
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,7 +14,7 @@ from ArtilleryLibrary.fargate import dry_run
 from ArtilleryLibrary.figures import HIGHEST_CPU, Ending, LoadResult
 from ArtilleryLibrary.phases import Phase
 from ArtilleryLibrary.process import run_load
-from ArtilleryLibrary.progress import EarlyStop, Progress
+from ArtilleryLibrary.progress import EarlyStop, Progress, progress_lines
 from ArtilleryLibrary.requestlog import LoggedRequest
 from ArtilleryLibrary.script import LoadScript, checked_script
 from pydantic import Field, model_validator
@@ -34,7 +34,6 @@ SCRIPT = PROJECT / "resources" / "artillery" / "artillery_cloud_config.yml"
 UPLOAD = "upload"  # the request that announces a document
 SEED = 20_000  # of the documents that are asked about; no other suite's
 AT_ONCE = 8  # people made at the same time
-TOLD_SECONDS = 5.0
 Prepared = tuple[User, dict[str, str]]  # and what flows.cjs wants to know of them
 LEAST_REQUESTS = 3  # of a flow: 1,800 flows of three guarantee the 4,814 that are asked for
 
@@ -251,13 +250,5 @@ async def _prepared(run: Run, seed: int) -> Prepared:
 
 
 def teller(run: Run, what: str = "load") -> Callable[[Progress], None]:
-    """Tells the console now and then where a load is."""
-    last = -math.inf
-
-    def tell(progress: Progress) -> None:
-        nonlocal last
-        if time.monotonic() - last >= TOLD_SECONDS:
-            last = time.monotonic()
-            run.live(f"{what}: {progress}")
-
-    return tell
+    """Writes the progress of a load to the console."""
+    return progress_lines(lambda line: run.live(f"{what}: {line}"), sys.__stdout__)

@@ -1,43 +1,50 @@
-"""What a person sees while something goes on: at least one sign of life every two seconds."""
+"""Progress on the console: one line redrawn on a terminal, a line every 15 seconds elsewhere."""
 
 from __future__ import annotations
 
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from typing import Self, TextIO
 
-EVERY_SECONDS = 2.0
+LINE_SECONDS = 15.0  # between two progress lines where no terminal is attached, as in a CI log
 _REDRAW_SECONDS = 0.2  # of the one line on a terminal
 
 
 class Progress:
-    """Says lines, and between them what is being done: one line redrawn on a terminal, else plain lines."""
+    """Prints lines that stay, and between them the current activity with its duration.
 
-    def __init__(self, stream: TextIO | None) -> None:
+    Args:
+        stream: where to print; nothing is printed without one.
+        clock: seconds of a monotonic clock.
+    """
+
+    def __init__(self, stream: TextIO | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
+        self._clock = clock
         self._redraws = stream is not None and stream.isatty()
         self._changed = threading.Condition()
         self._doing = ""
-        self._since = self._last = self._began = time.monotonic()
+        self._since = self._last = self._began = clock()
         self._closed = False
         self._thread = threading.Thread(target=self._live, name="progress", daemon=True)
         self._thread.start()
 
     def doing(self, what: str) -> None:
-        """From now on this is being done."""
+        """Set the current activity; empty for none."""
         with self._changed:
-            self._doing, self._since = what, time.monotonic()
+            self._doing, self._since = what, self._clock()
             self._draw()
 
     def say(self, line: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         with self._changed:
             self._write(f"{line}\n")
             self._draw()
 
     def close(self) -> None:
-        """Nothing is being done any more."""
+        """End the current activity and the printing."""
         with self._changed:
             self._doing, self._closed = "", True
             self._write("")
@@ -50,18 +57,23 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def update(self) -> None:
+        """Redraw the line on a terminal; elsewhere print one when the last is old enough."""
+        with self._changed:
+            if self._redraws:
+                self._draw()
+            elif self._doing and self._clock() - self._last >= LINE_SECONDS:
+                self._write(f"  ... {self._now()}\n")
+
     def _live(self) -> None:
-        pause = _REDRAW_SECONDS if self._redraws else EVERY_SECONDS / 4
+        pause = _REDRAW_SECONDS if self._redraws else LINE_SECONDS / 30
         with self._changed:
             while not self._closed:
                 self._changed.wait(pause)
-                if self._redraws:
-                    self._draw()
-                elif self._doing and time.monotonic() - self._last > EVERY_SECONDS - pause:
-                    self._write(f"  ... {self._now()}\n")
+                self.update()
 
     def _now(self) -> str:
-        now = time.monotonic()
+        now = self._clock()
         return f"{self._doing}: {now - self._since:.0f} s ({now - self._began:.0f} s in all)"
 
     def _draw(self) -> None:
@@ -69,11 +81,11 @@ class Progress:
             self._write(self._now()[: shutil.get_terminal_size().columns - 1])
 
     def _write(self, text: str) -> None:
-        self._last = time.monotonic()
+        self._last = self._clock()
         if self._stream is None:
             return
         try:
             self._stream.write(("\r\033[K" if self._redraws else "") + text)
             self._stream.flush()
-        except (OSError, ValueError):  # nobody reads any more; the run goes on
+        except (OSError, ValueError):  # the reader has gone; the run goes on
             self._stream = None

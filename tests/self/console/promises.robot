@@ -10,12 +10,12 @@ Kept Promise
 
 Broken Promise
     [Metadata]    Criterion    INT-01 INT-02
-    Fail    expected 1, seen 2; request 9ab
+    Fail    expected 1, observed 2; request 9ab
 
 Slow Promise
     [Metadata]    Criterion    INT-03
     [Tags]    slow
-    Sleep    2.6 s    reason=longer than the time between two signs of life
+    Sleep    1.2 s    reason=long enough for a redrawn line of one second
 
 Promise That Cannot Be Judged
     [Metadata]    Criterion    INT-04
