@@ -31,7 +31,8 @@ class _Listener(RedactingListener):
     def end_test(self, data: Any, result: Any) -> None:
         run = opened_run()
         if run is not None:
-            run.context = TestContext()
+            ended, run.context = run.context, TestContext()
+            run.wait(ended.channels.aclose())
         super().end_test(data, result)
         if run is not None and not run.evidence.closed:
             status = _status(result.status, result.message)

@@ -38,7 +38,6 @@ from acceptance.report.svg import LOG
 
 Result = TypeVar("Result")
 
-SHOWN_CALLS = 12  # of one step
 CHART_SAMPLES = 20  # with fewer, a chart tells no more than the figure
 DEPLOYMENT = "ACCEPTANCE_DEPLOYMENT"  # of the environment: its descriptor
 RUN = "ACCEPTANCE_RUN"  # of the environment: the identifier of the run that this process is a part of
@@ -46,9 +45,20 @@ RUN = "ACCEPTANCE_RUN"  # of the environment: the identifier of the run that thi
 
 @dataclass
 class TestContext:
-    """Who and what the steps of one test speak of; a new one for each test."""
+    """What the steps of one test share; a new one for each test.
+
+    Attributes:
+        users: by the names that the test gives them.
+        active: name of the user that steps without a user mean.
+        channels: event channels that the test opened, closed at its end.
+        things: what older steps share.
+    """
+
+    __test__ = False
 
     users: dict[str, User] = field(default_factory=dict)
+    active: str | None = None
+    channels: AsyncExitStack = field(default_factory=AsyncExitStack)
     things: dict[str, Any] = field(default_factory=dict)
 
 
@@ -125,11 +135,9 @@ class Run:
             self._tell_what_was_seen()
 
     def _tell_what_was_seen(self) -> None:
-        calls, observed, drawn = list(self.client.calls), self._observed, self._charts
-        self.client.calls.clear()
+        calls, observed, drawn = self.client.take_log(), self._observed, self._charts
         self._observed, self._charts = [], []
-        more = [f"… and {len(calls) - SHOWN_CALLS} more calls"] if len(calls) > SHOWN_CALLS else []
-        for line in (*calls[:SHOWN_CALLS], *more, *observed):
+        for line in (*calls, *observed):
             self.tell(line)
         for chart in drawn:
             self.show(charts.for_log(chart()))

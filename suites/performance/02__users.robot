@@ -2,7 +2,7 @@
 Documentation    Fifty people who work through every flow at the same time are all served, and none of them gets what belongs to another.
 
 Resource         ../../resources/common.resource
-Resource         ../../resources/users.resource
+Resource         ../../resources/closed_loop.resource
 
 Test Tags        load    slow
 

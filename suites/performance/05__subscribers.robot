@@ -2,7 +2,7 @@
 Documentation    A thousand people who follow their documents at the same time are told what one would be told.
 
 Resource         ../../resources/common.resource
-Resource         ../../resources/users.resource
+Resource         ../../resources/closed_loop.resource
 
 Test Tags        load    slow
 

@@ -6,11 +6,10 @@ import json
 import secrets
 import time
 import uuid
-from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -22,7 +21,10 @@ from acceptance.deployment.descriptor import Descriptor, is_local
 from acceptance.errors import violation
 from acceptance.redaction.redactor import Redactor
 
-KEPT_CALLS = 10_000  # where nobody reads along
+LOGGED_CALLS = 20  # of one step
+LOGGED_CHARACTERS = 400  # of a body
+SECRET_FIELDS = ("access_token", "refresh_token", "signed_url")  # of responses
+SECRET_WORDS = ("password", *SECRET_FIELDS)  # of requests
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ class ContractClient:
         self.contract = contract
         self._journal = journal
         self._redactor = redactor
-        self.calls: deque[str] = deque(maxlen=KEPT_CALLS)  # one line for each answer, for whoever reads along
+        self._logged: list[str] = []
+        self._calls = 0
         self._http = httpx.AsyncClient(
             timeout=timeout,
             transport=transport,
@@ -107,18 +110,18 @@ class ContractClient:
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=120, keepalive_expiry=4.0),
         )
 
-    async def call(self, route: str, *, status: int | None = None, **request: Any) -> Response:
-        """Send, and check what the contract says of the answer.
+    async def call(self, route: str, *, status: int | str | None = None, **request: Any) -> Response:
+        """Send, and check what the contract says of the response.
 
         Args:
             route: name of the route in the contract.
-            status: the exact status expected; None is the route's success.
+            status: the exact status expected, or a name for it (`Contract.status_of`); None is the route's success.
             request: see :meth:`send`.
 
         Raises:
             AssertionError: another status, a missing field, or an error whose body is not the contract's.
         """
-        expected = self.contract.route(route).success if status is None else status
+        expected = self.contract.status_of(route, "success" if status is None else status)
         response = await self.send(route, **request)
         if response.status != expected:
             raise violation(route, expected=f"status {expected}", observed=response.excerpt(), look=response.look)
@@ -161,7 +164,9 @@ class ContractClient:
             sent.setdefault("content-type", "application/json")
         if query:
             url += "?" + urlencode({entry.query.get(word, word): value for word, value in query.items()})
-        return await self._exchange(route, entry.method, url, sent, payload, entry.answer)
+        response = await self._exchange(route, entry.method, url, sent, payload, entry.answer)
+        self._log(response, body)
+        return response
 
     async def fetch(self, url: str, *, token: str | None = None) -> Response:
         """GET an address beside the routes of the contract, and take whatever comes back.
@@ -169,7 +174,9 @@ class ContractClient:
         Raises:
             AssertionError: no answer came.
         """
-        return await self._exchange("GET", "GET", url, self._headers(token, None), None, {})
+        response = await self._exchange("GET", "GET", url, self._headers(token, None), None, {})
+        self._log(response, None)
+        return response
 
     @asynccontextmanager
     async def stream(
@@ -199,6 +206,24 @@ class ContractClient:
         if "://" in filled:
             return filled
         return getattr(self.descriptor.services, route.at).url + filled  # type: ignore[no-any-return]
+
+    def field_of(self, response: Response, word: str) -> Any:
+        """A field of a response by the contract's word for it: of a success, a duplicate, or any other error.
+
+        Raises:
+            AssertionError: the response has no such field.
+            ValueError: the contract knows no such word for this response.
+        """
+        contract = self.contract
+        if response.status == contract.errors.duplicate_document:
+            paths: Mapping[str, str] = contract.duplicate
+        else:
+            paths = contract.errors.shape if response.status >= 400 else response.paths
+        if word not in paths:
+            raise ValueError(
+                f"{response.route}, status {response.status}: no field '{word}'; it has {', '.join(paths)}"
+            )
+        return replace(response, paths=paths)[word]
 
     def error_of(self, response: Response) -> Mapping[str, str]:
         """The error of an answer: `code`, `message`, `request_id`.
@@ -270,13 +295,32 @@ class ContractClient:
         header = self.contract.errors.request_id_header
         return answered.get(header) or sent[header]
 
+    def _log(self, response: Response, body: Mapping[str, Any] | None) -> None:
+        """Count a call; of the first ones since the log was last taken, keep request, status, time and bodies."""
+        self._calls += 1
+        if len(self._logged) >= LOGGED_CALLS:
+            return
+        line = f"{response.look}: {response.status} in {response.elapsed * 1000:.0f} ms"
+        if body is not None:
+            masked = {word: "***" if word in SECRET_WORDS else value for word, value in body.items()}
+            line += f"\nsent: {json.dumps(masked, default=repr)[:LOGGED_CHARACTERS]}"
+        beginning = response.content[: 10 * LOGGED_CHARACTERS]
+        if beginning and b"\0" not in beginning:  # redacted first and cut afterwards: no half of a secret stays
+            line += f"\nreceived: {self._redactor.clean(beginning.decode('utf-8', 'replace'))[:LOGGED_CHARACTERS]}"
+        self._logged.append(line)
+
+    def take_log(self) -> list[str]:
+        """The calls since this was last asked for: the first ones in full, then the number of the others."""
+        lines, more = self._logged, self._calls - len(self._logged)
+        self._logged, self._calls = [], 0
+        return [*lines, f"… and {more} more calls"] if more else lines
+
     def _keep(self, response: Response) -> None:
-        self.calls.append(f"{response.look}: {response.status} in {response.elapsed * 1000:.0f} ms")
         self._journal.record(
             method=response.method, url=response.url, status=response.status,
             body=response.content.decode("utf-8", "replace"), request_id=response.request_id,
         )  # fmt: skip
-        for word in ("access_token", "refresh_token", "signed_url"):
+        for word in SECRET_FIELDS:
             value = (
                 pick(response.json(), response.paths[word]) if word in response.paths and response.content else MISSING
             )

@@ -169,6 +169,32 @@ class Contract(Data):
         """The routes whose answer waits for a model."""
         return tuple(name for name, route in self.routes.items() if route.waits_for_a_model)
 
+    def status_of(self, route: str, expected: int | str) -> int:
+        """The exact status that a name stands for on a route.
+
+        Args:
+            expected: a status; `success`; a refusal of `errors`, such as `unknown_identifier`; or a kind of bad
+                credential, such as `other_user`.
+
+        Raises:
+            ValueError: the contract knows no such name.
+        """
+        if expected == "success":
+            return self.route(route).success
+        if isinstance(expected, int) or expected.isdigit():
+            return int(expected)
+        status = getattr(self.errors, expected, None)
+        if isinstance(status, int):
+            return status
+        try:
+            return self.refused(route, expected)
+        except KeyError:
+            refusals = [name for name, value in self.errors if isinstance(value, int)]
+            raise ValueError(
+                f"route '{route}': the contract knows no outcome '{expected}'; it knows a status, success,"
+                f" {', '.join([*refusals, *self.refusals['owner']])}"
+            ) from None
+
     def refused(self, route: str, credential: str) -> int:
         """The exact status with which a route refuses a kind of bad credential."""
         entry = self.route(route)

@@ -24,13 +24,15 @@ _PAIR = rf"{TOKEN}+=(?:{TOKEN}|{_HIDDEN})+"  # a cookie, however short
 _VALUE = rf"(?:{TOKEN}{{6}}|{TOKEN}{{0,5}}{_HIDDEN})(?:{TOKEN}|{_HIDDEN})*"
 
 # "password": "…", and "name": "Authorization", "value": "…" as in HAR files, also where the JSON is text within JSON.
+# A value whose closing quote was cut off ends at the quote of the text around it, or, in markup, at the next tag.
 _QUOTED = re.compile(
-    rf"""(?P<keep>(?P<quote>\\*["'])(?=[acnprsx])(?:
+    rf"""(?P<keep>(?P<quote>\\*(?P<bare>["']))(?=[acnprsx])(?:
         (?:{_HEADER}|{_FIELD})(?P=quote)\s*:\s*(?P=quote)
         |name(?P=quote)\s*:\s*(?P=quote){_SPEAKING}(?P=quote)\s*,\s*(?P=quote)value(?P=quote)\s*:\s*(?P=quote)
-    ))(?!\$\{{)(?P<hide>(?:(?!(?<!\\)(?P=quote)).)+)""",
+    ))(?!\$\{{)(?P<hide>(?:(?!(?<!\\)(?:(?P=quote)|(?P=bare))).)+)""",
     re.IGNORECASE | re.VERBOSE,
 )
+_QUOTED_IN_MARKUP = re.compile(_QUOTED.pattern.removesuffix(".)+)") + "[^<\\n])+)", re.IGNORECASE | re.VERBOSE)
 _COOKIES = re.compile(r'\\*"cookies\\*"\s*:\s*\[\s*\{[^\]]*\]')  # of a HAR: each is a secret, whatever its name
 _COOKIE = re.compile(r'(?P<keep>(?P<quote>\\*")value(?P=quote)\s*:\s*(?P=quote))(?P<hide>(?:(?!(?<!\\)(?P=quote)).)+)')
 _BARE = re.compile(
@@ -62,7 +64,7 @@ def hide_shapes(text: str, mask: str = MASK) -> str:
         return f'{kept}"{mask}"' if kept.rstrip().endswith('":') else f"{kept}{mask}"
 
     if next(_places(text, _WORDS), None) is not None:
-        text = _QUOTED.sub(hidden, text)
+        text = (_QUOTED_IN_MARKUP if mask == MASK_IN_MARKUP else _QUOTED).sub(hidden, text)
     if '"cookies' in text:
         text = _COOKIES.sub(lambda found: _COOKIE.sub(hidden, found[0]), text)
     done, pieces = 0, []

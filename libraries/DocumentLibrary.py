@@ -1,0 +1,272 @@
+"""Documents and their jobs: create, announce, send, wait, retry, delete, and getters."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from acceptance import uploads
+from acceptance.checks.upload_integrity import duplicate_of
+from acceptance.clients.http import Response
+from acceptance.polling import together
+from acceptance.uploads import Payload, Upload
+from assertionengine import AssertionOperator
+from robot.api.deco import library
+from robot_run.keywords import Actor, checked, step, user_named
+from robot_run.lifecycle import the_run
+
+
+@dataclass
+class ConcurrentUploads:
+    """What became of announcements sent at the same moment."""
+
+    accepted: list[Upload] = field(default_factory=list)
+    refused: list[Response] = field(default_factory=list)
+
+
+@library(scope="GLOBAL", version="1.0.0")
+class DocumentLibrary:
+    """Uploads documents, follows their jobs, and reads what the deployment has of them.
+
+    A ``document`` is a name of `resources/documents/documents.yaml`, or what `Create Document` returned. An *upload* is
+    what `Announce Upload` and `Upload Document` return: it has ``document_id``, ``job_id``, ``owner`` and ``payload``
+    (``filename``, ``mime``, ``sha256``, ``data``).
+    """
+
+    @step()
+    async def create_document(self, name: str, *, seed: int = 0, **properties: Any) -> Payload:
+        """Creates a document of the catalogue for this run; the same name and seed give the same bytes.
+
+        - ``properties``: replace ``filename`` or ``mime``.
+
+        | ${note} =    Create Document    note    seed=7
+        """
+        made = Payload.of(await uploads.document(the_run(), name, seed))
+        return replace(made, **properties)
+
+    @step()
+    async def announce_upload(
+        self, document: Payload | str, *, user: Actor = None, expected: int | str = "success", **announced: Any
+    ) -> Upload | Response:
+        """Announces a document to the upload route.
+
+        - ``expected``: ``success``, a status, or a refusal of the contract, such as ``too_large``.
+        - ``announced``: announce these instead of the truth: ``filename``, ``bytes_len``, ``mime``, ``sha256``.
+
+        Returns the upload; where a refusal is expected, the response.
+
+        | ${upload} =    Announce Upload    note    user=Alice
+        | Announce Upload    over-limit    expected=too_large
+        | ${upload} =    Announce Upload    note    sha256=${WRONG HASH}
+        """
+        run, owner, payload = the_run(), user_named(user), await _payload(document)
+        begin = time.monotonic()
+        response = await run.client.call(
+            "upload", body=payload.announcement(**announced), token=owner.access_token, status=expected
+        )
+        if response.status != run.contract.route("upload").success:
+            return response
+        return uploads.accepted(run, owner, payload, response, begin)
+
+    @step()
+    async def send_bytes(
+        self, upload: Upload, document: Payload | str | bytes | None = None, *, expected: int | str = "success"
+    ) -> Response:
+        """Sends bytes to the signed address of an upload: its own, or those of another document.
+
+        | Send Bytes    ${upload}
+        | Send Bytes    ${upload}    ${other}    expected=wrong_bytes
+        """
+        run = the_run()
+        data = document if isinstance(document, bytes) or document is None else (await _payload(document)).data
+        return await uploads.put_bytes(run, upload, data, status=run.contract.status_of("upload_bytes", expected))
+
+    @step()
+    async def upload_document(self, document: Payload | str, *, user: Actor = None, seed: int = 0) -> Upload:
+        """Announces a document and sends its bytes; does not wait for the processing.
+
+        | ${upload} =    Upload Document    note    user=Alice
+        | Wait Until Processed    ${upload}
+        """
+        return await uploads.sent(the_run(), user_named(user), await _payload(document, seed))
+
+    @step(within=120)
+    async def get_processed_document(self, document: str, *, user: Actor = None, seed: int = 0) -> Upload:
+        """Returns a processed document of a user: uploaded by the first test of the run that asks, then shared.
+
+        | Create User    Reader    shared=True
+        | ${handbook} =    Get Processed Document    handbook    user=Reader
+        """
+        run, owner = the_run(), user_named(user)
+
+        async def process() -> Upload:
+            return await uploads.upload_complete(run, owner, await _payload(document, seed))
+
+        return await run.once(f"document {document} #{seed} of {owner.user_id}", process)
+
+    @step(within=600)
+    async def wait_until_processed(self, upload: Upload, *, timeout: float = uploads.PROCESSING_SECONDS) -> Upload:
+        """Waits until the job of an upload is complete; any other end fails with the job's reason.
+
+        | Wait Until Processed    ${upload}    timeout=60
+        """
+        return await uploads.complete(the_run(), upload, within=timeout)
+
+    @step(within=600)
+    async def wait_until_job_ends(self, upload: Upload, *, timeout: float = uploads.PROCESSING_SECONDS) -> Upload:
+        """Waits until the job of an upload has ended, complete or failed.
+
+        | Wait Until Job Ends    ${upload}
+        | Get Job    ${upload}    status    ==    failed_parse
+        """
+        return await uploads.finished(the_run(), upload, within=timeout)
+
+    @step()
+    async def upload_concurrently(
+        self, document: Payload | str, *, times: int = 2, user: Actor = None
+    ) -> ConcurrentUploads:
+        """Announces the same content several times at once, each under a name of its own.
+
+        Returns what was accepted (uploads, whose bytes are not sent yet) and refused (responses, each checked to be the
+        contract's duplicate).
+
+        | ${result} =    Upload Concurrently    note    times=10    user=Alice
+        | Length Should Be    ${result.accepted}    1
+        """
+        run, owner, payload = the_run(), user_named(user), await _payload(document)
+        begin = time.monotonic()
+        payloads = [replace(payload, filename=f"{number}-{payload.filename}") for number in range(times)]
+        responses = await together(
+            *(run.client.send("upload", body=each.announcement(), token=owner.access_token) for each in payloads)
+        )
+        result = ConcurrentUploads()
+        for each, response in zip(payloads, responses, strict=True):
+            if response.status == run.contract.route("upload").success:
+                result.accepted.append(uploads.accepted(run, owner, each, response, begin))
+            else:
+                duplicate_of(run.contract, response)
+                result.refused.append(response)
+        return result
+
+    @step()
+    async def retry_job(self, upload: Upload, *, expected: int | str = "success") -> Response:
+        """Asks for another attempt at a failed job.
+
+        | Retry Job    ${upload}    expected=retry_not_allowed
+        """
+        token = upload.owner.access_token
+        return await the_run().client.call("job_retry", path={"job_id": upload.job_id}, token=token, status=expected)
+
+    @step()
+    async def delete_document(self, upload: Upload) -> None:
+        """Deletes a document as its owner, with all that belongs to it.
+
+        | Delete Document    ${upload}
+        """
+        await uploads.delete(the_run(), upload)
+
+    @step()
+    async def get_document(
+        self,
+        upload: Upload,
+        field: str = "status",
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        *,
+        user: Actor = None,
+        message: str | None = None,
+    ) -> Any:
+        """Returns a field of a document: ``filename``, ``bytes_len``, ``mime``, ``sha256``, ``status``, ``state``.
+
+        | Get Document    ${upload}    status    ==    complete
+        """
+        token = (upload.owner if user is None else user_named(user)).access_token
+        response = await the_run().client.call("document_status", path={"document_id": upload.document_id}, token=token)
+        what = f"{field} of '{upload.payload.filename}'"
+        value = response[field]
+        return checked(value, assertion_operator, assertion_expected, what, message=message, look=response.look)
+
+    @step()
+    async def get_documents(
+        self,
+        field: str = "document_id",
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        *,
+        user: Actor = None,
+        message: str | None = None,
+    ) -> Any:
+        """Returns a field of every document in a user's list, in the list's order.
+
+        | Get Documents    document_id    contains    ${upload.document_id}    user=Alice
+        | ${names} =    Get Documents    filename
+        """
+        values = [entry[field] for entry in await uploads.listed_documents(the_run(), user_named(user))]
+        return checked(values, assertion_operator, assertion_expected, f"{field} in the document list", message=message)
+
+    @step()
+    async def get_document_content(
+        self,
+        upload: Upload,
+        field: str = "sha256",
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        *,
+        message: str | None = None,
+    ) -> Any:
+        """Returns a field of the stored bytes: ``sha256``, ``bytes_len``, ``mime``, or the ``data`` itself.
+
+        | Get Document Content    ${upload}    sha256    ==    ${upload.payload.sha256}
+        """
+        response = await the_run().client.call(
+            "document_content", path={"document_id": upload.document_id}, token=upload.owner.access_token
+        )
+        mime = response.headers.get("content-type", "none").partition(";")[0]
+        stored = Payload(upload.payload.filename, response.content, mime)
+        value = response.content if field == "data" else stored.announcement()[field]
+        what = f"{field} of the stored bytes of '{upload.payload.filename}'"
+        return checked(value, assertion_operator, assertion_expected, what, message=message, look=response.look)
+
+    @step()
+    async def get_job(
+        self,
+        upload: Upload,
+        field: str = "status",
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        *,
+        message: str | None = None,
+    ) -> Any:
+        """Returns a field of a job: ``status``, ``state``, ``retry_count``, ``total_pct``, ``last_error`` and others.
+
+        | Get Job    ${upload}    state    ==    done
+        """
+        job = await uploads.job_of(the_run(), upload)
+        what = f"{field} of job {upload.job_id}"
+        return checked(job[field], assertion_operator, assertion_expected, what, message=message, look=job.look)
+
+    @step()
+    async def get_jobs(
+        self,
+        field: str = "job_id",
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        *,
+        user: Actor = None,
+        state: str | None = None,
+        message: str | None = None,
+    ) -> Any:
+        """Returns a field of every job in a user's list, all pages, of one state or of all.
+
+        | Get Jobs    job_id    ==    ${{[$upload.job_id]}}    user=Alice
+        """
+        filters = {} if state is None else {"state": state}
+        values = [entry[field] for entry in await uploads.listed_jobs(the_run(), user_named(user), **filters)]
+        return checked(values, assertion_operator, assertion_expected, f"{field} in the job list", message=message)
+
+
+async def _payload(document: Payload | str, seed: int = 0) -> Payload:
+    if isinstance(document, Payload):
+        return document
+    return Payload.of(await uploads.document(the_run(), document, seed))

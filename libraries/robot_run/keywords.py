@@ -1,0 +1,94 @@
+"""How keyword libraries run the core: one decorator for steps, one function for assertions, users by their names."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from acceptance.errors import violation
+from acceptance.fixtures.users import User
+from assertionengine import AssertionOperator, verify_assertion
+from robot.api import logger
+from robot.api.deco import keyword
+
+from robot_run.lifecycle import the_run
+
+Result = TypeVar("Result")
+LOGGED_CHARACTERS = 300  # of a value
+Actor = User | str | None  # a user, the name of one in this test, or the active one
+
+
+def step(
+    name: str | None = None, *, within: float = 60.0, tags: tuple[str, ...] = ()
+) -> Callable[[Callable[..., Coroutine[Any, Any, Result]]], Callable[..., Result]]:
+    """Make an asynchronous method a keyword that runs on the run's event loop.
+
+    Args:
+        name: the keyword's name, where it is not the method's; may hold embedded arguments.
+        within: seconds after which the step is cancelled and fails.
+        tags: keyword tags.
+    """
+
+    def decorate(method: Callable[..., Coroutine[Any, Any, Result]]) -> Callable[..., Result]:
+        @functools.wraps(method)
+        def call(self: object, *args: Any, **kwargs: Any) -> Result:
+            return the_run().wait(method(self, *args, **kwargs), within=within)
+
+        decorated: Callable[..., Result] = keyword(name, tags=tags)(call)
+        return decorated
+
+    return decorate
+
+
+def checked(
+    value: Any,
+    operator: AssertionOperator | None,
+    expected: Any,
+    what: str,
+    *,
+    message: str | None = None,
+    look: str = "",
+) -> Any:
+    """The value of a getter, compared where an operator is given.
+
+    Args:
+        what: names the value in the message, such as `status of job 7f3`.
+        message: replaces the message of a failed comparison.
+        look: where to look, such as `GET /documents, request 9ab`.
+
+    Raises:
+        Violation: the comparison does not hold.
+    """
+    logger.info(f"{what}: {repr(value)[:LOGGED_CHARACTERS]}")
+    try:
+        return verify_assertion(value, operator, expected, what)
+    except AssertionError:
+        assert operator is not None
+        wanted = f"{operator.name} {expected!r}".removeprefix("equal ")
+        raise violation(message or what, expected=wanted, observed=repr(value), look=look) from None
+
+
+def user_named(name: Actor) -> User:
+    """The user that this test knows by a name; None is the active user, and a user stands for itself.
+
+    Raises:
+        ValueError: no user of that name was created in this test.
+    """
+    if isinstance(name, User):
+        return name
+    context = the_run().context
+    if name is None and context.active is None:
+        raise ValueError("no user is active: use 'Create User' before, or name one by 'user='")
+    wanted = context.active if name is None else name
+    if wanted not in context.users:
+        known = ", ".join(context.users) or "none"
+        raise ValueError(f"no user '{wanted}' in this test (known: {known}): use 'Create User    {wanted}' before")
+    return context.users[wanted]
+
+
+def know_user(name: str, user: User) -> User:
+    """Make a user known to this test by a name; it becomes the active one."""
+    context = the_run().context
+    context.users[name], context.active = user, name
+    return user
