@@ -1,5 +1,6 @@
 # make acceptance [RUN=full] [DEPLOYMENT=sandbox]      judge a deployment; RUN is a file of runs/, DEPLOYMENT a descriptor
-# make test                                            the project's own tests
+# make check                                           lint, types and unit tests: a minute or two
+# make test                                            all of the project's own tests
 # make detect [DEFECT=] [CRITERION=] [SHARD=i/n]       see whether planted defects and harness mutants are noticed
 # make baseline [DEPLOYMENT=sandbox]                   record what INT-16 and PERF-07 compare with
 # make bench                                           what this project itself costs, into docs/benchmarks.md: 13 quiet minutes
@@ -22,13 +23,16 @@ RUN_PYTHON := .venv/bin/python
 NODE_SET_UP := node_modules/.set-up-$(firstword $(shell (grep nodejs requirements.txt; cat package.json package-lock.json) | cksum))
 LOAD := $(if $(shell grep -ls PERF 'runs/$(RUN).args'),$(NODE_SET_UP))
 
-.PHONY: help acceptance test detect baseline bench clean-up
+.PHONY: help acceptance check test detect baseline bench clean-up
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
 
 acceptance: $(SET_UP) $(LOAD)
 	@$(RUN_PYTHON) -m acceptance run '$(RUN)' --deployment '$(DEPLOYMENT)'
+
+check: $(SET_UP)
+	@$(RUN_PYTHON) -m tests check
 
 test: $(SET_UP) $(NODE_SET_UP)
 	@$(RUN_PYTHON) -m tests

@@ -1,4 +1,4 @@
-"""`make test`: every check of the project, whatever failed before it, and a line for each at the end."""
+"""`make check` and `make test`: every step is run, whatever failed before it; a line for each stands at the end."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 PYTHON = (sys.executable, "-m")
 NO_FILES = ("--output", "none", "--log", "none", "--report", "none")
+SIDE_BY_SIDE = ("pytest", "-n", "2")  # no test asserts wall-clock time
+BY_FILE = ("--dist", "loadfile")  # tests of one file share a load, a server or a sandbox
+CHECK = {
+    "lint": (*PYTHON, "ruff", "check"),
+    "format": (*PYTHON, "ruff", "format", "--check"),
+    "types": (*PYTHON, "mypy"),
+    "lint of suites": (*PYTHON, "robocop", "check", "suites", "resources"),
+    "format of suites": (*PYTHON, "robocop", "format", "--check", "--no-overwrite", "suites", "resources"),
+    "unit tests": (*PYTHON, *SIDE_BY_SIDE, "tests/unit"),
+}
 
 
-def main() -> int:
-    steps = {
-        "lint": (*PYTHON, "ruff", "check"),
-        "format": (*PYTHON, "ruff", "format", "--check"),
-        "types": (*PYTHON, "mypy"),
-        "lint of suites": (*PYTHON, "robocop", "check", "suites", "resources"),
-        "format of suites": (*PYTHON, "robocop", "format", "--check", "--no-overwrite", "suites", "resources"),
-        "unit tests": (*PYTHON, "pytest", "tests/unit", "tests/sandbox"),
-        "self-tests": (*PYTHON, "pytest", "tests/self"),
-        "dry run": (*PYTHON, "robot", "--dryrun", "--console", "dotted", *NO_FILES, "suites"),
-        "integration run": (*PYTHON, "acceptance", "run", "integration"),
-        "defects": (*PYTHON, "tests.detection", "--sample", _last_landed()),
-    }
+def main(arguments: list[str]) -> int:
+    """Run all steps, or those of `check`; the exit status is 1 when one failed."""
     lines, failed = [], 0
-    for name, command in steps.items():
+    for name, command in (CHECK if arguments == ["check"] else CHECK | _slow_steps()).items():
         print(f"\n=== {name}", flush=True)
         begin = time.monotonic()
         wrong = subprocess.run(command, cwd=PROJECT, check=False).returncode != 0
@@ -37,9 +36,20 @@ def main() -> int:
     return 1 if failed else 0
 
 
+def _slow_steps() -> dict[str, tuple[str, ...]]:
+    return {
+        "sandbox tests": (*PYTHON, *SIDE_BY_SIDE, "tests/sandbox"),
+        "self-tests": (*PYTHON, *SIDE_BY_SIDE, *BY_FILE, "tests/self"),
+        "dry run": (*PYTHON, "robot", "--dryrun", "--console", "dotted", *NO_FILES, "suites"),
+        "suite metrics": (*PYTHON, "tests.suite_metrics"),
+        "integration run": (*PYTHON, "acceptance", "run", "integration"),
+        "defects": (*PYTHON, "tests.detection", "--sample", _last_landed()),
+    }
+
+
 def _last_landed() -> str:
-    """The revision that this work began from; HEAD where no other is known, and in continuous integration."""
-    if "CI" in os.environ:  # a clean checkout: nothing in it is in the making
+    """The commit of main that the work is based on; HEAD where none is known, and in continuous integration."""
+    if "CI" in os.environ:  # a clean checkout has no changes of its own
         return "HEAD"
     answer = subprocess.run(
         ["git", "merge-base", "HEAD", "origin/main"], cwd=PROJECT, capture_output=True, text=True, check=False
@@ -48,4 +58,4 @@ def _last_landed() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

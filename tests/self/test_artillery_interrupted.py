@@ -192,7 +192,7 @@ def test_the_keywords_run_a_load_and_keep_what_was_measured_of_one_that_is_inter
     robot = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE * 2, check=False)
     assert "3 tests, 2 passed, 1 failed" in robot.stdout, robot.stdout
     assert "Test timeout 15 seconds exceeded." in robot.stdout
-    assert "40 of 40 users" in robot.stdout
+    assert "load: 0 of 40 users" in robot.stdout
 
 
 def wait_for(condition: Any, what: str) -> None:
