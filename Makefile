@@ -2,6 +2,7 @@
 # make check                                           lint, types and unit tests: a minute or two
 # make test                                            all of the project's own tests
 # make detect [DEFECT=] [CRITERION=] [SHARD=i/n]       see whether planted defects and harness mutants are noticed
+# make docs                                            the keyword reference with a search, in docs/site/index.html
 # make baseline [DEPLOYMENT=sandbox]                   record what INT-16 and PERF-07 compare with
 # make bench                                           what this project itself costs, into docs/benchmarks.md: 13 quiet minutes
 # make clean-up [DEPLOYMENT=sandbox]                   remove what earlier runs left on a deployment
@@ -23,7 +24,7 @@ RUN_PYTHON := .venv/bin/python
 NODE_SET_UP := node_modules/.set-up-$(firstword $(shell (grep nodejs requirements.txt; cat package.json package-lock.json) | cksum))
 LOAD := $(if $(shell grep -ls PERF 'runs/$(RUN).args'),$(NODE_SET_UP))
 
-.PHONY: help acceptance check test detect baseline bench clean-up
+.PHONY: help acceptance check test docs detect baseline bench clean-up
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -31,11 +32,14 @@ help:
 acceptance: $(SET_UP) $(LOAD)
 	@$(RUN_PYTHON) -m acceptance run '$(RUN)' --deployment '$(DEPLOYMENT)'
 
-check: $(SET_UP)
+check: $(SET_UP) $(NODE_SET_UP)
 	@$(RUN_PYTHON) -m tests check
 
 test: $(SET_UP) $(NODE_SET_UP)
 	@$(RUN_PYTHON) -m tests
+
+docs: $(SET_UP)
+	@$(RUN_PYTHON) docs/build.py
 
 detect: $(SET_UP) $(NODE_SET_UP)
 	@$(RUN_PYTHON) -m tests.detection --deployment '$(DEPLOYMENT)' $(if $(DEFECT),--defect '$(DEFECT)') $(if $(CRITERION),--criterion '$(CRITERION)') $(if $(SHARD),--shard '$(SHARD)')
