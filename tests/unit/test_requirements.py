@@ -10,7 +10,7 @@ from pathlib import Path
 
 from acceptance.yaml_models import PROJECT
 
-OUR_OWN = {"sandbox", "tests"} | {path.stem for path in (PROJECT / "libraries").iterdir()}
+OUR_OWN = {"docs", "sandbox", "tests"} | {path.stem for path in (PROJECT / "libraries").iterdir()}
 TOOLS = {"acceptance", "pip", "setuptools", "wheel"}
 
 
@@ -31,7 +31,7 @@ def imported(path: Path) -> set[str]:
 
 
 def test_what_is_imported_is_required() -> None:
-    files = [path for folder in ("libraries", "sandbox", "tests") for path in (PROJECT / folder).rglob("*.py")]
+    files = [path for folder in ("docs", "libraries", "sandbox", "tests") for path in (PROJECT / folder).rglob("*.py")]
     known, required = packages_distributions(), set(pinned("requirements.txt"))
     packages = set[str]().union(*map(imported, files)) - {path.stem for path in files}
     missing = {name for name in packages if not {normal(one) for one in known.get(name, [name])} & required}
