@@ -8,7 +8,7 @@ __all__ = ["ArtilleryLibrary"]
 
 
 def __getattr__(name: str) -> Any:
-    """The keyword class, imported when it is asked for: whoever uses the engine alone does not load Robot Framework."""
+    """The keyword class, imported on demand: the engine alone does not load Robot Framework."""
     if name == "ArtilleryLibrary":
         from ArtilleryLibrary.keywords import ArtilleryLibrary
 

@@ -1,7 +1,7 @@
-"""Loads from AWS Fargate: composed and shown, never started here.
+"""Loads from AWS Fargate: composed, never started here.
 
-Each of Artillery's Fargate workers runs the whole script, so that the load is multiplied by their number: the rates are
-divided before. What comes back are Artillery's own reports, which merge in counts and means only.
+Each of Artillery's Fargate workers runs the whole script, so that their number multiplies the load: the rates are
+divided first. Artillery's own reports come back, which merge in counts and means only.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import json
 import shlex
 from dataclasses import dataclass
 
-from acceptance.errors import ConfigurationError
-
+from ArtilleryLibrary.errors import ConfigurationError
 from ArtilleryLibrary.script import LoadScript
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """What would be run: the command, and the script that it takes, as JSON."""
+    """The command to run, and the script that it takes, as JSON."""
 
     command: tuple[str, ...]
     script: str
@@ -27,15 +26,15 @@ class DryRun:
 
 
 def dry_run(script: LoadScript, *, workers: int, region: str, script_name: str = "script.json") -> DryRun:
-    """The command for so many workers on Fargate, with a script of rates divided by their number.
+    """Compose the command for Fargate workers, and a script whose rates are divided by their number.
 
-    Its variables are named, never shown: Artillery reads `/artilleryio/<name>` from the region's parameter store.
+    Variables appear by name only: Artillery reads `/artilleryio/<name>` from the region's parameter store.
 
     Args:
-        script: what to apply.
-        workers: how many tasks are started.
+        script: the load.
+        workers: number of tasks.
         region: of AWS, such as `eu-west-1`.
-        script_name: the file that the script is written to, beside its data files.
+        script_name: the script's file, beside its data files.
 
     Raises:
         ConfigurationError: a rate cannot be divided into whole users per second.

@@ -1,4 +1,4 @@
-"""What a load measured, exactly: from each request's record, never from averages of averages."""
+"""Figures of a load, exact: computed from each request's record, without sketches or means of means."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import json
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-
-from acceptance.evidence.histogram import Distribution
 
 from ArtilleryLibrary.phases import ticks
 from ArtilleryLibrary.plan import PLAN, lost
@@ -22,7 +20,44 @@ from ArtilleryLibrary.requestlog import LoggedRequest, RequestLog, read_log
 
 LOG = "requests.jsonl"
 HIGHEST_LAG, HIGHEST_CPU = 10.0, 0.8
-RESOLUTION = 0.001  # of times in milliseconds
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Exact samples of one figure, at least one, in ascending order."""
+
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Iterable[float | None]) -> Samples | None:
+        """The samples among the values; none without any."""
+        found = sorted(value for value in values if value is not None)
+        return cls(tuple(found)) if found else None
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        """The arithmetic mean."""
+        return math.fsum(self.values) / self.count
+
+    def percentile(self, percent: float) -> float:
+        """The smallest sample that `percent` of all do not exceed (nearest rank)."""
+        return self.values[max(1, math.ceil(percent / 100 * self.count)) - 1]
+
+    def statistic(self, name: str) -> float:
+        """`mean`, `median`, `min`, `max`, or a percentile such as `p95`.
+
+        Raises:
+            ValueError: there is no such statistic.
+        """
+        if name == "mean":
+            return self.mean
+        percent = {"median": "50", "min": "0", "max": "100"}.get(name, name.removeprefix("p"))
+        return self.percentile(float(percent))
 
 
 @dataclass(frozen=True)
@@ -31,36 +66,36 @@ class Figures:
 
     Args:
         attempted: requests begun.
-        succeeded: with the documented status, fields and user.
-        first_byte: milliseconds from the last byte sent to the first received, of those answered; none without any.
-        total: milliseconds from beginning to last byte, connecting included, of those answered; none without any.
-        errors: reasons of failures, with how often each was met.
+        succeeded: with the expected status, fields and user.
+        first_byte: milliseconds from the last byte sent to the first byte received; none without a response.
+        total: milliseconds from beginning to last byte, connecting included; none without a response.
+        errors: reasons of failures, with their counts.
     """
 
     attempted: int
     succeeded: int
-    first_byte: Distribution | None
-    total: Distribution | None
+    first_byte: Samples | None
+    total: Samples | None
     errors: dict[str, int]
 
     @property
     def failed(self) -> int:
-        """Requests that were no success."""
+        """Requests that failed."""
         return self.attempted - self.succeeded
 
     @property
     def error_rate(self) -> float:
-        """Share of the attempted that failed, 0 to 1; where nothing was attempted nothing went well: 1."""
+        """Share of the attempted that failed, 0 to 1; 1 where nothing was attempted."""
         return self.failed / self.attempted if self.attempted else 1.0
 
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Virtual users as scheduled and as they came.
+    """Virtual users, scheduled and actual.
 
     Args:
-        scheduled: how many were to arrive.
-        actual: how many did.
+        scheduled: virtual users to arrive.
+        actual: virtual users that arrived.
         gap_deviation: root mean square of (gap - scheduled gap) between neighbours in phases of constant rate, ms.
         per_second: (second, scheduled, actual) since the first phase began.
     """
@@ -78,13 +113,13 @@ class Arrivals:
 
 @dataclass(frozen=True)
 class Generator:
-    """How the machine that made the load did.
+    """Health of the load generator.
 
     Args:
         cpu_share: of one core, 0 to 1 and more.
-        lag_p99: the event loop's lag, ms, so many percent of the time not exceeded.
+        lag_p99: 99th percentile of the event loop's lag, ms.
         lag_max: its maximum, ms.
-        saturated: its own slowness may have been measured; the reasons are in `why`.
+        saturated: the figures may include the generator's own slowness; the reasons are in `why`.
     """
 
     cpu_share: float
@@ -96,7 +131,7 @@ class Generator:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """Everything that a load measured."""
+    """The measurements of a load."""
 
     plan: LoadPlan
     log: RequestLog
@@ -110,7 +145,7 @@ class LoadResult:
 
     @property
     def requests(self) -> Sequence[LoggedRequest]:
-        """Each request, in the order of their ends."""
+        """All requests, in the order of their ends."""
         return self.log.requests
 
     @cached_property
@@ -151,7 +186,7 @@ class LoadResult:
 
     @cached_property
     def _begun(self) -> tuple[list[float], list[int]]:
-        """When phases began, in order, and their indexes."""
+        """Start times of the phases, in order, and their indexes."""
         begun = sorted((at, index) for index, at in self.log.phases.items())
         return [at for at, _ in begun], [index for _, index in begun]
 
@@ -184,33 +219,33 @@ class LoadResult:
 
     @cached_property
     def arrivals(self) -> Arrivals:
-        """Virtual users, scheduled against actual."""
-        came = sorted(self.log.users.values())
+        """Scheduled and actual virtual users."""
+        arrived = sorted(self.log.users.values())
         scheduled, actual, squares = Counter[int](), Counter[int](), list[float]()
         offset = 0
         for phase in self.plan.phases:
             scheduled.update(offset + second for second, _ in ticks(phase))
             begun = self.log.phases.get(phase.index, self.started + offset)
             if phase.rate == phase.ramp_to and phase.rate:
-                within = [at for at in came if begun <= at < begun + phase.duration]
+                within = [at for at in arrived if begun <= at < begun + phase.duration]
                 squares += [(later - earlier - 1 / phase.rate) ** 2 for earlier, later in pairwise(within)]
             offset += phase.duration
-        for at in came:
+        for at in arrived:
             actual[self._second_of(at)] += 1
         seconds = range(max([*scheduled, *actual], default=-1) + 1)
         deviation = 1000 * math.sqrt(sum(squares) / len(squares)) if squares else 0.0
         per_second = tuple((second, scheduled[second], actual[second]) for second in seconds)
-        return Arrivals(scheduled.total(), len(came), deviation, per_second)
+        return Arrivals(scheduled.total(), len(arrived), deviation, per_second)
 
     def _second_of(self, arrival: float) -> int:
-        """The second whose arrival this is: users come at the ends of even gaps, the last as the second ends."""
+        """The second of an arrival: users arrive at the ends of even gaps, the last as the second ends."""
         phase = next((one for one in self.plan.phases if one.name == self._phase_at(arrival)), self.plan.phases[0])
         gap = 1 / max(phase.rate, phase.ramp_to, 1)
         return max(0, int(arrival - self.started - gap / 2))
 
     @cached_property
     def generator(self) -> Generator:
-        """CPU and loop lag of the generator; without any record of them it counts as saturated."""
+        """CPU and loop lag of the generator; without records it counts as saturated."""
         health = self.log.health
         if len(health) < 2 or health[-1][0] <= health[0][0] or not math.isfinite(health[-1][2]):
             return Generator(0.0, 0.0, 0.0, saturated=True, why="the generator kept no record of itself")
@@ -234,24 +269,22 @@ class LoadResult:
 
 def figures_of(requests: Sequence[LoggedRequest]) -> Figures:
     """Figures of these requests."""
-    first = [one.first_byte for one in requests if one.first_byte is not None]
-    total = [one.total for one in requests if one.total is not None]
     errors = Counter(reason for one in requests for reason in one.failures)
     return Figures(
         attempted=len(requests),
         succeeded=sum(one.ok for one in requests),
-        first_byte=Distribution.of(first, resolution=RESOLUTION) if first else None,
-        total=Distribution.of(total, resolution=RESOLUTION) if total else None,
+        first_byte=Samples.of(one.first_byte for one in requests),
+        total=Samples.of(one.total for one in requests),
         errors=dict(sorted(errors.items(), key=lambda each: (-each[1], each[0]))),
     )
 
 
 def read_result(folder: Path) -> LoadResult:
-    """What a load left in its folder, whichever way it ended.
+    """Read the plan and the log of a load from its folder, whatever its ending.
 
     Raises:
-        OSError: there is no plan of a load.
-        ValueError: the plan is none.
+        OSError: the folder holds no plan.
+        ValueError: the plan is invalid.
     """
     plan = LoadPlan.model_validate(json.loads((folder / PLAN).read_text(encoding="utf-8")))
     log = read_log(folder / LOG)

@@ -1,4 +1,4 @@
-"""What virtual users do: scenarios checked, and their copies that log every request."""
+"""Scenarios: checked, and copied with hooks that log every request."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from acceptance.yaml_models import Data
-
 from ArtilleryLibrary.source import Location, ScriptSource, words
+from ArtilleryLibrary.yaml_document import Data
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 STEPS = (*METHODS, "loop", "think", "log", "function", "parallel")
@@ -26,7 +25,7 @@ HOOK = "requestLog$"
 
 
 class Scenario(Data):
-    """A scenario: its share of the virtual users by `weight`, and the `requests` that each makes at least."""
+    """A scenario: its `weight` among the virtual users, and the least number of `requests` of each."""
 
     name: str
     weight: int
@@ -35,12 +34,12 @@ class Scenario(Data):
 
 
 class Flows:
-    """The scenarios of a script: what is wrong with them becomes problems of the source.
+    """The scenarios of a script; their mistakes become problems of the source.
 
     Args:
         source: the script.
-        least_requests: so many requests each scenario makes at least.
-        expectations: each request has to state the status of its success.
+        least_requests: least number of unconditional requests of each scenario.
+        expectations: require an expected status of each request.
     """
 
     def __init__(self, source: ScriptSource, *, least_requests: int, expectations: bool) -> None:
@@ -92,7 +91,7 @@ class Flows:
         return Scenario(name=name, weight=weight, requests=requests, endpoints=tuple(self._endpoints))
 
     def _flow(self, where: Location, steps: list[Any]) -> int:
-        """Rewrites the steps in place; the requests that are made for certain."""
+        """Rewrite the steps in place; returns the number of unconditional requests."""
         return sum(self._one((*where, index), step) for index, step in enumerate(steps))
 
     def _one(self, where: Location, step: Any) -> int:
@@ -110,7 +109,7 @@ class Flows:
         if len(step) > 1 and kind != "think":
             self._source.problem(where, f"a step does one thing, found {', '.join(map(str, step))}")
         if kind == "parallel":
-            reason = "refused: a virtual user has one connection, on which what is sent at once waits, unmeasured"
+            reason = "refused: a virtual user has one connection, on which parallel requests wait unmeasured"
             self._source.problem((*where, kind), reason)
         elif kind == "function":
             step[kind] = self._step(str(step[kind]))
@@ -163,7 +162,7 @@ class Flows:
         for index, one in enumerate(expect):
             source.unknown((*where, "expect", index), {kinds[index]: one}, EXPECTATIONS)
         if self._expectations and "statusCode" not in kinds:
-            source.problem((*where, "expect"), "statusCode is missing: Artillery calls every answer a success")
+            source.problem((*where, "expect"), "statusCode is missing: Artillery counts every response as success")
         return expect
 
     def _step(self, name: str) -> str:
@@ -172,7 +171,7 @@ class Flows:
 
 
 def documents(flow: Any, where: Location) -> Iterator[tuple[Location, dict[str, Any]]]:
-    """Parts of forms that are read from a file, and where they stand."""
+    """Form parts read from a file, with their locations."""
     parts: list[tuple[str | int, Any]] = []
     if isinstance(flow, dict):
         parts = list(flow.items())

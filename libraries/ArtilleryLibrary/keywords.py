@@ -1,43 +1,41 @@
-"""Loads with Artillery: checked before they start, measured per request, told with all that makes them doubtful."""
+"""Keywords that apply loads with Artillery and return exact figures."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from acceptance.errors import EnvironmentUnavailable, violation
-from acceptance.event_loop import LoopThread
 from robot.api import logger
 from robot.api.deco import keyword, library
 
+from ArtilleryLibrary.errors import EnvironmentUnavailable
 from ArtilleryLibrary.fargate import dry_run
 from ArtilleryLibrary.figures import Ending, LoadResult, read_result
 from ArtilleryLibrary.process import run_load
-from ArtilleryLibrary.progress import EarlyStop, Progress, progress_lines
+from ArtilleryLibrary.progress import EarlyStop, progress_lines
 from ArtilleryLibrary.report import as_text, figure
 from ArtilleryLibrary.script import LoadScript, checked_script
-
-START_SECONDS = 60.0
 
 Figure = Literal["first byte", "total", "requests", "successful requests", "failed requests", "error rate", "users"]
 
 
 @library(scope="GLOBAL", version="1.0.0", doc_format="ROBOT")
 class ArtilleryLibrary:
-    """Applies loads with Artillery (https://artillery.io), and tells what was really applied and measured.
+    """Applies loads with Artillery (https://artillery.io) and returns exact figures.
 
-    A load is a plain Artillery script in YAML, which ``artillery run`` takes by itself, too. Before anything starts the
-    script is checked, and every mistake is told with its line: what Artillery passes over in silence (variables that
-    are not set, misspelt fields, files that are not there, functions that nobody defined), and what would make its
-    figures untrue (a pool of connections, skipped arrivals). Arrivals are made even, and every request is logged, so
-    that figures are exact: no percentile is of a sketch, no mean of means.
+    A load is a plain Artillery script in YAML, which ``artillery run`` accepts as well. The script is checked before
+    the start, and every mistake is reported with its line: mistakes that Artillery ignores (unset variables, misspelt
+    fields, missing files, undefined functions), and settings that falsify figures (a pool of connections, skipped
+    arrivals). Arrivals are even, and every request is logged: percentiles are exact, not estimated from sketches.
 
     = Success =
-    Artillery calls any answer a success. Here a request states its own, in the syntax of Artillery's expect plugin:
+    Artillery counts every response as success. Here a request states its own, in the syntax of Artillery's expect
+    plugin:
     | - get:
     |     name: read profile
     |     url: /profile
@@ -46,14 +44,14 @@ class ArtilleryLibrary:
     |       - statusCode: 200
     |       - hasProperty: email
     |       - equals: ["{{ seen }}", "{{ userId }}"]
-    A request fails, too, without an answer, by a missing capture, or when a function of the script's processor fails.
+    A request also fails without a response, without a captured value, or when a processor function fails.
 
     = First byte and total =
-    What Artillery calls response time ends with the *first byte* of the answer. `Get Load Figure` gives that one, and
-    the *total* time, from the request's beginning (connecting included) to the last byte.
+    Artillery's response time ends with the *first byte* of the response. `Get Load Figure` returns that one, and the
+    *total* time, from the request's beginning (connecting included) to the last byte.
 
     = Secrets =
-    Variables reach the script by its environment: ``{{ $env.NAME }}``. Neither command line nor any file holds them.
+    Variables reach the script through its environment: ``{{ $env.NAME }}``. No command line and no file holds them.
 
     = Example =
     | Run Load    ${CURDIR}/checkout.yml    target=http://localhost:8080    environment=${VARIABLES}
@@ -63,7 +61,6 @@ class ArtilleryLibrary:
     """
 
     def __init__(self) -> None:
-        self._loop: LoopThread | None = None
         self._result: LoadResult | None = None
 
     @keyword
@@ -75,17 +72,20 @@ class ArtilleryLibrary:
         least_requests: int = 0,
         expectations: bool = False,
     ) -> list[str]:
-        """Checks a script without starting anything.
+        """Checks a script without starting it.
 
         Arguments:
         - ``path``: the script.
-        - ``target``: the address that is loaded, instead of the script's own.
-        - ``environment``: variables that the script may use; values may be secrets.
-        - ``least_requests``: how many requests each scenario has to make at least.
-        - ``expectations``: whether each request has to state the status of its success.
+        - ``target``: target address, instead of the script's own.
+        - ``environment``: variables of the script; values may be secrets.
+        - ``least_requests``: least number of requests of each scenario.
+        - ``expectations``: require an expected status of each request.
 
-        Returns what would be run otherwise than it stands in the file, each with line and reason. Fails with every
-        mistake at once.
+        Returns the corrections: parts that run otherwise than written, each with line and reason. Fails with all
+        mistakes at once.
+
+        Example:
+        | ${corrections} =    Validate Load Script    ${CURDIR}/checkout.yml    expectations=True
         """
         script = _checked(path, target, environment, least_requests, expectations)
         return list(script.corrections)
@@ -106,13 +106,15 @@ class ArtilleryLibrary:
 
         Arguments:
         - ``path``, ``target``, ``environment``, ``least_requests``, ``expectations``: as of `Validate Load Script`.
-        - ``folder``: where the request log is left, below the output folder where it is relative.
+        - ``folder``: folder of the request log, relative to the output folder.
         - ``stop_at_error_rate``: stop when more than this share of at least 100 requests failed (0 to 1).
-        - ``stop_at_first_byte_p95``: the same for the time that 95 of 100 requests do not exceed.
+        - ``stop_at_first_byte_p95``: stop when the 95th percentile of the time to first byte is longer.
 
-        Returns the result, of which `Get Load Figure` gives the figures. A test's time-out or Ctrl-C ends Artillery;
-        what was measured until then can be got, marked as incomplete. Whether the load is a good one is not judged
-        here: see `Load Should Have Been Applied`.
+        Returns the result; `Get Load Figure` returns its figures. A test timeout or Ctrl-C ends Artillery and keeps the
+        partial result, marked as incomplete. `Load Should Have Been Applied` judges whether the load is complete.
+
+        Example:
+        | Run Load    ${CURDIR}/checkout.yml    target=http://localhost:8080    stop_at_first_byte_p95=2 s
         """
         self._result = None
         script = _checked(path, target, environment, least_requests, expectations)
@@ -120,11 +122,10 @@ class ArtilleryLibrary:
             logger.info(correction)
         limit = stop_at_first_byte_p95.total_seconds() * 1000 if stop_at_first_byte_p95 else None
         stop = EarlyStop(error_rate=stop_at_error_rate, first_byte_p95=limit)
-        self._loop = self._loop or LoopThread()
         folder = _output_folder() / folder
         try:
-            running = run_load(script, folder, progress=_console_progress(), early_stop=stop, margin=START_SECONDS)
-            self._result = self._loop.wait(running, within=script.duration + 2 * START_SECONDS)
+            progress = progress_lines(_print, sys.__stdout__)
+            self._result = asyncio.run(run_load(script, folder, progress=progress, early_stop=stop))
         except BaseException:
             with suppress(OSError, ValueError):
                 self._result = read_result(folder)
@@ -134,22 +135,25 @@ class ArtilleryLibrary:
 
     @keyword
     def load_should_have_been_applied(self, arrivals: float = 0.99) -> None:
-        """The last load came to its end, with the users that were scheduled, from a generator that kept up.
+        """Checks that the last load is complete, with the scheduled users, from a generator that kept up.
 
         Arguments:
-        - ``arrivals``: the share of the scheduled virtual users that has to have arrived (0 to 1).
+        - ``arrivals``: least share of the scheduled virtual users that arrived (0 to 1).
 
-        Fails when the load was stopped early, since the target broke its limits. When our own side is at fault, the
-        error is an ``EnvironmentUnavailable``: nothing is known about the target then.
+        Fails when the load was stopped early at an abort threshold. When the generator is at fault, the error is an
+        ``EnvironmentUnavailable``: nothing is known about the target then.
+
+        Example:
+        | Load Should Have Been Applied    arrivals=0.95
         """
         result = self._last()
         if result.ending is Ending.STOPPED_EARLY:
-            raise violation("the load", expected="applied as a whole", observed=f"stopped early: {result.reason}")
+            raise AssertionError(f"the load: expected applied as a whole, observed stopped early: {result.reason}")
         if not result.complete:
             raise EnvironmentUnavailable(f"the load is incomplete ({result.ending}): {result.reason}")
         if result.arrivals.share < arrivals:
-            seen = f"{result.arrivals.actual} of {result.arrivals.scheduled} virtual users arrived"
-            raise EnvironmentUnavailable(f"{seen}, expected {arrivals:.0%}")
+            observed = f"{result.arrivals.actual} of {result.arrivals.scheduled} virtual users arrived"
+            raise EnvironmentUnavailable(f"{observed}, expected {arrivals:.0%}")
         if result.generator.saturated:
             raise EnvironmentUnavailable(f"the generator did not keep up: {result.generator.why}")
 
@@ -162,36 +166,42 @@ class ArtilleryLibrary:
         endpoint: str | None = None,
         phase: str | None = None,
     ) -> float:
-        """A figure of the last load, or of a part of it.
+        """Returns a figure of the last load, or of a part of it.
 
         Arguments:
         - ``name``: ``first byte`` and ``total`` are times in milliseconds, ``error rate`` is from 0 to 1, the others
-          count.
+          are counts.
         - ``statistic``: of a time: ``mean``, ``median``, ``min``, ``max``, or a percentile such as ``p95``.
-        - ``scenario``, ``endpoint``, ``phase``: names as in the script; all without them. An endpoint is a request's
+        - ``scenario``, ``endpoint``, ``phase``: names as in the script; default: all. An endpoint is a request's
           ``name``, or its method and path as written.
 
-        Fails when there was no load, or nothing was answered whose time could be told.
+        Fails without a load, or without a response to take a time from.
+
+        Example:
+        | ${p95} =    Get Load Figure    first byte    statistic=p95    endpoint=read profile
         """
         return figure(self._last(), name, statistic, scenario=scenario, endpoint=endpoint, phase=phase)
 
     @keyword
     def get_load_result(self) -> LoadResult:
-        """The last load's result, whole or partial: every request, arrivals, and how the generator did."""
+        """Returns the last load's result, whole or partial: requests, arrivals, health of the generator."""
         return self._last()
 
     @keyword
     def compose_fargate_load(
         self, path: Path, workers: int, region: str, environment: Mapping[str, Any] | None = None
     ) -> str:
-        """The command that would apply a load from AWS Fargate, shown and not run.
+        """Composes the command that applies a load from AWS Fargate, without running it.
 
         Arguments:
         - ``path``, ``environment``: as of `Validate Load Script`.
-        - ``workers``: how many tasks; each runs the whole script, so that rates are divided by their number.
+        - ``workers``: number of tasks; each runs the whole script, so rates are divided by their number.
         - ``region``: of AWS, such as ``eu-west-1``.
 
-        Returns the command. The divided script is logged. Fails when a rate cannot be divided.
+        Returns the command, and logs the divided script. Fails when a rate cannot be divided.
+
+        Example:
+        | ${command} =    Compose Fargate Load    ${CURDIR}/checkout.yml    workers=5    region=eu-west-1
         """
         composed = dry_run(_checked(path, None, environment, 0, expectations=False), workers=workers, region=region)
         logger.info(composed.script)
@@ -221,14 +231,5 @@ def _output_folder() -> Path:
         return Path()
 
 
-def _console_progress() -> Callable[[Progress], None]:
-    """Writes progress to the console directly: Robot Framework drops messages of other threads."""
-    console = sys.__stdout__
-
-    def write(line: str) -> None:
-        if console is not None:
-            with suppress(OSError, ValueError):
-                console.write(f"\n  load: {line}")
-                console.flush()
-
-    return progress_lines(write, console)
+def _print(line: str) -> None:
+    logger.console(f"\n  load: {line}", newline=False)

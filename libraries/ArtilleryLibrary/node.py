@@ -1,6 +1,6 @@
-"""Where Node and Artillery are, and the environment that they are given.
+"""The installed Node and Artillery, and their environment.
 
-`python -m ArtilleryLibrary.node` installs Artillery into `node_modules`, exactly as `package-lock.json` has it.
+`python -m ArtilleryLibrary.node` installs Artillery into `node_modules`, exactly by `package-lock.json`.
 """
 
 from __future__ import annotations
@@ -20,20 +20,23 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
-from acceptance.errors import EnvironmentUnavailable
-from acceptance.yaml_models import PROJECT
+from ArtilleryLibrary.errors import EnvironmentUnavailable
 
 LEAST_NODE = (22, 18)
 KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY")
-SHORTEST_SECRET = 6  # shorter values are no secrets, and would be found everywhere
+SHORTEST_SECRET = 6  # shorter values are no secrets, and would match everywhere
 SECRET_NAME = re.compile("password|secret|token|key", re.IGNORECASE)
 SET_UP = "set up with `make` (npm ci --ignore-scripts)"
 
 
+_PLACES = (*Path(__file__).resolve().parents, *(Path.cwd() / "package.json").parents)
+PROJECT = next((place for place in _PLACES if (place / "package.json").is_file()), Path.cwd())  # pins Artillery
+
+
 @dataclass(frozen=True)
 class Installation:
-    """Node and Artillery as they are installed, with their versions."""
+    """The installed Node and Artillery, with their versions."""
 
     node: Path
     node_version: str
@@ -42,7 +45,7 @@ class Installation:
 
     @property
     def launcher(self) -> Path:
-        """What Node is to run; npx would add seconds and a process."""
+        """Artillery's program; npx would add seconds and a process."""
         return self.artillery / "bin" / "run"
 
     @property
@@ -71,7 +74,7 @@ def installation(project: Path = PROJECT) -> Installation:
 
 
 def install(project: Path = PROJECT) -> int:
-    """Status of npm, which installs what the lock file has; no package's own scripts run."""
+    """Install the packages of the lock file, without running their scripts; returns the status of npm."""
     node = _node()
     npm = node.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
     environment = {**os.environ, "PATH": os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])}
@@ -81,18 +84,18 @@ def install(project: Path = PROJECT) -> int:
     ).returncode  # fmt: skip
 
 
-def clean_environment(target: str, given: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a load: what Node needs, what the script names, no telemetry, no proxy for what needs none."""
+def clean_environment(target: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a load: variables of Node and of the script, no telemetry, a proxy only where one is used."""
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
     if not _reached_directly(target):
         environment |= {name: os.environ[name] for name in PROXIES if name in os.environ}
-    return {**environment, **given, "ARTILLERY_DISABLE_TELEMETRY": "1", "NO_COLOR": "1"}
+    return {**environment, **variables, "ARTILLERY_DISABLE_TELEMETRY": "1", "NO_COLOR": "1"}
 
 
 def secrets_of(environment: Mapping[str, str]) -> list[str]:
-    """What must not be seen of these variables, long before short: their values, and what a JSON value holds by name.
+    """Secrets in these variables, longest first: their values, and the members of JSON values with a secret's name.
 
-    The same is in `masking.cjs`, for what Node writes.
+    `masking.cjs` does the same for the output of Node.
     """
     found = set(environment.values())
     for value in environment.values():
@@ -123,8 +126,8 @@ def _node() -> Path:
 
 def _version(node: Path) -> str:
     try:
-        told = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=True)
-        version = told.stdout.strip().removeprefix("v")
+        done = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=True)
+        version = done.stdout.strip().removeprefix("v")
         numbers = tuple(int(number) for number in version.split(".")[:2])
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise EnvironmentUnavailable(f"Node does not start: {node}: {error}") from None
@@ -136,7 +139,7 @@ def _version(node: Path) -> str:
 
 
 def _reached_directly(target: str) -> bool:
-    """Artillery does not know NO_PROXY."""
+    """Whether no proxy is used: Artillery ignores NO_PROXY."""
     host = urlsplit(target).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -11,9 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from acceptance.yaml_models import Data
-
 from ArtilleryLibrary.source import Location, ScriptSource
+from ArtilleryLibrary.yaml_document import Data
 
 KNOWN = ("name", "duration", "pause", "arrivalRate", "arrivalCount", "rampTo", "maxVusers", "mode")
 HIGHEST_RATE = 1_000  # Artillery's shortest tick is a millisecond
@@ -99,7 +98,7 @@ def _checked(source: ScriptSource, where: Location, index: int, phase: Any, scal
 
 
 _REFUSED = {
-    "maxVusers": "refused: arrivals are skipped when the target is slow, so its slowness would hide itself",
+    "maxVusers": "refused: arrivals are skipped when the target is slow, which hides its slowness",
     "mode": "refused: arrivals are even here; other modes wait busily, and two runs of one script would differ",
 }
 
@@ -134,7 +133,7 @@ def _rates(
     if "arrivalCount" in phase:
         return _rate_of_count(source, where, phase)
     if "arrivalRate" not in phase and "rampTo" not in phase:
-        source.problem(where, "arrivalRate is missing: nobody arrives")
+        source.problem(where, "arrivalRate is missing: no virtual user arrives")
         return None
     rate = _rate(source, where, phase, "arrivalRate")
     if "rampTo" in phase:

@@ -1,20 +1,19 @@
-"""What a load was to be and how it ended, and whether its request log holds all of it."""
+"""The plan of a load, its ending, and the completeness of its request log."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from acceptance.yaml_models import Data
-
 from ArtilleryLibrary.flows import Scenario
 from ArtilleryLibrary.phases import Phase
 from ArtilleryLibrary.requestlog import RequestLog
+from ArtilleryLibrary.yaml_document import Data
 
 PLAN = "load.json"
 
 
 class Ending(StrEnum):
-    """How a load ended; only a complete one has figures of the whole."""
+    """How a load ended; only a complete one has figures of the whole load."""
 
     COMPLETE = "complete"
     STOPPED_EARLY = "stopped early"
@@ -25,7 +24,7 @@ class Ending(StrEnum):
 
 
 class LoadPlan(Data):
-    """What was to be applied, and how that ended; kept beside the request log."""
+    """The load to apply, and its ending; kept beside the request log."""
 
     script: str
     target: str
@@ -35,11 +34,11 @@ class LoadPlan(Data):
     node: str
     artillery: str
     ending: Ending = Ending.INTERRUPTED
-    reason: str = "the load was ended from outside before it could say why"
+    reason: str = "the load was ended from outside, without a recorded reason"
 
 
 def lost(plan: LoadPlan, log: RequestLog) -> list[str]:
-    """What the log lacks of the load that Artillery says it made."""
+    """What the log lacks of the load that Artillery counted."""
     lacking = []
     if log.half:
         lacking.append("the request log ends in half a line")

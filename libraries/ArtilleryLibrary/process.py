@@ -1,35 +1,30 @@
-"""Artillery as a process: in a group of its own, watched while it runs, and never left behind."""
+"""Runs Artillery as a child process in a group of its own, and ends it in every case."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import json
-import os
 import signal
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from acceptance.errors import EnvironmentUnavailable, NotWritten
-
+from ArtilleryLibrary.errors import EnvironmentUnavailable, NotWritten
 from ArtilleryLibrary.figures import LOG, LoadResult, read_result
 from ArtilleryLibrary.node import Installation, clean_environment, installation, secrets_of
 from ArtilleryLibrary.plan import PLAN, Ending, LoadPlan
+from ArtilleryLibrary.process_group import own_group, signal_group
 from ArtilleryLibrary.progress import EarlyStop, Progress, Watcher, progress_of
 from ArtilleryLibrary.requestlog import LogReader, RequestLog
 from ArtilleryLibrary.script import LoadScript
 
 OUTPUT = "artillery.log"
 HERE = Path(__file__).parent
-LOOKED_AT = 1.0  # seconds between two looks at the request log
-ENDS_WITHIN = 3.0  # seconds that Artillery is given after SIGTERM
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+SAMPLE_SECONDS = 1.0  # between two reads of the request log
+ENDS_WITHIN = 3.0  # seconds between SIGTERM and SIGKILL
 
 
 async def run_load(
@@ -41,30 +36,30 @@ async def run_load(
     stop: Callable[[RequestLog], str | None] | None = None,
     margin: float = 60.0,
 ) -> LoadResult:
-    """Applies a load, and gives what was measured.
+    """Apply a load; returns its result.
 
-    Whatever interrupts it (cancellation, a signal, the end of this process) ends Artillery with all that it started;
-    `read_result(folder)` then gives the part that was measured.
+    An interruption (cancellation, a signal, the end of this process) ends Artillery and its children;
+    `read_result(folder)` then returns the partial result.
 
     Args:
-        script: what to apply.
-        folder: where request log, plan and Artillery's output are left; made if it is missing.
-        progress: told each second where the load is.
-        early_stop: when to stop before the end; none: never.
-        stop: the same, judged from all that was logged so far: says each second why to stop, if so.
-        margin: seconds beyond the phases, for start and last answers, until it is ended.
+        script: the load.
+        folder: for request log, plan and Artillery's output; created if missing.
+        progress: called each second.
+        early_stop: abort thresholds; none: never stop early.
+        stop: called each second with the request log so far; returns a reason to stop, or none.
+        margin: seconds beyond the phases, for start and last responses, before the load is ended.
 
     Raises:
         EnvironmentUnavailable: Node or Artillery is missing, too old, or did not begin the load; or, as NotWritten,
-            there is no room for what it measures.
+            the measurements cannot be written.
     """
     with _writing(folder):
-        (folder / PLAN).unlink(missing_ok=True)  # an earlier load's: it must not be taken for this one
+        (folder / PLAN).unlink(missing_ok=True)  # an earlier load's
     installed = await asyncio.to_thread(installation)
     plan = _plan(script, installed)
     _begin(folder, plan)
-    # What Artillery says may hold secrets: kept in a file without a name, it is gone with us when we are killed.
-    with _nameless() as output:
+    # Artillery's output may hold secrets: an unnamed file disappears with this process.
+    with _unnamed_file() as output:
         try:
             status, stopped = await _run(script, folder, output, installed, Watcher(progress, early_stop, stop, margin))
         except BaseException as error:
@@ -72,15 +67,15 @@ async def run_load(
             _keep(folder, plan.model_copy(update={"reason": f"the load was interrupted{why}"}))
             raise
         finally:
-            told = _redacted(output, script.environment)
+            text = _redacted(output, script.environment)
             with _writing(folder / OUTPUT):
-                (folder / OUTPUT).write_text(told, encoding="utf-8")
+                (folder / OUTPUT).write_text(text, encoding="utf-8")
     if stopped is not None:
         ending, reason = stopped
     elif status == 0:
         ending, reason = Ending.COMPLETE, "the whole load was applied"
     else:
-        ending, reason = Ending.FAILED, f"Artillery ended with status {status}: {_last_error(told)}"
+        ending, reason = Ending.FAILED, f"Artillery ended with status {status}: {_first_error(text)}"
     _keep(folder, plan.model_copy(update={"ending": ending, "reason": reason}))
     result = read_result(folder)
     if ending is Ending.FAILED and not result.log.users:
@@ -89,20 +84,16 @@ async def run_load(
 
 
 def command(script: Path, installed: Installation) -> list[str]:
-    """What is run for a script on this machine."""
+    """The command that runs a script on this machine."""
     shim = ["--require", str(HERE / "one-cpu.cjs")]
     return [str(installed.node), *shim, str(installed.launcher), "run", "--quiet", str(script)]
 
 
 async def _run(
-    script: LoadScript,
-    folder: Path,
-    output: IO[bytes],
-    installed: Installation,
-    watcher: Watcher,
+    script: LoadScript, folder: Path, output: IO[bytes], installed: Installation, watcher: Watcher
 ) -> tuple[int, tuple[Ending, str] | None]:
-    """Artillery's exit status, and how it was ended if it did not end by itself."""
-    environment = clean_environment(script.target, script.environment) | _told_to_hooks(script, folder, installed)
+    """Run Artillery; returns its exit status, and ending and reason if it was stopped."""
+    environment = clean_environment(script.target, script.environment) | _hook_variables(script, folder, installed)
     with _writing(folder):
         copy = script.written(folder).resolve()
     try:
@@ -113,8 +104,7 @@ async def _run(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_end_with_parent,
+            **own_group(signal.SIGKILL),
         )
     except OSError as error:
         copy.unlink(missing_ok=True)
@@ -123,32 +113,29 @@ async def _run(
     try:
         stopped = await _watch(script, folder, ended, watcher)
         if stopped is not None:
-            _signal_group(process.pid, signal.SIGTERM)
+            signal_group(process.pid, signal.SIGTERM)
             await asyncio.wait([ended], timeout=ENDS_WITHIN)
     finally:
-        _signal_group(process.pid, signal.SIGKILL)
+        signal_group(process.pid, signal.SIGKILL)
         copy.unlink(missing_ok=True)
-        await asyncio.shield(ended)
+        await asyncio.shield(process.wait())  # `ended` may be cancelled with the rest of the loop
     return process.returncode or 0, stopped
 
 
-def _nameless() -> IO[bytes]:
+def _unnamed_file() -> IO[bytes]:
     try:
         return tempfile.TemporaryFile()
     except OSError as error:
-        raise EnvironmentUnavailable(f"no temporary file for what Artillery says: {error.strerror or error}") from None
+        raise EnvironmentUnavailable(f"no temporary file for Artillery's output: {error.strerror or error}") from None
 
 
 async def _watch(
-    script: LoadScript,
-    folder: Path,
-    ended: Awaitable[int],
-    watcher: Watcher,
+    script: LoadScript, folder: Path, ended: asyncio.Future[int], watcher: Watcher
 ) -> tuple[Ending, str] | None:
-    """Waits for the end, or gives the reason to end it."""
+    """Wait for the end; returns none, or ending and reason to stop the load."""
     reader, begin = LogReader(folder / LOG), time.monotonic()
     while True:
-        done, _ = await asyncio.wait([asyncio.ensure_future(ended)], timeout=LOOKED_AT)
+        done, _ = await asyncio.wait([ended], timeout=SAMPLE_SECONDS)
         if done:
             return None
         log = reader.read()
@@ -158,7 +145,7 @@ async def _watch(
             return Ending.DEADLINE, f"not finished {watcher.margin:g} s after the phases' {script.duration} s"
 
 
-def _told_to_hooks(script: LoadScript, folder: Path, installed: Installation) -> dict[str, str]:
+def _hook_variables(script: LoadScript, folder: Path, installed: Installation) -> dict[str, str]:
     return {
         "CUSTOM_REPORTERS": str(HERE / "reporter.cjs"),
         "REQUEST_LOG": str((folder / LOG).resolve()),
@@ -167,7 +154,7 @@ def _told_to_hooks(script: LoadScript, folder: Path, installed: Installation) ->
         "REQUEST_LOG_FUNCTIONS": json.dumps(script.functions),
         "REQUEST_LOG_PROCESSOR": str(script.processor or ""),
         "REQUEST_LOG_SCRIPT": str(script.path),
-        "REQUEST_LOG_SECRETS": ",".join(script.environment),  # names: values of many users may be long
+        "REQUEST_LOG_SECRETS": ",".join(script.environment),  # names: values may be long
     }
 
 
@@ -192,7 +179,7 @@ def _begin(folder: Path, plan: LoadPlan) -> None:
 
 
 def _keep(folder: Path, plan: LoadPlan) -> None:
-    """Replaces the plan in one step, so that none is ever half."""
+    """Replace the plan atomically."""
     new = folder / f"{PLAN}.new"
     with _writing(folder / PLAN):
         new.write_text(plan.model_dump_json(indent=1), encoding="utf-8")
@@ -201,7 +188,7 @@ def _keep(folder: Path, plan: LoadPlan) -> None:
 
 @contextlib.contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """What cannot be written is our own matter, and never the target's."""
+    """A failed write is an error of the test environment, not of the target."""
     try:
         yield
     except OSError as error:
@@ -210,24 +197,13 @@ def _writing(path: Path) -> Iterator[None]:
 
 def _redacted(output: IO[bytes], environment: Mapping[str, str]) -> str:
     output.seek(0)
-    told = output.read().decode("utf-8", errors="replace")
+    text = output.read().decode("utf-8", errors="replace")
     for secret in secrets_of(environment):
-        told = told.replace(secret, "***")
-    return told
+        text = text.replace(secret, "***")
+    return text
 
 
-def _last_error(told: str) -> str:
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
+def _first_error(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "rror" in line or "cannot" in line]
-    return (errors or lines or ["it said nothing"])[0][:300]
-
-
-def _signal_group(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, number)
-
-
-def _end_with_parent() -> None:
-    """A load without anybody who watches it must not go on."""
-    if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    return (errors or lines or ["no output"])[0][:300]

@@ -1,4 +1,4 @@
-"""Where a load is while it runs, and whether it is worth going on with."""
+"""Progress of a running load, and its abort thresholds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
+from ArtilleryLibrary.figures import Samples
 from ArtilleryLibrary.requestlog import RequestLog
 from ArtilleryLibrary.script import LoadScript
 
@@ -17,16 +18,16 @@ TERMINAL_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a load is.
+    """The state of a running load.
 
     Args:
-        elapsed: seconds since its first phase began; 0 before.
-        remaining: seconds of phases that are left.
-        arrivals: virtual users that came.
-        scheduled: virtual users that come in all.
-        requests: requests that ended.
-        errors: those that failed.
-        first_byte_p95: of those answered, ms; none before the first.
+        elapsed: seconds since the first phase began; 0 before.
+        remaining: seconds of phases left.
+        arrivals: virtual users that arrived.
+        scheduled: virtual users in total.
+        requests: completed requests.
+        errors: failed requests.
+        first_byte_p95: of the responses, ms; none before the first.
     """
 
     elapsed: float
@@ -45,12 +46,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class EarlyStop:
-    """When a load is not worth going on with.
+    """Abort thresholds of a load.
 
     Args:
-        error_rate: share of the requests that failed, 0 to 1; none: however many fail.
-        first_byte_p95: milliseconds; none: however long it takes.
-        after_requests: so many requests are awaited before that is judged.
+        error_rate: highest share of failed requests, 0 to 1; none: no limit.
+        first_byte_p95: milliseconds; none: no limit.
+        after_requests: completed requests before the first judgement.
     """
 
     error_rate: float | None = 0.5
@@ -58,7 +59,7 @@ class EarlyStop:
     after_requests: int = 100
 
     def reason(self, progress: Progress) -> str | None:
-        """Why to stop now, if so."""
+        """The reason to stop now, or none."""
         if progress.requests < max(1, self.after_requests):
             return None
         rate = progress.errors / progress.requests
@@ -72,7 +73,7 @@ class EarlyStop:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Who is told of a load under way, and may end it."""
+    """Callbacks of a running load, which may end it."""
 
     progress: Callable[[Progress], None] | None
     early_stop: EarlyStop | None
@@ -87,10 +88,10 @@ class Watcher:
 
 
 def progress_of(script: LoadScript, log: RequestLog) -> Progress:
-    """Where a load is, by all that was logged so far."""
+    """The progress by the request log so far."""
     begun = min([*log.phases.values(), *log.users.values()], default=None)
     elapsed = 0.0 if begun is None else max(0.0, time.time() - begun)
-    times = sorted(one.first_byte for one in log.requests if one.first_byte is not None)
+    first_byte = Samples.of(one.first_byte for one in log.requests)
     return Progress(
         elapsed=elapsed,
         remaining=max(0.0, script.duration - elapsed),
@@ -98,7 +99,7 @@ def progress_of(script: LoadScript, log: RequestLog) -> Progress:
         scheduled=script.arrivals,
         requests=len(log.requests),
         errors=sum(not one.ok for one in log.requests),
-        first_byte_p95=times[math.ceil(0.95 * len(times)) - 1] if times else None,
+        first_byte_p95=first_byte.percentile(95) if first_byte else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Results told to people: one figure by its name, or all of them as a table of text."""
+"""Results as text: one figure by its name, or a table of all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COUNTS = {
     "failed requests": lambda one: one.failed,
     "error rate": lambda one: one.error_rate,
 }
-SHOWN_ERRORS = 10
+LISTED_ERRORS = 10
 
 
 def figure(
@@ -25,11 +25,11 @@ def figure(
     endpoint: str | None = None,
     phase: str | None = None,
 ) -> float:
-    """One figure of a load or of a part of it: times in milliseconds, rates from 0 to 1, else a number.
+    """One figure of a load or of a part of it: times in milliseconds, rates from 0 to 1, else a count.
 
     Raises:
         KeyError: the script has no such scenario, endpoint or phase.
-        ValueError: there is no figure of that name or statistic, or nothing was answered whose time could be told.
+        ValueError: there is no such figure or statistic, or no response to take a time from.
     """
     everything = scenario is endpoint is phase is None
     selected = result.requests if everything else result.select(scenario, endpoint, phase)
@@ -47,7 +47,7 @@ def figure(
 
 
 def as_text(result: LoadResult) -> str:
-    """How the load went: its end, users, generator, a line for each endpoint and phase, and what failed."""
+    """The summary of a load: ending, users, generator, a line for each endpoint and phase, errors."""
     return "\n".join(_lines(result))
 
 
@@ -64,10 +64,10 @@ def _lines(result: LoadResult) -> Iterator[str]:
     for endpoint in result.endpoints:
         yield _line(endpoint, result.figures(endpoint=endpoint))
     errors = result.figures().errors | result.log.step_errors
-    for reason, count in sorted(errors.items(), key=lambda each: -each[1])[:SHOWN_ERRORS]:
+    for reason, count in sorted(errors.items(), key=lambda each: -each[1])[:LISTED_ERRORS]:
         yield f"{count:6} times {reason}"
-    if len(errors) > SHOWN_ERRORS:
-        yield f"and {len(errors) - SHOWN_ERRORS} more reasons"
+    if len(errors) > LISTED_ERRORS:
+        yield f"and {len(errors) - LISTED_ERRORS} more reasons"
 
 
 def _line(name: str, one: Figures) -> str:

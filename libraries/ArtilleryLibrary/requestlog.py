@@ -12,21 +12,21 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LoggedRequest:
-    """A request that was attempted.
+    """An attempted request.
 
     Args:
         user: the virtual user.
         scenario: as in the script.
-        endpoint: the request's name, else its method and path as written.
+        endpoint: the request's name, else its method and path.
         at: when it began, seconds since the epoch.
-        ok: documented status, fields and user.
-        failures: why not.
-        sent: how often it was sent: once, more for redirects, never where the script's own functions failed before.
-        first_byte: milliseconds from the last byte sent to the first byte received; none without an answer.
-        total: milliseconds from its beginning, connecting included, to the last byte received; none if that never came.
-        status: of HTTP; none without an answer.
-        bytes: length of the answer's body.
-        values: what the request's `record` names.
+        ok: expected status, fields and user.
+        failures: reasons where not ok.
+        sent: number of sends: 1, more with redirects, 0 where the script's own functions failed before.
+        first_byte: milliseconds from the last byte sent to the first byte received; none without a response.
+        total: milliseconds from its beginning, connecting included, to the last byte received; none without one.
+        status: of HTTP; none without a response.
+        bytes: length of the response body.
+        values: variables that the request's `record` names.
     """
 
     user: str
@@ -45,19 +45,19 @@ class LoggedRequest:
 
 @dataclass
 class RequestLog:
-    """What a log holds.
+    """The content of a request log.
 
     Args:
         requests: in the order of their ends.
-        users: when each virtual user began, seconds since the epoch.
-        ended: virtual users that came to the end of their scenario.
+        users: start of each virtual user, seconds since the epoch.
+        ended: virtual users that completed their scenario.
         step_errors: failures of functions, by reason.
-        phases: when each phase began, by index.
+        phases: start of each phase, by index.
         health: (time in seconds since the epoch, CPU milliseconds used so far, p99 and maximum of loop lag so far, ms).
         lags: (time in seconds since the epoch, p99 of the loop's lag within the second before, ms).
         counters: Artillery's own, at its end; none before.
-        generator_errors: what Artillery said went wrong in itself.
-        unreadable: lines that are no records, by number.
+        generator_errors: Artillery's own errors.
+        unreadable: numbers of invalid lines.
         half: the last line has no end.
     """
 
@@ -75,7 +75,7 @@ class RequestLog:
     _line: int = 0
 
     def take(self, line: str) -> None:
-        """A further line."""
+        """Add a line."""
         self._line += 1
         try:
             self._take(json.loads(line))
@@ -109,7 +109,7 @@ class RequestLog:
 
 
 class LogReader:
-    """Reads a log that still grows."""
+    """Reads a growing log."""
 
     def __init__(self, path: Path) -> None:
         self.log = RequestLog()
@@ -118,7 +118,7 @@ class LogReader:
         self._rest = b""
 
     def read(self) -> RequestLog:
-        """The log with what was written since; a line without an end waits for it."""
+        """The log up to now; an unfinished line waits for its end."""
         for line in self._lines():
             self.log.take(line)
         self.log.half = bool(self._rest)
@@ -145,7 +145,7 @@ def read_log(path: Path) -> RequestLog:
 def _request(one: dict[str, Any]) -> LoggedRequest:
     ok, failures = one["ok"], tuple(str(failure) for failure in one.get("failures", ()))
     if not isinstance(ok, bool) or ok == bool(failures):
-        raise ValueError("a request is a success, or has reasons why not")
+        raise ValueError("a request either succeeds or has failures")
     return LoggedRequest(
         user=str(one["user"]),
         scenario=str(one["scenario"]),

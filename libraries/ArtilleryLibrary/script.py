@@ -1,4 +1,4 @@
-"""Load scripts: plain Artillery in the file, checked before anything starts, and run from a copy that logs requests."""
+"""Load scripts: plain Artillery, checked before the start, run from a copy that logs every request."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from acceptance.errors import ConfigurationError
-
+from ArtilleryLibrary.errors import ConfigurationError
 from ArtilleryLibrary.flows import Flows, Scenario, documents
 from ArtilleryLibrary.phases import Phase, checked_phases
 from ArtilleryLibrary.settings import Settings
@@ -22,19 +21,19 @@ HOOKS = Path(__file__).with_name("hooks.mjs")
 
 @dataclass(frozen=True)
 class LoadScript:
-    """A script that may be run.
+    """A checked script.
 
     Args:
         path: the original file.
         target: the address that is loaded.
         phases: as they are run.
-        scenarios: with the requests that each makes at least.
-        corrections: what is run otherwise than it stands in the file, with line and reason.
-        content: the working copy; variables still stand in it by name, so it holds no secret.
-        plain: the same without the request log: for where the log could not be fetched from.
+        scenarios: with the least number of requests of each.
+        corrections: parts that run otherwise than written, with line and reason.
+        content: the working copy; it names variables and holds none of their values.
+        plain: the same without the request log, for machines whose log cannot be fetched.
         processor: the script's own JavaScript.
-        functions: those of its functions that are called.
-        environment: variables for `$env` and the processor, secrets among them.
+        functions: names of its functions that the script calls.
+        environment: variables for `$env` and the processor, including secrets.
     """
 
     path: Path
@@ -50,7 +49,7 @@ class LoadScript:
 
     @property
     def arrivals(self) -> int:
-        """Virtual users that arrive in all."""
+        """Total number of virtual users."""
         return sum(phase.arrivals for phase in self.phases)
 
     @property
@@ -59,7 +58,7 @@ class LoadScript:
         return sum(phase.duration for phase in self.phases)
 
     def written(self, folder: Path) -> Path:
-        """The working copy, as a file that Artillery takes."""
+        """Write the working copy; returns its path."""
         path = folder / "script.json"
         path.write_text(json.dumps(self.content, indent=1), encoding="utf-8")
         return path
@@ -81,10 +80,10 @@ def checked_script(
         path: the script.
         target: replaces the address in `config.target`.
         environment: variables for `$env` and the processor; those of this process are looked up after them.
-        least_requests: so many requests each scenario makes at least, whatever its conditions say.
-        expectations: each request has to state its success by `expect` with a `statusCode`.
-        duration_scale: multiplies the durations of the phases (rates stay), for a short trial.
-        phases: take the place of the script's own, for the same flows under another load.
+        least_requests: least number of unconditional requests of each scenario.
+        expectations: require `expect` with a `statusCode` of each request.
+        duration_scale: factor of the phases' durations (rates stay), for a short trial.
+        phases: replace the script's own, for the same flows under another load.
 
     Raises:
         ConfigurationError: every mistake at once, with its line and the reason.
@@ -120,14 +119,14 @@ def checked_script(
 
 
 def _check_functions(source: ScriptSource, settings: Settings, flows: Flows) -> None:
-    """Artillery goes on without a function that it does not find; what is exported is seen when the load starts."""
+    """Artillery silently skips an undefined function; exports are checked when the load starts."""
     if flows.functions and settings.processor is None and "processor" not in settings.config:
         names = ", ".join(sorted(flows.functions))
         source.problem(("config", "processor"), f"missing: nothing defines {names}, and Artillery would go on without")
 
 
 def _located(part: Any, source: ScriptSource) -> Any:
-    """The original's place, for a config that names it: the copy lies elsewhere."""
+    """Resolve `$dirname` and `$scenarioFile` to the original: the copy is elsewhere."""
     if isinstance(part, dict):
         return {name: _located(value, source) for name, value in part.items()}
     if isinstance(part, list):

@@ -1,4 +1,4 @@
-"""The `config` of a load script beside its phases: what it may say, and the files and variables that it needs."""
+"""The `config` of a load script without its phases: permitted settings, required files and variables."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _IN_CODE = re.compile(r"process\.env(?:\.(\w+)|\[\s*['\"](\w+)['\"]\s*\])")
 
 
 class Settings:
-    """The config as it is run, with the variables that script and processor may see.
+    """The effective config, with the variables of script and processor.
 
     Args:
-        source: the script; what is wrong becomes its problems.
+        source: the script; mistakes become its problems.
         target: replaces the script's own.
         environment: variables for `$env` and the processor; those of this process are looked up after them.
     """
@@ -61,7 +61,7 @@ class Settings:
         self.processor = self._processor()
 
     def rendered(self, where: Location, text: str) -> str | None:
-        """Text with its variables; none where it is known only while the load runs."""
+        """Text with its variables resolved; none where that needs the running load."""
         folder, script = str(self._source.folder), str(self._source.path)
         known = {"$dirname": folder, "$scenarioFile": script}
 
@@ -87,14 +87,14 @@ class Settings:
                     missing.setdefault(name, where)
         for name, where in missing.items():
             reason = (
-                f"the environment variable {name} is not set: Artillery would send 'undefined', and call it a success"
+                f"the environment variable {name} is not set: Artillery would send 'undefined', and count a success"
             )
             self._source.problem(where, reason)
 
     def _refuse(self) -> None:
         source = self._source
         if "environments" in self.config:
-            reason = "refused: what is run should stand in one place; give the target and variables when it is started"
+            reason = "refused: state target and variables when the load starts"
             source.problem(("config", "environments"), reason)
         for name in self.config.pop("engines", None) or {}:
             if name != "http":
@@ -125,7 +125,7 @@ class Settings:
             return
         self._source.unknown(where, http, HTTP)
         if "pool" in http:
-            reason = "refused: requests wait for a connection unmeasured (coordinated omission): 56 ms are told for 166"
+            reason = "refused: requests wait for a connection unmeasured (coordinated omission): 56 ms instead of 166"
             self._source.problem((*where, "pool"), reason)
         if "maxSockets" in http:
             self._source.problem((*where, "maxSockets"), "refused: Artillery ignores it; each user has one connection")

@@ -48,6 +48,22 @@ What Was Measured Of It
 """
 
 
+SIGNALLED = """\
+*** Settings ***
+Library    ArtilleryLibrary
+
+*** Test Cases ***
+Signalled
+    Run Load    {script}    target={url}
+    [Teardown]    Has Partial Result
+
+*** Keywords ***
+Has Partial Result
+    ${{requests}} =    Get Load Figure    requests
+    Should Be True    ${{requests}} > 0
+"""
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[LoadServer]:
     with load_server() as one:
@@ -193,6 +209,42 @@ def test_the_keywords_run_a_load_and_keep_what_was_measured_of_one_that_is_inter
     assert "3 tests, 2 passed, 1 failed" in robot.stdout, robot.stdout
     assert "Test timeout 15 seconds exceeded." in robot.stdout
     assert "load: 0 of 40 users" in robot.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_robot_ends_the_load_and_keeps_the_partial_result(
+    server: LoadServer, tmp_path: Path, number: signal.Signals
+) -> None:
+    script(tmp_path, server.url, reading(), seconds=60)
+    suite = tmp_path / "load.robot"
+    suite.write_text(SIGNALLED.format(script=tmp_path / "load.yml", url=server.url))
+    command = [
+        sys.executable,
+        "-m",
+        "robot",
+        "--outputdir",
+        str(tmp_path),
+        "--log",
+        "none",
+        "--report",
+        "none",
+        str(suite),
+    ]
+    robot = subprocess.Popen(command, env={**os.environ, **ENVIRONMENT}, stdout=subprocess.PIPE, text=True)
+    log = tmp_path / "load" / LOG
+    try:
+        wait_for(lambda: log.exists() and log.read_text().count('"request"') > 10, "ten requests")
+        started = everything_below(robot.pid)
+        assert started
+        robot.send_signal(number)
+        output = robot.communicate(timeout=PATIENCE)[0]
+    finally:
+        robot.kill()
+        robot.wait()
+    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+    assert "Execution terminated by signal" in output
+    assert "teardown failed" not in output
+    assert "the load was interrupted" in read_result(tmp_path / "load").reason
 
 
 def wait_for(condition: Any, what: str) -> None:

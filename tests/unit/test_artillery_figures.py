@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ArtilleryLibrary.figures import LOG, LoadResult, read_result
+from ArtilleryLibrary.figures import LOG, LoadResult, Samples, read_result
 from ArtilleryLibrary.flows import Scenario
 from ArtilleryLibrary.phases import Phase
 from ArtilleryLibrary.plan import PLAN, Ending, LoadPlan
@@ -88,7 +88,7 @@ def test_figures_are_told_apart_by_scenario_endpoint_and_phase(tmp_path: Path) -
     assert warm_up.first_byte is not None
     assert steady.first_byte is not None
     assert (warm_up.first_byte.mean, steady.first_byte.mean) == (10.5, 30.5)
-    assert warm_up.first_byte.merged(steady.first_byte) == load.figures().first_byte
+    assert Samples.of([*warm_up.first_byte.values, *steady.first_byte.values]) == load.figures().first_byte
     with pytest.raises(KeyError, match="known: warm up, steady"):
         load.figures(phase="steadi")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 
-from ArtilleryLibrary.figures import HIGHEST_CPU, RESOLUTION, figures_of
+from ArtilleryLibrary.figures import HIGHEST_CPU, figures_of
 from ArtilleryLibrary.phases import Phase
 from ArtilleryLibrary.requestlog import LoggedRequest, RequestLog
 
@@ -16,6 +16,7 @@ from acceptance.verdict.criteria import Limit
 
 UNFINISHED = "unfinished when the load ended"  # as hooks.mjs says of what we ended ourselves
 LEAST_ARRIVALS = 0.99
+RESOLUTION = 0.001  # of times in milliseconds
 TURNS = 3  # of the generator's loop that a request waits for: to connect, to send, to take the first byte
 
 
