@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from acceptance.report.links import lost_references, with_references, without_references
-from acceptance.report.markdown import amount, count, number, prose, ranges, safe, share
+from acceptance.report.markdown import amount, count, number, prose, ranges, safe
 
 
 def test_targets_stand_at_the_end_each_once() -> None:
@@ -50,4 +50,3 @@ def test_texts_and_figures_are_readable() -> None:
     assert amount(0.0199999, "s", 0.02) == "19.9999 ms"
     assert ranges(["A-01", "A-02", "A-03", "A-05", "B-06"]) == "A-01…03, A-05, B-06"
     assert (count(0, "test"), count(1, "test"), count(2, "test")) == ("no test", "1 test", "2 tests")
-    assert (share(0.4), share(0.0), share(-1e-9)) == ("+40 %", "0 %", "just broken")

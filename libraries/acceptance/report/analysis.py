@@ -122,7 +122,7 @@ def _difference(figure: Figure) -> str:
     difference = figure.value - figure.threshold
     if figure.unit == "%" or not figure.threshold:
         return ("+" if difference > 0 else "") + amount(difference, "points" if figure.unit == "%" else figure.unit)
-    return f"{100 * difference / abs(figure.threshold):+.3g} %"
+    return f"{100 * difference / abs(figure.threshold):+.3g} %" if difference else "0 %"
 
 
 def _verdict(row: Row, figure: Figure) -> str:
