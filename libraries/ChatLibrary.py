@@ -6,8 +6,10 @@ from typing import Any
 
 from acceptance import chat
 from acceptance.chat import Answer
+from acceptance.checks import retrieval_qa
 from acceptance.clients.http import Response
 from acceptance.errors import violation
+from acceptance.fixtures.handbook import Handbook, figures
 from assertionengine import AssertionOperator
 from robot.api.deco import keyword, library
 from robot_run.keywords import Actor, checked, step, user_named
@@ -85,6 +87,15 @@ class ChatLibrary:
         values = await chat.listed_conversations(the_run(), user_named(user))
         return checked(values, assertion_operator, assertion_expected, "the conversation list", message=message)
 
+    @step(within=120)
+    async def get_handbook_answers(self) -> list[Answer]:
+        """Returns the answers to every fact of a handbook and its follow-up, asked once in a run; one at least.
+
+        | @{answers} =    Get Handbook Answers
+        """
+        answered = await retrieval_qa.answered_facts(the_run())
+        return [answer for each in answered for answer in (each.answer, each.follow_up)]
+
     @keyword
     def get_answer_text(
         self,
@@ -109,14 +120,36 @@ class ChatLibrary:
         assertion_operator: AssertionOperator | None = None,
         assertion_expected: Any = None,
         message: str | None = None,
+        *,
+        of: Handbook | None = None,
     ) -> Any:
-        """Returns every figure in the text of an answer, sorted, without separators at its end.
+        """Returns every figure in the text of an answer, sorted, without separators of thousands.
 
-        | Get Answer Figures    ${answer}    ==    ${{[]}}
+        - ``of``: only the figures that this handbook holds too.
+
+        | Get Answer Figures    ${answer}    contains    ${fact.figure}
+        | Get Answer Figures    ${answer}    ==    ${NO FIGURES}    of=${deleted.handbook}
         """
         what = f"figures in the answer to '{answer.question}'"
-        values = sorted(answer.figures)
+        values = sorted(figures(answer.text) & (figures(answer.text) if of is None else of.figures))
         return checked(values, assertion_operator, assertion_expected, what, message=message, look=answer.response.look)
+
+    @keyword
+    def get_answer_model(
+        self,
+        answer: Answer,
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        message: str | None = None,
+    ) -> Any:
+        """Returns the name of the model that an answer says it was given by.
+
+        | Get Answer Model    ${answer}    ==    ${declared}
+        """
+        what = f"model of the answer to '{answer.question}'"
+        return checked(
+            answer.model, assertion_operator, assertion_expected, what, message=message, look=answer.response.look
+        )
 
     @keyword
     def get_sources(

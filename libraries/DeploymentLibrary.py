@@ -6,15 +6,20 @@ import re
 from pathlib import Path
 from typing import Any
 
-from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, NotWritten
+from acceptance.deployment.contract import MISSING, pick
+from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, NotWritten, violation
+from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.records import Cause, Status
 from acceptance.run import TestContext, close_run, opened_run
+from acceptance.verdict.criteria import limit_for
 from acceptance.yaml_models import PROJECT
 from AcceptancePlan import identity
+from assertionengine import AssertionOperator
 from RedactingListener import RedactingListener
 from robot.api import logger
 from robot.api.deco import keyword, library
 from robot_run.artifact_scrubbing import sweep_at_exit
+from robot_run.keywords import checked
 from robot_run.lifecycle import begin_test, refuse_debug_file, the_run
 from robot_run.verdict_test import add_verdict, judge_what_was_seen
 
@@ -75,6 +80,7 @@ _MORE = (
 _SETUP = re.compile(
     r"^(?:(?:Parent suite s|S)etup failed:\n|Failed test skipped using [^\n]*\n+(?:Original failure:\n)?)*"
 )
+_FAILURES = re.compile(r"\n\n\d+\) ")  # between the failures of one test, each numbered
 _FAILED = "Failed test skipped using "  # how the message begins that --skiponfailure leaves
 
 
@@ -89,6 +95,9 @@ def _cause(status: str, message: str) -> Cause | None:
     if status == "PASS":
         return None
     raised = _SETUP.sub("", message)
+    failures = _FAILURES.split(raised)[1:] if raised.startswith(_MORE[0]) else []
+    if failures and all(failure.startswith(_OURS) for failure in failures):
+        return "environment"
     if not _several(message):
         if raised.startswith(_OURS) or message.endswith(_STOPPED):
             return "environment"
@@ -111,13 +120,66 @@ class DeploymentLibrary:
 
     @keyword
     def need(self, capability: str) -> None:
-        """Skip the test, naming the capability, unless the deployment's descriptor lists it."""
+        """Skips the test, naming the capability, unless the deployment's descriptor lists it.
+
+        | Need    sql
+        """
         the_run().descriptor.need(capability)
 
     @keyword
-    def record_observation(self, criterion: str, name: str, value: float | str, unit: str, samples: int) -> None:
-        """Record something measured for a criterion, in its unit (`text` for a text), from so many samples."""
+    def record_figure(self, criterion: str, name: str, value: float | str, unit: str, samples: int = 1) -> None:
+        """Records something measured for a criterion, in its unit (``text`` for a text), from so many samples.
+
+        | Record Figure    INT-13    documents_completed    ${100}    %    samples=${count}
+        """
         the_run().observe(criterion, name, value, unit, samples=samples)
+
+    @keyword
+    def record_samples(
+        self, criterion: str, name: str, samples: list[float], unit: str, statistic: str = "max"
+    ) -> float:
+        """Records all samples of something measured; returns the statistic that is judged: mean, median, max, p95, ….
+
+        | ${slowest} =    Record Samples    INT-13    slowest_processing    ${seconds}    s    statistic=max
+        """
+        the_run().observe_samples(criterion, name, samples, unit, statistic=statistic)
+        return Distribution.of(samples).statistic(statistic)
+
+    @keyword
+    def record_share(self, criterion: str, name: str, part: int, whole: int) -> None:
+        """Records a share in percent, of so many samples.
+
+        | Record Share    INT-06    sentences_that_find_their_chunk    ${found}    ${asked}
+        """
+        the_run().observe(criterion, name, 100 * part / whole, "%", samples=whole)
+
+    @keyword
+    def limit_should_be_kept(self, criterion: str, figure: str, value: float, what: str = "") -> None:
+        """A value keeps the limit of a criterion's figure, with the deployment's own threshold where it has one.
+
+        | Limit Should Be Kept    INT-13    slowest_processing    ${seconds}    what=processing of 'note'
+        """
+        limit = limit_for(the_run().descriptor.thresholds, criterion, figure)
+        logger.info(f"{what or figure}: {value:g} {limit.unit}, {limit}")
+        if not limit.kept_by(value):
+            raise violation(what or figure, expected=str(limit), observed=f"{value:g} {limit.unit}")
+
+    @keyword
+    def get_deployment_field(
+        self,
+        path: str,
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        message: str | None = None,
+    ) -> Any:
+        """Returns a field of the deployment's descriptor by its dotted path, such as ``providers.parser.name``.
+
+        | ${model} =    Get Deployment Field    providers.model
+        """
+        value = pick(the_run().descriptor.model_dump(exclude={"secrets"}), path)
+        if value is MISSING:
+            raise ValueError(f"the descriptor has no field '{path}'")
+        return checked(value, assertion_operator, assertion_expected, f"{path} of the descriptor", message=message)
 
     @keyword
     def judge_what_was_seen(self) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from acceptance import uploads
 from acceptance.checks.upload_integrity import duplicate_of
 from acceptance.clients.http import Response
-from acceptance.polling import together
+from acceptance.polling import together, wait_until
 from acceptance.uploads import Payload, Upload
-from assertionengine import AssertionOperator
+from assertionengine import AssertionOperator, verify_assertion
 from robot.api.deco import library
 from robot_run.keywords import Actor, checked, step, user_named
 from robot_run.lifecycle import the_run
@@ -121,6 +121,34 @@ class DocumentLibrary:
         | Get Job    ${upload}    status    ==    failed_parse
         """
         return await uploads.finished(the_run(), upload, within=timeout)
+
+    @step(within=600)
+    async def wait_until_job_status(
+        self,
+        upload: Upload,
+        assertion_operator: AssertionOperator,
+        assertion_expected: Any,
+        *,
+        timeout: float = uploads.PROCESSING_SECONDS,
+    ) -> Response:
+        """Waits until the status of a job holds a comparison; looks every 20 ms, so that no status is missed.
+
+        | Wait Until Job Status    ${upload}    !=    uploaded
+        """
+        run = the_run()
+
+        def holds(job: Response) -> bool:
+            try:
+                verify_assertion(job["status"], assertion_operator, assertion_expected)
+            except AssertionError:
+                return False
+            return True
+
+        return await wait_until(
+            lambda: uploads.job_of(run, upload), holds, within=timeout, every=0.02,
+            what=f"status of job {upload.job_id} {assertion_operator.name} '{assertion_expected}'",
+            describe=lambda job: f"'{job['status']}'; {job.look}",
+        )  # fmt: skip
 
     @step()
     async def upload_concurrently(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from acceptance.checks import consistency, deletion
+from acceptance.checks.deletion import Removal
+from acceptance.clients.database import Row
+from acceptance.errors import violation
 from assertionengine import AssertionOperator
-from robot.api.deco import library
+from robot.api.deco import keyword, library
 from robot_run.keywords import checked, step
 from robot_run.lifecycle import the_run
 
@@ -15,7 +19,7 @@ class InspectionLibrary:
     """Runs the named queries of `variables/contract.yaml`; without the capability ``sql`` the test is skipped."""
 
     @step(tags=("needs-sql",))
-    async def query(self, name: str, **equal: Any) -> list[dict[str, Any]]:
+    async def query(self, name: str, **equal: Any) -> list[Row]:
         """Returns the rows of a named query, each a dictionary of its columns.
 
         - ``equal``: columns and the values that they must have; a list means any of its values.
@@ -25,21 +29,105 @@ class InspectionLibrary:
         return await the_run().database.rows(name, **equal)
 
     @step(tags=("needs-sql",))
-    async def get_column(
+    async def get_row(self, name: str, **equal: Any) -> Row:
+        """Returns the only row of a named query; fails where there is none, or more than one.
+
+        | ${row} =    Get Row    documents    document_id=${upload.document_id}
+        | Should Be Equal    ${row}[filename]    ${upload.payload.filename}
+        """
+        rows = await the_run().database.rows(name, **equal)
+        if len(rows) != 1:
+            raise violation(f"named query '{name}' with {equal}", expected="one row", observed=f"{len(rows)} rows")
+        return rows[0]
+
+    @keyword
+    def get_column(
         self,
-        name: str,
+        rows: list[Row],
         column: str,
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        message: str | None = None,
+    ) -> Any:
+        """Returns one column of rows, a value per row; identifiers and times are text.
+
+        | @{chunks} =    Query    chunks    document_id=${upload.document_id}
+        | Get Column    ${chunks}    chunk_id    contains    ${source}
+        """
+        values = [_plain(row[column]) for row in rows]
+        return checked(values, assertion_operator, assertion_expected, f"column {column}", message=message)
+
+    @step(within=60)
+    async def get_deletion(self) -> Removal:
+        """Returns a user with two documents who deleted one: the same in each test of the run.
+
+        It has ``owner``; ``gone`` and ``stays``, each with ``upload``, ``facts`` and ``answer``; and, with ``sql``,
+        ``gone_held`` and ``stays_held``: identifiers of the rows that each had, by named query.
+
+        | ${deletion} =    Get Deletion
+        """
+        return await deletion.removal(the_run())
+
+    @step(tags=("needs-sql",))
+    async def get_stored_identifiers(
+        self,
+        identifiers: dict[str, list[str]],
         assertion_operator: AssertionOperator | None = None,
         assertion_expected: Any = None,
         *,
         message: str | None = None,
-        **equal: Any,
     ) -> Any:
-        """Returns one column of a named query, a list with a value per row; identifiers and times are text.
+        """Returns which of these rows the database holds now, by named query: ``documents``, ``jobs``, ``chunks``, ….
 
-        | Get Column    documents    user_id    ==    ${{[$alice.user_id]}}    document_id=${upload.document_id}
+        | Get Stored Identifiers    ${deletion.stays_held}    ==    ${deletion.stays_held}
         """
-        rows = await the_run().database.rows(name, **equal)
-        values = [row[column] if isinstance(row[column], int | float) else str(row[column]) for row in rows]
-        what = f"{column} of named query '{name}'"
-        return checked(values, assertion_operator, assertion_expected, what, message=message)
+        found = await deletion.rows_with(the_run(), identifiers)
+        return checked(found, assertion_operator, assertion_expected, "rows of the document", message=message)
+
+    @step(tags=("needs-sql",))
+    async def get_orphans(
+        self,
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        *,
+        naming: dict[str, list[str]] | None = None,
+        message: str | None = None,
+    ) -> Any:
+        """Returns the rows that belong to nothing, as ``kind: identifier``; all, or those naming these identifiers.
+
+        | Get Orphans    ==    ${NO PROBLEMS}    naming=${deletion.gone_held}
+        """
+        own = {identifier for identifiers in (naming or {}).values() for identifier in identifiers}
+        found = [
+            f"{row['kind']}: {row['id']}"
+            for row in await the_run().database.rows("orphans")
+            if naming is None or any(one in str(row["id"]) for one in own)
+        ]
+        return checked(found, assertion_operator, assertion_expected, "orphans", message=message)
+
+    @step(tags=("needs-sql",))
+    async def wait_until_no_job_is_working(self) -> None:
+        """Waits until every job of the run has ended; fails naming those that have not.
+
+        | Wait Until No Job Is Working
+        """
+        await consistency.no_job_is_working(the_run())
+
+    @step(tags=("needs-sql",))
+    async def get_contradictions(
+        self,
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        *,
+        message: str | None = None,
+    ) -> Any:
+        """Returns what does not belong together in all that the run left, a line each: orphans, missing vectors, ….
+
+        | Get Contradictions    ==    ${NO PROBLEMS}
+        """
+        found = await consistency.what_contradicts(the_run())
+        return checked(found, assertion_operator, assertion_expected, "what is left", message=message)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float) else str(value)

@@ -1,36 +1,73 @@
-"""Phase 1 still holds: what must be true of a deployment before its behaviour is worth looking at."""
+"""The deployment's services, configuration and limits, before its behaviour is judged (PRE-01 to 03)."""
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 from acceptance.checks import preflight
-from robot.api import logger
+from acceptance.checks.preflight import Probe
+from assertionengine import AssertionOperator
 from robot.api.deco import keyword, library
+from robot_run.keywords import checked, step
 from robot_run.lifecycle import the_run
 
 
 @library(scope="GLOBAL", version="1.0.0")
 class PreflightLibrary:
-    """Whether the deployment's services answer, reach one another, and leave room for the run."""
+    """Probes services, and reads what is missing or too low for the run."""
+
+    @step(within=30)
+    async def probe_services(self) -> list[Probe]:
+        """Probes every service of the descriptor at the same time, and records build, version and the slowest probe.
+
+        Returns a probe per service: ``service``, ``build``, ``version``, ``seconds``, and ``problem``, which is empty
+        where the service answered in time and named the build that all others name.
+
+        | @{probes} =    Probe Services
+        """
+        return await preflight.record_probes(the_run())
 
     @keyword
-    def every_service_answers_and_names_its_build(self) -> None:
-        """Each service of the descriptor answers its probe within 10 s and says the same build; logs what each said."""
-        for probe in the_run().wait(preflight.every_service_answers(the_run()), within=30):
-            logger.info(
-                f"{probe.service}: build {probe.build or 'not told'}, version {probe.version}, {probe.seconds:.3f} s"
-            )
+    def get_missing_configuration(
+        self,
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        message: str | None = None,
+    ) -> Any:
+        """Returns each secret and capability that the run needs and that is missing, with where to set it.
+
+        | Get Missing Configuration    ==    ${NO PROBLEMS}
+        """
+        missing = preflight.missing_configuration(the_run().descriptor)
+        return checked(missing, assertion_operator, assertion_expected, "missing configuration", message=message)
+
+    @step(within=30)
+    async def get_low_limits(
+        self,
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        *,
+        message: str | None = None,
+    ) -> Any:
+        """Returns each limit of the provider's plan or of the deployment that is lower than the run needs.
+
+        | Get Low Limits    ==    ${NO PROBLEMS}
+        """
+        low = await preflight.low_limits(the_run())
+        return checked(low, assertion_operator, assertion_expected, "limits too low for the run", message=message)
 
     @keyword
-    def everything_that_the_run_needs_is_configured(self) -> None:
-        """Every secret is set and every capability that is relied on is listed; all missing ones are named at once."""
-        the_run().wait(preflight.everything_is_configured(the_run()), within=30)
+    def get_health_problems(
+        self,
+        document: Any,
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        message: str | None = None,
+    ) -> Any:
+        """Returns what is wrong with a health document: status, environment, each service, and its age.
 
-    @keyword
-    def the_limits_allow_the_load(self) -> None:
-        """The provider's plan and the deployment's own limits leave room for what the run is about to do."""
-        the_run().wait(preflight.limits_allow_the_load(the_run()), within=30)
-
-    @keyword
-    def the_services_reach_one_another(self) -> None:
-        """The health document is fresh, and calls the deployment and each of its services healthy."""
-        the_run().wait(preflight.services_reach_one_another(the_run()), within=30)
+        | Get Health Problems    ${response.json()}    ==    ${NO PROBLEMS}
+        """
+        problems = preflight.health_problems(the_run(), document, time.time())
+        return checked(problems, assertion_operator, assertion_expected, "the health document", message=message)

@@ -47,13 +47,25 @@ class RouteLibrary:
         )
 
     @keyword
-    def get_routes(self, kind: Kind | None = None, *, method: str | None = None) -> list[str]:
-        """Returns names of the contract's routes, of one kind (``public``, ``user``, ``owner``, ``signature``) or all.
+    def get_routes(self, kind: Kind | None = None, *, method: str | None = None, word: str | None = None) -> list[str]:
+        """Returns names of the contract's routes; fails where there is none.
 
-        | @{routes} =    Get Routes    owner    method=GET
+        - ``kind``: ``public``, ``user``, ``owner`` or ``signature``.
+        - ``method``: such as ``GET``.
+        - ``word``: one that stands in braces in the path, such as ``document_id``.
+
+        | @{routes} =    Get Routes    owner    word=document_id
         """
-        routes = the_run().contract.routes.items()
-        return [name for name, route in routes if kind in (None, route.kind) and method in (None, route.method)]
+        found = [
+            name
+            for name, route in the_run().contract.routes.items()
+            if kind in (None, route.kind)
+            and method in (None, route.method)
+            and (not word or f"{{{word}}}" in route.path)
+        ]
+        if not found:
+            raise ValueError(f"the contract has no route of kind {kind}, method {method}, with {word} in its path")
+        return found
 
     @keyword
     def get_response_field(

@@ -1,21 +1,23 @@
 *** Settings ***
-Documentation    The deployment uses the services that it says: what stands in for them is found out.
+Documentation    The deployment uses the services that it declares: stubs in their place are found out.
 
 Resource         ../../resources/common.resource
-Resource         ../../resources/services.resource
+Resource         ../../resources/pipeline.resource
 
 
 *** Test Cases ***
 Documents Are Parsed By The Declared Parser
     [Metadata]    Criterion    INT-15
     [Tags]    needs-sql
-    Every document was parsed by the declared parser
+    Given every complete document is known
+    Then each was parsed by the declared parser
 
 Vectors Are Of The Declared Embedding Model
     [Metadata]    Criterion    INT-15
     [Tags]    needs-sql
-    Every vector is of the declared embedding model
+    Given every complete document is known
+    Then each vector is of the declared embedding model
 
 Answers Are Given By The Declared Model
     [Metadata]    Criterion    INT-15
-    Every answer was given by the declared model
+    Every Answer Is Given By The Declared Model

@@ -2,11 +2,12 @@
 Documentation    The deployment behaves as the recorded functional baseline does; `make baseline` records one.
 
 Resource         ../../resources/common.resource
-Resource         ../../resources/services.resource
+Resource         ../../resources/pipeline.resource
 
 
 *** Test Cases ***
 Behaviour Equals The Recorded Baseline
     [Metadata]    Criterion    INT-16
     [Tags]    needs-sql
-    Documents and requests have the outcomes of the recorded baseline
+    @{outcomes} =    Compare With Baseline
+    Then each outcome is that of the recording    @{outcomes}

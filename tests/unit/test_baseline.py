@@ -40,7 +40,8 @@ def recording(**changes: Any) -> Recording:
 
 
 def differences(seen: Recording) -> list[str]:
-    return compare(recording(), seen, Tolerance(chunks=0.05))
+    found = compare(recording(), seen, Tolerance(chunks=0.05))
+    return [f"{one.kind} '{one.name}': {one.difference}" for one in found if one.difference]
 
 
 def test_the_same_behaviour_of_another_build_is_no_difference() -> None:
@@ -60,11 +61,11 @@ def test_chunks_may_differ_by_the_tolerance() -> None:
         ({"documents__short__statuses": WAY[1:]}, f"document 'short': statuses {WAY[1:]}, recorded {WAY}"),
         ({"documents__short__state": "working"}, "document 'short': state working, recorded done"),
         ({"documents__locked__code": "damaged"}, "document 'locked': code damaged, recorded encrypted"),
-        ({"documents__locked__any": None}, "document 'locked' is not made any more"),
-        ({"documents__new__state": "done"}, "document 'new' is not in the recording"),
+        ({"documents__locked__any": None}, "document 'locked': not made any more"),
+        ({"documents__new__state": "done"}, "document 'new': not in the recording"),
         ({"requests__no token__status": 403}, "request 'no token': status 403, recorded 401"),
         ({"requests__no token__code": "forbidden"}, "request 'no token': code forbidden, recorded unauthorized"),
-        ({"requests__jobs__any": None}, "request 'jobs' is not made any more"),
+        ({"requests__jobs__any": None}, "request 'jobs': not made any more"),
     ],
 )
 def test_every_difference_is_named(changes: dict[str, Any], difference: str) -> None:

@@ -204,7 +204,7 @@ async def test_a_cloud_does_not_become_the_local_baseline_by_being_recorded(reco
         with pytest.raises(EnvironmentUnavailable, match="'local' is not local, so its own recording is no local base"):
             await check
     with pytest.raises(EnvironmentUnavailable, match="'local' is not local, so its own recording is no local baseline"):
-        await baseline.behaves_as_recorded(away)
+        await baseline.outcomes(away)
 
 
 @pytest.mark.parametrize("name", ["nobody", "sandbox"])

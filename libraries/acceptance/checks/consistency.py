@@ -53,49 +53,60 @@ class LedgerEntries:
 
 
 async def check(run: Run) -> None:
-    """Wait until the jobs under way have ended, then look at everything that is left.
-
-    A job that waits for bytes is not under way until its address has expired; from then on it must go.
+    """Wait until no job is working, then compare everything that is left.
 
     Raises:
         CapabilityMissing: the descriptor does not list `sql`.
         AssertionError: names the jobs left working, or what does not belong together.
     """
-    noted, final = LedgerEntries.of(run), run.contract.jobs.final_states
+    await no_job_is_working(run)
+    expect_none(await what_contradicts(run), "what is left, by the named queries", expected="no contradiction")
+
+
+async def no_job_is_working(run: Run) -> None:
+    """Wait until every job of the run has ended; raises AssertionError naming those that have not.
+
+    A job that waits for bytes is not under way until its address has expired; from then on it must go.
+    """
+    entries, final = LedgerEntries.of(run), run.contract.jobs.final_states
 
     async def working() -> list[str]:
-        rows, waiting = await together(_jobs(run, noted), run.database.rows("awaiting_bytes"))
+        rows, waiting = await together(_jobs(run, entries), run.database.rows("awaiting_bytes"))
         idle = {str(row["job_id"]) for row in waiting if not row["expired"]}
         left = [row for row in rows if row["state"] not in final and str(row["job_id"]) not in idle]
         return [f"{row['job_id']} is '{row['status']}', {row['state']}" for row in left]
 
     await wait_until(working, lambda left: not left, what="jobs left working", within=SETTLE_SECONDS, every=0.25)
-    rows = await _rows(run, noted)
+
+
+async def what_contradicts(run: Run) -> list[str]:
+    """Each thing that does not belong together, a line each; records how many jobs were compared."""
+    entries = LedgerEntries.of(run)
+    rows = await _rows(run, entries)
     run.observe("INT-14", "jobs_checked", len(rows.jobs), "jobs", samples=max(1, len(rows.jobs)))
-    problems = contradictions(rows, noted, run.contract.jobs.complete.status)
-    expect_none(problems, "what is left, by the contract's named queries", expected="no contradiction")
+    return list(contradictions(rows, entries, run.contract.jobs.complete.status))
 
 
-def contradictions(rows: Rows, noted: LedgerEntries, complete: str) -> Iterator[str]:
+def contradictions(rows: Rows, entries: LedgerEntries, complete: str) -> Iterator[str]:
     """Each thing that does not belong together, one line; an orphan that shows in nothing else last."""
-    said = list(_contradictions(rows, noted, complete))
-    yield from said
-    known = "; ".join(said)
+    found = list(_contradictions(rows, entries, complete))
+    yield from found
+    known = "; ".join(found)
     yield from (f"{row['kind']} {row['id']}" for row in rows.orphans if str(row["id"]) not in known)
 
 
-def _contradictions(rows: Rows, noted: LedgerEntries, complete: str) -> Iterator[str]:
+def _contradictions(rows: Rows, entries: LedgerEntries, complete: str) -> Iterator[str]:
     documents, jobs = _by(rows.documents, "document_id"), _by(rows.jobs, "job_id")
     job_count = Counter(str(row["document_id"]) for row in rows.jobs)
     for document_id, document in documents.items():
         if job_count[document_id] != 1:
             yield f"document {document_id} has {job_count[document_id]} jobs"
-        if {document_id, str(document["user_id"])} & noted.gone:
+        if {document_id, str(document["user_id"])} & entries.gone:
             yield f"document {document_id} of user {document['user_id']} is there, though it was removed"
     for job_id, job in jobs.items():
         if str(job["document_id"]) not in documents:
             yield f"job {job_id} is without its document"
-        if job_id in noted.gone:
+        if job_id in entries.gone:
             yield f"job {job_id} is there, though its document was removed"
     yield from _of_events(rows, jobs)
     yield from _of_chunks(rows, jobs, complete)
@@ -129,41 +140,41 @@ def _of_chunks(rows: Rows, jobs: dict[str, Row], complete: str) -> Iterator[str]
     yield from (f"document {document_id} is complete and has no chunk" for document_id in empty)
 
 
-async def _jobs(run: Run, noted: LedgerEntries) -> list[Row]:
-    """The jobs that count: those noted, and those of documents of users noted."""
+async def _jobs(run: Run, entries: LedgerEntries) -> list[Row]:
+    """The jobs that count: those entries, and those of documents of users entries."""
     if run.descriptor.exclusive:
         return await run.database.rows("jobs")
-    documents = await run.database.rows("documents", user_id=sorted(noted.users))
-    wanted = noted.documents | {str(row["document_id"]) for row in documents}
+    documents = await run.database.rows("documents", user_id=sorted(entries.users))
+    wanted = entries.documents | {str(row["document_id"]) for row in documents}
     by_document = await run.database.rows("jobs", document_id=sorted(wanted))
-    by_itself = await run.database.rows("jobs", job_id=sorted(noted.jobs))
+    by_itself = await run.database.rows("jobs", job_id=sorted(entries.jobs))
     return list(_by([*by_document, *by_itself], "job_id").values())
 
 
-async def _rows(run: Run, noted: LedgerEntries) -> Rows:
+async def _rows(run: Run, entries: LedgerEntries) -> Rows:
     everything: bool = run.descriptor.exclusive
     look = run.database.rows
 
     def only(column: str, values: Collection[str]) -> dict[str, Any]:
         return {} if everything else {column: sorted(values)}
 
-    jobs = await _jobs(run, noted)
-    by_user = await look("documents", **only("user_id", noted.users))
-    by_itself = [] if everything else await look("documents", document_id=sorted(noted.documents))
+    jobs = await _jobs(run, entries)
+    by_user = await look("documents", **only("user_id", entries.users))
+    by_itself = [] if everything else await look("documents", document_id=sorted(entries.documents))
     documents = list(_by([*by_user, *by_itself], "document_id").values())
-    of = noted.documents | {str(row["document_id"]) for row in documents}
+    of = entries.documents | {str(row["document_id"]) for row in documents}
     chunks = await look("chunks", columns=("chunk_id", "document_id"), **only("document_id", of))
     chunk_ids = {str(row["chunk_id"]) for row in chunks}
     return Rows(
         documents,
         jobs,
-        await look("job_events", **only("job_id", noted.jobs | {str(row["job_id"]) for row in jobs})),
+        await look("job_events", **only("job_id", entries.jobs | {str(row["job_id"]) for row in jobs})),
         chunks,
         await look("vectors", columns=("chunk_id",), **only("chunk_id", chunk_ids)),
         [
             row
             for row in await look("orphans")
-            if everything or noted.concerns(str(row["id"])) or str(row["id"]) in chunk_ids
+            if everything or entries.concerns(str(row["id"])) or str(row["id"]) in chunk_ids
         ],
     )
 

@@ -1,4 +1,4 @@
-"""What processing leaves of a document, seen through the named queries: its events, its chunks, and their vectors."""
+"""The pipeline (INT-06, INT-13): events, text, chunks and vectors of processed documents, by the named queries."""
 
 from __future__ import annotations
 
@@ -13,22 +13,18 @@ from itertools import pairwise
 from statistics import fmean, median
 from typing import Literal
 
-from acceptance.chat import ask
-from acceptance.checks import job_events, pipeline
+from acceptance.checks import job_events
 from acceptance.checks.fixtures import CatalogueDocument, samples
-from acceptance.checks.job_events import check_order
+from acceptance.checks.job_events import ObservedJob, format_events
 from acceptance.clients.database import Row
 from acceptance.errors import EnvironmentUnavailable, expect_none, violation
 from acceptance.fixtures.documents import TestDocument
 from acceptance.fixtures.handbook import figures, words
-from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import Upload
-from acceptance.verdict.criteria import limit_for
 
 UNSEEN = "\n"  # stands for each character that no chunk holds
-Which = Literal["the handbooks", "the sample documents"]
-QUESTIONS_AT_ONCE = 4
+Which = Literal["handbooks", "catalogue"]
 SENTENCE_CHARACTERS = range(40, 300)
 _SENTENCE = re.compile(r"(?:^|(?<=[.!?]\s))[A-Z][^.!?\n]*[.!?]")
 LEAST_TEXTS = 12
@@ -170,7 +166,8 @@ class Processed:
 
     document: TestDocument
     upload: Upload
-    stored: Stored
+    stored: Stored = field(repr=False)
+    observed: ObservedJob | None = field(default=None, repr=False)
 
     @property
     def ended_as(self) -> str:
@@ -182,123 +179,91 @@ class Processed:
         return f"'{self.document.filename}' (document {self.upload.document_id})"
 
 
-async def stages_ran_in_order(run: Run, which: Which) -> None:
-    """Every status is recorded once and in order; of the handbooks, realtime and its replay told the same."""
-    statuses = run.contract.jobs.statuses
-    wrong = [(each.name, pipeline.wrong_events(each.stored.events, statuses)) for each in await processed(run, which)]
-    expect_none(_named(wrong), f"events of {which}", expected="every status once and in order")
-    if which == "the handbooks":
-        for watched in await job_events.handbooks(run):
-            told = {"realtime": watched.events, "the replay": watched.replayed}
-            for channel, events in told.items():
-                check_order(events, statuses, f"{channel} of job {watched.upload.job_id}")
+ASPECTS = ("events", "text", "chunks", "vectors", "realtime events", "replayed events", "claims", "progress")
+Aspect = Literal["events", "text", "chunks", "vectors", "realtime events", "replayed events", "claims", "progress"]
 
 
-async def text_is_whole(run: Run, which: Which) -> None:
-    """The text that the chunks hold is that of the document: its sentences once, all its words, in order."""
-    wrong = [(each.name, pipeline.wrong_text(each.document, each.stored.text)) for each in await processed(run, which)]
-    expect_none(_named(wrong), f"parsed text of {which}", expected="all that the document says, once")
+def problems_of(run: Run, each: Processed, aspect: Aspect) -> list[str]:
+    """What is wrong with one aspect of a processed document, a line each.
+
+    Args:
+        each: a document; `realtime events`, `replayed events`, `claims` and `progress` need one that was observed.
+        aspect: `events` recorded in the database, parsed `text`, `chunks`, their `vectors`, events over WebSocket and
+            as replayed, `claims` of completeness with what was there at that moment, `progress` in every view.
+
+    Raises:
+        ValueError: the document was not observed while it was processed.
+    """
+    statuses, complete = run.contract.jobs.statuses, run.contract.jobs.complete
+    match aspect:
+        case "events":
+            return list(wrong_events(each.stored.events, statuses))
+        case "text":
+            return list(wrong_text(each.document, each.stored.text))
+        case "chunks":
+            return list(wrong_chunks(each.stored.chunks, run.contract.limits.chunk_gap_characters))
+        case "vectors":
+            return list(wrong_vectors(each.stored, run.descriptor.providers.embedding.dimensions))
+    if each.observed is None:
+        raise ValueError(f"{each.name} was not observed while it was processed: it has no {aspect}")
+    if aspect == "claims":
+        chunks = frozenset(chunk.chunk_id for chunk in each.stored.chunks)
+        silent = sorted({"REST", "realtime"} - {claim.by for claim in each.observed.claims})
+        return [*job_events.early_claims(each.observed.claims, chunks), *(f"{by}: never complete" for by in silent)]
+    if aspect == "progress":
+        return [
+            *(f"realtime: {one}" for one in job_events.wrong_progress(each.observed.events, complete)),
+            *(f"replay: {one}" for one in job_events.wrong_progress(each.observed.replayed, complete)),
+            *(f"REST: {one}" for one in job_events.wrong_progress(each.observed.views, complete)),
+        ]
+    events = each.observed.events if aspect == "realtime events" else each.observed.replayed
+    numbered = [(event.sequence, event.status) for event in events]
+    expected = list(enumerate(statuses, 1))
+    return [] if numbered == expected else [f"expected {format_events(expected)}; received {format_events(numbered)}"]
 
 
-async def chunks_cover_the_text(run: Run, which: Which) -> None:
-    """The chunks follow one another without a hole, each holding the characters that it says."""
-    gap = run.contract.limits.chunk_gap_characters
-    wrong = [(each.name, pipeline.wrong_chunks(each.stored.chunks, gap)) for each in await processed(run, which)]
-    expect_none(_named(wrong), f"chunks of {which}", expected=f"the whole text, no gap over {gap} characters")
+def misplaced_vectors(run: Run, documents: Sequence[Processed]) -> list[str]:
+    """Chunks whose vector does not lie near their own text, with the reason; records the share of the others.
 
-
-async def every_chunk_has_its_vector(run: Run, which: Which) -> None:
-    """Each chunk has exactly one vector, of the dimension that the descriptor declares."""
-    dimensions = run.descriptor.providers.embedding.dimensions
-    wrong = [(each.name, pipeline.wrong_vectors(each.stored, dimensions)) for each in await processed(run, which)]
-    expect_none(_named(wrong), f"vectors of {which}", expected=f"one of dimension {dimensions} for each chunk")
-
-
-async def vectors_lie_near_their_texts(run: Run) -> None:
-    """Each vector's likeness to the others fits its own text's; raises AssertionError naming the chunks where not."""
-    seen = [(each, chunk) for each in await processed(run, "the handbooks") for chunk in each.stored.chunks]
-    values = {vector.chunk_id: vector.values for each, _ in seen for vector in each.stored.vectors}
-    names = [f"chunk {chunk.ordinal} of {each.name}" for each, chunk in seen]
-    without = (f"{name} has none" for name, (_, chunk) in zip(names, seen, strict=True) if chunk.chunk_id not in values)
-    expect_none(without, "vectors", expected="one for each chunk")
-    if len(seen) < pipeline.LEAST_TEXTS:
-        raise EnvironmentUnavailable(
-            f"{len(seen)} chunks are too few to tell their vectors apart, {pipeline.LEAST_TEXTS} are needed"
-        )
-    wrong = pipeline.misplaced([chunk.text for _, chunk in seen], [values[chunk.chunk_id] for _, chunk in seen])
-    run.observe("INT-06", "vectors_near_their_text", 100 - 100 * len(wrong) / len(seen), "%", samples=len(seen))
-    reasons = (f"{names[place]}: {reason}" for place, reason in wrong.items())
-    expect_none(reasons, "vectors", expected="each near its own text")
-
-
-async def sentences_find_their_chunks(run: Run) -> None:
-    """Who asks for a sentence of a chunk word for word is shown that chunk as the first source."""
-    each = (await processed(run, "the handbooks"))[0]
-    asked = [(chunk, sentence) for chunk in each.stored.chunks if (sentence := own_sentence(chunk, each.stored.chunks))]
-    if len(asked) < len(each.stored.chunks) / 2:
-        raise EnvironmentUnavailable(
-            f"only {len(asked)} of {len(each.stored.chunks)} chunks have a sentence of their own"
-        )
-    answers = await together(
-        *(ask(run, each.upload.owner, sentence) for _, sentence in asked), at_once=QUESTIONS_AT_ONCE
-    )
-    wrong = [
-        f"'{sentence}' cites {cited or 'nothing'} first, not its chunk {chunk.chunk_id}; {answer.response.look}"
-        for (chunk, sentence), answer in zip(asked, answers, strict=True)
-        if (cited := next((source.chunk for source in answer.sources), "")) != chunk.chunk_id
+    Raises:
+        EnvironmentUnavailable: there are too few chunks to tell vectors apart.
+    """
+    chunks = [(each, chunk) for each in documents for chunk in each.stored.chunks]
+    values = {vector.chunk_id: vector.values for each, _ in chunks for vector in each.stored.vectors}
+    names = [f"chunk {chunk.ordinal} of {each.name}" for each, chunk in chunks]
+    bare = [
+        f"{name}: no vector" for name, (_, chunk) in zip(names, chunks, strict=True) if chunk.chunk_id not in values
     ]
-    run.observe(
-        "INT-06", "sentences_that_find_their_chunk", 100 - 100 * len(wrong) / len(asked), "%", samples=len(asked)
-    )
-    expect_none(wrong, f"sentences of {each.name}", expected="the chunk that holds each as its first source")
+    if bare:
+        return bare
+    if len(chunks) < LEAST_TEXTS:
+        raise EnvironmentUnavailable(
+            f"{len(chunks)} chunks are too few to tell their vectors apart, {LEAST_TEXTS} are needed"
+        )
+    wrong = misplaced([chunk.text for _, chunk in chunks], [values[chunk.chunk_id] for _, chunk in chunks])
+    run.observe("INT-06", "vectors_near_their_text", 100 - 100 * len(wrong) / len(chunks), "%", samples=len(chunks))
+    return [f"{names[place]}: {reason}" for place, reason in wrong.items()]
 
 
-async def complete_means_complete(run: Run) -> None:
-    """Whenever REST or realtime said complete, all chunks with their vectors were there at that moment."""
-    watched = await job_events.handbooks(run)
-    there = {each.upload.job_id: each.stored.chunks for each in await processed(run, "the handbooks")}
-    wrong: list[tuple[str, Iterable[str]]] = []
-    for each in watched:
-        job = f"job {each.upload.job_id}"
-        chunks = frozenset(chunk.chunk_id for chunk in there[each.upload.job_id])
-        wrong.append((job, job_events.early_claims(each.claims, chunks)))
-        silent = {"REST", "realtime"} - {claim.by for claim in each.claims}
-        wrong.append((job, [f"{by} never said complete" for by in sorted(silent)]))
-    expect_none(_named(wrong), "claims of completeness", expected="all chunks with their vectors there")
+@dataclass(frozen=True)
+class OwnSentence:
+    """A sentence of one chunk that stands in no other chunk of the document."""
+
+    text: str
+    chunk_id: str
 
 
-async def progress_only_rises(run: Run) -> None:
-    """Progress never goes back, and is at its end when the document is complete and not before."""
-    complete = run.contract.jobs.complete
-    wrong = [
-        (f"{view} of job {each.upload.job_id}", job_events.wrong_progress(steps, complete))
-        for each in await job_events.handbooks(run)
-        for view, steps in (("realtime", each.events), ("the replay", each.replayed), ("REST", each.views))
-    ]
-    wanted = f"to rise, and {complete.total_pct:g} % for '{complete.status}' alone"
-    expect_none(_named(wrong), "progress", expected=wanted)
+def own_sentences(each: Processed) -> list[OwnSentence]:
+    """A sentence of its own for each chunk that has one.
 
-
-async def valid_documents_complete(run: Run) -> None:
-    """INT-13: every valid sample is complete; raises AssertionError with the reason of each that is not."""
-    valid = [sample for sample in await samples(run) if sample.valid]
-    wrong = {sample.name: reason for sample in valid if (reason := why_incomplete(run, sample))}
-    run.observe("INT-13", "documents_completed", 100 - 100 * len(wrong) / len(valid), "%", samples=len(valid))
-    expect_none((f"'{name}' {reason}" for name, reason in wrong.items()), "valid documents", expected="to be complete")
-
-
-async def processing_is_quick(run: Run) -> None:
-    """INT-13: each valid sample from its announcement to its end in time; records the seconds of each."""
-    limit = limit_for(run.descriptor.thresholds, "INT-13", "slowest_processing")
-    seconds = {sample.name: sample.upload.seconds for sample in await samples(run) if sample.valid and sample.upload}
-    taken = {name: value for name, value in seconds.items() if value is not None}
-    for name, value in taken.items():
-        run.observe("INT-13", f"processing_time of {name}", round(value, 3), "s", samples=1)
-    if not taken:
-        raise violation("valid documents", expected="to be processed", observed="none was accepted")
-    run.observe("INT-13", "slowest_processing", list(taken.values()), "s", statistic="max")
-    slow = (f"'{name}' took {value:.1f} s" for name, value in taken.items() if not limit.kept_by(value))
-    expect_none(slow, "processing of valid documents", expected=f"each {limit}")
+    Raises:
+        EnvironmentUnavailable: less than half of the chunks have one, so that too little could be asked.
+    """
+    chunks = each.stored.chunks
+    found = [OwnSentence(text, chunk.chunk_id) for chunk in chunks if (text := own_sentence(chunk, chunks))]
+    if not found or len(found) < len(chunks) / 2:
+        raise EnvironmentUnavailable(f"only {len(found)} of {len(chunks)} chunks have a sentence of their own")
+    return found
 
 
 def why_incomplete(run: Run, sample: CatalogueDocument) -> str:
@@ -314,21 +279,41 @@ def why_incomplete(run: Run, sample: CatalogueDocument) -> str:
 
 
 async def processed(run: Run, which: Which) -> list[Processed]:
-    """What was processed, with what the database holds of it (needs `sql`); a sample that is not accepted is wrong."""
+    """The `handbooks` observed while processed, or the valid documents of the `catalogue`, as stored (needs `sql`).
+
+    Raises:
+        AssertionError: a valid document was not accepted.
+    """
 
     async def make() -> list[Processed]:
         run.descriptor.need("sql")
-        if which == "the handbooks":
-            sent = [(each.document, each.upload) for each in await job_events.handbooks(run)]
+        observed: dict[str, ObservedJob] = {}
+        if which == "handbooks":
+            observed = {each.upload.document_id: each for each in await job_events.handbooks(run)}
+            sent = [(each.document, each.upload) for each in observed.values()]
         else:
             valid = [sample for sample in await samples(run) if sample.valid]
             refused = (f"'{each.name}' {why_incomplete(run, each)}" for each in valid if each.upload is None)
             expect_none(refused, which, expected="to be accepted")
             sent = [(each.document, each.upload) for each in valid if each.upload]
-        there = await pipeline.stored(run, {upload.document_id: upload.job_id for _, upload in sent})
-        return [Processed(document, upload, there[upload.document_id]) for document, upload in sent]
+        there = await stored(run, {upload.document_id: upload.job_id for _, upload in sent})
+        if not sent:
+            raise violation(which, expected="one document at least", observed="none")
+        return [
+            Processed(document, upload, there[upload.document_id], observed.get(upload.document_id))
+            for document, upload in sent
+        ]
 
     return await run.once(f"stored {which}", make)
+
+
+async def complete_documents(run: Run) -> list[Processed]:
+    """The complete documents among catalogue and handbooks (needs `sql`); raises AssertionError if there is none."""
+    both = [*await processed(run, "catalogue"), *await processed(run, "handbooks")]
+    complete = [each for each in both if each.ended_as == run.contract.jobs.complete.status]
+    if not complete:
+        raise violation("documents", expected="one at least to be complete", observed="none")
+    return complete
 
 
 def own_sentence(chunk: Chunk, chunks: Iterable[Chunk]) -> str:
@@ -337,10 +322,6 @@ def own_sentence(chunk: Chunk, chunks: Iterable[Chunk]) -> str:
     others = [" ".join(other.text.split()) for other in chunks if other.chunk_id != chunk.chunk_id]
     own = (each for each in pieces if len(each) in SENTENCE_CHARACTERS and not any(each in other for other in others))
     return max(own, key=lambda each: (bool(figures(each)), len(each)), default="")
-
-
-def _named(problems: Iterable[tuple[str, Iterable[str]]]) -> Iterator[str]:
-    return (f"{name}: {problem}" for name, each in problems for problem in each)
 
 
 def read_vector(text: str) -> list[float]:

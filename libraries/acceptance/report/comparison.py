@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from textwrap import shorten, wrap
 
 from acceptance.report.markdown import words
-from acceptance.report.rows import is_claimed
+from acceptance.report.view_model import is_claimed
 from acceptance.verdict.diff import Comparison, Difference, Edited, Ended, Moved
 from acceptance.verdict.gate import Gate
 

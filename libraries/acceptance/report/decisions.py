@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from acceptance.evidence.records import Decision
-from acceptance.report.rows import observed_figures
+from acceptance.report.analysis import observed_figures
 from acceptance.verdict.criterion_results import Row
 from acceptance.verdict.gate import Gate
 from acceptance.verdict.metrics import Figure

@@ -8,18 +8,9 @@ from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from acceptance.evidence.reader import Bundle
+from acceptance.report.analysis import benchmarks, by_reason, deciding, reason_of
 from acceptance.report.markdown import amount, day_and_time, one_line, ranges, safe, words
-from acceptance.report.rows import (
-    benchmarks,
-    by_reason,
-    counted,
-    deciding,
-    ended,
-    is_check,
-    is_claimed,
-    reason_of,
-    tests_of,
-)
+from acceptance.report.view_model import counted, ended, is_check, is_claimed, tests_of
 from acceptance.verdict.criterion_results import Row, Tried, tried
 from acceptance.verdict.gate import Gate
 

@@ -1,11 +1,11 @@
-"""Anchors of the gate page, and links to them in the documents."""
+"""Where things stand in the report: what the documents link to, the gate page has."""
 
 from __future__ import annotations
 
 import re
 
 PAGE = "gate.html"
-_LINK = re.compile(r"(?<!\\)\[((?:[^\[\]\\\n]|\\.)*)\]\(([^()\s]*#[^()\s]+)\)")
+_LINK = re.compile(r"(?<!\\)\]\(([^()\s]*#[^()\s]+)\)")
 _REFERENCE = re.compile(r"(?<!\\)\]\[(\d+)\]")
 _DEFINITION = re.compile(r"^\[(\d+)\]: (\S+)$\n?", re.MULTILINE)
 
@@ -21,20 +21,11 @@ def anchor_of_tests(criterion: str) -> str:
 
 
 def with_references(markdown: str) -> str:
-    """The text with `[29.9 s][12]` in place of each link to a part of a page, and the targets at its end.
-
-    A figure links to its observation once; where it is repeated, it is plain text.
-    """
+    """The text with `[29.9 s][12]` for each link to a place in a page, which is told at its end: to be read as text."""
     numbers: dict[str, int] = {}
-
-    def numbered(link: re.Match[str]) -> str:
-        if link[2] in numbers and link[2].startswith(f"{PAGE}#{anchor('')}"):
-            return link[1]
-        return f"[{link[1]}][{numbers.setdefault(link[2], len(numbers) + 1)}]"
-
-    text = _LINK.sub(numbered, markdown)
-    targets = "".join(f"[{number}]: {target}\n" for target, number in numbers.items())
-    return f"{text}\n{targets}" if targets else text
+    text = _LINK.sub(lambda link: f"][{numbers.setdefault(link[1], len(numbers) + 1)}]", markdown)
+    told = "".join(f"[{number}]: {target}\n" for target, number in numbers.items())
+    return f"{text}\n{told}" if told else text
 
 
 def without_references(markdown: str) -> str:

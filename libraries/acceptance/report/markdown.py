@@ -87,6 +87,13 @@ def is_all(value: object, unit: str | None, must_be: str | None) -> bool:
     return unit == "%" and must_be in ("at least", "over") and value == 100
 
 
+def share(margin: float) -> str:
+    """The margin to a threshold in percent of it, with its sign."""
+    if 0 < abs(margin) < 1e-4:
+        return "just kept" if margin > 0 else "just broken"
+    return f"{margin * 100:+.3g} %" if margin else "0 %"
+
+
 def day_and_time(moment: str) -> str:
     """A recorded time as it is read: `2026-11-24 02:35:17`; the zone is UTC."""
     return safe(moment.replace("T", " ")[:19]) if moment else "unknown"

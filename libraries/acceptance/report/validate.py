@@ -12,8 +12,7 @@ from acceptance.report.documents import NAMES, decisions_of, documents
 from acceptance.report.links import PAGE, anchor, anchor_of_tests, lost_references, without_references
 from acceptance.report.markdown import target
 from acceptance.report.page import page
-from acceptance.report.rows import is_claimed
-from acceptance.report.view_model import LEAST_SAMPLES
+from acceptance.report.view_model import LEAST_SAMPLES, is_claimed
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.gate import Gate
 
@@ -94,7 +93,6 @@ def _there(written: Mapping[str, str], again: Mapping[str, str]) -> Iterator[str
 
 def _linked(written: Mapping[str, str], seen: ReadPage, gate: Gate, bundles: Sequence[Bundle]) -> Iterator[str]:
     known = {anchor(f"{bundle.run}/{one.reference}") for bundle in bundles for one in bundle.observations}
-    known |= {anchor(f"{bundle.run}/{one.reference}") for bundle in bundles for one in bundle.series}
     known |= {anchor_of_tests(row.id) for row in gate.criteria if row.tests}
     logged = {target(test.link) for row in gate.criteria for test in row.tests if test.link}
     for name, text in written.items():
@@ -181,7 +179,7 @@ def _is_drawable(gate: Gate, bundles: Sequence[Bundle]) -> bool:
 def _analysis(summary: str) -> Iterator[str]:
     parts = re.split(r"^#+ +(.*)$", summary, flags=re.MULTILINE)
     sections = dict(zip(parts[1::2], parts[2::2], strict=True))
-    for title in (one.title for one in SECTIONS):
+    for title, _ in SECTIONS:
         text = sections.get(title)
         if text is None:
             yield f"{ANALYSIS} has no section '{title}'"

@@ -15,12 +15,12 @@ from acceptance.evidence.reader import EVIDENCE, Bundle
 from acceptance.evidence.recorder import FILES
 from acceptance.evidence.records import Trend
 from acceptance.report import charts
+from acceptance.report.analysis import findings
 from acceptance.report.charts import Chart, Threshold
 from acceptance.report.links import anchor
-from acceptance.report.markdown import in_unit, is_all, words
-from acceptance.report.rows import ENDINGS, WORDS, counted, findings, state_of, tests_of
+from acceptance.report.markdown import count, in_unit, is_all, words
 from acceptance.verdict.criteria import Area, Criteria, Criterion, area
-from acceptance.verdict.criterion_results import KINDS, Row, Tried
+from acceptance.verdict.criterion_results import CLOSING, KINDS, REPORT, UNCLAIMED, Row, Tried
 from acceptance.verdict.gate import UNKNOWN, Gate, Judged
 from acceptance.verdict.metrics import Figure, Seen, samples_of
 
@@ -42,7 +42,17 @@ LEAST_SAMPLES = 10  # of a histogram; fewer are read better as figures
 TESTS = 2_000  # of one criterion
 LEAST_POINTS = 3  # of a line; fewer are told
 CHARACTERS = 1_500  # of one message; the evidence has all of it
+_ENDINGS = {"FAIL": "failed", "SKIP": "skipped", "PASS": "passed"}
+WORDS = {
+    "violated": "violated",
+    "not_verified": "not verified",
+    "met": "met",
+    "not_applicable": "not applicable",
+    "observed": "observed",
+    "unclaimed": "not claimed",
+}
 CHECK = "check of the run"
+_CHECKS = ("preflight: ", CLOSING, REPORT)
 
 
 @dataclass(frozen=True)
@@ -331,7 +341,7 @@ class CriterionView:
     def counts(self) -> list[Count]:
         """How many tests ended how."""
         ended = [test.status for test in self.row.tests]
-        return [Count(word, ended.count(status)) for status, word in ENDINGS.items() if status in ended]
+        return [Count(word, ended.count(status)) for status, word in _ENDINGS.items() if status in ended]
 
     @property
     def wrong(self) -> tuple[Tried, ...]:
@@ -385,3 +395,53 @@ def _trend(figure: Figure, row: Row, name: str) -> TrendView | None:
     line = charts.sparkline(past, float(figure.value), figure.unit) if len(past) + 1 >= LEAST_POINTS else None
     told = ", ".join(_with_unit(value, figure) for value in past)
     return TrendView(line, f"{told} before" if told else "", trend.regression)
+
+
+def state_of(row: Row) -> str:
+    """A key of `WORDS`; of a criterion that does not gate, nothing was observed where each test was skipped."""
+    if row.reason == UNCLAIMED:
+        return "unclaimed"
+    if row.status == "observed" and not was_observed(row):
+        return "not_verified"
+    return row.status
+
+
+def was_observed(row: Row) -> bool:
+    """Whether a test came to an end, or a figure was observed."""
+    return any(test.status != "SKIP" for test in row.tests) or any(figure.of for figure in row.figures)
+
+
+def is_claimed(row: Row) -> bool:
+    """Whether the runs claim it, or it was seen violated all the same."""
+    return state_of(row) != "unclaimed"
+
+
+def by_state(rows: Iterable[Row]) -> str:
+    """How many are in which state: `5 met, 3 not claimed`."""
+    states = [state_of(row) for row in rows]
+    return ", ".join(f"{states.count(state)} {word}" for state, word in WORDS.items() if state in states)
+
+
+def tests_of(gate: Gate) -> list[Tried]:
+    """Every test and every check of the runs, once, by name and run."""
+    found = {(test.name, test.run): test for row in gate.criteria for test in row.tests}
+    return [found[key] for key in sorted(found)]
+
+
+def is_check(test: Tried) -> bool:
+    """Whether the run made it by itself: no test of a suite, so it stands in no log."""
+    return test.name.startswith(_CHECKS)
+
+
+def counted(tests: Sequence[Tried]) -> str:
+    """How many there are: `103 tests and 7 checks of the run itself`."""
+    checks = sum(is_check(test) for test in tests)
+    told = count(len(tests) - checks, "test")
+    return f"{told} and {count(checks, 'check')} of the run itself" if checks else told
+
+
+def ended(tests: Sequence[Tried]) -> str:
+    """How tests ended: `8 passed, 1 flaky, 1 failed`."""
+    words = ["flaky" if test.flaky else _ENDINGS[test.status] for test in tests]
+    counts = [(words.count(word), word) for word in ("passed", "flaky", "failed", "skipped")]
+    return ", ".join(f"{many:,} {word}" for many, word in counts if many) or "no test ran"
