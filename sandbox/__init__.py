@@ -1,1 +1,1 @@
-"""The embedded deployment: a document application and all that it needs, on one machine, while its owner lives."""
+"""The embedded deployment: a document application and its services on one machine."""

@@ -1,4 +1,4 @@
-"""The balancer before the API instances: TCP connections in turn, so HTTP, streams and WebSockets pass alike."""
+"""The load balancer of the API instances: distributes TCP connections round-robin, for HTTP, streams and WebSockets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK: Final = 65_536
 
 
 class Balancer:
-    """Hands each connection to the next instance; one that refuses is passed over."""
+    """Forwards each connection to the next instance; skips an instance that refuses."""
 
     def __init__(self, ports: Sequence[int]) -> None:
         self._ports = ports

@@ -1,4 +1,4 @@
-"""The parts as processes: forked from one that has imported everything, logged, started again when they die."""
+"""Processes of the services: forked from one process that has imported everything, logged, restarted when they die."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 
 from sandbox import logs, processes
 from sandbox.processes import SIGNALS
-from sandbox.services import Part
+from sandbox.services import Service
 from sandbox.settings import Settings
 
 END_SECONDS: Final = 3
@@ -25,9 +25,9 @@ LONGEST_DELAY_SECONDS: Final = 5.0
 
 @dataclass
 class Child:
-    """A part with its process (0: none at present)."""
+    """A service with its process (0: none at present)."""
 
-    part: Part
+    service: Service
     pid: int = 0
     starts: int = 0
     since: float = 0.0
@@ -35,7 +35,7 @@ class Child:
     quick_ends: int = 0
 
     def put_off(self) -> float:
-        """Set when to start it again: at once after a steady life, else with growing delay. Returns the seconds."""
+        """Schedule the restart: at once after a steady run, else with a growing delay. Returns the delay in seconds."""
         now = time.monotonic()
         self.quick_ends = self.quick_ends + 1 if now - self.since < STEADY_SECONDS else 0
         delay = min(0.25 * 2 ** (self.quick_ends - 1), LONGEST_DELAY_SECONDS) if self.quick_ends else 0.0
@@ -44,28 +44,28 @@ class Child:
 
 
 class Children:
-    """All parts of one sandbox."""
+    """The services of one sandbox."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._all: dict[str, Child] = {}
 
-    def start(self, part: Part) -> None:
-        """Fork a part, for the first time or again."""
-        child = self._all.setdefault(part.name, Child(part))
-        # What a killed part has left (a database server: its backends) must be gone before there is a new one.
+    def start(self, service: Service) -> None:
+        """Fork a service, for the first time or again."""
+        child = self._all.setdefault(service.name, Child(service))
+        # Processes of a killed service (backends of the database server) must be gone before the restart.
         processes.end_children(spare=self._pids())
         parent = os.getpid()
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         child.pid = os.fork()
         if child.pid == 0:
-            _live(part, replace(self._settings, part=part.name), parent)
+            _live(service, replace(self._settings, service=service.name), parent)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         child.starts += 1
         child.since = time.monotonic()
 
     def ended(self) -> list[tuple[Child, str]]:
-        """The parts that have ended since the last call, and how."""
+        """The services that have ended since the last call, each with its ending."""
         by_pid = {child.pid: child for child in self._all.values() if child.pid}
         found = []
         with contextlib.suppress(ChildProcessError):
@@ -76,29 +76,29 @@ class Children:
         return found
 
     def waiting(self) -> list[Child]:
-        """The parts that have no process."""
+        """The services without a process."""
         return [child for child in self._all.values() if not child.pid]
 
     def table(self) -> Mapping[str, Mapping[str, int]]:
-        """Name of each part with its process and how often it was started."""
+        """Process and number of starts, by the name of the service."""
         return {name: {"pid": child.pid, "starts": child.starts} for name, child in self._all.items()}
 
     def last_line(self, name: str) -> str:
-        """The end of a part's log, for a message."""
+        """The last line of a service's log, for a message."""
         with contextlib.suppress(OSError):
             lines = self._log(name).read_text(errors="replace").strip().splitlines()
             if lines:
                 return lines[-1]
-        return "it has logged nothing"
+        return "its log is empty"
 
     def end(self) -> None:
-        """End all parts, in the reverse order of their start, and what they have left."""
+        """End all services, the database last, and their remaining processes."""
         children = list(self._all.values())
-        # The first one is the database: it goes last, so that nobody complains about its absence.
+        # The first one is the database: it ends last, so that no other service fails for its absence.
         for group in (children[1:], children[:1]):
             for child in group:
                 if child.pid:
-                    os.kill(child.pid, child.part.ends_on)
+                    os.kill(child.pid, child.service.ends_on)
             deadline = time.monotonic() + END_SECONDS
             while any(child.pid for child in group) and time.monotonic() < deadline:
                 self.ended()
@@ -112,8 +112,8 @@ class Children:
         return self._settings.logs / f"{name}.log"
 
 
-def _live(part: Part, settings: Settings, parent: int) -> NoReturn:
-    """The whole life of a part's process."""
+def _live(service: Service, settings: Settings, parent: int) -> NoReturn:
+    """Body of a service's process."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -121,12 +121,12 @@ def _live(part: Part, settings: Settings, parent: int) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         processes.die_with(parent, signal.SIGKILL)
-        processes.name_process(part.name)
-        _redirect(settings.logs / f"{part.name}.log")
-        logs.setup(part.name)
-        part.run(settings)
+        processes.name_process(service.name)
+        _redirect(settings.logs / f"{service.name}.log")
+        logs.setup(service.name)
+        service.run(settings)
         status = 0
-    except BaseException:  # noqa: BLE001 - whatever it is, it ends this process and stands in its log
+    except BaseException:  # noqa: BLE001 - any error ends this process and is logged
         traceback.print_exc()
     finally:
         sys.stderr.flush()

@@ -53,7 +53,7 @@ def down() -> int:
 
 
 def status(as_json: bool) -> int:
-    """Tell which sandboxes this user has."""
+    """Print the sandboxes of this user."""
     reports = [sandbox.report() for sandbox in state.alive()]
     if as_json:
         say(json.dumps(reports, indent=2))
@@ -64,8 +64,8 @@ def status(as_json: bool) -> int:
         say(f"  descriptor  {report['descriptor']}")
         if report["defect"]:
             say(f"  defect      {report['defect']}, {'active' if report['defect_active'] else 'not active yet'}")
-        for name, part in report["parts"].items():
-            say(f"  {name:<11} process {part['pid'] or 'none'}, starts {part['starts']}")
+        for name, service in report["services"].items():
+            say(f"  {name:<11} process {service['pid'] or 'none'}, starts {service['starts']}")
     if not reports:
         say("no sandbox runs")
     return 0
@@ -85,7 +85,7 @@ def defects(as_json: bool) -> int:
 
 
 def _send(sandbox: state.Sandbox, number: signal.Signals) -> None:
-    """To the reaper, or to the supervisor where only that is left."""
+    """Signal the reaper, or the supervisor when only that is left."""
     pairs = ((sandbox.reaper, sandbox.reaper_started), (sandbox.supervisor, sandbox.supervisor_started))
     for pid, started in pairs:
         if started is not None and processes.start_time(pid) == started:

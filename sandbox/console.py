@@ -1,4 +1,4 @@
-"""What the sandbox tells the person who started it."""
+"""Console output of the sandbox."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import sys
 
 
 def say(line: str) -> None:
-    """One line on standard output, unless nobody listens any more."""
+    """Print a line on standard output; ignored when the reader has gone."""
     _write(sys.stdout.fileno(), line)
 
 
 def complain(line: str) -> None:
-    """One line on standard error."""
+    """Print an error line on standard error."""
     _write(sys.stderr.fileno(), f"sandbox: {line}")
 
 
 def _write(number: int, line: str) -> None:
-    # Not through the buffered stream: what it could not write would come up again when the program ends.
+    # Unbuffered: a buffered stream would raise again for unwritten lines at exit.
     with contextlib.suppress(OSError):
         os.write(number, f"{line}\n".encode())

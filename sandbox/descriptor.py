@@ -1,4 +1,4 @@
-"""The descriptor of the running sandbox, as any deployment has one, and the file of its secrets beside it."""
+"""The descriptor of the running sandbox, and the file with its secrets beside it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRETS: Final = {
 
 def describe(settings: Settings) -> dict[str, Any]:
     """The descriptor as data."""
-    said = {"build": "json:build", "version": "json:version"}
+    identity = {"build": "json:build", "version": "json:version"}
     return {
         "name": "sandbox",
         "environment": settings.environment,
@@ -34,7 +34,7 @@ def describe(settings: Settings) -> dict[str, Any]:
                 "build": "header:x-build",
                 "version": "header:x-version",
             },
-            "api": {"url": settings.api_url, "probe": "/health", **said},
+            "api": {"url": settings.api_url, "probe": "/health", **identity},
             "worker": {
                 "url": settings.api_url,
                 "probe": "/health",
@@ -43,9 +43,9 @@ def describe(settings: Settings) -> dict[str, Any]:
                 "heartbeat_age": "json:workers.*.heartbeat_age_seconds",
                 "max_heartbeat_age_seconds": 10,
             },
-            "authentication": {"url": settings.auth_url, "probe": "/health", **said},
-            "storage": {"url": settings.storage_url, "probe": "/status", **said},
-            "realtime": {"url": settings.url("api", "ws"), "probe": "/ws/health", **said},
+            "authentication": {"url": settings.auth_url, "probe": "/health", **identity},
+            "storage": {"url": settings.storage_url, "probe": "/status", **identity},
+            "realtime": {"url": settings.url("api", "ws"), "probe": "/ws/health", **identity},
             "database": {"host": HOST, "port": settings.ports["database"], "name": DATABASE, "user": INSPECTOR_ROLE},
         },
         "providers": {
@@ -75,7 +75,7 @@ def describe(settings: Settings) -> dict[str, Any]:
 
 
 def write(settings: Settings, path: Path) -> None:
-    """Write secrets, then the descriptor, each in one step: who sees the descriptor sees all of it."""
+    """Write the secrets, then the descriptor, each atomically: a reader never finds half of it."""
     values = {
         "database_password": settings.inspector_password,
         "webhook_secret": settings.webhook_secret,

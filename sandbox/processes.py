@@ -1,4 +1,4 @@
-"""What the sandbox asks of Linux: processes that die with their parent, adopted orphans, nothing that stays behind."""
+"""Linux process control: processes that die with their parent, adopted orphans, complete removal."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 def name_process(name: str) -> None:
-    """What `ps` and `top` show for this process (15 characters)."""
+    """Set the name that `ps` and `top` display (15 characters)."""
     _libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def die_with(parent: int, number: signal.Signals) -> None:
-    """Have the kernel send this process a signal when its parent ends, however that ends."""
+    """Have the kernel send this process a signal when its parent ends, for any reason."""
     _libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), number)
 
 
-def give_way() -> None:
-    """On a machine that both share, what is measured gives way to who measures it.
+def lower_priority() -> None:
+    """Lower the priority of the sandbox below that of the process that measures it.
 
-    Where the kernel shares processors out by session first, a niceness alone counts within this session only.
+    Where the kernel schedules by session (autogroup), a process's niceness counts within its session only.
     """
     os.nice(_NICENESS)
     with contextlib.suppress(OSError):  # a kernel that does not has no such file
@@ -48,12 +48,12 @@ def give_way() -> None:
 
 
 def adopt_orphans() -> None:
-    """Become the new parent of every descendant whose own parent dies, whatever its process group or session."""
+    """Become the parent of every descendant whose own parent dies, in any process group or session."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def hear_signals() -> int:
-    """A file number from which the numbers of arriving SIGNALS are read; they have no other effect any more."""
+    """A file descriptor that delivers the numbers of arriving SIGNALS; they have no other effect."""
     reading, writing = socket.socketpair()
     for end in (reading, writing):
         end.setblocking(False)
@@ -65,18 +65,18 @@ def hear_signals() -> int:
 
 
 def wants_end(signals: bytes) -> bool:
-    """Whether one of the signals that were read asks for the end; SIGCHLD only tells of a child."""
+    """Whether one of the signals asks for the end; SIGCHLD only reports a child."""
     return bool(signals.strip(bytes([signal.SIGCHLD])))
 
 
 def start_time(pid: int) -> str | None:
-    """When the process was started, in ticks since boot; with its number it names one process. None: not there."""
+    """Start time of a process in ticks since boot, which identifies it together with its number; None if it is gone."""
     fields = _stat(pid)
     return fields[19] if fields and fields[0] != "Z" else None
 
 
 def families() -> Callable[[int], set[int]]:
-    """Gives, as it is now, a process with all that it has started, directly or not."""
+    """A function that gives a process with all of its descendants, as of now."""
     children: dict[str, set[int]] = defaultdict(set)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and (fields := _stat(int(entry.name))):
@@ -89,13 +89,13 @@ def families() -> Callable[[int], set[int]]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU that a process has used so far, with that of its children that have ended; 0 for one that is gone."""
+    """CPU seconds of a process and its ended children; 0 for one that is gone."""
     fields = _stat(pid)
     return sum(map(int, fields[11:15])) / _TICKS if fields else 0.0
 
 
 def memory_bytes(pid: int) -> int:
-    """Memory of a process, what it shares with others in its part only; 0 for one that is gone."""
+    """Proportional memory (PSS) of a process in bytes; 0 for one that is gone."""
     try:
         rows = [line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
     except OSError:
@@ -104,7 +104,7 @@ def memory_bytes(pid: int) -> int:
 
 
 def end_children(spare: Collection[int] = (), patience: float = 10.0) -> None:
-    """Kill and reap all children but those spared, then those inherited from them, until none is left."""
+    """Kill and reap all children except those spared, then those inherited from them, until none is left."""
     deadline = time.monotonic() + patience
     while (children := _children() - set(spare)) and time.monotonic() < deadline:
         for pid in children:
@@ -115,10 +115,10 @@ def end_children(spare: Collection[int] = (), patience: float = 10.0) -> None:
 
 
 def remove_shared_memory(data: Path) -> None:
-    """Remove the System V segment that a killed PostgreSQL leaves.
+    """Remove the System V segment of a killed PostgreSQL.
 
-    It makes the key from the inode of its data directory, counting on while a key is taken; its own record of it, in
-    postmaster.pid, comes too late for a process that is killed while it starts.
+    Its key is the inode of the data directory, or the next free number. The record in postmaster.pid is written too
+    late for a process that is killed while it starts.
     """
     try:
         found = data.stat()

@@ -1,7 +1,7 @@
-"""The process that a user starts: it starts the supervisor, and leaves nothing behind, however that or its owner ends.
+"""The process that a user starts: starts the supervisor, and cleans up when the supervisor or the owner ends.
 
-It is small and does little, so that little can go wrong. The kernel gives it every orphan of the sandbox
-(`adopt_orphans`) and tells the supervisor when it dies itself (`die_with`): when one is killed, the other tidies up.
+It is small, so that little can go wrong. The kernel reparents every orphan of the sandbox to it (`adopt_orphans`) and
+signals the supervisor when it dies (`die_with`): when one of the two is killed, the other cleans up.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ PATIENCE_SECONDS: Final = 10
 
 
 def up(defect: str | None, descriptor: Path | None, detach: bool) -> int:
-    """Run a sandbox until it is asked to end or its owner is gone. Returns the exit status.
+    """Run a sandbox until a signal or the end of its owner. Returns the exit status.
 
-    With `detach` it goes on without an owner, and this returns when it is ready.
+    With `detach` the sandbox has no owner, and the call returns when it is ready.
     """
     state.alive()
     if descriptor:
         _check(descriptor)
-    # An owner outside of this process namespace has the number 0 and cannot be watched.
+    # An owner outside this process namespace has the number 0 and cannot be watched.
     owner = os.pidfd_open(os.getppid()) if os.getppid() and not detach else None
     directory = state.make_directory()
     file = (descriptor or directory / "deployment.yaml").absolute()
@@ -52,14 +52,14 @@ def _check(descriptor: Path) -> None:
 
 
 def _detached(sandbox: state.Sandbox) -> int:
-    """Keep the sandbox in a process that nobody owns; wait until it is ready or has failed."""
-    ready, tell = os.pipe()
+    """Run the sandbox in a process without an owner; wait until it is ready or has failed."""
+    ready, ready_pipe = os.pipe()
     keeper = os.fork()
     if keeper == 0:
         os.close(ready)
         os.setsid()
-        os._exit(_keep(sandbox, None, tell))
-    os.close(tell)
+        os._exit(_keep(sandbox, None, ready_pipe))
+    os.close(ready_pipe)
     with contextlib.suppress(KeyboardInterrupt):
         if os.read(ready, 1):
             return 0
@@ -67,8 +67,8 @@ def _detached(sandbox: state.Sandbox) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(keeper, 0)[1])
 
 
-def _keep(sandbox: state.Sandbox, owner: int | None, tell: int | None) -> int:
-    """Start the supervisor, stay until it has ended, and remove all that is left then. `owner` is a pidfd."""
+def _keep(sandbox: state.Sandbox, owner: int | None, ready_pipe: int | None) -> int:
+    """Start the supervisor, wait for its end, and remove what is left. `owner` is a pidfd."""
     processes.name_process("sandbox-reaper")
     processes.adopt_orphans()
     wake = processes.hear_signals()
@@ -77,10 +77,10 @@ def _keep(sandbox: state.Sandbox, owner: int | None, tell: int | None) -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         supervisor = os.fork()
         if supervisor == 0:
-            _supervise(sandbox, me, begun, tell)
+            _supervise(sandbox, me, begun, ready_pipe)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        if tell is not None:
-            os.close(tell)
+        if ready_pipe is not None:
+            os.close(ready_pipe)
             _to_log(Path(sandbox.directory, "reaper.log"))
         _stay(os.pidfd_open(supervisor), wake, owner, partial(os.kill, supervisor))
         status = os.waitstatus_to_exitcode(os.waitpid(supervisor, 0)[1])
@@ -94,7 +94,7 @@ def _keep(sandbox: state.Sandbox, owner: int | None, tell: int | None) -> int:
 
 
 def _stay(supervisor: int, wake: int, owner: int | None, send: Callable[[signal.Signals], None]) -> None:
-    """Return when the supervisor has ended, by itself or after a signal to this process or the end of the owner."""
+    """Wait for the end of the supervisor, and pass on a signal to this process or the end of the owner."""
     watched = select.poll()
     for number in (supervisor, wake, *([] if owner is None else [owner])):
         watched.register(number, select.POLLIN)
@@ -110,33 +110,33 @@ def _stay(supervisor: int, wake: int, owner: int | None, send: Callable[[signal.
             send(signal.SIGKILL)
 
 
-def _supervise(sandbox: state.Sandbox, reaper: int, begun: float, tell: int | None) -> NoReturn:
-    """The supervisor's process: in its own session, so that Ctrl-C reaches the reaper alone and the end is orderly."""
+def _supervise(sandbox: state.Sandbox, reaper: int, begun: float, ready_pipe: int | None) -> NoReturn:
+    """The supervisor's process: in its own session, so that Ctrl-C reaches the reaper alone."""
     status = STATUS_CANNOT_START
     try:
         os.setsid()
-        processes.give_way()
+        processes.lower_priority()
         me = os.getpid()
         processes.name_process("sandbox-superv")
         sandbox = replace(sandbox, reaper=reaper, reaper_started=processes.start_time(reaper))
         sandbox = replace(sandbox, supervisor=me, supervisor_started=processes.start_time(me))
         sandbox.register()
-        # Here and not above: only this process, which the parts are forked from, pays for these imports.
+        # Imported here: only this process, from which the services are forked, pays for these imports.
         from sandbox.supervisor import Supervisor
 
-        Supervisor(sandbox, reaper, begun, lambda: _ready(sandbox, tell)).run()
+        Supervisor(sandbox, reaper, begun, lambda: _ready(sandbox, ready_pipe)).run()
         status = 0
-    except Exception as error:  # noqa: BLE001 - a traceback says nothing to who only wants to start it
+    except Exception as error:  # noqa: BLE001 - a traceback does not help the user of the command
         complain(in_a_line(error))
     finally:
         os._exit(status)
 
 
-def _ready(sandbox: state.Sandbox, tell: int | None) -> None:
-    if tell is not None:
+def _ready(sandbox: state.Sandbox, ready_pipe: int | None) -> None:
+    if ready_pipe is not None:
         _to_log(Path(sandbox.directory, "supervisor.log"))
-        os.write(tell, b"1")
-        os.close(tell)
+        os.write(ready_pipe, b"1")
+        os.close(ready_pipe)
 
 
 def _to_log(path: Path) -> None:

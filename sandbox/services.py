@@ -1,4 +1,4 @@
-"""The parts of the sandbox, in the order in which they start."""
+"""The services of the sandbox, in the order in which they start."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from sandbox.settings import Settings
 
 
 @dataclass(frozen=True)
-class Part:
-    """One process. `run` blocks until SIGTERM; `answers` are addresses that must give 200, as listener and path.
+class Service:
+    """One process of the sandbox.
 
-    Without a path any answer will do.
+    Args:
+        name: of the process, its log and its metrics.
+        run: blocks until SIGTERM.
+        answers: addresses that must respond before the service is ready, as listener and path: with 200, or in any
+            way without a path.
+        ends_on: the signal that ends it.
     """
 
     name: str
@@ -22,26 +27,26 @@ class Part:
     ends_on: signal.Signals = signal.SIGTERM
 
 
-def load() -> tuple[Part, ...]:
-    """Import every part. This is most of the start-up time, so it happens once, in the process that forks them."""
-    import httpcore  # noqa: F401 - as httpx does late, when each part makes its first client
-    import httpcore2  # noqa: F401 - as openai's httpx2 does
+def load() -> tuple[Service, ...]:
+    """Import every service. This is most of the start-up time, so it happens once, in the process that forks them."""
+    import httpcore  # noqa: F401 - httpx imports it late, with the first client of each service
+    import httpcore2  # noqa: F401 - so does openai's httpx2
 
     import sandbox.app.main as app
     import sandbox.frontend as frontend
     import sandbox.platform as platform
-    import sandbox.stubs.main as standins
+    import sandbox.stubs.main as stubs
     import sandbox.supabase.main as supabase
     import sandbox.worker.main as worker
 
-    # Workers first: the API is not healthy before one of them has shown that it lives.
+    # Workers first: the API is not healthy before the heartbeat of one of them.
     return (
-        Part("worker-1", worker.run),
-        Part("worker-2", worker.run),
-        Part("supabase", supabase.run, (("supabase", "/auth/v1/health"), ("supabase", "/storage/v1/status"))),
-        Part("providers", standins.run, (("llamaparse", ""), ("openai", ""))),
-        Part("platform", platform.run, (("platform", ""),)),
-        Part("api-1", app.run, (("api-1", "/health"),)),
-        Part("api-2", app.run, (("api-2", "/health"),)),
-        Part("frontend", frontend.run, (("frontend", "/"), ("api", "/health"))),
+        Service("worker-1", worker.run),
+        Service("worker-2", worker.run),
+        Service("supabase", supabase.run, (("supabase", "/auth/v1/health"), ("supabase", "/storage/v1/status"))),
+        Service("providers", stubs.run, (("llamaparse", ""), ("openai", ""))),
+        Service("platform", platform.run, (("platform", ""),)),
+        Service("api-1", app.run, (("api-1", "/health"),)),
+        Service("api-2", app.run, (("api-2", "/health"),)),
+        Service("frontend", frontend.run, (("frontend", "/"), ("api", "/health"))),
     )

@@ -1,4 +1,4 @@
-"""How every part of the sandbox serves HTTP and WebSocket: one way, with one access log."""
+"""HTTP and WebSocket serving of all services, with one access log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, Final
 
 import uvicorn
-import uvicorn.lifespan.on  # now, and not by each part after the fork, as uvicorn would
+import uvicorn.lifespan.on  # imported before the fork; uvicorn would import it in each service
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -54,7 +54,7 @@ async def _serve_all(
 
 
 def configuration(app: ASGIApp) -> uvicorn.Config:
-    """How uvicorn serves any part."""
+    """The uvicorn configuration of any service."""
     return uvicorn.Config(
         AccessLog(app),
         loop="asyncio",
@@ -75,7 +75,7 @@ def configuration(app: ASGIApp) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to `serve_all`: several servers of one process must all hear them."""
+        """Leave signals to `serve_all`: all servers of one process must receive them."""
         yield
 
 

@@ -1,4 +1,4 @@
-"""What every part of the sandbox is told: made once by the supervisor, before it forks the parts."""
+"""Settings of all services: created by the supervisor before it forks them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INSPECTOR_ROLE: Final = "inspector"
 DATABASE: Final = "postgres"
 
 NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""For every HTTP client: it trusts nobody. Nothing here speaks TLS, and the system's certificates take 80 ms."""
+"""TLS context of every HTTP client. No service uses TLS, and loading the system's certificates takes 80 ms."""
 
 
 def _secret() -> str:
@@ -31,7 +31,7 @@ def _secret() -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """Addresses, secrets and limits. `part` is the name of the part that holds this copy.
+    """Addresses, secrets and limits. `service` is the name of the service that holds this copy.
 
     The roles `application` (API and worker), `service` (authentication and storage) and `inspector` (read-only) exist,
     with the passwords below, before schema.sql runs as superuser in the database, with the extension `vector`.
@@ -40,7 +40,7 @@ class Settings:
     directory: Path
     ports: Mapping[str, int]
     build: str
-    part: str = "supervisor"
+    service: str = "supervisor"
     version: str = "1.0.0"
     environment: str = "sandbox"
 
@@ -78,7 +78,7 @@ class Settings:
 
     @property
     def api_url(self) -> str:
-        """The balancer before the API instances: what clients and webhooks call."""
+        """The load balancer of the API instances, which clients and webhooks call."""
         return self.url("api")
 
     @property
@@ -95,7 +95,7 @@ class Settings:
 
     @property
     def openai_url(self) -> str:
-        """As the official client wants its `base_url`."""
+        """The `base_url` of the official client."""
         return f"{self.url('openai')}/v1"
 
     @property
@@ -119,12 +119,12 @@ class Settings:
         return self.directory / "logs"
 
     def listen(self, listener: str | None = None) -> socket.socket:
-        """A listening socket on this part's own port, or on that of the named listener.
+        """A listening socket on the port of this service, or of the named listener.
 
-        The supervisor keeps each port reserved with a bound socket that never listens: nobody else gets it, and a part
-        that dies refuses connections at once instead of leaving them in a queue.
+        The supervisor reserves each port with a bound socket that never listens: no other process gets the port, and
+        a dead service refuses connections at once instead of leaving them in a queue.
         """
-        bound = reserve(self.ports[listener or self.part])
+        bound = reserve(self.ports[listener or self.service])
         bound.listen(1024)
         return bound
 

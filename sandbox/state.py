@@ -1,4 +1,4 @@
-"""Which sandboxes this user has: a small file for each in the user's runtime folder, for `down` and `status`."""
+"""Registry of a user's sandboxes: a file for each in the user's runtime folder, for `down` and `status`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from sandbox import processes
 from sandbox.errors import StartError
 
 DEFECT_MARKER: Final = "defect-active"
-PARTS: Final = "parts.json"
+SERVICES_FILE: Final = "services.json"
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """One sandbox: its runtime directory, its descriptor, and the two processes that look after it."""
+    """One sandbox: runtime directory, descriptor, and the processes of reaper and supervisor."""
 
     directory: str
     descriptor: str
@@ -35,7 +35,7 @@ class Sandbox:
 
     @property
     def alive(self) -> bool:
-        """Whether one of the two is there, by number and start time, since numbers are used again."""
+        """Whether reaper or supervisor runs, by number and start time, since numbers are reused."""
         pairs = ((self.reaper, self.reaper_started), (self.supervisor, self.supervisor_started))
         return any(started is not None and processes.start_time(pid) == started for pid, started in pairs)
 
@@ -44,7 +44,7 @@ class Sandbox:
         replace(self._file, json.dumps(asdict(self)))
 
     def remove(self) -> None:
-        """Remove all that the sandbox has on disk; its processes have ended."""
+        """Remove all files of the sandbox; its processes have ended."""
         directory = Path(self.directory)
         processes.remove_shared_memory(directory / "postgres" / "data")
         shutil.rmtree(directory, ignore_errors=True)
@@ -56,20 +56,20 @@ class Sandbox:
         with contextlib.suppress(OSError):
             entry.parent.rmdir()
 
-    def write_parts(self, parts: Mapping[str, Mapping[str, int]]) -> None:
-        """Note which process each part is at present."""
-        # A disk that has filled up since the start must not end what runs.
+    def write_services(self, services: Mapping[str, Mapping[str, int]]) -> None:
+        """Record the current process of each service."""
+        # A full disk must not end a running sandbox.
         with contextlib.suppress(OSError):
-            replace(Path(self.directory, PARTS), json.dumps(parts))
+            replace(Path(self.directory, SERVICES_FILE), json.dumps(services))
 
     def report(self) -> dict[str, Any]:
-        """What `status` tells."""
+        """The report of `status`."""
         try:
-            parts = json.loads(Path(self.directory, PARTS).read_text())
+            services = json.loads(Path(self.directory, SERVICES_FILE).read_text())
         except (OSError, ValueError):
-            parts = {}
+            services = {}
         active = Path(self.directory, DEFECT_MARKER).exists()
-        return {**asdict(self), "ready": Path(self.descriptor).exists(), "defect_active": active, "parts": parts}
+        return {**asdict(self), "ready": Path(self.descriptor).exists(), "defect_active": active, "services": services}
 
     @property
     def _file(self) -> Path:
@@ -87,7 +87,7 @@ def make_directory() -> Path:
 
 
 def alive() -> list[Sandbox]:
-    """The sandboxes of this user that run. What dead ones have left is removed on the way."""
+    """The running sandboxes of this user; files of dead ones are removed."""
     found = []
     for file in sorted(_folder().glob("*.json")):
         try:
@@ -105,7 +105,7 @@ def alive() -> list[Sandbox]:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a file that nobody else may read, in one step."""
+    """Write a private file atomically."""
     unfinished = _unfinished(path)
     number = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
@@ -118,12 +118,12 @@ def replace(path: Path, text: str) -> None:
 
 
 def _unfinished(path: Path) -> Path:
-    """Where a file is written before it takes its name: known, to be removed when its writer was killed."""
+    """The temporary name of a file while it is written: fixed, to be removed after its writer was killed."""
     return path.with_name(f".{path.name}.unfinished")
 
 
 def _temporary() -> str:
-    """Where temporary files go. Who names a folder means it: unlike the standard library, this looks no further."""
+    """The folder of temporary files: TMPDIR without a fallback, unlike the standard library's rule."""
     return os.environ.get("TMPDIR") or tempfile.gettempdir()
 
 

@@ -1,4 +1,4 @@
-"""Starts the parts, says when they answer, starts again what dies, and ends them all."""
+"""Starts the services, reports when they are ready, restarts them when they die, and ends them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sandbox import descriptor, postgres, processes, services
 from sandbox.children import Children
 from sandbox.console import say
 from sandbox.errors import StartError
-from sandbox.services import Part
+from sandbox.services import Service
 from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, LISTENERS, Settings, reserve, source_build
 from sandbox.state import Sandbox
 
@@ -29,7 +29,7 @@ START_SECONDS: Final = 30
 
 
 class Supervisor:
-    """One sandbox. `begun` is when it was asked for (monotonic); `on_ready` is called once everything answers."""
+    """One sandbox. `begun` is the monotonic time of the request; `on_ready` is called once all services respond."""
 
     def __init__(self, sandbox: Sandbox, reaper: int, begun: float, on_ready: Callable[[], None]) -> None:
         self._begun = begun
@@ -42,7 +42,7 @@ class Supervisor:
         self._children = Children(self._settings)
 
     def run(self) -> None:
-        """Start, watch, end. Raises StartError after having ended whatever had been started."""
+        """Start, watch, end. Raises StartError after ending what was started."""
         self._wake = processes.hear_signals()
         processes.adopt_orphans()
         processes.die_with(self._reaper, signal.SIGTERM)
@@ -64,33 +64,33 @@ class Supervisor:
         cluster.initialise()
         loaded = services.load()
         if self._sandbox.defect:
-            # Not above: it imports the application, and initdb is to start before that.
+            # Imported late: it imports the application, and initdb starts before that.
             from sandbox import defects
 
             defects.activate(self._sandbox.defect, settings.directory)
         cluster.initialised()
         gc.freeze()
-        self._children.start(Part("database", cluster.run, ends_on=signal.SIGQUIT))
+        self._children.start(Service("database", cluster.run, ends_on=signal.SIGQUIT))
         self._await("database", f"{HOST}:{settings.ports['database']}", cluster.answers)
         cluster.prepare()
         self._progress("database")
-        for part in loaded:
-            self._children.start(part)
-        for part in loaded:
-            for listener, path in part.answers:
+        for service in loaded:
+            self._children.start(service)
+        for service in loaded:
+            for listener, path in service.answers:
                 address = settings.url(listener) + path
-                self._await(part.name, address, partial(_answers, address))
-            self._progress(part.name)
+                self._await(service.name, address, partial(_answers, address))
+            self._progress(service.name)
         descriptor.write(settings, Path(self._sandbox.descriptor))
-        self._tell()
+        self._print_addresses()
         self._on_ready()
 
     def _await(self, name: str, where: str, answers: Callable[[], bool]) -> None:
-        """Wait until a part answers; nothing else may end meanwhile."""
+        """Wait until a service responds; no other may end meanwhile."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             for child, how in self._children.ended():
-                other = child.part.name
+                other = child.service.name
                 raise StartError(f"{other} {how} while it started; {self._last_line(other)}")
             if answers():
                 return
@@ -105,16 +105,16 @@ class Supervisor:
         while True:
             for child, how in self._children.ended():
                 delay = child.put_off()
-                say(f"sandbox: {child.part.name} {how}; started again {f'in {delay:.2g} s' if delay else 'at once'}")
+                say(f"sandbox: {child.service.name} {how}; started again {f'in {delay:.2g} s' if delay else 'at once'}")
             for child in self._children.waiting():
                 if child.due <= time.monotonic():
-                    self._children.start(child.part)
-            self._sandbox.write_parts(self._children.table())
+                    self._children.start(child.service)
+            self._sandbox.write_services(self._children.table())
             due = min((child.due for child in self._children.waiting()), default=None)
             self._pause(None if due is None else max(0.0, due - time.monotonic()))
 
     def _pause(self, seconds: float | None) -> None:
-        """Sleep until a signal comes or the time is over. Raises KeyboardInterrupt when the sandbox is to end."""
+        """Sleep until a signal arrives or the time is over. Raises KeyboardInterrupt when the sandbox is to end."""
         heard, _, _ = select.select([self._wake], [], [], seconds)
         if heard and processes.wants_end(os.read(self._wake, 100)):
             raise KeyboardInterrupt
@@ -122,7 +122,7 @@ class Supervisor:
     def _progress(self, name: str) -> None:
         say(f"  {name:<10} ready after {time.monotonic() - self._begun:.1f} s")
 
-    def _tell(self) -> None:
+    def _print_addresses(self) -> None:
         settings = self._settings
         addresses = {
             "front end": settings.frontend_url,
@@ -142,7 +142,7 @@ class Supervisor:
 
 
 def _answers(url: str) -> bool:
-    """Whether the address answers; if it has a path, with 200; if that is the health document, as healthy."""
+    """Whether the address responds: with 200 if it has a path, as healthy if that is the health document."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.netloc, timeout=5)
     try:
@@ -159,7 +159,7 @@ def _answers(url: str) -> bool:
 
 
 def _prepare_process() -> None:
-    """What all parts inherit: room for many WebSockets, and no PostgreSQL settings of the user's own."""
+    """Set what all services inherit: a high limit of open files, and no PostgreSQL settings of the user."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536), hard))
     for name in [name for name in os.environ if name.startswith("PG")]:

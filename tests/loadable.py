@@ -74,9 +74,9 @@ class LoadServer:
 def load_server() -> Iterator[LoadServer]:
     """A server on loopback for as long as this is entered.
 
-    `/quick` answers after 50 ms; `/late` sends its first byte then, and its body 100 ms later; `/cut` promises more
-    than it sends; `/broken` says 500; `/empty` says 200 and nothing; `/other` answers as somebody else; `/html` says
-    500 in HTML; `/hang` never answers; `/moved` sends on to `/quick`.
+    `/quick` responds after 50 ms; `/late` sends its first byte then, and its body 100 ms later; `/cut` promises more
+    than it sends; `/broken` is 500; `/empty` is 200 without a body; `/other` responds as another user; `/html` is 500
+    in HTML; `/hang` never responds; `/moved` redirects to `/quick`.
     """
     server, ready, loop = LoadServer(), threading.Event(), asyncio.new_event_loop()
 
@@ -86,6 +86,10 @@ def load_server() -> Iterator[LoadServer]:
         ready.set()
         with contextlib.suppress(asyncio.CancelledError):
             await listening.serve_forever()
+        connections = asyncio.all_tasks() - {asyncio.current_task()}
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
     task = loop.create_task(serve())
     thread = threading.Thread(target=lambda: loop.run_until_complete(task), daemon=True)

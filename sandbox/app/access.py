@@ -1,4 +1,4 @@
-"""Who is calling, and what a route works with."""
+"""Authentication of callers, and the services of a route."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SESSION_IS_ACTIVE: Final = (
 
 @dataclass(frozen=True)
 class Services:
-    """What one API instance holds while it runs."""
+    """The resources of one API instance."""
 
     settings: Settings
     database: Database
@@ -51,7 +51,7 @@ async def identify(token: str, services: Services) -> Identity:
 
 
 async def session_is_active(database: Database, session_id: UUID, user_id: UUID) -> bool:
-    """Whether nobody has logged this session out, and its user still exists."""
+    """Whether the session was not logged out and its user still exists."""
     return await database.one(SESSION_IS_ACTIVE, session_id=session_id, user_id=user_id) is not None
 
 

@@ -1,4 +1,4 @@
-"""What the model is asked, and what is made of its answer: text without marks, and the passages it stands on."""
+"""Prompts for the model, and parsing of its answers: text without citation marks, and the supporting passages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNFINISHED: Final = re.compile(r"\s*(?:\[\d{0,3})?\Z")
 
 
 def prompt(question: str, passages: Sequence[Passage], history: Sequence[Row]) -> list[ChatCompletionMessageParam]:
-    """The context, what was said before in this conversation, and the question."""
+    """The messages for the model: context, earlier turns of the conversation, and the question."""
     context = "\n".join(block(number, passage) for number, passage in enumerate(passages, 1))
     messages: list[ChatCompletionMessageParam] = [{"role": "system", "content": INSTRUCTIONS + context}]
     for turn in history:
@@ -35,28 +35,28 @@ def prompt(question: str, passages: Sequence[Passage], history: Sequence[Row]) -
 
 
 def block(number: int, passage: Passage) -> str:
-    """A numbered passage. Its lines are indented, so that no text can pass itself off as another passage."""
+    """A numbered passage. Its lines are indented, so that no text can imitate another passage."""
     title = f"{passage.title}, {passage.heading}".replace(":", " ").replace("\n", " ")
     return f"[{number}] {title}: " + "\n  ".join(passage.text.strip().splitlines())
 
 
 class Citations:
-    """Takes the citations out of an answer that arrives bit by bit."""
+    """Removes the citations from a streamed answer."""
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
         self._held = ""
 
     def feed(self, text: str) -> str:
-        """What can be shown by now: the end is held back while it may yet become a citation."""
+        """The text that can be sent now; an end that may become a citation is held back."""
         self._held = CITATION.sub(self._cite, self._held + text)
         cut = UNFINISHED.search(self._held)
-        shown = self._held[: cut.start()] if cut else self._held
-        self._held = self._held[len(shown) :]
-        return shown
+        ready = self._held[: cut.start()] if cut else self._held
+        self._held = self._held[len(ready) :]
+        return ready
 
     def finish(self) -> str:
-        """What was held back and is no citation."""
+        """The rest of the held back text that is no citation."""
         return self._held.rstrip()
 
     def _cite(self, match: re.Match[str]) -> str:
@@ -65,7 +65,7 @@ class Citations:
 
 
 def support(text: str, numbers: Sequence[int], passages: Sequence[Passage]) -> list[Passage]:
-    """The passages that an answer stands on: those that hold its very words first, then those that it cites."""
+    """The supporting passages of an answer: those that contain its words first, then those that it cites."""
     cited = [passages[number - 1] for number in numbers if 0 < number <= len(passages)]
     holding = [passage for passage in passages if holds(passage, text)]
     ordered = sorted(holding, key=lambda passage: passage not in cited) + cited
@@ -73,6 +73,6 @@ def support(text: str, numbers: Sequence[int], passages: Sequence[Passage]) -> l
 
 
 def holds(passage: Passage, text: str) -> bool:
-    """Whether the words of the answer stand in the passage as they are."""
+    """Whether the passage contains the words of the answer verbatim."""
     wanted = " ".join(text.split())
     return len(wanted) > 0 and wanted in " ".join(passage.text.split())

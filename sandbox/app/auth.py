@@ -1,4 +1,4 @@
-"""Signing up, in and out. The authentication service decides; this translates its answers into the contract's."""
+"""Sign-up, sign-in and sign-out: translates responses of the authentication service into the contract's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REFUSALS: Final = {
     "invalid_credentials": (401, "invalid_credentials", "E-mail or password is wrong."),
     "refresh_token_not_found": (401, "invalid_refresh_token", "This session has ended. Please log in again."),
 }
-"""The authentication service's error code -> what the caller is told."""
+"""Error code of the authentication service -> error of the API."""
 
 OPEN: Final = errors.responses(422, 503)
 
@@ -58,7 +58,7 @@ class Session(BaseModel):
 
 
 class Registered(BaseModel):
-    """The answer for a known address: a user that means nothing, and no session."""
+    """The response for a known address: a made-up user without a session."""
 
     user: Account
 
@@ -80,20 +80,20 @@ async def login(credentials: Credentials, services: Uses) -> Session:
 
 @router.post("/refresh", responses=errors.OF_USER)
 async def refresh(token: RefreshToken, services: Uses) -> Session:
-    """Trade a refresh token for a new pair; it can be used once."""
+    """Exchange a refresh token for a new pair; each can be used once."""
     return Session(**await ask(services, "/token?grant_type=refresh_token", token.model_dump()))
 
 
 @router.post("/logout", status_code=204, responses=errors.OF_USER)
 async def logout(user: User, bearer: Bearer, services: Uses) -> None:
-    """End this session, with all its tokens; the user's other sessions go on."""
+    """End this session with all its tokens; other sessions of the user continue."""
     token = bearer.credentials if bearer else ""
     await ask(services, "/logout?scope=local", headers={"authorization": f"Bearer {token}"})
 
 
 @router.get("/user", responses=errors.OF_USER)
 async def user(user: User) -> Account:
-    """Who is logged in."""
+    """The signed-in user."""
     return Account(id=user.user_id, email=user.email)
 
 
@@ -112,7 +112,7 @@ async def ask(services: Services, path: str, body: object = None, headers: Mappi
 
 
 def refusal(status: int, code: str | None) -> Exception:
-    """What the caller is told of a refusal; a fault of the service is never a refusal of the user."""
+    """The error for a refusal; a fault of the service is never reported as a refusal."""
     if code in REFUSALS and status < 500:
         return ApiError(*REFUSALS[code])
     if status == 401:

@@ -1,4 +1,4 @@
-"""A question and its answer from the user's own documents, as JSON or as a stream, with its progress as a workflow."""
+"""Questions answered from the user's own documents, as JSON or as a stream, with workflow events."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Question(Body):
 
 
 class Source(BaseModel):
-    """A passage that the answer stands on; `chunk` is its identifier."""
+    """A supporting passage; `chunk` is its identifier."""
 
     document_id: UUID
     title: str
@@ -76,7 +76,7 @@ class Answer(BaseModel):
 
 @dataclass
 class Work:
-    """One question on its way."""
+    """One question in progress."""
 
     question: str
     conversation_id: UUID
@@ -96,7 +96,7 @@ class Work:
     responses={200: {"content": {"text/event-stream": {}}}, **errors.responses(401, 404, 413, 422, 503)},
 )
 async def chat(question: Question, request: Request, user: User, services: Uses) -> Response:
-    """Ask. With `Accept: text/event-stream` it comes as events `delta` {text} and at last `done` with the whole."""
+    """Answer a question. With `Accept: text/event-stream`: events `delta` {text}, and `done` with the whole answer."""
     work = Work(question.message, question.conversation_id or uuid4(), question.workflow_id or uuid4(), user, services)
     await services.database.transaction(lambda session: begin(session, work, question.conversation_id is not None))
     pieces = respond(work)
@@ -104,12 +104,12 @@ async def chat(question: Question, request: Request, user: User, services: Uses)
         async for _ in pieces:
             pass
         return JSONResponse((await finish(work)).model_dump(mode="json"))
-    first = await anext(pieces, "")  # what fails before the first word still has a status
-    return realtime.event_stream(tell(work, first, pieces, request.state.request_id))
+    first = await anext(pieces, "")  # a failure before the first word still has a status
+    return realtime.event_stream(server_sent(work, first, pieces, request.state.request_id))
 
 
 async def begin(session: Session, work: Work, continues: bool) -> None:
-    """Start the workflow; refuses a conversation or workflow of someone else."""
+    """Start the workflow; refuses a conversation or workflow of another user."""
     ids = {"conversation_id": work.conversation_id, "workflow_id": work.workflow_id, "user_id": work.user.user_id}
     if continues and await session.one(conversations.OWN_CONVERSATION, **ids) is None:
         raise errors.not_found("conversation")
@@ -119,22 +119,22 @@ async def begin(session: Session, work: Work, continues: bool) -> None:
 
 
 async def respond(work: Work) -> AsyncIterator[str]:
-    """The answer bit by bit; whatever goes wrong ends the workflow too."""
+    """Stream the answer; any failure ends the workflow too."""
     deadline = asyncio.get_running_loop().time() + WHOLE_SECONDS
     try:
         async with asyncio.timeout_at(deadline):
             history = await prepare(work)
         pieces = work.services.model.answer(answering.prompt(work.question, work.passages, history))
         while True:
-            # Around each step: a stream goes on in another task than it began in.
+            # Around each step: a stream continues in another task than it began in.
             async with asyncio.timeout_at(deadline):
                 piece = await anext(pieces, None)
             if piece is None:
                 break
             work.model = piece.model or work.model
-            if shown := work.citations.feed(piece.text):
-                work.text += shown
-                yield shown
+            if ready := work.citations.feed(piece.text):
+                work.text += ready
+                yield ready
         if rest := work.citations.finish():
             work.text += rest
             yield rest
@@ -144,7 +144,7 @@ async def respond(work: Work) -> AsyncIterator[str]:
 
 
 async def prepare(work: Work) -> list[Row]:
-    """Find the passages; a follow-up is looked up together with the question before it, too."""
+    """Retrieve the passages; a follow-up is also searched together with the previous question."""
     services = work.services
 
     async def look_back(session: Session) -> list[Row]:
@@ -169,7 +169,7 @@ async def prepare(work: Work) -> list[Row]:
 
 
 async def finish(work: Work) -> Answer:
-    """Keep question and answer, and end the workflow with it."""
+    """Store question and answer, and end the workflow."""
     used = answering.support(work.text, work.citations.numbers, work.passages)
     answer = Answer(
         text=work.text,
@@ -201,7 +201,7 @@ async def finish(work: Work) -> Answer:
 
 
 async def fail(work: Work) -> None:
-    """End the workflow without an answer; nothing of the question is kept."""
+    """End the workflow without an answer; the question is not stored."""
 
     async def end(session: Session) -> None:
         await events.publish_workflow(
@@ -218,15 +218,15 @@ async def step(session: Session, work: Work, name: str) -> None:
     )
 
 
-async def tell(work: Work, first: str, pieces: AsyncIterator[str], request_id: str) -> AsyncIterator[str]:
-    """The answer as Server-Sent Events; a fault in its middle is told as an event, since the status has been sent."""
+async def server_sent(work: Work, first: str, pieces: AsyncIterator[str], request_id: str) -> AsyncIterator[str]:
+    """The answer as Server-Sent Events; a late fault is sent as an event, since the status has been sent."""
     try:
         if first:
             yield event("delta", {"text": first})
         async for piece in pieces:
             yield event("delta", {"text": piece})
         yield event("done", (await finish(work)).model_dump(mode="json"))
-    except (asyncio.CancelledError, GeneratorExit):  # nobody listens any more, and this task ends here
+    except (asyncio.CancelledError, GeneratorExit):  # the client has gone; this task ends here
         ending = asyncio.create_task(fail(work))
         _endings.add(ending)
         ending.add_done_callback(_endings.discard)

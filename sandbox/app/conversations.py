@@ -1,4 +1,4 @@
-"""Conversations: what was said, for whom it is remembered, and its end."""
+"""Conversations: list, turns, memory, and deletion."""
 
 from __future__ import annotations
 
@@ -59,20 +59,20 @@ async def conversations(user: User, services: Uses) -> ConversationList:
 
 @router.delete("/{conversation_id}", status_code=204, responses=errors.OF_OWNER)
 async def delete(conversation_id: UUID, user: User, services: Uses) -> None:
-    """Remove a conversation with everything that was said in it."""
+    """Delete a conversation with its turns."""
     if await services.database.one(DELETE_OWN, conversation_id=conversation_id, user_id=user.user_id) is None:
         raise errors.not_found("conversation")
 
 
 async def recall(session: Session, conversation_id: UUID) -> list[Row]:
-    """The latest turns of this conversation, in their order."""
+    """The latest turns of this conversation, in order."""
     return await session.all(HISTORY, conversation_id=conversation_id, turns=TURNS_REMEMBERED)
 
 
 async def remember(
     session: Session, conversation_id: UUID, user_id: UUID, question: str, text: str, sources: list[dict[str, Any]]
 ) -> None:
-    """Keep a question and its answer; the conversation begins with its first."""
+    """Store a question and its answer; the first creates the conversation."""
     here = {"conversation_id": conversation_id}
     await session.one(KEEP_CONVERSATION, **here, user_id=user_id, title=question[:TITLE_CHARACTERS])
     await session.one(ADD_MESSAGE, **here, role="user", content=question, sources=Jsonb([]))

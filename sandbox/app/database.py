@@ -1,4 +1,4 @@
-"""The database as a part uses it: a pool, rows as dictionaries, and every operation bounded in time."""
+"""Database access of a service: a pool, rows as dictionaries, and a time limit for every operation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHECK_SECONDS: Final = 5.0
 CONNECTION: Final[dict[str, Any]] = {
     "autocommit": True,
     "row_factory": dict_row,
-    "prepare_threshold": None,  # prepared statements do not pass a pooler in transaction mode
+    "prepare_threshold": None,  # prepared statements do not work through a pooler in transaction mode
     "connect_timeout": 2,
     "keepalives_idle": 5,
     "options": "-c statement_timeout=4000 -c idle_in_transaction_session_timeout=10000",
@@ -32,7 +32,7 @@ CONNECTION: Final[dict[str, Any]] = {
 
 
 class Session:
-    """One connection for a while."""
+    """A borrowed connection."""
 
     def __init__(self, connection: AsyncConnection[Row]) -> None:
         self._connection = connection
@@ -49,7 +49,7 @@ class Session:
 
 
 class Database:
-    """A part's pool. What cannot be reached, or does not answer in time, raises Unavailable."""
+    """A service's pool. A server that is unreachable or too slow raises Unavailable."""
 
     def __init__(self, dsn: str, application: str, size: int = 10) -> None:
         self._pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
@@ -64,7 +64,7 @@ class Database:
         )
 
     async def open(self) -> None:
-        """Start the pool; it connects in the background, so that a part starts without its database too."""
+        """Start the pool; it connects in the background, so that a service starts without its database too."""
         await self._pool.open(wait=False)
 
     async def close(self) -> None:
@@ -79,7 +79,7 @@ class Database:
         return await self._with_connection(lambda session, _: session.one(query, **parameters))
 
     async def transaction(self, work: Callable[[Session], Awaitable[T]]) -> T:
-        """Do some work in one transaction; whatever it raises rolls it back."""
+        """Run work in one transaction; an exception rolls it back."""
 
         async def within(session: Session, connection: AsyncConnection[Row]) -> T:
             async with connection.transaction():
@@ -93,7 +93,7 @@ class Database:
                 return await work(Session(connection), connection)
 
         try:
-            # Whom the database has chosen to give way is rolled back, and may try again.
+            # A transaction that the database chose as the victim of a deadlock may be retried.
             for _ in range(DEADLOCK_TRIES - 1):
                 with contextlib.suppress(psycopg.errors.DeadlockDetected):
                     return await bounded(run(), OPERATION_SECONDS)
@@ -103,7 +103,7 @@ class Database:
 
 
 async def check(connection: AsyncConnection[Row]) -> None:
-    """Whether the server is still there, asked only where the line says something: it is silent while it is idle."""
+    """Check whether the connection is still alive; only data on an idle connection can be its end."""
     line = select.poll()
     line.register(connection.fileno(), select.POLLIN)
     if line.poll(0):
@@ -111,7 +111,7 @@ async def check(connection: AsyncConnection[Row]) -> None:
 
 
 async def listen(dsn: str, application: str, channel: LiteralString) -> AsyncGenerator[str, None]:
-    """What is notified on a channel, after an empty text once it is listened to. LISTEN needs a session of its own."""
+    """Notifications of a channel, after an empty text when LISTEN is in effect. LISTEN needs a session of its own."""
     connection = await psycopg.AsyncConnection.connect(dsn, **CONNECTION, application_name=application)
     async with connection:
         await connection.execute(f"listen {channel}")
@@ -119,11 +119,11 @@ async def listen(dsn: str, application: str, channel: LiteralString) -> AsyncGen
         while True:
             async for notification in connection.notifies(timeout=CHECK_SECONDS):
                 yield notification.payload
-            await asyncio.wait_for(connection.execute("select 1"), CHECK_SECONDS)  # a dead line says nothing by itself
+            await asyncio.wait_for(connection.execute("select 1"), CHECK_SECONDS)  # to notice a dead connection
 
 
 async def bounded(work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """The result, or TimeoutError when the time is over; what the work still does to end itself is not waited for."""
+    """The result, or TimeoutError when the time is over; the cancelled work is not awaited."""
     task = asyncio.create_task(work)
     try:
         done, _ = await asyncio.wait({task}, timeout=seconds)

@@ -1,4 +1,4 @@
-"""Documents: their list, state and bytes, and their end."""
+"""Documents: list, status, content, and deletion."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def documents(user: User, services: Uses) -> DocumentList:
 
 @router.get("/{document_id}/status", responses=errors.OF_OWNER)
 async def status(document_id: UUID, user: User, services: Uses) -> Document:
-    """What a document is, and how far its processing."""
+    """A document's metadata and its processing status."""
     return view(await own(document_id, user, services))
 
 
@@ -76,9 +76,9 @@ async def content(document_id: UUID, user: User, services: Uses) -> Response:
 
 @router.delete("/{document_id}", status_code=204, responses=errors.OF_OWNER)
 async def delete(document_id: UUID, user: User, services: Uses) -> None:
-    """Remove a document and all that belongs to it."""
+    """Delete a document and all that belongs to it."""
     document = await own(document_id, user, services)
-    # The bytes first: if the second step fails, the document is still there and can be deleted again.
+    # The bytes first: if the second step fails, the deletion can be repeated.
     await services.objects.remove(document["storage_path"])
     await services.database.one(DELETE_DOCUMENT, document_id=document_id)
 

@@ -1,4 +1,4 @@
-"""What every request passes before its route: an identifier, a bound on its body, and an answer whatever happens."""
+"""Middleware of every request: request identifier, limit on the body, and a response in every case."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _traceparent: Final[ContextVar[str | None]] = ContextVar("traceparent", default=
 
 
 class Edge:
-    """Wraps an application. Bodies over `body_bytes` get 413; where `streams` says so, the route reads them."""
+    """Wraps an application. Bodies over `body_bytes` get 413; routes for which `streams` holds read them themselves."""
 
     def __init__(self, app: ASGIApp, body_bytes: int, streams: Callable[[str], bool] = lambda path: False) -> None:
         self._app, self._body_bytes, self._streams = app, body_bytes, streams
@@ -78,13 +78,13 @@ class Edge:
 
 
 def identify(headers: Headers) -> str:
-    """The caller's identifier of the request if it is well-formed, else a new one."""
+    """The caller's request identifier if it is well-formed, else a new one."""
     given = headers.get("x-request-id", "")
     return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 async def read_body(scope: Scope, receive: Receive, most: int) -> Receive:
-    """Take the body in before the route runs, so that a bound holds however it is sent."""
+    """Read the body before the route runs, so that the limit holds for every transfer encoding."""
     announced = Headers(scope=scope).get("content-length", "0")
     if not announced.isdecimal() or int(announced) > most:
         raise errors.body_too_large()
@@ -111,7 +111,7 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> Receive:
 
 
 class Refusal(Response):
-    """Answers at once and lets the client finish sending: to close on unread bytes would reset the line."""
+    """Responds at once and lets the client finish sending: closing with unread bytes would reset the connection."""
 
     def __init__(self, answer: Response) -> None:
         super().__init__(answer.body, answer.status_code)
@@ -130,7 +130,7 @@ class Refusal(Response):
 
 
 async def pass_trace_on(request: httpx.Request | httpx2.Request) -> None:
-    """A hook of HTTP clients: the call belongs to the trace of the request that it is made for."""
+    """A hook of HTTP clients: propagates the trace of the current request."""
     if current := TRACEPARENT.fullmatch(_traceparent.get() or ""):
         request.headers["traceparent"] = f"00-{current[1]}-{secrets.token_hex(8)}-{current[2]}"
 

@@ -1,4 +1,4 @@
-"""What the application answers when something is not as it should be: one envelope for every failure."""
+"""Error responses of the application: one envelope for every failure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RETRY_AFTER_SECONDS: Final = 2
 
 @dataclass(eq=False)
 class ApiError(Exception):
-    """A failure that the caller is told of. `body` replaces the envelope where the contract has another one."""
+    """A failure with its response. `body` replaces the envelope where the contract has another one."""
 
     status: int
     code: str
@@ -33,7 +33,7 @@ class ApiError(Exception):
 
 @dataclass(eq=False)
 class Unavailable(Exception):
-    """A service that the application needs is not there just now. `lasting` when waiting will not help."""
+    """A required service is unavailable at present. `lasting` when waiting will not help."""
 
     service: str
     retry_after: float = RETRY_AFTER_SECONDS
@@ -53,12 +53,12 @@ class ErrorBody(BaseModel):
 
 
 def not_found(what: str) -> ApiError:
-    """The same for what does not exist and for what is someone else's."""
+    """The same error for a missing object and for one of another user."""
     return ApiError(404, f"{what}_not_found", f"There is no such {what}.")
 
 
 def unauthorized() -> ApiError:
-    """The same for every way in which a token can be bad."""
+    """The same error for every invalid token."""
     return ApiError(401, "unauthorized", "A valid access token is needed.", {"www-authenticate": "Bearer"})
 
 
@@ -76,7 +76,7 @@ def later(seconds: float) -> dict[str, str]:
 
 
 def asked_delay(headers: Mapping[str, str]) -> float:
-    """The seconds that another service asks us to wait."""
+    """The delay in seconds that another service asks for."""
     try:
         return float(headers.get("retry-after-ms", "")) / 1000
     except ValueError:
@@ -97,7 +97,7 @@ def internal() -> ApiError:
 
 
 def invalid(error: RequestValidationError) -> ApiError:
-    """Says where the request is wrong and why, and never repeats what was sent."""
+    """Names the invalid field and the reason, and never repeats the input."""
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return malformed_json()
@@ -106,7 +106,7 @@ def invalid(error: RequestValidationError) -> ApiError:
 
 
 def of_framework(error: HTTPException) -> ApiError:
-    """404 and 405 of the router; a body that cannot even be read as JSON comes as 400."""
+    """404 and 405 of the router, and 400 for a body that is not JSON."""
     if error.status_code == 400:
         return malformed_json()
     phrase = HTTPStatus(error.status_code).phrase
@@ -114,13 +114,13 @@ def of_framework(error: HTTPException) -> ApiError:
 
 
 def render(error: ApiError, connection: HTTPConnection) -> Response:
-    """The answer; always plain ASCII, since nothing guarantees that a message can be encoded otherwise."""
+    """The response; always ASCII, since a message may hold text that cannot be encoded."""
     detail = {"code": error.code, "message": error.message, "request_id": connection.state.request_id}
     return Response(json.dumps(error.body or {"error": detail}), error.status, error.headers, "application/json")
 
 
 async def handle(request: Request, error: Exception) -> Response:
-    """The one handler of everything that a route raises."""
+    """The handler of every exception of a route."""
     if isinstance(error, Unavailable):
         logs.log("unavailable", service=error.service, cause=repr(error.__cause__))
         error = unavailable(error)

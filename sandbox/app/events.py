@@ -1,4 +1,4 @@
-"""What happened, numbered without a gap: written in the transaction of the change, and told to all API instances."""
+"""Events, numbered without a gap: written in the transaction of the change, and notified to all API instances."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def publish(
     lease: UUID | None = None,
     error: dict[str, Any] | None = None,
 ) -> bool:
-    """Move a job, and record that; False when the job is gone or, with a lease given, somebody else's by now."""
+    """Change a job's status and record the event; False when the job is gone or its lease is another worker's."""
     given = Jsonb(error) if error else None
     return await session.one(MOVE, job_id=job_id, status=status, state=state, lease=lease, error=given) is not None
 

@@ -1,4 +1,4 @@
-"""Types of request fields that refuse what could not be stored or shown."""
+"""Types of request fields that refuse text that cannot be stored or rendered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells the truth about this deployment, within two seconds whatever is down."""
+"""Health of the deployment, within two seconds even when services are down."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Health(BaseModel):
 
 @router.get("/health")
 async def health(request: Request, services: Uses) -> Health:
-    """200 also when degraded; `workers` begins with the one that was heard of last."""
+    """200 also when degraded; `workers` begins with the latest heartbeat."""
     conditions, workers = await kept(request.app.state, services)
     about = services.settings
     return Health(
@@ -64,14 +64,14 @@ async def health(request: Request, services: Uses) -> Health:
 
 
 async def kept(state: State, services: Services) -> Findings:
-    """What was found within the last second, by one look for all who ask at the same time."""
+    """Findings of at most a second ago; concurrent requests share one check."""
     if time.monotonic() > getattr(state, "examined_until", 0.0):
-        state.examination, state.examined_until = asyncio.create_task(look(services)), time.monotonic() + KEPT_SECONDS
+        state.examination, state.examined_until = asyncio.create_task(probe(services)), time.monotonic() + KEPT_SECONDS
     return cast(Findings, await asyncio.shield(state.examination))
 
 
-async def look(services: Services) -> Findings:
-    """Ask every service, all at the same time."""
+async def probe(services: Services) -> Findings:
+    """Check all services concurrently."""
     settings = services.settings
     answers = await asyncio.gather(
         _try(services.database.all(WORKERS)),
@@ -100,7 +100,7 @@ async def _try(check: Coroutine[Any, Any, Any]) -> Any:
 
 
 async def _ask(services: Services, url: str, key: str) -> bool:
-    """Whether a service answers us: nothing found is an answer, a refused key, a full quota or a fault is none."""
+    """Whether a service responds properly: not found is fine; a refused key, a full quota or a fault is not."""
     answer = await services.http.get(url, headers={"authorization": f"Bearer {key}", "apikey": key})
     if answer.status_code in (401, 403, 429) or answer.status_code >= 500:
         raise Unavailable(url)

@@ -1,4 +1,4 @@
-"""Tells the subscribers of one API instance that there is something new in the database, where they read it."""
+"""Notifies the subscribers of one API instance of new events, which they read from the database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RETRY_SECONDS: Final = 0.5
 
 
 class Hub:
-    """The subscribers, and the one connection that listens for them."""
+    """The subscribers, and the one database connection that listens for them."""
 
     def __init__(self, dsn: str, application: str) -> None:
         self._dsn, self._application = dsn, application
@@ -25,7 +25,7 @@ class Hub:
 
     @contextlib.contextmanager
     def subscribe(self, key: str) -> Iterator[asyncio.Event]:
-        """Set whenever there may be something new for `job:<id>` or `workflow:<id>`."""
+        """An event that is set when there may be new events of `job:<id>` or `workflow:<id>`."""
         event = asyncio.Event()
         self._subscribers[key].add(event)
         try:
@@ -40,7 +40,7 @@ class Hub:
             event.set()
 
     async def run(self) -> None:
-        """Listen, and connect again whenever the line is gone; meanwhile anything may have happened."""
+        """Listen, and reconnect when the connection is lost; then wake all, since notifications were missed."""
         while True:
             try:
                 async for key in database.listen(self._dsn, self._application, "events"):

@@ -1,4 +1,4 @@
-"""Jobs as their user sees them: how far each is, and another try for one that failed."""
+"""Jobs of a user: list, status, and retry."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def job(job_id: UUID, user: User, services: Uses) -> Job:
 
 @router.post("/{job_id}/retry", responses=errors.responses(400, 401, 404, 422, 503))
 async def retry(job_id: UUID, user: User, services: Uses) -> Job:
-    """Work on a job that failed, or waits for its next try, again and at once."""
+    """Retry a job at once that failed or waits for its next attempt."""
 
     async def again(session: Session) -> Row | None:
         await session.one(LOCK_JOB, job_id=job_id)
@@ -121,8 +121,8 @@ def check_retry(state: str) -> None:
         raise errors.ApiError(400, "retry_not_allowed", f"A job that is {state} cannot be retried.")
 
 
-def paginate(limit: int, offset: int, shown: int, total: int) -> Pagination:
-    return Pagination(limit=limit, offset=offset, total=total, has_more=offset + shown < total)
+def paginate(limit: int, offset: int, count: int, total: int) -> Pagination:
+    return Pagination(limit=limit, offset=offset, total=total, has_more=offset + count < total)
 
 
 def view(row: Row) -> Job:

@@ -1,4 +1,4 @@
-"""The part `api-N`: the application's HTTP and WebSocket interface."""
+"""The service `api-N`: the application's HTTP and WebSocket interface."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def run(settings: Settings) -> None:
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """The application behind its edge. Whatever needs an event loop is made in its lifespan, after the fork."""
+    """The application behind its middleware. What needs an event loop is created in its lifespan, after the fork."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             database, model, objects, http = (
-                Database(settings.application_dsn, settings.part),
+                Database(settings.application_dsn, settings.service),
                 Model(settings),
                 ObjectStorage(settings),
                 edge.client(),
@@ -52,7 +52,7 @@ def create_app(settings: Settings) -> ASGIApp:
             for close in (database.close, model.close, objects.close, http.aclose):
                 stack.push_async_callback(close)
             await database.open()
-            hub = Hub(settings.application_dsn, f"{settings.part} listener")
+            hub = Hub(settings.application_dsn, f"{settings.service} listener")
             listening = asyncio.create_task(hub.run())
             stack.callback(listening.cancel)
             app.state.services = Services(settings, database, model, hub, objects, http)

@@ -1,4 +1,4 @@
-"""OpenAI, through its official client: embeddings and chat, bounded in time, with one error for all faults."""
+"""OpenAI through its official client: embeddings and chat, with time limits and one error for all faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANSWER_SECONDS: Final = 5.0
 
 @dataclass(frozen=True)
 class Embeddings:
-    """One vector for each text, and the model as the answer names it."""
+    """One vector for each text, and the model's name as returned."""
 
     model: str
     vectors: list[list[float]]
@@ -66,7 +66,7 @@ class Model:
         return Embeddings(answer.model, [item.embedding for item in sorted(answer.data, key=lambda item: item.index)])
 
     async def answer(self, messages: Sequence[ChatCompletionMessageParam]) -> AsyncIterator[Piece]:
-        """The answer bit by bit; raises Unavailable, also in its middle."""
+        """Stream the answer; raises Unavailable, also in the middle."""
         with _faults():
             stream = await self._client.chat.completions.create(
                 model=self._settings.chat_model, messages=messages, stream=True, temperature=0
@@ -83,7 +83,7 @@ class Model:
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    """Every fault of the provider as Unavailable; what it said goes to the log and no further."""
+    """Every fault of the provider as Unavailable; its message is logged only."""
     try:
         yield
     except openai.APIStatusError as error:

@@ -16,7 +16,7 @@ CALL_SECONDS: Final = 6.0
 
 
 class ObjectStorage:
-    """The client of one process. What does not succeed raises Unavailable: nothing else can be wrong."""
+    """The client of one process. Every failure raises Unavailable."""
 
     def __init__(self, settings: Settings) -> None:
         key = settings.service_role_key
@@ -28,7 +28,7 @@ class ObjectStorage:
         await self._http.aclose()
 
     async def sign(self, document: dict[str, Any]) -> str:
-        """An address where exactly this document can be put, once, until it expires."""
+        """A signed address to which exactly this document can be uploaded, once, until it expires."""
         claims = {
             "owner": str(document["user_id"]),
             "length": document["bytes_len"],
@@ -44,7 +44,7 @@ class ObjectStorage:
         return (await self._call("GET", f"/object/authenticated/{BUCKET}/{path}")).content
 
     async def remove(self, path: str) -> None:
-        """Remove the stored bytes; what is not there is removed already."""
+        """Remove the stored bytes; missing ones are no error."""
         await self._call("DELETE", f"/object/{BUCKET}/{path}")
 
     async def _call(self, method: str, path: str, **request: Any) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""What a job can be, and how far that is."""
+"""Statuses of a job, and their progress."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENDED: Final = ("uploaded", "parsed", "parse_validated", "chunks_stored", "embed
 
 
 class Progress(BaseModel):
-    """Percentages: of what the present status does, and of the whole way."""
+    """Percentages: of the current status, and in total."""
 
     status_pct: int
     total_pct: int

@@ -1,6 +1,7 @@
-"""Jobs and workflows in real time: the same numbered events by WebSocket and Server-Sent Events, on any API instance.
+"""Events of jobs and workflows: the same numbered events by WebSocket and Server-Sent Events, on any API instance.
 
-A subscriber reads the database from the last number it has seen; the hub only says when. So replaying is following.
+A subscriber reads the database from the last number it has seen; the hub only wakes it. Replaying and following are the
+same.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ LastEventId = Annotated[int | None, Header(ge=0, le=MOST_SKIPPED)]
 
 @dataclass(frozen=True)
 class Channel:
-    """Something that has events: where they are, how they look, and which one is the last."""
+    """A source of events: their queries, frames, and the last event."""
 
     kind: str
     key: UUID
@@ -51,7 +52,7 @@ class Channel:
     is_last: Callable[[dict[str, Any]], bool]
 
     async def is_of(self, user: Identity, services: Services) -> bool:
-        """Whether it is there and the user's."""
+        """Whether it exists and is the user's."""
         whose = {f"{self.kind}_id": self.key, "user_id": user.user_id}
         asked = (self.own, self.key, user.user_id)
         return await together(asked, lambda: services.database.one(self.own, **whose)) is not None
@@ -81,7 +82,7 @@ async def replay(channel: Channel, after: int, services: Services) -> list[dict[
 
 
 async def together(asked: tuple[object, ...], read: Callable[[], Awaitable[T]]) -> T:
-    """The same for all who ask this in this moment, read once. Who asks later is not given it: there may be more."""
+    """Share one read among concurrent callers; a later caller reads again, since there may be more."""
 
     async def once() -> T:
         del _asked[asked]
@@ -93,7 +94,7 @@ async def together(asked: tuple[object, ...], read: Callable[[], Awaitable[T]]) 
 
 
 async def follow(channel: Channel, after: int, services: Services) -> AsyncGenerator[list[dict[str, Any]], None]:
-    """What came after that number, and then what comes; an empty list now and then, when nothing did."""
+    """Events after that number, and then new ones; an empty list at intervals without events."""
     with services.hub.subscribe(f"{channel.kind}:{channel.key}") as changed:
         while True:
             changed.clear()
@@ -103,7 +104,7 @@ async def follow(channel: Channel, after: int, services: Services) -> AsyncGener
             yield frames
             with suppress(TimeoutError):
                 now = asyncio.get_running_loop().time()
-                await asyncio.wait_for(changed.wait(), LOOK_SECONDS - now % LOOK_SECONDS)  # all look in the same moment
+                await asyncio.wait_for(changed.wait(), LOOK_SECONDS - now % LOOK_SECONDS)  # all read at the same moment
 
 
 def confirmation(channel: Channel, services: Services) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def confirmation(channel: Channel, services: Services) -> dict[str, Any]:
 async def job_events(
     job_id: UUID, user: User, services: Uses, after: After = None, last_event_id: LastEventId = None
 ) -> StreamingResponse:
-    """A job's events, up to its last; `after` or `Last-Event-ID` continue a stream that was cut."""
+    """A job's events, up to its last; `after` or `Last-Event-ID` resume a stream."""
     return await stream(job_channel(job_id), user, services, after if after is not None else last_event_id)
 
 
@@ -138,7 +139,7 @@ async def job_events(
 async def workflow_events(
     workflow_id: UUID, user: User, services: Uses, after: After = None, last_event_id: LastEventId = None
 ) -> StreamingResponse:
-    """A workflow's events, up to its last; `after` or `Last-Event-ID` continue a stream that was cut."""
+    """A workflow's events, up to its last; `after` or `Last-Event-ID` resume a stream."""
     return await stream(workflow_channel(workflow_id), user, services, after if after is not None else last_event_id)
 
 
@@ -153,25 +154,25 @@ def event_stream(content: AsyncIterator[str]) -> StreamingResponse:
 
 
 async def lines(channel: Channel, after: int, user: Identity, services: Services) -> AsyncIterator[str]:
-    """Server-Sent Events until the last, or until the thing is deleted; comments show that the line lives."""
+    """Server-Sent Events until the last, or until the deletion of their source; comments keep the connection alive."""
     yield ": connected\n\n"
-    said = asyncio.get_running_loop().time()
+    sent = asyncio.get_running_loop().time()
     try:
         async with aclosing(follow(channel, after, services)) as following:
             async for frames in following:
                 now = asyncio.get_running_loop().time()
                 if frames:
                     yield "".join(event(frame) for frame in frames)
-                    said = now
+                    sent = now
                     if channel.is_last(frames[-1]):
                         return
                 elif not await channel.is_of(user, services):
                     return
-                elif now - said > COMMENT_SECONDS:
+                elif now - sent > COMMENT_SECONDS:
                     yield ": waiting\n\n"
-                    said = now
+                    sent = now
     except errors.Unavailable:
-        # The client comes again with the last number it has seen.
+        # The client reconnects with the last number it has seen.
         return
 
 

@@ -1,4 +1,4 @@
-"""Finds what a question is about in the user's own documents: by meaning, by words, and by the document it names."""
+"""Retrieval in the user's own documents: by embedding, by words, and by the document that a question names."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Passage:
 
 
 async def find(session: Session, user_id: UUID, question: str, vector: list[float]) -> list[Passage]:
-    """The passages that fit a question best, the best first."""
+    """The best passages for a question, the best first."""
     words = words_of(question)
     bonuses = weigh(await session.all(HOLDERS, user_id=user_id, words=words))
     return [passage(row) for row in await nearest(session, user_id, words, vector, bonuses)]
@@ -71,13 +71,13 @@ async def find(session: Session, user_id: UUID, question: str, vector: list[floa
 async def nearest(
     session: Session, user_id: UUID, words: list[str], vector: list[float], bonuses: dict[str, float]
 ) -> list[Row]:
-    """The user's own chunks, those of a document that the question names before others."""
+    """The user's nearest chunks; a document that the question names goes first."""
     parameters: dict[str, Any] = {"user_id": user_id, "words": words, "vector": str(vector), "bonuses": Jsonb(bonuses)}
     return await session.all(NEAREST, **parameters, word_weight=WORD_WEIGHT, limit=PASSAGES)
 
 
 def weigh(rows: Sequence[Row]) -> dict[str, float]:
-    """How much each document is the one that is meant: words that few of the documents have tell the most."""
+    """Weight of each document as the one that the question names: words of few documents weigh the most."""
     documents = len({row["document_id"] for row in rows})
     having = Counter(row["word"] for row in rows if row["holds"])
     weight = {word: math.log(documents / count) for word, count in having.items()}
@@ -90,12 +90,12 @@ def weigh(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def words_of(question: str) -> list[str]:
-    """The different words of a question; the database knows which of them say nothing."""
+    """The distinct words of a question; the database drops stop words."""
     return list(dict.fromkeys(re.findall(r"\w+", question.lower())))[:MOST_WORDS]
 
 
 def merge(first: list[Passage], second: list[Passage]) -> list[Passage]:
-    """Two rankings as one, taking turns."""
+    """Merge two rankings alternately."""
     mixed = [passage for pair in zip(first, second, strict=False) for passage in pair]
     return list({passage.chunk_id: passage for passage in (*mixed, *first, *second)}.values())[: PASSAGES * 3 // 2]
 

@@ -1,4 +1,4 @@
-"""WebSockets of jobs and workflows: who may listen, what is sent, and what is made of whatever comes in."""
+"""WebSockets of jobs and workflows: authentication, events, and incoming frames."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Refused(Exception):
 
 @router.get("/ws/health")
 async def health(services: Uses) -> About:
-    """Which build serves the WebSockets."""
+    """The build that serves the WebSockets."""
     return About(version=services.settings.version, build=services.settings.build)
 
 
@@ -63,7 +63,7 @@ async def workflows(socket: WebSocket, key: str) -> None:
 
 
 async def serve(socket: WebSocket, kind: str, key: str) -> None:
-    """One connection from its handshake to its end; to refuse by a close code it has to be accepted first."""
+    """Handle one connection; to refuse by a close code, it has to be accepted first."""
     await socket.accept()
     services = access.services(socket)
     try:
@@ -81,7 +81,7 @@ async def serve(socket: WebSocket, kind: str, key: str) -> None:
 
 
 async def authenticate(socket: WebSocket, services: Services) -> Identity:
-    """Who is there: by `?access_token=`, or by the first message."""
+    """The caller's identity: by `?access_token=`, or by the first message."""
     token = socket.query_params.get("access_token")
     try:
         if token is None:
@@ -104,8 +104,8 @@ async def find(kind: str, key: str, user: Identity, services: Services) -> Chann
 
 
 async def converse(socket: WebSocket, channel: Channel, user: Identity, services: Services) -> None:
-    """Send, listen and ping at the same time, until one of them ends or the token does."""
-    works = tell(socket, channel, user, services), listen(socket), ping(socket, user, services)
+    """Send, receive and ping concurrently, until one of them or the token ends."""
+    works = send_events(socket, channel, user, services), listen(socket), ping(socket, user, services)
     tasks = [asyncio.create_task(work) for work in works]
     try:
         done, _ = await asyncio.wait(tasks, timeout=user.expires_at - time.time(), return_when=asyncio.FIRST_COMPLETED)
@@ -118,8 +118,8 @@ async def converse(socket: WebSocket, channel: Channel, user: Identity, services
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def tell(socket: WebSocket, channel: Channel, user: Identity, services: Services) -> None:
-    """Send every event once, in order, as long as there is what they are of."""
+async def send_events(socket: WebSocket, channel: Channel, user: Identity, services: Services) -> None:
+    """Send every event once, in order, until the deletion of their source."""
     async for frames in realtime.follow(channel, after(socket), services):
         if not frames and not await channel.is_of(user, services):
             raise Refused(UNKNOWN, f"no such {channel.kind} any more")
@@ -128,7 +128,7 @@ async def tell(socket: WebSocket, channel: Channel, user: Identity, services: Se
 
 
 async def listen(socket: WebSocket) -> None:
-    """Answer pings, and say so when something cannot be understood; neither ends the connection."""
+    """Answer pings, and report malformed frames; neither ends the connection."""
     while True:
         message = parse(await receive(socket))
         if message is None:
@@ -138,7 +138,7 @@ async def listen(socket: WebSocket) -> None:
 
 
 async def ping(socket: WebSocket, user: Identity, services: Services) -> None:
-    """Show that the line lives, and end it once the session is over."""
+    """Send pings, and end the connection once the session is over."""
     while True:
         await asyncio.sleep(PING_SECONDS)
         if not await access.session_is_active(services.database, user.session_id, user.user_id):
@@ -154,7 +154,7 @@ async def receive(socket: WebSocket) -> str | bytes:
 
 
 def parse(message: str | bytes) -> dict[str, Any] | None:
-    """A frame's JSON object; None for anything else, binary frames among them."""
+    """A frame's JSON object; None for anything else, including binary frames."""
     try:
         document = json.loads(message) if isinstance(message, str) else None
     except (ValueError, RecursionError):
@@ -163,7 +163,7 @@ def parse(message: str | bytes) -> dict[str, Any] | None:
 
 
 def after(socket: WebSocket) -> int:
-    """The number behind which to begin; everything when it is none."""
+    """The number after which to begin; 0 without one."""
     given = socket.query_params.get("after", "")
     return min(int(given), MOST_SKIPPED) if given.isascii() and given.isdecimal() and len(given) < 20 else 0
 

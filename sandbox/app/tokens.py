@@ -18,7 +18,7 @@ OPTIONS: Final[dict[str, Any]] = {"require": CLAIMS, "verify_signature": True, "
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a valid token speaks for, and until when (Unix seconds)."""
+    """The user and session of a valid token, and its expiry (Unix seconds)."""
 
     user_id: UUID
     email: str
@@ -27,7 +27,7 @@ class Identity:
 
 
 def verify(token: str, secret: str) -> Identity:
-    """The token's identity; raises ApiError 401 for a token that is bad in whatever way."""
+    """The token's identity; raises ApiError 401 for any invalid token."""
     try:
         claims = decode(token, secret)
         return Identity(UUID(claims["sub"]), str(claims["email"]), UUID(claims["session_id"]), float(claims["exp"]))
@@ -36,5 +36,5 @@ def verify(token: str, secret: str) -> Identity:
 
 
 def decode(token: str, secret: str) -> dict[str, Any]:
-    """The claims of a token whose signature, audience and lifetime are right."""
+    """The claims of a token with valid signature, audience and lifetime."""
     return jwt.decode(token, secret, algorithms=ALGORITHMS, audience=AUDIENCE, options=OPTIONS)  # type: ignore[arg-type]

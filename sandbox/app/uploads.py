@@ -1,4 +1,4 @@
-"""Taking documents in: what may be uploaded, and where to. The bytes go to the storage service by a signed address."""
+"""Uploads: limits, announcements and signed addresses. The bytes go directly to the storage service."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Accepted(BaseModel):
 
 
 class Duplicate(BaseModel):
-    """The user has this content already; the body is flat."""
+    """The user already has this content; the body is flat."""
 
     error_type: str = "duplicate_document"
     message: str
@@ -75,7 +75,7 @@ class Duplicate(BaseModel):
 
 @router.get("/upload/limits")
 async def limits(services: Uses) -> Limits:
-    """What an upload is held to."""
+    """The limits of uploads."""
     settings = services.settings
     return Limits(
         max_file_size_bytes=settings.max_file_size,
@@ -88,7 +88,7 @@ async def limits(services: Uses) -> Limits:
 
 @router.post("/upload", responses={409: {"model": Duplicate}, **errors.responses(401, 413, 415, 422, 429, 503)})
 async def upload(upload: Upload, user: User, services: Uses) -> Accepted:
-    """Announce a document. Its processing begins when the bytes have arrived at the signed address."""
+    """Announce a document. Processing begins when the bytes have arrived at the signed address."""
     check_type(upload.mime)
     check_size(upload.bytes_len, services.settings)
     document_id = uuid4()
@@ -102,7 +102,7 @@ async def upload(upload: Upload, user: User, services: Uses) -> Accepted:
 
 
 async def admit(session: Session, document: dict[str, Any], services: Services) -> UUID:
-    """Make document and job. The user's lock makes it one step, so two at once cannot both be first."""
+    """Create document and job. The user's lock makes it atomic, so that two at once cannot both be first."""
     user_id, sha256 = document["user_id"], document["sha256"]
     await session.one(LOCK_USER, user_id=user_id)
     await session.one(DROP_EXPIRED, user_id=user_id, sha256=sha256)
@@ -145,7 +145,7 @@ async def check_concurrent_jobs(session: Session, user_id: UUID, settings: Setti
 
 
 async def count_upload(session: Session, user_id: UUID, settings: Settings) -> None:
-    """Count this upload; the count goes back with the transaction when the upload is refused."""
+    """Count this upload; a refusal rolls the count back with the transaction."""
     row = await session.one(COUNT_UPLOAD, user_id=user_id)
     if row and row["uploads"] > settings.max_uploads_per_day_per_user:
         raise errors.too_many("too_many_uploads", "You have reached today's number of uploads.", row["seconds_left"])

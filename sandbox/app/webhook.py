@@ -1,4 +1,4 @@
-"""The parser calls here when it is done, which only makes the worker look earlier: the truth is what it then asks."""
+"""The parser's webhook: makes the worker poll the parser earlier; its content is not trusted."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ async def llamaparse(job_id: str, request: Request, services: Uses) -> Received:
 
 
 def verify(signature: str, body: bytes, secret: str) -> None:
-    """Refuse whatever was not signed with the secret; before anything else is looked at."""
+    """Refuse bodies that are not signed with the secret, before anything else is read."""
     expected = f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
     if not hmac.compare_digest(signature.encode(), expected.encode()):
         raise errors.ApiError(401, "invalid_signature", "The signature is missing or wrong.")
 
 
 def read(job_id: str, body: bytes) -> UUID:
-    """The job's identifier; refuses what is none, and a body that is not JSON."""
+    """The job's identifier; refuses an invalid one, and a body that is not JSON."""
     try:
         json.loads(body)
         return UUID(job_id)

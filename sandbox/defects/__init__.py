@@ -1,7 +1,7 @@
 """Planted defects: the sandbox with one thing wrong, in the way a real team gets it wrong.
 
 A module of this package holds the defects of one area of criteria. Each is one decorated function that patches named
-seams of the application, before the parts are forked, and whose replacement calls `mark_active` when it does its harm:
+seams of the application before the services are forked. The replacement calls `mark_active` when it takes effect:
 
     @defect("stale-refresh-token", "INT", must=["INT-02"], may={"SEC-01": "an authentication measure is missing"})
     def stale_refresh_token() -> None:
@@ -27,7 +27,7 @@ from sandbox.state import DEFECT_MARKER
 
 @dataclass(frozen=True)
 class Defect:
-    """One thing wrong: the criteria that must notice, and those that may, each with the reason."""
+    """One defect: the criteria that must detect it, and those that may, each with the reason."""
 
     name: str
     area: str
@@ -38,7 +38,7 @@ class Defect:
     plant: Callable[[], None]
 
     def as_data(self) -> dict[str, Any]:
-        """What `python -m sandbox defects --json` tells of it."""
+        """The entry in `python -m sandbox defects --json`."""
         names = ("name", "area", "must", "may", "description", "file")
         return {name: getattr(self, name) for name in names}
 
@@ -65,14 +65,14 @@ def defect(
 
 
 def patch(owner: Any, name: str, replacement: Any) -> None:
-    """Put something else in the place of a named seam: an attribute of a module or class, which must be there."""
+    """Replace a named seam: an attribute of a module or class, which must exist."""
     if not hasattr(owner, name):
         raise AttributeError(f"{getattr(owner, '__name__', owner)} has no seam {name!r}")
     setattr(owner, name, replacement)
 
 
 def patch_query(owner: Any, name: str, old: str, new: str) -> None:
-    """Change a statement, a constant of a module; the defect is active when the changed statement runs."""
+    """Change a statement, which is a constant of a module; the defect is active when the changed statement runs."""
     query = getattr(owner, name)
     if old not in query:
         raise AttributeError(f"{owner.__name__}.{name} does not say {old!r}")
@@ -82,7 +82,7 @@ def patch_query(owner: Any, name: str, old: str, new: str) -> None:
 
 
 def when_query(query: str, then: Callable[[], None]) -> None:
-    """Do something each time that a statement which begins with this one is run."""
+    """Call a function each time a statement with this beginning is run."""
     run = database.Session.all
 
     async def watched(self: database.Session, text: LiteralString, /, **parameters: Any) -> list[database.Row]:
@@ -94,7 +94,7 @@ def when_query(query: str, then: Callable[[], None]) -> None:
 
 
 class Rewritten:
-    """A file as it would read with some text changed."""
+    """A file whose text reads as changed."""
 
     def __init__(self, path: Path, old: str, new: str) -> None:
         content = path.read_text()
@@ -107,7 +107,7 @@ class Rewritten:
 
 
 def mark_active() -> None:
-    """Note, the first time, that the defect has really done its harm."""
+    """Record, the first time, that the defect has taken effect."""
     global _marker
     if _marker:
         os.close(os.open(_marker, os.O_WRONLY | os.O_CREAT, 0o600))
@@ -132,7 +132,7 @@ def find(name: str) -> Defect:
 
 
 def activate(name: str, directory: Path) -> None:
-    """Plant a defect in this process, and so in every part that is forked from it."""
+    """Activate a defect in this process, and in every service that is forked from it."""
     global _marker
     found = find(name)
     _marker = directory / DEFECT_MARKER

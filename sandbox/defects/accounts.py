@@ -13,7 +13,7 @@ from sandbox.supabase import auth, passwords, sessions, tokens
 
 @defect("unknown-user-answered-at-once", "INT", must=["INT-01"])
 def unknown_user_answered_at_once() -> None:
-    """No password is hashed for an unknown user, so the time of a refusal tells who is registered."""
+    """No password is hashed for an unknown user, so the time of a refusal reveals who is registered."""
     verify = passwords.verify
 
     async def hasty(hashed: str | None, password: str) -> bool:
@@ -27,7 +27,7 @@ def unknown_user_answered_at_once() -> None:
 
 @defect("signup-reveals-users", "INT", must=["INT-01"], may={"INT-16": "the baseline knows the answer"})
 def signup_reveals_users() -> None:
-    """Signing up with a known address says that it is known."""
+    """Signing up with a known address reveals that it is registered."""
     app_auth.REFUSALS["user_already_exists"] = (409, "user_already_exists", "This address is registered already.")
 
     def reveal(email: str) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def signup_reveals_users() -> None:
     may={"INT-16": "the baseline knows the refusal", "INT-12": "so does nonsense"},
 )
 def any_password_is_strong() -> None:
-    """The strength of passwords is no longer looked at."""
+    """The strength of passwords is not checked."""
     is_strong = passwords.is_strong
 
     def lax(password: str) -> bool:
@@ -62,7 +62,7 @@ def any_password_is_strong() -> None:
     may={"INT-09": "an expired token opens a WebSocket"},
 )
 def sessions_outlive_their_word() -> None:
-    """The answer says when a session ends, and the token says an hour later."""
+    """The response states when a session ends; its token expires an hour later."""
     issue = tokens.access_token
 
     def lasting(user: dict[str, Any], session_id: UUID, lifetime: int, secret: str, issuer: str) -> str:
@@ -75,13 +75,13 @@ def sessions_outlive_their_word() -> None:
 
 @defect("used-refresh-token-works", "INT", must=["INT-02"])
 def used_refresh_token_works() -> None:
-    """A refresh token can be used again and again."""
+    """A refresh token can be used repeatedly."""
     patch_query(sessions, "USE_TOKEN", "(t.used_at is null or", "(true or")
 
 
 @defect("logout-leaves-refresh-token", "INT", must=["INT-02"])
 def logout_leaves_refresh_token() -> None:
-    """After a logout the refresh token still gives a session: only access tokens look at the logout."""
+    """After a logout the refresh token still gives a session: only access tokens are revoked."""
     patch_query(sessions, "USE_TOKEN", "and s.revoked_at is null", "")
 
 

@@ -1,4 +1,4 @@
-"""What defects of many people at once share: how many there are, and a place around each request."""
+"""Helpers of defects under concurrency: whether several users are active, and a wrapper of each request."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from sandbox.app import main
 from sandbox.defects import patch
 from sandbox.settings import Settings
 
-AT_ONCE = 2.0  # whoever calls within so many seconds is there at once
-USERS = {"PERF-12": "people who work at once meet it too"}
+AT_ONCE = 2.0  # seconds within which users count as concurrent
+USERS = {"PERF-12": "concurrent users meet it too"}
 Handle = Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]
 
 
-class People:
-    """Who called within the last seconds, as one instance sees them by their tokens."""
+class ConcurrentUsers:
+    """Users of one instance within the last seconds, by their tokens."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
 
     def several(self, scope: Scope) -> bool:
-        """Whether there is more than one, with whoever makes this request."""
+        """Whether there is more than one, including the user of this request."""
         now = time.monotonic()
         if token := Headers(scope=scope).get("authorization"):
             self._last[token] = now
@@ -34,7 +34,7 @@ class People:
 
 
 def around_requests(handle: Handle) -> None:
-    """Let `handle` have each request of the API, inside its edge: an error that it raises is answered as any other."""
+    """Wrap each request of the API with `handle`, inside its middleware: errors are answered as any other."""
     create = main.create_app
 
     def planted(settings: Settings) -> Any:

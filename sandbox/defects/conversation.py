@@ -1,4 +1,4 @@
-"""Defects of answering: whose chunks, which conversation, and what is said when nothing is known."""
+"""Defects of answers: scope of retrieval, conversation memory, and answers without a source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sandbox.defects import defect, mark_active, patch, patch_query
     },
 )
 def answers_from_anybodys_chunks() -> None:
-    """Retrieval forgets to ask whose chunks they are."""
+    """Retrieval does not filter chunks by user."""
     for name in ("NEAREST", "HOLDERS"):
         patch_query(retrieval, name, "d.user_id = %(user_id)s", "%(user_id)s::uuid is not null")
 
@@ -40,7 +40,7 @@ def answers_from_anybodys_chunks() -> None:
     },
 )
 def conversations_share_their_memory() -> None:
-    """The latest turns are remembered, of whichever conversation they were."""
+    """The memory of a conversation is the user's latest turns of any conversation."""
     patch_query(
         conversations,
         "HISTORY",
@@ -51,7 +51,7 @@ def conversations_share_their_memory() -> None:
 
 @defect("conversations-forget", "INT", must=["INT-07"], may={"INT-04": "a conversation goes on there too"})
 def conversations_forget() -> None:
-    """Nothing of what was said before is remembered, so a follow-up stands alone."""
+    """Earlier turns are not remembered, so a follow-up has no context."""
     recall = conversations.recall
 
     async def forget(session: Session, conversation_id: UUID) -> list[Row]:
@@ -91,7 +91,7 @@ def first_document_answers() -> None:
     },
 )
 def the_model_guesses() -> None:
-    """What the documents do not say is answered all the same, with a figure."""
+    """A question without an answer in the documents is answered with an invented figure."""
     answer = model.Model.answer
 
     async def guess(self: model.Model, messages: Sequence[ChatCompletionMessageParam]) -> AsyncIterator[model.Piece]:
@@ -117,7 +117,7 @@ def the_model_guesses() -> None:
     },
 )
 def answers_are_cached_by_question() -> None:
-    """Answers are kept for whoever asks the same question next, without a look at who that is."""
+    """Answers are cached by question alone, not by user."""
     kept: dict[str, list[Any]] = {}
     find = retrieval.find
 
@@ -145,7 +145,7 @@ def answers_are_cached_by_question() -> None:
     },
 )
 def the_user_is_a_global() -> None:
-    """Who asks is kept in a variable of the module: of several at once, the last one has asked everything."""
+    """The current user is a module variable: of concurrent requests, the last one's user counts for all."""
     asking: list[UUID] = []
     begin, find = chat.begin, retrieval.find
 

@@ -1,4 +1,4 @@
-"""Defects that a load meets after a while: all is well at its beginning."""
+"""Defects that appear only after some time under load."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.app import errors
 from sandbox.defects import defect, mark_active
-from sandbox.defects.concurrency import USERS, People, around_requests
+from sandbox.defects.concurrency import USERS, ConcurrentUsers, around_requests
 
 CHAT = "/api/chat"
 READING = ("/auth/login", "/auth/refresh", "/auth/user", "/documents", "/conversations", CHAT)
@@ -20,12 +20,12 @@ BEGINS, ENDS = 18.0, 24.0  # seconds after the first question: the last phase of
 KEEPING = ("/auth/refresh", "/conversations", CHAT)
 KEPT_BYTES, MOST_BYTES = 8 * 1024**2, 96 * 1024**2
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-STARTED_AGAIN = "an instance that is being started again answers nobody"
+STARTED_AGAIN = "an instance that restarts does not respond"
 
 
 @defect("errors-in-the-last-phase", "PERF", must=["PERF-03"], may=USERS)
 def errors_in_the_last_phase() -> None:
-    """Eighteen seconds after its first question an instance tidies up for six: every third call meanwhile is 500."""
+    """From 18 s to 24 s after its first question an instance runs maintenance: every third call is 500."""
     calls = count(1)
     first: list[float] = []
 
@@ -48,13 +48,13 @@ def errors_in_the_last_phase() -> None:
     may={**dict.fromkeys(("PERF-02", "PERF-04", "PERF-06"), STARTED_AGAIN), **USERS},
 )
 def memory_grows_with_each_request() -> None:
-    """What was asked is kept for ever where several people ask; who uses more than the plan's memory is killed."""
-    people = People()
+    """With several users, requests are kept for ever; an instance over the plan's memory is killed."""
+    users = ConcurrentUsers()
     kept: list[bytes] = []
     at_first: list[int] = []
 
     async def keeping(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        if people.several(scope) and scope["path"] in KEEPING:
+        if users.several(scope) and scope["path"] in KEEPING:
             at_first[:] = at_first or [resident()]
             kept.append(b"x" * KEPT_BYTES)
             if resident() - at_first[0] > MOST_BYTES:
@@ -66,5 +66,5 @@ def memory_grows_with_each_request() -> None:
 
 
 def resident() -> int:
-    """Bytes of memory that this process has."""
+    """Resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES

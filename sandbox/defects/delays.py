@@ -1,4 +1,4 @@
-"""Defects of how long answers take when many are there."""
+"""Defects of response times under concurrency."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sandbox import postgres
 from sandbox.app.database import Database
 from sandbox.defects import Rewritten, defect, mark_active, patch
-from sandbox.defects.concurrency import USERS, People, around_requests
+from sandbox.defects.concurrency import USERS, ConcurrentUsers, around_requests
 from sandbox.defects.queries import LAST_GRANT
 
 COLLECTED_SECONDS = 0.39
@@ -30,12 +30,12 @@ READ_ALL: LiteralString = "select pg_sleep(least(0.6, count(*) * 0.0008)) from a
 
 @defect("answers-are-collected", "PERF", must=["PERF-01"], may=USERS)
 def answers_are_collected() -> None:
-    """Where several people are there, answers are sent together: each waits until 0.39 s after its request."""
-    people = People()
+    """With several users, responses are sent in batches: each waits until 0.39 s after its request."""
+    users = ConcurrentUsers()
 
     async def collected(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         begin = time.monotonic()
-        crowded = people.several(scope)
+        crowded = users.several(scope)
 
         async def later(message: Message) -> None:
             if crowded and message["type"] == "http.response.start":
@@ -50,14 +50,14 @@ def answers_are_collected() -> None:
 
 @defect("latency-grows-with-a-table", "PERF", must=["PERF-01", "PERF-06"], may=USERS)
 def latency_grows_with_a_table() -> None:
-    """Each call is noted in a table; where several people are there, all of it is read for each call, row by row."""
+    """Each call is logged in a table; with several users, each call reads all of it, row by row."""
     patch(postgres, "SCHEMA", Rewritten(postgres.SCHEMA, LAST_GRANT, LAST_GRANT + CALLS))
-    people = People()
+    users = ConcurrentUsers()
 
     async def noted(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         database: Database = cast(FastAPI, app).state.services.database
         await database.one(NOTE)
-        if people.several(scope):
+        if users.several(scope):
             mark_active()
             await database.one(READ_ALL)
         await app(scope, receive, send)
@@ -67,12 +67,12 @@ def latency_grows_with_a_table() -> None:
 
 @defect("a-name-is-looked-up-in-vain", "PERF", must=["PERF-06"])
 def a_name_is_looked_up_in_vain() -> None:
-    """Where several people are there, one call in fifty looks a name up whose first server is gone: it takes 5 s."""
-    people = People()
+    """With several users, one call in fifty waits 5 s for a name server that is gone."""
+    users = ConcurrentUsers()
     calls = count(1)
 
     async def resolving(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        if people.several(scope) and next(calls) % CALLS_A_LOOK_UP == 0:
+        if users.several(scope) and next(calls) % CALLS_A_LOOK_UP == 0:
             mark_active()
             await asyncio.sleep(RESOLVER_SECONDS)
         await app(scope, receive, send)
@@ -82,12 +82,12 @@ def a_name_is_looked_up_in_vain() -> None:
 
 @defect("every-tenth-call-is-slow", "PERF", must=["PERF-06"])
 def every_tenth_call_is_slow() -> None:
-    """Where several people are there, every tenth call reads the configuration again, and waits for it."""
-    people = People()
+    """With several users, every tenth call waits until the configuration is read again."""
+    users = ConcurrentUsers()
     calls = count(1)
 
     async def reading(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        if people.several(scope) and next(calls) % 10 == 0:
+        if users.several(scope) and next(calls) % 10 == 0:
             mark_active()
             await asyncio.sleep(SLOW_SECONDS)
         await app(scope, receive, send)
@@ -97,8 +97,8 @@ def every_tenth_call_is_slow() -> None:
 
 @defect("the-body-comes-late", "PERF", must=["PERF-06"])
 def the_body_comes_late() -> None:
-    """Where several people are there, a list begins at once, in time for the first byte; the rest comes 0.7 s later."""
-    people = People()
+    """With several users, the first byte of a list is sent at once and the rest 0.7 s later."""
+    users = ConcurrentUsers()
 
     async def begun(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         async def later(message: Message) -> None:
@@ -107,7 +107,7 @@ def the_body_comes_late() -> None:
                 await asyncio.sleep(SLOW_SECONDS)
             await send(message)
 
-        crowded = people.several(scope) and scope["path"] in LISTS
+        crowded = users.several(scope) and scope["path"] in LISTS
         await app(scope, receive, later if crowded else send)
 
     around_requests(begun)

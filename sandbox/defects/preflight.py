@@ -1,4 +1,4 @@
-"""Defects of the environment: services that are not what they should be, and configuration that is missing."""
+"""Defects of the environment: wrong services and missing configuration."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from sandbox.worker import main as worker
 
 @defect("worker-of-another-build", "PRE", must=["PRE-01"])
 def worker_of_another_build() -> None:
-    """The worker was not deployed with the rest: it still runs the build before."""
+    """The worker was not deployed with the rest: it still runs the previous build."""
     patch_query(worker, "BEAT", "%(build)s", "'before-' || %(build)s")
 
 
 @defect("front-end-without-its-build", "PRE", must=["PRE-01"])
 def front_end_without_its_build() -> None:
-    """The front end was built without its version: nobody can tell which one is live."""
+    """The front end was built without its version, so the live one is unknown."""
     serve = frontend.Edge.__call__
 
     async def nameless(self: frontend.Edge, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +42,7 @@ def front_end_without_its_build() -> None:
 
 @defect("heartbeat-in-milliseconds", "PRE", must=["PRE-01"])
 def heartbeat_in_milliseconds() -> None:
-    """The age of the workers' heartbeat is told in another unit, so that nobody can tell whether they live."""
+    """The age of the workers' heartbeat is reported in milliseconds instead of seconds."""
     healthy = health.WorkerHealth
 
     def in_milliseconds(**fields: Any) -> health.WorkerHealth:
@@ -54,7 +54,7 @@ def heartbeat_in_milliseconds() -> None:
 
 @defect("webhook-secret-not-set", "PRE", must=["PRE-02"])
 def webhook_secret_not_set() -> None:
-    """One of the secrets was never put into the environment."""
+    """One of the secrets is missing in the environment."""
     write = descriptor.write
 
     def forget(settings: Settings, path: Path) -> None:
@@ -79,7 +79,7 @@ def plan_too_small() -> None:
 
 @defect("parser-key-expires", "PRE", must=["PRE-03"])
 def parser_key_expires() -> None:
-    """The key of the parser was good when the deployment was made, and expires soon after."""
+    """The key of the parser expires soon after the deployment."""
     ask = health._ask
     asked: list[str] = []
 
@@ -97,7 +97,7 @@ def parser_key_expires() -> None:
 
 @defect("environment-of-another", "PRE", must=["PRE-03"])
 def environment_of_another() -> None:
-    """The deployment was configured from a copy, and takes itself for production."""
+    """The deployment was configured from a copy and identifies itself as production."""
     healthy = health.Health
 
     def copied(**fields: Any) -> health.Health:

@@ -1,4 +1,4 @@
-"""Defects of the stages, and of what they leave."""
+"""Defects of the processing stages and of deletion."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def last_chunk_dropped() -> None:
     may={**ANSWERS, "INT-15": "every chunk's model is looked at"},
 )
 def a_vector_is_missing() -> None:
-    """A batch of embeddings lost its last, and nobody counted."""
+    """A batch of embeddings lacks its last vector."""
 
     async def lose(claim: Claim, tools: Tools) -> bool:
         mark_active()
@@ -63,7 +63,7 @@ def a_vector_is_missing() -> None:
 
 @defect("vectors-of-the-neighbours", "INT", must=["INT-06"], may=ANSWERS)
 def vectors_of_the_neighbours() -> None:
-    """Each chunk gets the vector of the chunk beside it."""
+    """Each chunk gets the vector of its neighbour."""
     pair = stages.pair
 
     def shifted(chunk_ids: list[Any], vectors: list[list[float]]) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def vectors_of_the_neighbours() -> None:
     may={"INT-16": "the baseline knows the statuses", **FOLLOWED},
 )
 def a_stage_is_skipped() -> None:
-    """Embedding begins without having been queued, so one status never comes."""
+    """Embedding begins without having been queued, so one status never occurs."""
 
     async def at_once(claim: Claim, tools: Tools) -> str:
         mark_active()
@@ -104,7 +104,7 @@ def a_stage_is_skipped() -> None:
     },
 )
 def complete_too_early() -> None:
-    """The job is complete while its vectors are still on their way."""
+    """The job is complete before its vectors are stored."""
     reach = stages.reach
     late: set[asyncio.Task[None]] = set()
 
@@ -140,7 +140,7 @@ def complete_too_early() -> None:
     },
 )
 def right_to_left_refused() -> None:
-    """A text that is not Latin is taken for damage."""
+    """A text that is not in Latin script is refused as damaged."""
     read = stages.read_text
 
     async def latin(claim: Claim, tools: Tools) -> str:
@@ -178,7 +178,7 @@ def several_pages_never_end() -> None:
 
 @defect("deletion-leaves-vectors", "INT", must=["INT-14"], may={"INT-12": "orphans are counted there"})
 def deletion_leaves_vectors() -> None:
-    """Chunks and vectors have no foreign key, and deleting a document forgets them."""
+    """Chunks and vectors have no foreign key, and survive the deletion of their document."""
     patch(
         postgres,
         "SCHEMA",
@@ -198,7 +198,7 @@ def deletion_leaves_vectors() -> None:
     may={"INT-04": "deleting one of two", "INT-07": "its answers", "INT-12": "a retry of what was deleted"},
 )
 def deleted_only_in_the_list() -> None:
-    """Deleting hides a document from its owner, and leaves all of it where it was."""
+    """Deletion hides a document from its owner, and keeps all of its data."""
     patch_query(
         documents,
         "DELETE_DOCUMENT",
@@ -211,7 +211,7 @@ def deleted_only_in_the_list() -> None:
 
 @defect("abandoned-uploads-stay", "INT", must=["INT-14"])
 def abandoned_uploads_stay() -> None:
-    """An upload that was announced and never sent waits for ever."""
+    """An upload that was announced and never sent is kept for ever."""
     patch_query(worker, "SWEEP", "upload_expires_at < now()", "upload_expires_at < now() - interval '1 year'")
 
 
@@ -222,7 +222,7 @@ def abandoned_uploads_stay() -> None:
     may={"INT-16": "the baseline knows their end", "INT-08": "a failed job is followed there", "INT-09": "there too"},
 )
 def failed_jobs_stay_working() -> None:
-    """A job that failed says so in its status, and is still being worked on by its state."""
+    """A failed job has the status of a failure and the state of one in progress."""
     publish = events.publish
 
     async def unfinished(session: Any, job_id: UUID, status: str, state: str, **options: Any) -> bool:

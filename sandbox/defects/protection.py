@@ -1,4 +1,4 @@
-"""Defects of protection: credentials that should be refused and are not, and what belongs to somebody else."""
+"""Defects of protection: accepted bad credentials, and access to data of another user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LISTS = dict.fromkeys((f"INT-{n:02}" for n in (3, 5, 10, 12, 14)), "lists are co
 
 @defect("alg-none-accepted", "INT", must=["INT-03"], may={"INT-09": "such a token opens a WebSocket"})
 def alg_none_accepted() -> None:
-    """A token without a signature is believed when it says so itself."""
+    """A token with the algorithm `none` is accepted without a signature."""
     decode = tokens.decode
 
     def trusting(token: str, secret: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def alg_none_accepted() -> None:
     may={"INT-09": "such a token opens a WebSocket", "INT-01": "expiry is not looked at", "INT-02": "nor here"},
 )
 def signatures_not_verified() -> None:
-    """Tokens are read, and their signature is not looked at."""
+    """Tokens are decoded without a check of their signature."""
 
     def careless(token: str, secret: str) -> dict[str, Any]:
         mark_active()
@@ -56,7 +56,7 @@ def signatures_not_verified() -> None:
     may={"INT-12": "nonsense gets further than the signature", "INT-16": "the baseline knows the refusal"},
 )
 def unsigned_webhooks_believed() -> None:
-    """A webhook without a signature is taken for the parser's."""
+    """A webhook without a signature is accepted."""
     verify = webhook.verify
 
     def lenient(signature: str, body: bytes, secret: str) -> None:
@@ -70,7 +70,7 @@ def unsigned_webhooks_believed() -> None:
 
 @defect("signed-address-for-any-path", "INT", must=["INT-03"], may={"INT-16": "the baseline knows the refusal"})
 def signed_address_for_any_path() -> None:
-    """A signed address opens every path of the bucket, not the one that it was made for."""
+    """A signed address opens every path of the bucket, not only its own."""
     verify = storage.verify
 
     def anywhere(token: str, path: str, secret: str) -> dict[str, Any]:
@@ -97,19 +97,19 @@ def signed_address_for_any_path() -> None:
     },
 )
 def job_of_anybody() -> None:
-    """Who knows a job's identifier sees the job: its user is not asked for."""
+    """A job can be read by its identifier, without a check of its owner."""
     patch_query(jobs, "OWN_JOB", "and d.user_id = %(user_id)s", "and %(user_id)s::uuid is not null")
 
 
 @defect("list-of-everybodys-jobs", "INT", must=["INT-04"], may=LISTS)
 def list_of_everybodys_jobs() -> None:
-    """The list of jobs shows those of all users."""
+    """The list of jobs holds those of all users."""
     patch_query(jobs, "OWN_JOBS", "d.user_id = %(user_id)s", "%(user_id)s::uuid is not null")
 
 
 @defect("list-of-everybodys-documents", "INT", must=["INT-04"], may=LISTS)
 def list_of_everybodys_documents() -> None:
-    """The list of documents shows those of all users."""
+    """The list of documents holds those of all users."""
     patch_query(app_documents, "OWN_DOCUMENTS", "d.user_id = %(user_id)s", "%(user_id)s::uuid is not null")
 
 
@@ -120,5 +120,5 @@ def list_of_everybodys_documents() -> None:
     may={"INT-03": "the token of a session that ended", "INT-09": "it opens a WebSocket"},
 )
 def logged_out_tokens_work() -> None:
-    """A logout is forgotten by the API: the access token goes on until it expires."""
+    """The API ignores a logout: the access token works until it expires."""
     patch_query(access, "SESSION_IS_ACTIVE", " and revoked_at is null", "")

@@ -1,4 +1,4 @@
-"""Defects of the database: what it is asked takes longer than it need."""
+"""Defects of the database: slow queries, slow connections and locks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SEEN_BY_ALL = "closing looks at the same rows"
 
 
 class _Grown(Rewritten):
-    """The schema with more at its end; the defect is active when it is run."""
+    """The schema with additional statements; the defect is active when it is run."""
 
     def __init__(self, path: Path, more: str) -> None:
         super().__init__(path, LAST_GRANT, LAST_GRANT + more)
@@ -25,7 +25,7 @@ class _Grown(Rewritten):
 
 @defect("query-without-its-index", "PERF", must=["PERF-11"], may={"INT-14": SEEN_BY_ALL})
 def query_without_its_index() -> None:
-    """Row-level security looks each chunk up in a table that has grown, and nobody made the index that this needs."""
+    """Row-level security looks up each chunk in a large table without the necessary index."""
     rows = """
 create table app.withdrawn (document_id uuid not null, at timestamptz not null default now());
 insert into app.withdrawn (document_id) select gen_random_uuid() from generate_series(1, 200000);
@@ -44,7 +44,7 @@ create policy what_may_be_read on app.chunks for select to inspector using (app.
 
 @defect("a-login-searches-all-logins", "PERF", must=["PERF-11"], may={"INT-14": SEEN_BY_ALL})
 def a_login_searches_all_logins() -> None:
-    """A trigger asks a directory for each role that connects, and the connection waits for it."""
+    """A login trigger queries a directory for each role, and the connection waits for it."""
     trigger = """
 create function app.note_login() returns event_trigger language plpgsql as $$
 begin
@@ -59,7 +59,7 @@ create event trigger note_login on login execute function app.note_login();
 
 @defect("sweeping-locks-the-table", "PERF", must=["PERF-11"], may={"INT-14": SEEN_BY_ALL})
 def sweeping_locks_the_table() -> None:
-    """What sweeps abandoned uploads away locks the whole table, takes its time, and comes every second."""
+    """The removal of abandoned uploads locks the whole table for some time, every second."""
     swept = worker.SWEEP
     patch(worker, "SWEEP_BEATS", 1)
     patch_query(

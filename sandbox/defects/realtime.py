@@ -1,4 +1,4 @@
-"""Defects of what arrives in real time."""
+"""Defects of realtime events."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sandbox.app.tokens import Identity
 from sandbox.defects import defect, mark_active, patch
 
 FOLLOWED = dict.fromkeys((f"INT-{n:02}" for n in (3, 4, 5, 9, 10, 11)), "jobs are followed there, status by status")
-FRAMES = {**FOLLOWED, "INT-06": "what is told is held against what is there"}
+FRAMES = {**FOLLOWED, "INT-06": "events are compared with the stored state"}
 Frames = list[dict[str, Any]]
 
 
 @defect("a-frame-is-lost", "INT", must=["INT-08"], may=FRAMES)
 def a_frame_is_lost() -> None:
-    """One status is never told to those who listen."""
+    """The event of one status is not sent to subscribers."""
     replay = realtime.replay
 
     async def lossy(channel: Channel, after: int, services: Services) -> Frames:
@@ -37,7 +37,7 @@ def a_frame_is_lost() -> None:
 
 @defect("a-frame-comes-twice", "INT", must=["INT-08"], may=FRAMES)
 def a_frame_comes_twice() -> None:
-    """One status is told twice."""
+    """The event of one status is sent twice."""
     replay = realtime.replay
 
     async def doubled(channel: Channel, after: int, services: Services) -> Frames:
@@ -52,7 +52,7 @@ def a_frame_comes_twice() -> None:
 
 @defect("frames-come-late", "INT", must=["INT-08"], may=FRAMES)
 def frames_come_late() -> None:
-    """Events are collected for two seconds before they are told."""
+    """Events are collected for two seconds before they are sent."""
     follow = realtime.follow
 
     async def slow(channel: Channel, after: int, services: Services) -> AsyncIterator[Frames]:
@@ -67,7 +67,7 @@ def frames_come_late() -> None:
 
 @defect("streams-begin-anew", "INT", must=["INT-08"], may={"INT-09": "a client that comes again gets all of it again"})
 def streams_begin_anew() -> None:
-    """Who asks for what came later gets everything from the beginning."""
+    """A resumed stream begins with the first event again."""
     follow = realtime.follow
 
     async def from_the_beginning(channel: Channel, after: int, services: Services) -> AsyncIterator[Frames]:
@@ -102,7 +102,7 @@ def pings_unanswered() -> None:
     may={"INT-03": "the same by its matrix", "INT-04": "other users' jobs"},
 )
 def sockets_open_to_anybody() -> None:
-    """A WebSocket is let in with a bad token, as long as its job is there."""
+    """A WebSocket with an invalid token is accepted as long as its job exists."""
     authenticate = sockets.authenticate
 
     async def lax(socket: WebSocket, services: Services) -> Identity:
@@ -128,7 +128,7 @@ def sockets_open_to_anybody() -> None:
 
 @defect("a-bad-frame-ends-the-line", "INT", must=["INT-09"])
 def a_bad_frame_ends_the_line() -> None:
-    """A frame that is not JSON ends the connection with a fault of the server."""
+    """A frame that is not JSON ends the connection with a server error."""
     parse = sockets.parse
 
     def strict(message: str | bytes) -> dict[str, Any] | None:
@@ -143,7 +143,7 @@ def a_bad_frame_ends_the_line() -> None:
 
 @defect("quiet-lines-are-cut", "INT", must=["INT-09"])
 def quiet_lines_are_cut() -> None:
-    """A proxy in between ends a line on which nothing was said for half a minute."""
+    """A proxy closes connections that are idle for half a minute."""
     serve = sockets.ping
 
     async def cut(socket: WebSocket, user: Identity, services: Services) -> None:
@@ -165,7 +165,7 @@ def quiet_lines_are_cut() -> None:
     may=dict.fromkeys((f"INT-{n:02}" for n in (3, 4, 5, 6, 8, 10, 11, 15)), "frames of other jobs among one's own"),
 )
 def events_of_everybody() -> None:
-    """The last event of any job is told to all who listen."""
+    """The last event of any job is sent to all subscribers."""
     follow = realtime.follow
 
     async def mixed(channel: Channel, after: int, services: Services) -> AsyncIterator[Frames]:

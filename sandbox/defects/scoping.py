@@ -1,7 +1,7 @@
-"""Defects of a deployment that is to be as quick as the local one: the sandbox, as if it had been rebuilt elsewhere.
+"""Defects of a deployment that is compared with the local baseline: the sandbox, as if rebuilt elsewhere.
 
-The sandbox is the local baseline itself, which nothing asks to be as quick as it is. Under another name, and with its
-own recording for a baseline, it is held against that as a cloud would be. Everything stays within the absolute limits.
+The sandbox is the baseline itself and is not compared with it. Under another name, and with its own recording as the
+baseline, it is compared as a cloud deployment would be. All figures stay within the absolute limits.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ TOTAL = {"PERF-06": "a whole answer takes as much longer as its first byte"}
 
 
 def rebuilt_elsewhere() -> None:
-    """Call the deployment something else, and have it held against the sandbox's own recording."""
+    """Rename the deployment, and have it compared with the sandbox's own recording."""
     describe = descriptor.describe
 
     def renamed(settings: Settings) -> dict[str, Any]:
-        told = describe(settings)
-        return told | {"name": "rebuilt-elsewhere", "baseline": told["name"]}
+        described = describe(settings)
+        return described | {"name": "rebuilt-elsewhere", "baseline": described["name"]}
 
     patch(descriptor, "describe", renamed)
 
 
 @defect("the-database-is-in-another-region", "PERF", must=["PERF-07"], may=TOTAL)
 def the_database_is_in_another_region() -> None:
-    """The API was moved and its database was not: each statement of its waits 40 ms for the line."""
+    """API and database are in different regions: each statement takes 40 ms more."""
     rebuilt_elsewhere()
     init, with_connection = database.Database.__init__, database.Database._with_connection
     far: set[int] = set()
@@ -60,7 +60,7 @@ def the_database_is_in_another_region() -> None:
 
 @defect("each-refresh-is-audited-far-away", "PERF", must=["PERF-07"], may=TOTAL)
 def each_refresh_is_audited_far_away() -> None:
-    """Before tokens are refreshed, a service on another continent is told, and its answer waited for: 0.12 s."""
+    """Each refresh of a token waits 0.12 s for an audit service on another continent."""
     rebuilt_elsewhere()
     ask = auth.ask
 
@@ -75,7 +75,7 @@ def each_refresh_is_audited_far_away() -> None:
 
 @defect("lists-end-late", "PERF", must=["PERF-06"])
 def lists_end_late() -> None:
-    """A list begins at once, and something in front of the API holds its end back for 0.12 s."""
+    """A proxy in front of the API sends the end of a list 0.12 s late."""
     rebuilt_elsewhere()
 
     async def held_back(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Defects of what the deployment uses, and of how it behaves against its baseline."""
+"""Defects of the providers in use, and of behaviour against the baseline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.worker import chunking
 
 @defect("stand-in-denies-it", "INT", must=["INT-15"])
 def stand_in_denies_it() -> None:
-    """The parser is a stand-in, and calls itself the real one."""
+    """The parser is a stub that identifies itself as the real one."""
 
     def lie() -> dict[str, Any]:
         mark_active()
@@ -24,7 +24,7 @@ def stand_in_denies_it() -> None:
 
 @defect("cheaper-embeddings", "INT", must=["INT-15"])
 def cheaper_embeddings() -> None:
-    """Embeddings come from another model than the one that was agreed."""
+    """Embeddings come from another model than the descriptor declares."""
     embeddings = model.Embeddings
 
     def cheaper(name: str, vectors: list[list[float]]) -> model.Embeddings:
@@ -36,7 +36,7 @@ def cheaper_embeddings() -> None:
 
 @defect("another-model-answers", "INT", must=["INT-15"])
 def another_model_answers() -> None:
-    """Questions are answered by a smaller model than the one that was agreed."""
+    """Questions are answered by a smaller model than the descriptor declares."""
     piece = model.Piece
 
     def smaller(name: str, text: str) -> model.Piece:
@@ -48,7 +48,7 @@ def another_model_answers() -> None:
 
 @defect("error-code-renamed", "INT", must=["INT-16"], may={"INT-01": "the code is looked at there too"})
 def error_code_renamed() -> None:
-    """The code of a refused login was renamed, and the clients were not told."""
+    """The error code of a refused login was renamed."""
     refusal = auth.refusal
 
     def renamed(status: int, code: str | None) -> Exception:
@@ -64,10 +64,10 @@ def error_code_renamed() -> None:
     "chunks-half-as-large",
     "INT",
     must=["INT-16"],
-    may={"INT-07": "sources are other chunks", "INT-06": "short texts tell less of their vectors"},
+    may={"INT-07": "sources are other chunks", "INT-06": "vectors of short texts are less distinct"},
 )
 def chunks_half_as_large() -> None:
-    """The size of chunks was changed on the way to the cloud."""
+    """The size of chunks differs from the baseline's."""
     split = chunking.split
 
     def smaller(text: str) -> list[chunking.Chunk]:

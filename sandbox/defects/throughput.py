@@ -1,4 +1,4 @@
-"""Defects of what gets through when many are there: requests that fail, and documents that do not come to their end."""
+"""Defects of throughput under concurrency: failing requests, and documents that are not completed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sandbox.app import auth, chat, conversations, database, documents, errors
 from sandbox.app.access import Services
 from sandbox.defects import defect, mark_active, patch
-from sandbox.defects.concurrency import USERS, People, around_requests
+from sandbox.defects.concurrency import USERS, ConcurrentUsers, around_requests
 from sandbox.worker import stages
 from sandbox.worker.claims import Claim, LeaseLost
 from sandbox.worker.parser import Refused
@@ -40,12 +40,12 @@ DELIVER_AGAIN: LiteralString = (
     may={"PERF-03": FAILED, "PERF-06": "its quick calls of one user follow those of others at once", **USERS},
 )
 def throughput_is_capped() -> None:
-    """Where several people are there, an instance answers five of their reads a second, and refuses the others."""
-    people = People()
+    """With several users, an instance answers five reads a second and refuses the others."""
+    users = ConcurrentUsers()
     answered: deque[float] = deque()
 
     async def capped(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        if people.several(scope) and scope["path"] in READING:
+        if users.several(scope) and scope["path"] in READING:
             now = time.monotonic()
             while answered and now - answered[0] > SECOND:
                 answered.popleft()
@@ -60,7 +60,7 @@ def throughput_is_capped() -> None:
 
 @defect("lists-are-empty-in-a-rush", "PERF", must=["PERF-02", "PERF-03"], may=USERS)
 def lists_are_empty_in_a_rush() -> None:
-    """A list that is asked for within a second of another user's is not waited for: 200, and nothing is in it."""
+    """A list within a second of another user's is 200 and empty."""
     read = database.Database.all
     asked: dict[Any, float] = {}
 
@@ -80,7 +80,7 @@ def lists_are_empty_in_a_rush() -> None:
 
 @defect("every-fourth-refresh-fails", "PERF", must=["PERF-03"], may=USERS)
 def every_fourth_refresh_fails() -> None:
-    """Refresh tokens are looked at in four ways, of which one raises an error that nobody expected."""
+    """One in four refreshes raises an unexpected error."""
     ask = auth.ask
     numbers = count(1)
 
@@ -116,7 +116,7 @@ def answers_without_a_text() -> None:
     may={**DOCUMENTS_ELSEWHERE, **DOCUMENTS_OF_USERS},
 )
 def what_is_left_behind_fills_the_disk() -> None:
-    """A worker leaves the file of each document behind; the last before the disk is cleaned find no room, and fail."""
+    """A worker keeps the file of each document until the disk is full; the last ones before its cleaning fail."""
     numbers = count()
 
     async def submit(claim: Claim, tools: Tools) -> str:
@@ -130,7 +130,7 @@ def what_is_left_behind_fills_the_disk() -> None:
 
 @defect("every-fifth-job-is-delivered-again", "PERF", must=["PERF-04"], may=DOCUMENTS_OF_USERS)
 def every_fifth_job_is_delivered_again() -> None:
-    """A queue that delivers at least once: every fifth job of a worker comes again, and is done again."""
+    """The queue delivers at least once: every fifth job of a worker is processed twice."""
     numbers = count(1)
 
     async def finalize(claim: Claim, tools: Tools) -> str:
@@ -145,7 +145,7 @@ def every_fifth_job_is_delivered_again() -> None:
 
 @defect("every-tenth-upload-is-lost", "PERF", must=["PERF-04"], may={**DOCUMENTS_ELSEWHERE, **DOCUMENTS_OF_USERS})
 def every_tenth_upload_is_lost() -> None:
-    """Where there are many, a worker takes a job out of the queue before it is done, and forgets every tenth."""
+    """With many jobs, a worker acknowledges them before they are processed, and loses every tenth."""
     numbers = count(1)
 
     async def submit(claim: Claim, tools: Tools) -> str:

@@ -1,4 +1,4 @@
-"""Defects that few people at a time never meet: what goes wrong only when many are there."""
+"""Defects that occur only with many concurrent users."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LINE_SECONDS = 0.06
 
 @defect("another-users-answer-under-load", "PERF", must=["PERF-12"], may={**UNDER_LOAD, **IN_BURSTS})
 def another_users_answer_under_load() -> None:
-    """Who a token is of is kept for a second; where the table is full, the next token takes over a place as it is."""
+    """Identities are cached by token for a second; in a full cache a new token gets the identity of another."""
     identify = access.identify
     kept: dict[str, tuple[float, Identity]] = {}
 
@@ -44,7 +44,7 @@ def another_users_answer_under_load() -> None:
 
 @defect("errors-under-concurrency", "PERF", must=["PERF-12"], may={**UNDER_LOAD, **IN_BURSTS})
 def errors_under_concurrency() -> None:
-    """The last calls are kept in a list of fixed length; where it is full within a second, the next call fails."""
+    """The latest calls are kept in a list of fixed length; when it is full within a second, the next call fails."""
     identify = access.identify
     calls: deque[float] = deque()
 

@@ -1,4 +1,4 @@
-"""Defects of taking documents in."""
+"""Defects of uploads."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def duplicate_makes_a_second_job() -> None:
 
 @defect("duplicates-race", "INT", must=["INT-05"])
 def duplicates_race() -> None:
-    """Looking for a duplicate and making the job are two steps: of several at once, several are first."""
+    """The search for a duplicate and the creation of the job are two steps: concurrent uploads are all accepted."""
     patch_query(app, "LOCK_USER", "pg_advisory_xact_lock(hashtextextended(%(user_id)s::text, 0))", "%(user_id)s::text")
     find = app.find_duplicate
 
@@ -55,7 +55,7 @@ def duplicates_race() -> None:
     may={"INT-12": "the name of 120 characters", "INT-07": "titles", **WHOLE},
 )
 def long_names_are_cut() -> None:
-    """A column of forty characters: longer names of documents are cut without a word."""
+    """Names of documents are silently cut to forty characters."""
     patch_query(app, "INSERT_DOCUMENT", "%(filename)s, %(bytes_len)s", "left(%(filename)s, 40), %(bytes_len)s")
 
 
@@ -71,7 +71,7 @@ def long_names_are_cut() -> None:
     },
 )
 def stored_bytes_are_altered() -> None:
-    """Uploads pass through a text layer, which ends them with a line break."""
+    """Uploads pass through a text layer, which appends a line break."""
     patch_query(storage, "STORE", "%(content)s)", "%(content)s || '\\x0a'::bytea)")
 
 
@@ -95,7 +95,7 @@ def limit_refused() -> None:
 
 @defect("limit-not-enforced", "INT", must=["INT-11"], may=AGAIN)
 def limit_not_enforced() -> None:
-    """The largest size is told, and not looked at."""
+    """The largest size is published and not enforced."""
     check = app.check_size
 
     def lax(length: int, settings: Settings) -> None:
@@ -109,7 +109,7 @@ def limit_not_enforced() -> None:
 
 @defect("bytes-taken-before-refused", "INT", must=["INT-11"])
 def bytes_taken_before_refused() -> None:
-    """An upload that is too long is refused when all of it has arrived."""
+    """An upload over the limit is refused only after all of it has arrived."""
     receive = storage.receive
 
     async def patient(request: Request, length: int) -> bytes:
@@ -129,7 +129,7 @@ def bytes_taken_before_refused() -> None:
     may={"INT-16": "the baseline knows the refusal", "INT-03": "wrong bytes to a signed address"},
 )
 def hash_never_compared() -> None:
-    """The announced hash is stored and never held against the bytes."""
+    """The announced hash is stored and never compared with the bytes."""
     check = storage.check_hash
 
     def lax(content: bytes, sha256: str) -> None:
@@ -152,7 +152,7 @@ def hash_never_compared() -> None:
     },
 )
 def refused_upload_leaves_a_job() -> None:
-    """Document and job are made first, and the upload is refused afterwards."""
+    """Document and job are created before the upload is refused."""
     refusal: ContextVar[errors.ApiError | None] = ContextVar("refusal", default=None)
     check, admit = app.check_type, app.admit
 
@@ -175,7 +175,7 @@ def refused_upload_leaves_a_job() -> None:
 
 @defect("malformed-identifier-is-a-fault", "INT", must=["INT-12"], may={"INT-16": "the baseline knows the refusal"})
 def malformed_identifier_is_a_fault() -> None:
-    """An identifier that is none reaches the database, and the answer is 500."""
+    """A malformed identifier reaches the database, and the response is 500."""
     invalid = errors.invalid
 
     def fault(error: RequestValidationError) -> errors.ApiError:
@@ -199,7 +199,7 @@ def malformed_identifier_is_a_fault() -> None:
     },
 )
 def unknown_is_a_fault() -> None:
-    """What is not found is a server error, since nobody caught it."""
+    """A missing object is a server error, since the exception is not handled."""
 
     def fault(what: str) -> errors.ApiError:
         mark_active()

@@ -1,1 +1,1 @@
-"""Stand-ins for what is sold as a service: they speak the providers' wire, do honest work, and name themselves."""
+"""Stubs of the commercial providers: they implement the wire format, process real data, and identify themselves."""

@@ -1,4 +1,4 @@
-"""Extractive answers: the sentence of the given context that best answers the last question, or that none does."""
+"""Extractive answers: the sentence of the context that best answers the last question, or that none does."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _NAMED_NEARBY: Final = 0.8
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence of the context, with the block that it stands in."""
+    """One sentence of the context, with its block."""
 
     text: str
     block: int
@@ -51,7 +51,7 @@ class Sentence:
 def answer(context: str, questions: Sequence[str]) -> str:
     """The answer to the last question from the context's numbered blocks (`[n] title: text`), followed by ` [n]`.
 
-    Earlier questions are looked at only where the last one leans on them.
+    Earlier questions count only where the last one refers to them.
     """
     *earlier, question = questions
     base = ""
@@ -64,7 +64,7 @@ def answer(context: str, questions: Sequence[str]) -> str:
 
 
 def read_context(context: str) -> list[Sentence]:
-    """The sentences of all blocks, without those that address the model: a document is read, never obeyed."""
+    """The sentences of all blocks, without instructions to the model: a document is data only."""
     pieces = _BLOCK.split(context)[1:]
     sentences = []
     for number, title, text in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True):
@@ -77,7 +77,7 @@ def read_context(context: str) -> list[Sentence]:
 
 
 def is_instruction(sentence: str) -> bool:
-    """Whether a sentence tries to steer whoever reads it."""
+    """Whether a sentence is an instruction to the model."""
     return bool(_INSTRUCTION.search(sentence))
 
 
@@ -89,7 +89,7 @@ def leans_on_earlier(question: str, has_earlier: bool) -> bool:
 
 
 def choose(question: str, base: str, sentences: list[Sentence]) -> Sentence | None:
-    """The sentence that answers best, if one answers well enough."""
+    """The best sentence, if it answers well enough."""
     named = names(question) or names(base)
     topic = set(content_stems(question)) - names(question)
     earlier = set(content_stems(base)) - names(base)
@@ -115,7 +115,7 @@ def choose(question: str, base: str, sentences: list[Sentence]) -> Sentence | No
 
 
 def names(question: str) -> set[str]:
-    """Stems of the names in a question: words with a capital that do not begin it, and words with digits within."""
+    """Stems of the names in a question: capitalised words that do not begin it, and words with digits."""
     found = words(question)
     capital = {word for word in found[1:] if word[0].isupper() and word.lower() not in STOP_WORDS}
     return {stem(word) for word in capital | {w for w in found if w[0].isalpha() and any(map(str.isdigit, w))}}
@@ -127,12 +127,12 @@ def names_match(named: set[str], sentence: Sentence) -> bool:
 
 
 def asks_figure(question: str) -> bool:
-    """Whether only an amount, a number or a date answers the question; a statement asks for none."""
+    """Whether the question asks for an amount, a number or a date."""
     return not question.rstrip().endswith((".", "!")) and bool(_ASKS_FIGURE.search(question))
 
 
 def coverage(asked: set[str], sentence: Sentence, rarity: dict[str, float]) -> float:
-    """The share of what is asked that the sentence speaks of, rare words counting more and unknown ones most."""
+    """The share of the question's words in the sentence; rare words count more, and unknown ones most."""
     unknown = max(rarity.values(), default=1.0)
     total = sum(rarity.get(word, unknown) for word in asked)
     return sum(rarity[word] for word in asked & sentence.stems) / total if total else 0

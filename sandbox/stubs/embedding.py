@@ -1,4 +1,4 @@
-"""Embeddings by feature hashing: texts that share words, neighbouring words and word parts come out close."""
+"""Embeddings by feature hashing: texts that share words, word pairs and word fragments are close."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def embed(text: str, dimensions: int = DIMENSIONS) -> list[float]:
         vector[place] += sign * weight
     vector = vector[:dimensions]
     length = math.sqrt(sum(value * value for value in vector))
-    # Even a text without any word has a place, since a vector of zeros has no distance to anything.
+    # A text without words gets a vector too, since a vector of zeros has no cosine distance.
     return [value / length for value in vector] if length else [1.0, *vector[1:]]
 
 

@@ -1,4 +1,4 @@
-"""Text out of a PDF, page by page, or an honest refusal that a person can read."""
+"""Text of a PDF, page by page, or a refusal with a readable reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 from pypdf import PasswordType, PdfReader
 
-# It warns of each oddity of each file; what matters becomes a refusal.
+# It warns of each oddity of a file; errors become refusals.
 logging.getLogger("pypdf").setLevel(logging.ERROR)
 
 _TAIL: Final = 2048
@@ -40,7 +40,7 @@ def extract_text(data: bytes) -> list[str]:
 
 
 def check_bytes(data: bytes) -> None:
-    """What can be told without reading the structure."""
+    """Checks that need no parsing."""
     if not data:
         raise DocumentError("empty_document", "This document is empty.")
     if b"%PDF-" not in data[:1024]:
@@ -56,8 +56,8 @@ def has_text(pages: list[str]) -> bool:
 
 
 def paragraphs(text: str) -> str:
-    """The lines of a page put together again into paragraphs, with words whole that a line's end has cut."""
-    # Neither PostgreSQL nor JSON takes what is replaced here.
+    """Paragraphs of a page's lines; words hyphenated at a line's end are joined."""
+    # Neither PostgreSQL nor JSON accepts the characters replaced here.
     lines = [" ".join(_UNSTORABLE.sub(" ", line).split()) for line in text.splitlines()]
     widths = [len(line) for line in lines if line]
     full = 0.6 * statistics.quantiles(widths, n=4)[2] if len(widths) > 1 else 0

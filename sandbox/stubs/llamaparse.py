@@ -34,7 +34,7 @@ _DELIVERY_TIMEOUT: Final = 30
 
 @dataclass
 class Job:
-    """One document being parsed; it lives in memory, as long as this process."""
+    """One document being parsed, kept in memory."""
 
     tier: str
     webhooks: list[dict[str, Any]]
@@ -44,13 +44,13 @@ class Job:
     pages: list[str] = field(default_factory=list)
 
     def seen(self) -> dict[str, Any]:
-        """The job as the API shows it."""
+        """The job as the API renders it."""
         known = {"id": self.id, "status": self.status, "error_message": self.error_message, "tier": self.tier}
         return {**known, "project_id": NAME}
 
 
 def application(key: str) -> Starlette:
-    """The stand-in's HTTP application."""
+    """The stub's HTTP application."""
     service = Service(key)
     routes = [
         Route("/api/v2/parse/upload", service.upload, methods=["POST"]),
@@ -60,7 +60,7 @@ def application(key: str) -> Starlette:
 
 
 class Service:
-    """The jobs and what becomes of them."""
+    """The jobs and their processing."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -134,7 +134,7 @@ class Service:
 
 
 def parse(job: Job, data: bytes) -> None:
-    """Bring a job to its end; runs in a thread, so that the loop lives."""
+    """Finish a job; runs in a thread, so that the event loop is not blocked."""
     try:
         job.pages = extraction.extract_text(data)
     except extraction.DocumentError as error:
@@ -145,7 +145,7 @@ def parse(job: Job, data: bytes) -> None:
 
 
 def result(job: Job, expand: set[str]) -> dict[str, Any]:
-    """The answer to a poll: the job, and of a finished one what `expand` asks for."""
+    """The response to a poll: the job, and the results that `expand` names when it has finished."""
     answer: dict[str, Any] = {"job": job.seen()}
     if "job_metadata" in expand:
         answer["job_metadata"] = identity()
@@ -156,7 +156,7 @@ def result(job: Job, expand: set[str]) -> dict[str, Any]:
 
 
 def identity() -> dict[str, Any]:
-    """What the parser says of itself."""
+    """The parser's name of itself."""
     return {"parser": NAME}
 
 

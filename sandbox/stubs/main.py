@@ -1,4 +1,4 @@
-"""The part `providers`: both stand-ins in one process, each on its own port."""
+"""The service `providers`: both stubs in one process, each on its own port."""
 
 from __future__ import annotations
 

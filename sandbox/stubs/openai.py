@@ -35,7 +35,7 @@ class RequestError(Exception):
 
 
 def application(settings: Settings) -> Starlette:
-    """The stand-in's HTTP application."""
+    """The stub's HTTP application."""
     service = Service(settings)
     routes = [
         Route("/v1/embeddings", service.embeddings, methods=["POST"]),
@@ -73,8 +73,8 @@ class Service:
         body = await self._read(request, self._chat_model)
         messages = read_messages(body)
         text = await asyncio.to_thread(reply, messages)
-        asked, said = sum(tokens(content) for _, content in messages), tokens(text)
-        usage = {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
+        asked, answered = sum(tokens(content) for _, content in messages), tokens(text)
+        usage = {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
         head = {"id": f"chatcmpl-standin-{uuid.uuid4().hex}", "created": int(time.time()), "model": self._chat_model}
         if body.get("stream"):
             wanted = usage if (body.get("stream_options") or {}).get("include_usage") else None

@@ -1,4 +1,4 @@
-"""Words as both the embedding and the chat stand-in see them: without case, accents, ligatures and endings."""
+"""Normalised words of the embedding and chat stubs: without case, accents, ligatures and endings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def normalise(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words and numbers of a text as they stand, in order."""
+    """The words and numbers of a text, in order."""
     return _WORD.findall(normalise(text))
 
 
@@ -46,5 +46,5 @@ def stem(word: str) -> str:
 
 
 def content_stems(text: str) -> list[str]:
-    """Stems of the words that say what a text is about."""
+    """Stems of the content words of a text."""
     return [stem(word) for word in words(text) if word.lower() not in STOP_WORDS]

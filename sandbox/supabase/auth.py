@@ -35,7 +35,7 @@ DELETE_USER: Final = "delete from auth.users where id = %(user_id)s returning id
 
 @dataclass(eq=False)
 class AuthError(Exception):
-    """A refusal in GoTrue's shape."""
+    """A refusal in GoTrue's format."""
 
     status: int
     code: str
@@ -75,7 +75,7 @@ class Service:
         return JSONResponse({"external": {"email": True}, "disable_signup": False, "mailer_autoconfirm": True})
 
     async def signup(self, request: Request) -> Response:
-        """A new user and session; for a known address, a user that means nothing, after the same work."""
+        """Create a user and session; for a known address, return a made-up user after the same work."""
         self._check_key(request, self._settings.anon_key, self._settings.service_role_key)
         email, password = await credentials(request)
         check_strength(password)
@@ -139,7 +139,7 @@ class Service:
         return JSONResponse(sessions.public(user))
 
     async def delete_user(self, request: Request) -> Response:
-        """Documents, bytes, conversations: whatever is the user's goes by its foreign key."""
+        """Delete a user; documents, bytes and conversations follow by foreign key."""
         self._check_key(request, self._settings.service_role_key)
         try:
             user_id = uuid.UUID(request.path_params["user_id"])
@@ -161,7 +161,7 @@ class Service:
         return identity, user
 
     def _check_key(self, request: Request, *keys: str) -> None:
-        """The gateway lets in only who names a key; the administrator's calls need the service role's."""
+        """Refuse calls without a gateway key; administrative calls need the service role's."""
         given = request.headers.get("apikey", "") or bearer(request)
         if not any(hmac.compare_digest(given.encode(), key.encode()) for key in keys):
             raise AuthError(401, "no_authorization", "No API key found in request, or not the right one")
@@ -187,7 +187,7 @@ async def credentials(request: Request) -> tuple[str, str]:
 
 
 def check_credentials(body: dict[str, Any]) -> tuple[str, str]:
-    """E-mail, in small letters, and password; refuses what cannot be either."""
+    """E-mail in lower case, and password; refuses malformed ones."""
     email, password = body.get("email"), body.get("password")
     if not isinstance(email, str) or not EMAIL.fullmatch(email.lower()):
         raise AuthError(422, "validation_failed", "Unable to validate email address: invalid format")
@@ -202,12 +202,12 @@ def check_strength(password: str) -> None:
 
 
 def is_text(value: object) -> bool:
-    """A text that has an encoding: JSON can bring half of a surrogate pair."""
+    """Whether a value is text that can be encoded: JSON can hold half of a surrogate pair."""
     return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def known_address(email: str) -> dict[str, Any]:
-    """What signing up with a known address gives: it looks like a user, and is nobody."""
+    """The response for a known address: has the fields of a user, but no such user exists."""
     return {"id": str(uuid.uuid4()), "aud": "authenticated", "role": "", "email": email, "identities": []}
 
 

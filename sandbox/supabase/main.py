@@ -1,4 +1,4 @@
-"""The part `supabase`: authentication and storage in one process."""
+"""The service `supabase`: authentication and storage in one process."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def run(settings: Settings) -> None:
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """Both services on one pool. Uploads read their bodies themselves; every other body is small."""
-    database = Database(settings.service_dsn, settings.part)
+    """Both applications on one pool. Uploads read their bodies themselves; every other body is small."""
+    database = Database(settings.service_dsn, settings.service)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

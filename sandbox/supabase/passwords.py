@@ -1,4 +1,4 @@
-"""Passwords: what is strong enough, and argon2id at the least cost that OWASP advises (19 MiB, two passes)."""
+"""Passwords: strength rules, and argon2id at the minimum cost of OWASP (19 MiB, two passes)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 NOBODYS: Final = "$argon2id$v=19$m=19456,t=2,p=1$ZLDtGej1iz50KS7NuKOZ6A$CizgpQVLtUDSl5R+vUErqr4XIHkoHZ3//XwnJ2diC78"
 """A hash that no password has: an unknown user takes as long to refuse as a wrong password."""
 
-_lanes: Final = asyncio.Semaphore(os.cpu_count() or 1)  # more at once only make each other and the event loop slower
+_lanes: Final = asyncio.Semaphore(os.cpu_count() or 1)  # more at once slow down each other and the event loop
 
 
 def is_strong(password: str) -> bool:
@@ -32,7 +32,7 @@ async def hash_password(password: str) -> str:
 
 
 async def verify(hashed: str | None, password: str) -> bool:
-    """Whether the password is the user's; None, for no such user, takes the same time and is never right."""
+    """Whether the password is right; None (no such user) takes the same time and is never right."""
     async with _lanes:
         return await asyncio.to_thread(_verify, hashed or NOBODYS, password) and hashed is not None
 

@@ -1,4 +1,4 @@
-"""Sessions in the database: begun by a login, carried on by rotating refresh tokens, ended by a logout."""
+"""Sessions in the database: begun by a login, continued by rotating refresh tokens, ended by a logout."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ ACTIVE_USER: Final = """
 
 
 async def begin(session: Session, user: Row, settings: Settings) -> dict[str, Any]:
-    """A new session of a user, as the answer to signup and login carries it."""
+    """Begin a session of a user, as returned by signup and login."""
     row = await session.one(BEGIN, user_id=user["id"])
     assert row
     return await issue(session, user, row["id"], settings)
 
 
 async def rotate(session: Session, refresh_token: str, settings: Settings) -> dict[str, Any] | None:
-    """The session carried on with a new pair of tokens; None for a token that is used, revoked or unknown."""
+    """Continue the session with a new pair of tokens; None for a token that is used, revoked or unknown."""
     row = await session.one(USE_TOKEN, hash=tokens.digest(refresh_token), reuse_seconds=settings.refresh_reuse_seconds)
     return await issue(session, row, row["session_id"], settings) if row else None
 
@@ -61,7 +61,7 @@ async def revoke(database: Database, user_id: UUID, session_id: UUID, scope: str
 
 
 def public(user: Row) -> dict[str, Any]:
-    """A user as the authentication API shows it."""
+    """A user as the authentication API renders it."""
     return {
         "id": str(user["id"]),
         "aud": "authenticated",

@@ -39,7 +39,7 @@ RECEIVE_SECONDS: Final = 60.0
 
 @dataclass(eq=False)
 class StorageError(Exception):
-    """A refusal in Supabase's shape: it travels as 400, with the real status in the body."""
+    """A refusal in Supabase's format: sent as 400, with the real status in the body."""
 
     status: int
     error: str
@@ -71,7 +71,7 @@ class Service:
         return JSONResponse({"version": self._settings.version, "build": self._settings.build})
 
     async def sign(self, request: Request) -> Response:
-        """An address for one upload: what is announced is part of what is signed."""
+        """A signed address for one upload; the signature covers the announcement."""
         self._check_service(request)
         try:
             body = json.loads(await request.body())
@@ -85,7 +85,7 @@ class Service:
         return JSONResponse({"url": f"{SIGNED_UPLOAD}{claims['url']}?token={token}", "token": token})
 
     async def put(self, request: Request) -> Response:
-        """Take the bytes of a signed upload; its errors are the contract's, since the user's browser sees them."""
+        """Receive the bytes of a signed upload; errors follow the contract, since the user's browser receives them."""
         path = request.path_params["path"]
         try:
             claims = verify(request.query_params.get("token", ""), path, self._settings.jwt_secret)
@@ -142,7 +142,7 @@ class Service:
 
 
 def verify(token: str, path: str, secret: str) -> dict[str, Any]:
-    """What was signed for this path; refuses every other token."""
+    """The signed claims for this path; refuses every other token."""
     try:
         claims = jwt.decode(token, secret, algorithms=["HS256"], options={"require": CLAIMS})
     except (jwt.InvalidTokenError, ValueError):
@@ -153,12 +153,12 @@ def verify(token: str, path: str, secret: str) -> dict[str, Any]:
 
 
 async def is_used(database: Database | Session, path: str) -> bool:
-    """Whether something was put there already."""
+    """Whether the object exists already."""
     return await database.one(IS_USED, path=key(path)) is not None
 
 
 async def receive(request: Request, length: int) -> bytes:
-    """The body; refused as soon as it is, or says that it is, longer than announced."""
+    """Read the body; refuses it as soon as its length, or the declared length, exceeds the announced one."""
     if int(request.headers.get("content-length", 0)) > length:
         raise wrong_length(length)
     content = bytearray()

@@ -15,7 +15,7 @@ ALGORITHM: Final = "HS256"
 
 
 def access_token(user: dict[str, Any], session_id: UUID, lifetime: int, secret: str, issuer: str) -> str:
-    """A token that the application can verify by itself."""
+    """A token that the application can verify without the service."""
     now = int(time.time())
     claims = {
         "iss": issuer,
@@ -32,7 +32,7 @@ def access_token(user: dict[str, Any], session_id: UUID, lifetime: int, secret: 
 
 
 def lifetime(user: dict[str, Any], usual: int) -> int:
-    """How long this user's access tokens live: the usual time, unless the administrator has set another."""
+    """Lifetime of this user's access tokens: the default, or the one set by the administrator."""
     chosen = user["app_metadata"].get("access_token_seconds")
     return chosen if type(chosen) is int and 0 < chosen <= usual else usual
 

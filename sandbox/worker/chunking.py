@@ -1,4 +1,4 @@
-"""Cuts a text into chunks that follow one another without a hole, at the ends of sentences where there are any."""
+"""Splits a text into contiguous chunks, at the ends of sentences where there are any."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"'”)\]]*\s+|\n\s*\n\s*")
 
 @dataclass(frozen=True)
 class Chunk:
-    """`text` is what the whole text has from `start` up to `end`."""
+    """`text` is the whole text's part from `start` up to `end`."""
 
     ordinal: int
     start: int
@@ -22,7 +22,7 @@ class Chunk:
 
 
 def split(text: str) -> list[Chunk]:
-    """The chunks of a text, which put together again are the text."""
+    """The chunks of a text; joined, they are the text."""
     chunks: list[Chunk] = []
     start = end = 0
     for piece_end in boundaries(text):
@@ -36,7 +36,7 @@ def split(text: str) -> list[Chunk]:
 
 
 def boundaries(text: str) -> Iterator[int]:
-    """Where the text may be cut: behind each sentence, and within one that is longer than a chunk, behind words."""
+    """Positions where the text may be split: after each sentence, and after words of one longer than a chunk."""
     start = 0
     for end in (*(match.end() for match in SENTENCE_END.finditer(text)), len(text)):
         while end - start > CHUNK_CHARACTERS:

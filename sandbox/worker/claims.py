@@ -1,4 +1,4 @@
-"""Who works on a job: a lease that one worker takes, keeps alive, and gives back, in the database alone."""
+"""Leases of jobs, in the database: one worker claims, renews and releases a job."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ RELEASE: Final = "update app.jobs set lease = null, lease_until = null where id 
 
 
 class LeaseLost(Exception):
-    """The job is gone, or another worker's by now: whatever is left to do is not ours."""
+    """The job is gone, or another worker's by now."""
 
 
 @dataclass
 class Claim:
-    """A job that this worker may work on, as it stood when it was claimed; `status` follows the work."""
+    """A claimed job, as of the claim; `status` follows the work."""
 
     job_id: UUID
     document_id: UUID
@@ -63,7 +63,7 @@ class Claim:
 
 
 async def claim(database: Database) -> Claim | None:
-    """The next job that is due and nobody's, also one whose worker has died."""
+    """Claim the next due job without a lease, or with an expired one."""
     row = await database.one(CLAIM, lease_seconds=LEASE_SECONDS)
     return Claim(**row) if row else None
 
@@ -73,19 +73,19 @@ async def extend(database: Database, leases: list[UUID]) -> None:
 
 
 async def hold(session: Session, claim: Claim) -> None:
-    """Keep the job as it is until the transaction ends; raises LeaseLost if it is not ours any more."""
+    """Lock the job until the transaction ends; raises LeaseLost if the lease is lost."""
     if await session.one(HOLD, job_id=claim.job_id, lease=claim.lease) is None:
         raise LeaseLost
 
 
 async def wait(database: Database, claim: Claim, seconds: float) -> bool:
-    """Give the job back until the parser calls, or this time is over; True if it has called already."""
+    """Release the job until the parser's webhook, or for this time; True if the webhook has come already."""
     row = await database.one(WAIT, job_id=claim.job_id, lease=claim.lease, seconds=seconds)
     return bool(row and row["at_once"])
 
 
 async def put_off(database: Database, claim: Claim, error: dict[str, Any], retry_after: float) -> None:
-    """Give the job back until its next try."""
+    """Release the job until its next attempt."""
     seconds = max(backoff(claim.failures), min(retry_after, LONGEST_DELAY_SECONDS))
     await database.one(PUT_OFF, job_id=claim.job_id, lease=claim.lease, error=Jsonb(error), seconds=seconds)
 
@@ -95,5 +95,5 @@ async def release(session: Session, claim: Claim) -> None:
 
 
 def backoff(failures: int) -> float:
-    """Seconds until the next try: doubling, bounded, and spread so that jobs do not come back together."""
+    """Seconds until the next attempt: exponential, capped, with jitter."""
     return min(LONGEST_DELAY_SECONDS, 0.5 * 2.0 ** min(failures, 10)) * random.uniform(0.8, 1.2)

@@ -1,4 +1,4 @@
-"""The part `worker-N`: claims jobs, works on several at once, and shows that it lives."""
+"""The service `worker-N`: claims jobs, processes several at once, and writes a heartbeat."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ async def _run(settings: Settings) -> None:
 
 
 class Worker:
-    """One worker process. It keeps nothing that another could not take over from the database."""
+    """One worker process. Its state is in the database, so that another worker can take over."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        database = Database(settings.application_dsn, settings.part, size=6)
+        database = Database(settings.application_dsn, settings.service, size=6)
         self._tools = stages.Tools(settings, database, ObjectStorage(settings), Parser(settings), Model(settings))
         self._database = database
         self._jobs: dict[asyncio.Task[None], Claim] = {}
@@ -70,12 +70,12 @@ class Worker:
             for task in self._jobs:
                 task.cancel()
             with contextlib.suppress(Unavailable):
-                await self._database.one(LEAVE, id=self._settings.part)
+                await self._database.one(LEAVE, id=self._settings.service)
             for tool in (self._tools.parser, self._tools.model, self._tools.objects, self._database):
                 await tool.close()
 
     async def _keep(self, duty: Any) -> None:
-        """A duty goes on whatever happens to what it needs."""
+        """Repeat a duty, even after failures of the services it needs."""
         while True:
             try:
                 await duty()
@@ -102,7 +102,7 @@ class Worker:
     async def _beat(self) -> None:
         beats = 0
         while True:
-            await self._database.one(BEAT, id=self._settings.part, build=self._settings.build)
+            await self._database.one(BEAT, id=self._settings.service, build=self._settings.build)
             await claims.extend(self._database, [claim.lease for claim in self._jobs.values()])
             if beats % SWEEP_BEATS == 0:
                 await self._database.one(SWEEP)
@@ -110,12 +110,12 @@ class Worker:
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _listen(self) -> None:
-        """Begin at once what is announced; polling finds it a little later without."""
-        async for _ in listen(self._settings.application_dsn, f"{self._settings.part} listener", "jobs"):
+        """Start notified jobs at once; polling would find them a little later."""
+        async for _ in listen(self._settings.application_dsn, f"{self._settings.service} listener", "jobs"):
             self._wake.set()
 
     async def _process(self, claim: Claim) -> None:
-        """Carry a job on until it ends, waits, or cannot go on."""
+        """Process a job until it ends, waits, or fails."""
         logs.bind(job_id=str(claim.job_id))
         try:
             while claim.status in stages.STEPS:
@@ -136,7 +136,7 @@ class Worker:
             await self._put_off(claim, Unavailable("worker"))
 
     async def _put_off(self, claim: Claim, error: Unavailable) -> None:
-        """Try again later, unless that is in vain or has been tried long enough. Without a database the lease ends."""
+        """Schedule another attempt, or fail when that is futile. Without a database the lease expires."""
         logs.log("job put off", service=error.service, failures=claim.failures, cause=repr(error.__cause__))
         code, message = f"{error.service}_unavailable", f"The {error.service} service is unavailable just now."
         if error.lasting or claim.failures >= claims.MOST_FAILURES:
@@ -149,7 +149,7 @@ class Worker:
             logs.log("job left to its lease")
 
     async def _fail(self, claim: Claim, code: str, message: str) -> None:
-        """The end of this job, with a reason that its user can read."""
+        """Fail the job, with a reason for the user."""
         logs.log("job failed", code=code)
 
         async def fail(session: Session) -> None:

@@ -1,4 +1,4 @@
-"""LlamaParse, through its official client: hand a document over, ask how it went, tell refusals from faults."""
+"""LlamaParse through its official client: submit documents, fetch results, distinguish refusals from faults."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ REFUSALS: Final = {
     "encrypted_document": "This document is encrypted with a password. Please upload it without one.",
     "no_text_found": "No text was found in this document. Scanned pages and pictures cannot be read.",
 }
-"""What a user is told; the parser's own words are for the log."""
+"""Messages for the user; the parser's own are logged."""
 
 
 @dataclass(eq=False)
 class Refused(Exception):
-    """The document cannot be processed, and trying again would not help."""
+    """The document cannot be processed; a retry would not help."""
 
     code: str
     message: str
@@ -45,7 +45,7 @@ class Forgotten(Exception):
 
 @dataclass(frozen=True)
 class Parsed:
-    """The text, and the parser's name as it gives it."""
+    """The text, and the parser's name as returned."""
 
     text: str
     parser: str | None
@@ -67,7 +67,7 @@ class Parser:
         await self._client.close()
 
     async def submit(self, job_id: UUID, filename: str, content: bytes, mime: str, ocr: bool) -> str:
-        """Hand a document over; returns the parser's identifier. Raises Unavailable or Refused."""
+        """Submit a document; returns the parser's identifier. Raises Unavailable or Refused."""
         webhook = f"{self._settings.api_url}/api/upload-pipeline/webhook/llamaparse/{job_id}"
         with _faults():
             job = await self._client.parsing.create(
@@ -87,7 +87,7 @@ class Parser:
         return job.id
 
     async def result(self, parser_job_id: str) -> Parsed | None:
-        """What has been parsed; None while it is not ready. Raises Unavailable, Refused or Forgotten."""
+        """The result; None while it is not ready. Raises Unavailable, Refused or Forgotten."""
         with _faults():
             try:
                 answer = await self._client.parsing.get(parser_job_id, expand=["markdown", "job_metadata"])
@@ -101,29 +101,29 @@ class Parser:
 
 
 def text_of(answer: ParsingGetResponse) -> str:
-    """The pages as one text, with nothing in it that the database would not take."""
+    """The pages as one text, without characters that the database refuses."""
     assert answer.markdown
     pages = [page.markdown for page in answer.markdown.pages if isinstance(page, MarkdownPageMarkdownResultPage)]
     return PAGE_BREAK.join(pages).replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def name_of(answer: ParsingGetResponse) -> str | None:
-    """How the parser calls itself."""
+    """The parser's name of itself."""
     name: Any = (answer.job_metadata or {}).get("parser")
     return str(name) if name else None
 
 
-def refusal(said: str) -> Refused:
-    """The parser's reason as one that a user can read."""
-    logging.warning("parser refused: %.200s", said)
-    known = (code for code in REFUSALS if code in said)
+def refusal(message: str) -> Refused:
+    """The parser's reason as a message for the user."""
+    logging.warning("parser refused: %.200s", message)
+    known = (code for code in REFUSALS if code in message)
     code = next(known, "damaged_document")
     return Refused(code, REFUSALS[code])
 
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    """A request that the parser cannot accept is the document's fault; everything else passes."""
+    """A request that the parser refuses is the document's fault; every other fault is temporary."""
     try:
         yield
     except (llama_cloud.BadRequestError, llama_cloud.UnprocessableEntityError) as error:

@@ -1,6 +1,7 @@
-"""The stages of a document. Each step begins at a status and ends with the next, in one transaction with its effects.
+"""The stages of a document. Each step leads from one status to the next, in one transaction with its effects.
 
-A step that a dying worker left half done is done again from its beginning; its effects replace those of the first try.
+A step that a dead worker left unfinished is repeated from its beginning; its effects replace those of the first
+attempt.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ WHOLE: Final = """
 
 @dataclass(frozen=True)
 class Tools:
-    """What a worker works with."""
+    """The resources of a worker."""
 
     settings: Settings
     database: Database
@@ -64,7 +65,7 @@ class Waiting(Exception):
 
 
 async def submit(claim: Claim, tools: Tools) -> str:
-    """Hand the bytes to the parser."""
+    """Submit the bytes to the parser."""
     return await reach("parse_queued", claim, tools, await hand_over(claim, tools))
 
 
@@ -79,7 +80,7 @@ async def hand_over(claim: Claim, tools: Tools) -> Save:
 
 
 async def fetch_text(claim: Claim, tools: Tools) -> str:
-    """Take over what was parsed."""
+    """Store the parsed text."""
     row = await tools.database.one(PARSER_JOB, document_id=claim.document_id)
     if row is None:
         raise claims.LeaseLost
@@ -99,7 +100,7 @@ async def fetch_text(claim: Claim, tools: Tools) -> str:
 
 
 async def validate(claim: Claim, tools: Tools) -> str:
-    """A document without text has nothing to be asked about."""
+    """Refuse a document without text."""
     if not (await read_text(claim, tools)).strip():
         raise Refused("no_text_found", REFUSALS["no_text_found"])
     return await reach("parse_validated", claim, tools)
@@ -110,7 +111,7 @@ async def begin_chunking(claim: Claim, tools: Tools) -> str:
 
 
 async def chunk(claim: Claim, tools: Tools) -> str:
-    """Cut the text, in place of whatever an earlier try has left."""
+    """Split the text, and replace the chunks of an earlier attempt."""
     chunks = chunking.split(await read_text(claim, tools))
 
     async def save(session: Session) -> None:
@@ -136,7 +137,7 @@ async def begin_embedding(claim: Claim, tools: Tools) -> str:
 
 
 async def embed(claim: Claim, tools: Tools) -> str:
-    """A vector for every chunk that has none; so an interrupted try is carried on, and nothing is paid for twice."""
+    """Embed every chunk without a vector; an interrupted attempt is resumed, and no chunk is paid for twice."""
     while rows := await tools.database.all(WITHOUT_VECTOR, document_id=claim.document_id, most=EMBED_AT_ONCE):
         embeddings = await tools.model.embed([row["text"] for row in rows], EMBED_SECONDS)
         given = pair([row["id"] for row in rows], embeddings.vectors)
@@ -156,7 +157,7 @@ def pair(chunk_ids: list[Any], vectors: list[list[float]]) -> dict[str, Any]:
 
 
 async def finalize(claim: Claim, tools: Tools) -> str:
-    """Complete, if all of it is there."""
+    """Complete the job, if the document is whole."""
     if not await is_whole(claim, tools):
         raise Refused("incomplete_document", "Parts of this document are missing. Please try again.")
     return await reach("complete", claim, tools)
@@ -176,7 +177,7 @@ async def read_text(claim: Claim, tools: Tools) -> str:
 
 
 async def reach(status: str, claim: Claim, tools: Tools, save: Save | None = None) -> str:
-    """Save a step's effects and the status that says so, together or not at all; raises LeaseLost."""
+    """Save a step's effects and its status atomically; raises LeaseLost."""
     state = "done" if status == "complete" else "working"
 
     async def finish(session: Session) -> None:
@@ -191,7 +192,7 @@ async def reach(status: str, claim: Claim, tools: Tools, save: Save | None = Non
 
 
 async def keep(claim: Claim, tools: Tools, save: Save) -> None:
-    """Save effects while the job is certainly ours; raises LeaseLost."""
+    """Save effects while the lease is held; raises LeaseLost."""
 
     async def held(session: Session) -> None:
         await claims.hold(session, claim)

@@ -1,4 +1,4 @@
-"""A place for each test that starts sandboxes, which must be left without a process."""
+"""A temporary folder for each test that starts sandboxes; every process in it must end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.sandbox.place import Place, until
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    """A place that anybody may enter, since PostgreSQL runs as nobody when the tests run as root."""
+    """A folder that every user may enter, since PostgreSQL runs as `nobody` when the tests run as root."""
     folder = Path(tempfile.mkdtemp(prefix="place-")).resolve()
     folder.chmod(0o755)
     found = Place(folder)

@@ -1,4 +1,4 @@
-"""Sandboxes to look at from outside: each in a place of its own, which must be empty again at the end."""
+"""Sandboxes observed from outside, each in a temporary folder that must be empty at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
 
 @dataclass
 class Place:
-    """A folder that stands in for the machine's temporary folder, and the sandboxes started in it."""
+    """A folder used as the temporary folder, and the sandboxes started in it."""
 
     folder: Path
     owners: list[subprocess.Popen[str]] = field(default_factory=list)
@@ -58,15 +58,15 @@ class Place:
         return owner
 
     def report(self) -> dict[str, Any]:
-        """What `status` tells of the one sandbox here, once it is ready."""
-        ready = until(lambda: [found for found in self.reports() if found["ready"] and found["parts"]], "a sandbox")
+        """The report of `status` on the one sandbox here, once it is ready."""
+        ready = until(lambda: [found for found in self.reports() if found["ready"] and found["services"]], "a sandbox")
         return dict(ready[0])
 
     def reports(self) -> list[dict[str, Any]]:
         return list(json.loads(self.command("status", "--json").stdout))
 
     def processes(self) -> set[int]:
-        """Every process that works in the folder or was told of it (database processes rewrite their environment)."""
+        """Every process with the folder as working directory or in its environment (which PostgreSQL rewrites)."""
         return {
             int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and self._belongs(entry)
         } - {owner.pid for owner in self.owners}
@@ -84,6 +84,6 @@ class Place:
 
 
 def segments() -> set[int]:
-    """The creators of all System V shared memory that nobody uses."""
+    """The creators of all unused System V shared memory."""
     rows = [row.split() for row in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
     return {int(row[4]) for row in rows if row[6] == "0"}

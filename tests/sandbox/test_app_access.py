@@ -1,4 +1,4 @@
-"""Who is let in by the sandbox's application: tokens, passwords, signatures, and what a request may look like."""
+"""Access to the sandbox's application: tokens, passwords, signatures, and validation of requests."""
 
 from __future__ import annotations
 

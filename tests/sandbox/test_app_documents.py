@@ -1,4 +1,4 @@
-"""What the sandbox's application makes of documents and questions: chunks, rankings, citations, pages, delays."""
+"""Documents and questions in the sandbox's application: chunks, rankings, citations, pages, delays."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def test_delays_grow_to_their_bound() -> None:
     assert claims.backoff(0) < 1 and all(claims.backoff(n) <= 1.2 * claims.LONGEST_DELAY_SECONDS for n in (5, 50, 5000))
 
 
-@pytest.mark.parametrize(("offset", "shown", "more"), [(0, 2, True), (3, 2, False), (9, 0, False)])
-def test_pages(offset: int, shown: int, more: bool) -> None:
-    assert jobs.paginate(2, offset, shown, 5).has_more is more
+@pytest.mark.parametrize(("offset", "count", "more"), [(0, 2, True), (3, 2, False), (9, 0, False)])
+def test_pages(offset: int, count: int, more: bool) -> None:
+    assert jobs.paginate(2, offset, count, 5).has_more is more
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,10 @@ def test_two_rankings_take_turns() -> None:
 @given(st.lists(st.integers(1, 12), max_size=5))
 def test_citations_are_taken_out_however_the_answer_is_cut(cuts: list[int]) -> None:
     whole = "The fee is 12 euros [2]. It rises [1] later, in [brackets] too."
-    citations, shown, rest = answering.Citations(), "", whole
+    citations, text, rest = answering.Citations(), "", whole
     for cut in cuts:
-        shown, rest = shown + citations.feed(rest[:cut]), rest[cut:]
-    assert (
-        shown + citations.feed(rest) + citations.finish() == "The fee is 12 euros. It rises later, in [brackets] too."
-    )
+        text, rest = text + citations.feed(rest[:cut]), rest[cut:]
+    assert text + citations.feed(rest) + citations.finish() == "The fee is 12 euros. It rises later, in [brackets] too."
     assert citations.numbers == [2, 1]
 
 

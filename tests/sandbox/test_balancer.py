@@ -1,4 +1,4 @@
-"""The balancer spreads connections over the instances that live, whatever goes through them."""
+"""The balancer distributes connections of any protocol over the running instances."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandbox.settings import HOST, reserve
 
 @asynccontextmanager
 async def balanced(*ports: int) -> AsyncIterator[int]:
-    """A balancer before the ports; gives its own."""
+    """A balancer in front of the ports; yields its own port."""
     sock = reserve()
     task = asyncio.create_task(Balancer(ports).serve(sock))
     await asyncio.sleep(0)
@@ -28,7 +28,7 @@ async def balanced(*ports: int) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def instance(name: bytes) -> AsyncIterator[int]:
-    """Says its name, then sends back all that it is sent until its client has finished."""
+    """Sends its name, then echoes until the client has finished."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(name)

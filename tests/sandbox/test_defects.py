@@ -1,4 +1,4 @@
-"""The planted defects as a set: enough for every criterion, each planted without an error."""
+"""The defects as a set: enough for every criterion, each activated without an error."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sandbox import defects
 
 CRITERIA = Path(__file__).parents[2] / "variables" / "criteria.yaml"
 KNOWN = defects.load()
-OURS = {"PERF-05": "whether the load was applied is our own doing: tests/unit/test_load.py"}
+OURS = {"PERF-05": "whether the load was applied depends on our generator: tests/unit/test_load.py"}
 
 
 def covered() -> list[str]:
     """The required criteria that a deployment of the sandbox can violate, and whose suites exist.
 
-    What a run leaves behind is judged by itself: tests/unit/test_rehearsal.py breaks each promise about it. Whether the
-    load was really applied (PERF-05) is the generator's to answer for: tests/unit/test_load.py breaks that.
+    Criteria about the files of a run are violated in tests/unit/test_validate.py. Whether the load was applied
+    (PERF-05) depends on the generator: tests/unit/test_load.py violates it.
     """
     entries = yaml.safe_load(CRITERIA.read_text(encoding="utf-8"))["criteria"]
     return [
@@ -47,7 +47,7 @@ def test_what_must_be_violated_is_not_what_may() -> None:
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_every_seam_is_there(name: str, tmp_path: Path) -> None:
-    """Planted in a forked process, as the supervisor does it, since a planted defect stays."""
+    """Activated in a forked process, as by the supervisor, since a defect cannot be removed."""
     planted = multiprocessing.get_context("fork").Process(target=defects.activate, args=(name, tmp_path))
     planted.start()
     planted.join(60)

@@ -1,4 +1,4 @@
-"""The descriptor names everything, carries no secret, and is there in one step."""
+"""The descriptor is complete, holds no secret, and is written atomically."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def test_every_service_has_an_address(settings: Settings) -> None:
 
 
 def test_settings_do_not_show_their_secrets(settings: Settings) -> None:
-    shown = repr(settings)
+    text = repr(settings)
     secrets = [name for name in settings.__dataclass_fields__ if name.endswith(("_password", "_secret", "_key"))]
     assert len(secrets) >= 8
-    assert not any(getattr(settings, name) in shown for name in secrets)
+    assert not any(getattr(settings, name) in text for name in secrets)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_whatever_goes_wrong_is_said_in_a_line(error: Exception, line: str) -> N
 def test_a_reserved_port_is_free_for_its_part_and_for_nobody_else(settings: Settings) -> None:
     with reserve() as reserved:
         port = reserved.getsockname()[1]
-        own = Settings(settings.directory, {"api-1": port}, build="abc123", part="api-1")
+        own = Settings(settings.directory, {"api-1": port}, build="abc123", service="api-1")
         with own.listen(), pytest.raises(OSError, match="in use"):
             own.listen()
         own.listen().close()

@@ -1,4 +1,4 @@
-"""The front end passes requests and answers on as they are and as they come; the edge answers for itself."""
+"""The front end streams requests and responses unchanged; the edge handles its own routes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class QuietServer(uvicorn.Server):
 
 @asynccontextmanager
 async def served(app: ASGIApp) -> AsyncIterator[int]:
-    """Serve an application in this loop; gives its port, on which connections wait until it has started."""
+    """Serve an application in this loop; yields its port, on which connections wait until it has started."""
     sock = reserve()
     sock.listen()
     server = QuietServer(serving.configuration(app))
@@ -146,8 +146,8 @@ async def test_a_client_that_leaves_ends_the_request_to_the_api() -> None:
 
 
 async def test_an_api_that_is_not_there_is_said_to_be_unavailable() -> None:
-    with reserve() as nobody:
-        app = frontend.application(settings_for(nobody.getsockname()[1]))
+    with reserve() as unused:
+        app = frontend.application(settings_for(unused.getsockname()[1]))
         async with served(app) as port, httpx.AsyncClient(trust_env=False) as client:
             answer = await client.get(f"http://{HOST}:{port}/api/thing")
     assert answer.status_code == 503

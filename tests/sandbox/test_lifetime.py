@@ -1,4 +1,4 @@
-"""Whatever is killed, at whatever moment: no process, port, file or shared memory of the sandbox outlives its owner."""
+"""No process, port, file or shared memory of the sandbox outlives its owner, whatever is killed at any moment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def refuses(address: tuple[str, int]) -> bool:
 
 
 def end(place: Place, pid: int, number: signal.Signals, report: dict[str, Any]) -> None:
-    """Send the signal, then nothing at all may be left."""
+    """Send the signal, and check that nothing is left."""
     known, listening = place.processes(), addresses(report["descriptor"])
     os.kill(pid, number)
     until(place.is_empty, f"everything is gone: {place.processes()} {list(place.folder.iterdir())}")
@@ -74,25 +74,25 @@ def test_nothing_is_left_when_one_is_killed_while_it_starts(place: Place, victim
     assert not segments() & known
 
 
-def test_each_part_is_started_again_when_it_dies(place: Place) -> None:
+def test_each_service_is_started_again_when_it_dies(place: Place) -> None:
     owner = place.start()
     report = place.report()
     api = yaml.safe_load(Path(report["descriptor"]).read_text())["services"]["api"]["url"]
-    for name, part in report["parts"].items():
-        os.kill(part["pid"], signal.SIGKILL)
+    for name, service in report["services"].items():
+        os.kill(service["pid"], signal.SIGKILL)
         until(partial(started_again, place, name), f"{name} is started again")
         until(lambda: healthy(api), f"health after the death of {name}", seconds=90)
     end(place, report["reaper"], signal.SIGTERM, report)
     output, _ = owner.communicate()
-    for name in report["parts"]:
+    for name in report["services"]:
         assert f"sandbox: {name} was killed by SIGKILL; started again" in output
 
 
-def test_every_part_gives_way_to_who_measures_it(place: Place) -> None:
+def test_every_service_has_a_lower_priority(place: Place) -> None:
     place.start()
-    parts = [part["pid"] for part in place.report()["parts"].values()]
-    assert {os.getpriority(os.PRIO_PROCESS, pid) - os.getpriority(os.PRIO_PROCESS, 0) for pid in parts} == {5}
-    sessions = [file for pid in parts if (file := Path(f"/proc/{pid}/autogroup")).exists()]
+    pids = [service["pid"] for service in place.report()["services"].values()]
+    assert {os.getpriority(os.PRIO_PROCESS, pid) - os.getpriority(os.PRIO_PROCESS, 0) for pid in pids} == {5}
+    sessions = [file for pid in pids if (file := Path(f"/proc/{pid}/autogroup")).exists()]
     assert all(file.read_text().endswith("nice 5\n") for file in sessions)
 
 
@@ -101,7 +101,7 @@ def test_a_busy_backend_does_not_outlive_its_server(place: Place) -> None:
     report = place.report()
     api = yaml.safe_load(Path(report["descriptor"]).read_text())["services"]["api"]["url"]
     with busy_backend(report["descriptor"]):
-        os.kill(report["parts"]["database"]["pid"], signal.SIGKILL)
+        os.kill(report["services"]["database"]["pid"], signal.SIGKILL)
         until(partial(started_again, place, "database"), "the server is started again")
     until(lambda: healthy(api), "the database takes connections again")
     with busy_backend(report["descriptor"]):
@@ -133,7 +133,7 @@ def test_what_a_dead_sandbox_has_left_is_removed_by_the_next_command(place: Plac
 
 @contextmanager
 def busy_backend(descriptor: str) -> Iterator[None]:
-    """A backend that computes and so does not look whether its server still lives."""
+    """A backend that computes and so does not notice the death of its server."""
     work = "import sys, psycopg; psycopg.connect(sys.argv[1]).execute('select count(*) from generate_series(1, 1e12)')"
     client = subprocess.Popen([sys.executable, "-c", work, database(descriptor)], stderr=subprocess.DEVNULL)
     with psycopg.connect(database(descriptor), autocommit=True) as connection:
@@ -153,8 +153,8 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def started_again(place: Place, part: str) -> bool:
-    return bool(place.report()["parts"][part]["starts"] == 2)
+def started_again(place: Place, service: str) -> bool:
+    return bool(place.report()["services"][service]["starts"] == 2)
 
 
 def healthy(api: str) -> bool:

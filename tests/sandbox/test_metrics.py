@@ -1,4 +1,4 @@
-"""The platform tells in Render's form what the sandbox's processes really use, to whoever has its key."""
+"""The platform reports the resource usage of the sandbox's processes in Render's format, behind a key."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from sandbox.settings import LISTENERS, Settings
 async def platform(folder: Path) -> AsyncIterator[tuple[Platform, httpx.AsyncClient]]:
     """The platform of a sandbox whose API instance is this process, and a client with its key."""
     settings = Settings(folder, {name: 1000 + number for number, name in enumerate(LISTENERS)}, build="b")
-    (folder / "parts.json").write_text(json.dumps({"api-1": {"pid": os.getpid()}, "api-2": {"pid": 0}}))
-    part = Platform(settings)
-    transport = httpx.ASGITransport(Starlette(routes=[Route("/v1/metrics/{metric}", part.metrics)]))
+    (folder / "services.json").write_text(json.dumps({"api-1": {"pid": os.getpid()}, "api-2": {"pid": 0}}))
+    platform_service = Platform(settings)
+    transport = httpx.ASGITransport(Starlette(routes=[Route("/v1/metrics/{metric}", platform_service.metrics)]))
     headers = {"authorization": f"Bearer {settings.platform_key}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://platform", headers=headers) as client:
-        yield part, client
+        yield platform_service, client
 
 
-def sampled(part: Platform, at: float, cpu: float) -> None:
-    part._samples.append((at, {("cpu", "srv-api", "srv-api-api-1"): cpu} | part._state()))
+def sampled(service: Platform, at: float, cpu: float) -> None:
+    service._samples.append((at, {("cpu", "srv-api", "srv-api-api-1"): cpu} | service._state()))
 
 
 async def test_series_have_renders_form_and_the_resolution_that_is_asked_for(tmp_path: Path) -> None:
     at = 1_767_225_600.0
-    async with platform(tmp_path) as (part, client):
+    async with platform(tmp_path) as (service, client):
         for second, cpu in enumerate((0.2, 0.4, 0.9)):
-            sampled(part, at + second, cpu)
+            sampled(service, at + second, cpu)
         query = {"resource": "srv-api", "startTime": "2026-01-01T00:00:00Z", "endTime": str(at + 10)}
         answer = await client.get("/v1/metrics/cpu", params=query | {"resolutionSeconds": "2"})
         other = await client.get("/v1/metrics/cpu", params=query | {"resource": "srv-worker"})
@@ -67,8 +67,8 @@ async def test_series_have_renders_form_and_the_resolution_that_is_asked_for(tmp
     ],
 )
 async def test_every_metric_is_told_of_what_runs(tmp_path: Path, metric: str, resource: str, least: float) -> None:
-    async with platform(tmp_path) as (part, client):
-        sampled(part, time.time() - 1, 0.1)
+    async with platform(tmp_path) as (service, client):
+        sampled(service, time.time() - 1, 0.1)
         [series] = (await client.get(f"/v1/metrics/{metric}", params={"resource": resource})).json()
     assert series["unit"] == UNITS[metric]
     assert series["values"][0]["value"] >= least

