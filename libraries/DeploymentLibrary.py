@@ -142,7 +142,7 @@ class DeploymentLibrary:
 
         | ${slowest} =    Record Samples    INT-13    slowest_processing    ${seconds}    s    statistic=max
         """
-        the_run().observe_samples(criterion, name, samples, unit, statistic=statistic)
+        the_run().observe(criterion, name, samples, unit, statistic=statistic)
         return Distribution.of(samples).statistic(statistic)
 
     @keyword

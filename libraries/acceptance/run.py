@@ -1,4 +1,4 @@
-"""The run: one deployment opened once per process, with everything that observes it."""
+"""The run: one deployment, opened once per process, with the clients that observe it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from acceptance.clients.database import DatabaseInspector
 from acceptance.clients.error_log import ErrorLog
@@ -27,20 +26,17 @@ from acceptance.event_loop import LoopThread
 from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.reader import EVIDENCE
 from acceptance.evidence.recorder import Recorder
-from acceptance.evidence.records import Artifact, Observation, Point
+from acceptance.evidence.records import Artifact, Observation, Point, Series
 from acceptance.evidence.seal import digest_of
 from acceptance.fixtures.resource_ledger import ResourceLedger
 from acceptance.fixtures.users import User, Users
 from acceptance.redaction.redactor import Redactor
 from acceptance.redaction.scrub import SecretLeftError, scrub_file
-from acceptance.report import charts
-from acceptance.report.svg import LOG
 
 Result = TypeVar("Result")
 
-CHART_SAMPLES = 20  # with fewer, a chart tells no more than the figure
-DEPLOYMENT = "ACCEPTANCE_DEPLOYMENT"  # of the environment: its descriptor
-RUN = "ACCEPTANCE_RUN"  # of the environment: the identifier of the run that this process is a part of
+DEPLOYMENT = "ACCEPTANCE_DEPLOYMENT"  # environment variable: descriptor
+RUN = "ACCEPTANCE_RUN"  # environment variable: identifier of the run that this process is part of
 
 
 @dataclass
@@ -64,7 +60,7 @@ class TestContext:
 
 @dataclass(frozen=True)
 class RequiredCapacity:
-    """What a run asks of the deployment's plan and limits."""
+    """The capacity that a run requires of the deployment's plan."""
 
     realtime_connections: int = 60
     realtime_joins_per_second: int = JOINS_PER_SECOND
@@ -74,13 +70,18 @@ class RequiredCapacity:
 
 
 class Run:
-    """One opened deployment and the parts that observe it.
+    """One opened deployment, the clients that observe it, and the evidence.
 
     Args:
         deployment: the opened deployment.
-        folder: where evidence is written.
-        identifier: name of the run; carried by everything that it creates.
-        role: what this process is to the run; its evidence is named after it.
+        folder: folder of the evidence.
+        identifier: name of the run; part of every name that it creates.
+        role: role of this process in the run; part of its evidence's file name.
+
+    Attributes:
+        log: receives a line for each call and observation, at the end of a step.
+        live: receives progress lines of long steps, for the console.
+        show: receives each recorded observation and series, at the end of a step.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Run:
         self.contract: Contract = read_contract(CONTRACT)
         self.redactor = redactor or Redactor()
         for name in self.descriptor.secrets:
-            with suppress(ConfigurationError):  # an unset one is PRE-02's to name
+            with suppress(ConfigurationError):  # PRE-02 reports an unset one
                 self.redactor.register(self.descriptor.secret(name).get_secret_value())
         self.error_log = ErrorLog(self.redactor)
         self.ledger = ResourceLedger(folder, self.descriptor.name)
@@ -118,30 +119,37 @@ class Run:
         self.users = Users(self)
         self.needs = RequiredCapacity()
         self.context = TestContext()
-        self.shared: dict[str, Any] = {}  # what several tests look at, made once
-        self.channels = AsyncExitStack()  # what stays open until the end of the run
-        self.tell: Callable[[str], None] = lambda line: None  # for whoever wants to read along
-        self.live: Callable[[str], None] = lambda line: None  # for the console, while a long step goes on
-        self.show: Callable[[str], None] = lambda html: None  # charts, for the same
-        self._observed: list[str] = []
-        self._charts: list[Callable[[], charts.Chart]] = []  # drawn by the caller: the loop has measuring to do
+        self.shared: dict[str, Any] = {}  # results of shared steps
+        self.channels = AsyncExitStack()  # open until the end of the run
+        self.log: Callable[[str], None] = lambda line: None
+        self.live: Callable[[str], None] = lambda line: None
+        self.show: Callable[[Observation | Series], None] = lambda record: None
+        self._recorded: list[Observation | Series] = []  # shown by the caller: the loop has to measure
         self.loop = LoopThread()
 
     def wait(self, coroutine: Coroutine[Any, Any, Result], *, within: float = 60.0) -> Result:
-        """The result of a coroutine of the core, for callers that are not asynchronous; tells what was seen."""
+        """The result of a coroutine, for synchronous callers; reports its calls and observations.
+
+        Raises:
+            AssertionError: it did not end within that many seconds.
+        """
         try:
             return self.loop.wait(coroutine, within=within)
         finally:
-            self._tell_what_was_seen()
+            self._report()
 
-    def _tell_what_was_seen(self) -> None:
-        calls, observed, drawn = self.client.take_log(), self._observed, self._charts
-        self._observed, self._charts = [], []
-        for line in (*calls, *observed):
-            self.tell(line)
-        for chart in drawn:
-            self.show(charts.for_log(chart()))
+    def _report(self) -> None:
+        calls, recorded = self.client.take_log(), self._recorded
+        self._recorded = []
+        for line in calls:
+            self.log(line)
+        for record in recorded:
+            if isinstance(record, Observation):
+                counted = f" ({record.samples} samples)" if record.samples > 1 else ""
+                self.log(f"{record.criterion}: {record.name} {record.value} {record.unit}{counted}")
+            self.show(record)
 
+    @overload
     def observe(
         self,
         criterion: str,
@@ -151,28 +159,44 @@ class Run:
         *,
         samples: int,
         artifact: Artifact | None = None,
+    ) -> None: ...
+
+    @overload
+    def observe(self, criterion: str, name: str, value: Sequence[float], unit: str, *, statistic: str) -> None: ...
+
+    def observe(
+        self,
+        criterion: str,
+        name: str,
+        value: float | bool | str | Sequence[float],
+        unit: str,
+        *,
+        samples: int = 0,
+        artifact: Artifact | None = None,
+        statistic: str | None = None,
     ) -> None:
-        """Record something measured for a criterion, in its unit (`text` for a text), from so many samples.
+        """Record a figure of a criterion.
+
+        Args:
+            criterion: such as `INT-13`.
+            name: of the figure.
+            value: the figure; with `statistic`, all its samples.
+            unit: of the value; `text` for a text.
+            samples: number of samples behind a single value.
+            artifact: a file kept by `keep_artifact`.
+            statistic: of the samples that is judged: mean, median, min, max, or a percentile such as `p95`.
 
         Raises:
-            ValueError: there is no criterion, name, unit or sample.
+            ValueError: criterion, name, unit or samples are missing.
         """
-        self._tell_of(self.evidence.observe(criterion, name, value, unit, samples=samples, artifact=artifact))
-
-    def observe_samples(
-        self, criterion: str, name: str, samples: Sequence[float], unit: str, *, statistic: str
-    ) -> None:
-        """Record all samples of something measured, and the statistic (mean, median, max, p95, …) that is judged."""
-        kept = Distribution.of(samples)
-        value = kept.statistic(statistic)
-        self._tell_of(
-            self.evidence.observe(
-                criterion, name, value, unit, samples=kept.count, statistic=statistic, distribution=kept
-            )
+        kept = None
+        if not isinstance(value, int | float | str):
+            kept = Distribution.of(value)
+            samples, value = kept.count, kept.statistic(statistic or "")
+        observation = self.evidence.observe(
+            criterion, name, value, unit, samples=samples, artifact=artifact, statistic=statistic, distribution=kept
         )
-        if kept.count >= CHART_SAMPLES:
-            title = f"{criterion}: {name.replace('_', ' ')}"
-            self._charts.append(partial(charts.histogram, title, kept, unit, paint=LOG))
+        self._recorded.append(observation)
 
     def observe_series(
         self,
@@ -184,23 +208,22 @@ class Run:
         x_unit: str = "s",
         marks: Mapping[str, float] | None = None,
     ) -> None:
-        """Record how something went over time, or against something else.
+        """Record values over time, or over another quantity.
 
         Args:
             lines: points (x, y) by the name of their line, x in `x_unit`, y in `unit`.
-            marks: moments of x by name, such as when a fault began.
+            marks: moments of x by name, such as the start of a fault.
         """
-        series = self.evidence.series(criterion, name, unit, lines, x_unit=x_unit, marks=marks)
-        self._charts.append(partial(charts.lines, series, paint=LOG))
+        self._recorded.append(self.evidence.series(criterion, name, unit, lines, x_unit=x_unit, marks=marks))
 
     def keep_artifact(self, path: Path) -> Artifact:
-        """A file in the run's folder, to be recorded with an observation: cleaned now, and not to change any more.
+        """Redact a file in the run's folder and keep it, for an observation; it must not change afterwards.
 
-        Who hands over a picture vouches for it: secrets of the page were masked before it was taken.
+        The caller masks secrets of a page before taking its picture.
 
         Raises:
-            EnvironmentUnavailable: it holds a secret and cannot be cleaned; it is removed.
-            ValueError: it is no file in the run's folder.
+            EnvironmentUnavailable: the file holds a secret that cannot be redacted; it is removed.
+            ValueError: not a file in the run's folder.
         """
         name = path.resolve().relative_to(self.folder.resolve()).as_posix()
         if path.is_symlink() or not path.is_file():
@@ -211,36 +234,32 @@ class Run:
             raise EnvironmentUnavailable(f"an artifact cannot be kept: {error}") from None
         return Artifact(path=name, sha256=digest_of(path))
 
-    def _tell_of(self, seen: Observation) -> None:
-        counted = f" ({seen.samples} samples)" if seen.samples > 1 else ""
-        self._observed.append(f"{seen.criterion}: {seen.name} {seen.value} {seen.unit}{counted}")
-
     def begin(self, name: str, make: Callable[[], Coroutine[Any, Any, Result]]) -> asyncio.Task[Result]:
-        """Begin what several tests look at, unless it has begun; to be called on the run's loop."""
+        """Begin a shared step unless it has begun; called on the run's loop."""
         if name not in self.shared:
             self.shared[name] = asyncio.ensure_future(make())
-            self.shared[name].add_done_callback(_not_unseen)
+            self.shared[name].add_done_callback(_retrieve_exception)
         return self.shared[name]  # type: ignore[no-any-return]
 
     async def once(self, name: str, make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-        """What several tests look at: made by the first that asks, and its failure is the failure of each."""
+        """The result of a shared step: run for the first test that needs it; its failure fails each of them."""
         return await asyncio.shield(self.begin(name, make))
 
     def close(self) -> list[str]:
-        """Remove what the run made and close everything; returns one line for each thing that stays."""
+        """Remove what the run created and close everything; returns a line for each thing that remains."""
         try:
             return self.wait(self.end(), within=90)
         finally:
             self.release()
 
     def release(self) -> None:
-        """Give back what the process holds: thread and files. For a caller with a loop of its own, after `end`."""
+        """Release thread and files; for a caller with its own event loop, after `end`."""
         self.loop.close()
         self.ledger.close()
         self.evidence.close()
 
     async def end(self) -> list[str]:
-        """Close the channels, remove what the run made; returns one line for each thing that stays."""
+        """Close the channels, remove what the run created; returns a line for each thing that remains."""
         try:
             await self.channels.aclose()
             return await self.users.remove_all()
@@ -249,8 +268,8 @@ class Run:
             await self.client.close()
 
 
-def _not_unseen(task: asyncio.Task[Any]) -> None:
-    """Where nobody asks for the result, asyncio complains about a failure that no test depends on."""
+def _retrieve_exception(task: asyncio.Task[Any]) -> None:
+    """Keep asyncio from logging a failure that no test depends on."""
     if not task.cancelled():
         task.exception()
 
@@ -263,9 +282,9 @@ def open_run(folder: Path, deployment: str | None = None, redactor: Redactor | N
     """The run of this process, opened at the first call.
 
     Args:
-        folder: where its evidence goes.
-        deployment: name or path; default is `ACCEPTANCE_DEPLOYMENT` of the environment, else the sandbox.
-        redactor: the one that is already in use, if any.
+        folder: folder of its evidence.
+        deployment: name or path; default: `ACCEPTANCE_DEPLOYMENT` of the environment, else the sandbox.
+        redactor: the one in use, if any.
     """
     global _current
     if _current is None:
@@ -278,7 +297,7 @@ def open_run(folder: Path, deployment: str | None = None, redactor: Redactor | N
 
 
 def set_aside(folder: Path) -> None:
-    """Evidence of an earlier run in the same folder, and its loads, are kept beside: they are not of this run."""
+    """Move evidence and loads of an earlier run in the same folder aside."""
     earlier = folder / EVIDENCE
     if earlier.exists():
         number = next(n for n in itertools.count(1) if not (folder / f"{EVIDENCE}-{n}").exists())
@@ -288,12 +307,12 @@ def set_aside(folder: Path) -> None:
 
 
 def opened_run() -> Run | None:
-    """The run of this process, if one is open."""
+    """The open run of this process, or none."""
     return _current
 
 
 def close_run() -> list[str]:
-    """Close the run of this process, if one is open, and end a deployment that was provisioned for it."""
+    """Close the run of this process, if open, and end its provisioned deployment."""
     global _current
     run, _current = _current, None
     try:

@@ -12,6 +12,8 @@ from RedactingListener import REDACTOR
 from robot.api import FatalError, logger
 from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 
+from robot_run.log_charts import log_chart
+
 # A test that needs what the deployment does not offer is skipped, with the capability's name.
 CapabilityMissing.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
 # So is one whose criterion does not apply; the gate knows it by its message.
@@ -44,9 +46,9 @@ def the_run() -> Run:
         )
     except ConfigurationError as error:
         raise FatalError(str(error)) from None
-    run.tell = logger.info
+    run.log = logger.info
     run.live = lambda line: logger.console(f"  {line}")
-    run.show = lambda html: logger.info(html, html=True)
+    run.show = log_chart
     run.evidence.current_test = _test
     return run
 

@@ -63,11 +63,10 @@ class _Run:
         there.set_result(self._load)
         return there
 
-    def observe(self, criterion: str, name: str, value: float, unit: str, *, samples: int) -> None:
-        self.seen[name] = value
-
-    def observe_samples(self, criterion: str, name: str, samples: list[float], unit: str, *, statistic: str) -> None:
-        self.seen[name] = sum(samples) / len(samples)
+    def observe(
+        self, criterion: str, name: str, value: Any, unit: str, *, samples: int = 0, statistic: str | None = None
+    ) -> None:
+        self.seen[name] = sum(value) / len(value) if statistic else value
 
     def observe_series(self, *args: object) -> None:
         """Charts are not looked at here."""

@@ -32,13 +32,13 @@ class SeenBy:
     async def once(self, name: str, make: object) -> Measured:
         return self.seen
 
-    def observe(self, criterion: str, name: str, value: Any, unit: str, *, samples: int) -> None:
+    def observe(
+        self, criterion: str, name: str, value: Any, unit: str, *, samples: int = 0, statistic: str | None = None
+    ) -> None:
         assert criterion == "PERF-11"
+        if statistic:
+            value, samples = max(value) if statistic == "max" else p95(value), len(value)
         self.recorded[name] = (value, samples)
-
-    def observe_samples(self, criterion: str, name: str, samples: list[float], unit: str, *, statistic: str) -> None:
-        value = max(samples) if statistic == "max" else p95(samples)
-        self.observe(criterion, name, value, unit, samples=len(samples))
 
 
 def measured(**queries: list[float]) -> Measured:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import SimpleNamespace
@@ -110,14 +110,11 @@ class Observed:
 
         return asyncio.ensure_future(ready())
 
-    def observe(self, criterion: str, name: str, value: float, unit: str, *, samples: int) -> None:
-        assert samples > 0 and unit
-        self.seen[criterion, name] = value
-
-    def observe_samples(
-        self, criterion: str, name: str, samples: Sequence[float], unit: str, *, statistic: str
+    def observe(
+        self, criterion: str, name: str, value: Any, unit: str, *, samples: int = 0, statistic: str | None = None
     ) -> None:
-        self.observe(criterion, name, sum(samples), unit, samples=len(samples))
+        assert (len(value) if statistic else samples) > 0 and unit
+        self.seen[criterion, name] = sum(value) if statistic else value
 
     def observe_series(self, criterion: str, name: str, lines: Any, unit: str) -> None:
         assert all(isinstance(x, float) and isinstance(y, float) for line in lines.values() for x, y in line)

@@ -70,11 +70,13 @@ def _observed(
     monkeypatch.setattr(subscribers, "listened", listened)
     run = SimpleNamespace(figures={}, contract=SimpleNamespace(jobs=SimpleNamespace(statuses=STATUSES)))
 
-    def observe(criterion: str, name: str, value: object, unit: str, *, samples: int) -> None:
-        run.figures[name] = value
+    def observe(
+        criterion: str, name: str, value: object, unit: str, *, samples: int = 0, statistic: str | None = None
+    ) -> None:
+        if statistic:
+            run.histogram = (criterion, name, value, statistic)
+        else:
+            run.figures[name] = value
 
-    def observe_samples(criterion: str, name: str, samples: list[float], unit: str, *, statistic: str) -> None:
-        run.histogram = (criterion, name, samples, statistic)
-
-    run.observe, run.observe_samples = observe, observe_samples
+    run.observe = observe
     return run

@@ -119,4 +119,4 @@ def _observe(run: Run, visits: Sequence[ConcurrentUser], served: int) -> None:
     answered = [answer.seconds for visit in visits for answer in visit.answers]
     for name, seconds in (("slowest_processing", processed), ("slowest_answer", answered)):
         if seconds:
-            run.observe_samples("INT-10", name, seconds, "s", statistic="max")
+            run.observe("INT-10", name, seconds, "s", statistic="max")

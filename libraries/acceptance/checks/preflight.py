@@ -63,7 +63,7 @@ async def record_probes(run: Run) -> list[Probe]:
     for probe in probes:
         says = f"{probe.build or 'not told'}, {probe.version}"
         run.observe("PRE-01", f"build and version of {probe.service}", says, "text", samples=1)
-    run.observe_samples("PRE-01", "slowest_probe", [probe.seconds for probe in probes], "s", statistic="max")
+    run.observe("PRE-01", "slowest_probe", [probe.seconds for probe in probes], "s", statistic="max")
     return probes
 
 

@@ -379,7 +379,7 @@ async def first_bytes_come_in_time(run: Run, scale: str) -> None:
     }
     for name, samples in figures.items():
         if samples:
-            run.observe_samples(CRITERION, seen.name(name), samples, "ms", statistic="mean")
+            run.observe(CRITERION, seen.name(name), samples, "ms", statistic="mean")
     run.observe_series(CRITERION, seen.name("first byte"), by_second(seen), "ms")
     limit = limit_for(run.descriptor.thresholds, CRITERION, "mean_first_byte_30_users")
     samples = next(iter(figures.values()))

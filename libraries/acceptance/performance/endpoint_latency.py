@@ -107,7 +107,7 @@ async def times_are_told(run: Run) -> None:
             why = times.failed.get(name, "no connection was kept open")
             run.observe(CRITERION, f"{figure}_told", f"not measured: {why}", "text", samples=1)
             continue
-        run.observe_samples(CRITERION, figure, samples, "ms", statistic="mean")
+        run.observe(CRITERION, figure, samples, "ms", statistic="mean")
         told = [percentile(samples, percent) for percent in SHOWN]
         text = f"{', '.join(map(str, told))} ms at {told[0].confidence:.0%} confidence at least"
         run.observe(CRITERION, f"{figure}_told", text, "text", samples=len(samples))
@@ -119,15 +119,15 @@ async def parts_are_told(run: Run) -> None:
     for name, words in PARTS.items():
         samples = times.part(name)
         if samples:
-            run.observe_samples(CRITERION, f"{name}_time", samples, "ms", statistic="median")
+            run.observe(CRITERION, f"{name}_time", samples, "ms", statistic="median")
         else:
             run.observe(CRITERION, f"{name}_time_told", f"not measured: no call needed {words}", "text", samples=1)
     for figure, timings in (("kept", times.kept), ("fresh", times.fresh)):
         samples = [MILLISECONDS * one.total for name in READING for one in timings.get(name, ())]
         if samples:
-            run.observe_samples(CRITERION, f"total_over_{figure}_connections", samples, "ms", statistic="median")
+            run.observe(CRITERION, f"total_over_{figure}_connections", samples, "ms", statistic="median")
     if server := times.server(READING):
-        run.observe_samples(CRITERION, "server_time_to_first_byte", server, "ms", statistic="median")
+        run.observe(CRITERION, "server_time_to_first_byte", server, "ms", statistic="median")
 
 
 class _Timed:

@@ -82,7 +82,7 @@ async def first_byte_comes_in_time(run: Run, scale: str) -> None:
     }
     for name, samples in recorded.items():
         if samples:
-            run.observe_samples("PERF-01", seen.name(name), samples, "ms", statistic="mean")
+            run.observe("PERF-01", seen.name(name), samples, "ms", statistic="mean")
     run.observe_series("PERF-01", "first byte", over_time(seen, first_byte), "ms")
     run.observe_series("PERF-01", "total time", over_time(seen, total), "ms")
     limit = limit_for(run.descriptor.thresholds, "PERF-01", "mean_first_byte")
@@ -135,7 +135,7 @@ async def tail_is_quick(run: Run, scale: str) -> None:
     samples = seen.times(first_byte, bound=False)
     for figure, statistic in TAIL.items():
         if samples:
-            run.observe_samples("PERF-06", seen.name(figure), samples, "ms", statistic=statistic)
+            run.observe("PERF-06", seen.name(figure), samples, "ms", statistic=statistic)
     _hold_tail(run, seen, samples, "the first byte")
 
 
@@ -145,7 +145,7 @@ async def whole_answers_are_quick(run: Run, scale: str) -> None:
     for endpoint in seen.result.endpoints:
         times = [one.total for one in seen.result.requests if one.endpoint == endpoint and one.total is not None]
         if times:
-            run.observe_samples("PERF-06", f"total_time, {endpoint}", times, "ms", statistic="p95")
+            run.observe("PERF-06", f"total_time, {endpoint}", times, "ms", statistic="p95")
     _hold_tail(run, seen, seen.times(total, bound=False), "the whole answer", total)
 
 
@@ -161,7 +161,7 @@ async def model_is_quick(run: Run, scale: str) -> None:
     for statistic in ("p95", "p99"):
         if samples:
             name = seen.name(f"model_bound_first_byte_{statistic}")
-            run.observe_samples("PERF-06", name, samples, "ms", statistic=statistic)
+            run.observe("PERF-06", name, samples, "ms", statistic=statistic)
     if own is None:
         raise CapabilityMissing(
             "load.model_bound", "limits of its own for calls that a model bounds, in the descriptor"

@@ -32,10 +32,10 @@ async def queries_are_quick(run: Run) -> None:
     seen, limit = await measured(run), _limit(run, "query_p95")
     for name, raw in seen.queries.items():
         if raw:
-            run.observe_samples(CRITERION, f"query_{name}", seen.net(name), "ms", statistic="p95")
-            run.observe_samples(CRITERION, f"query_{name}_with_the_line", raw, "ms", statistic="p95")
+            run.observe(CRITERION, f"query_{name}", seen.net(name), "ms", statistic="p95")
+            run.observe(CRITERION, f"query_{name}_with_the_line", raw, "ms", statistic="p95")
     expect_none(_unanswered(seen), "named queries", expected="an answer each time")
-    run.observe_samples(CRITERION, limit.figure, seen.net(seen.worst), "ms", statistic="p95")
+    run.observe(CRITERION, limit.figure, seen.net(seen.worst), "ms", statistic="p95")
     run.observe(CRITERION, "slowest_query", seen.worst, "text", samples=len(seen.queries))
     slow = (
         f"'{name}' {p95:.1f} ms{_why(seen, name)}"
@@ -51,7 +51,7 @@ async def no_query_takes_long(run: Run) -> None:
     every = {name: seen.net(name) for name, raw in seen.queries.items() if raw}
     expect_none(_unanswered(seen), "named queries", expected="an answer each time")
     everything = [one for samples in every.values() for one in samples]
-    run.observe_samples(CRITERION, limit.figure, everything, "ms", statistic="max")
+    run.observe(CRITERION, limit.figure, everything, "ms", statistic="max")
     slow = (
         f"'{name}' {max(samples):.1f} ms ({sum(not limit.kept_by(one) for one in samples)} of {len(samples)} answers)"
         for name, samples in every.items()
@@ -63,8 +63,8 @@ async def no_query_takes_long(run: Run) -> None:
 async def connecting_is_quick(run: Run) -> None:
     """95 in a hundred fresh connections are there in time."""
     seen, limit = await measured(run), _limit(run, "connect_time")
-    run.observe_samples(CRITERION, "connect_with_the_line", seen.connects, "ms", statistic="p95")
-    run.observe_samples(CRITERION, limit.figure, seen.net_connects, "ms", statistic="p95")
+    run.observe(CRITERION, "connect_with_the_line", seen.connects, "ms", statistic="p95")
+    run.observe(CRITERION, limit.figure, seen.net_connects, "ms", statistic="p95")
     run.observe(CRITERION, "connect_is_over", "TLS" if seen.tls else "no TLS", "text", samples=len(seen.connects))
     took = database.p95(seen.net_connects)
     if not limit.kept_by(took):
@@ -77,9 +77,9 @@ async def connecting_is_quick(run: Run) -> None:
 async def line_is_shown(run: Run) -> None:
     """The round trip that was subtracted, and the two ways in which it was measured."""
     seen = await measured(run)
-    run.observe_samples(CRITERION, "line_select_1", seen.select_one, "ms", statistic="median")
+    run.observe(CRITERION, "line_select_1", seen.select_one, "ms", statistic="median")
     if seen.handshakes:
-        run.observe_samples(CRITERION, "line_handshake", seen.handshakes, "ms", statistic="median")
+        run.observe(CRITERION, "line_handshake", seen.handshakes, "ms", statistic="median")
     samples = len(seen.select_one) + len(seen.handshakes)
     run.observe(CRITERION, "line_subtracted", seen.line, "ms", samples=samples)
 
