@@ -56,9 +56,14 @@ def violation(what: str, *, expected: object, observed: object, look: str = "") 
     return Violation(what, str(expected), str(observed), look)
 
 
+def shortened(problems: Iterable[str]) -> str:
+    """Problems in one line: all of them, or the first ones and the number of the others."""
+    found = list(problems)
+    return "; ".join(found[:LISTED]) + (f"; and {len(found) - LISTED} more" if len(found) > LISTED else "")
+
+
 def expect_none(problems: Iterable[str], what: str, *, expected: str) -> None:
     """Raise a violation that lists the problems, if any; of many, the first and their number."""
     found = list(problems)
     if found:
-        more = f"; and {len(found) - LISTED} more" if len(found) > LISTED else ""
-        raise violation(what, expected=expected, observed="; ".join(found[:LISTED]) + more)
+        raise violation(what, expected=expected, observed=shortened(found))

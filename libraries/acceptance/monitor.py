@@ -1,10 +1,11 @@
-"""How quickly a deployment answers, for whoever wants figures in three lines and no suites.
+"""Response times of a deployment in three lines, without suites.
 
     with CloudPerformanceMonitor("sandbox") as monitor:
         print(asyncio.run(monitor.monitor_response_times()))
         print(asyncio.run(monitor.monitor_database_performance()).query_times)
 
-A deployment that has to be brought up first is, once for all that happens within `with`; without it, for each call.
+A deployment that has to be provisioned is provisioned once for all that happens within `with`; without it, for each
+call.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from pathlib import Path
 from statistics import fmean
 
 from acceptance.errors import ConfigurationError
-from acceptance.performance import database, endpoint_latency, queries
-from acceptance.performance.percentiles import Percentile, percentile
+from acceptance.performance import database, endpoint_latency
+from acceptance.performance.endpoint_latency import Percentile, percentile
 from acceptance.performance.pg_stats import counted
 from acceptance.recordings import BASELINE, Baseline
 from acceptance.results import DatabaseMetrics, PerformanceBaseline, StepError
@@ -30,17 +31,17 @@ AREA = "PERF"
 
 
 class CloudPerformanceMonitor(DeploymentSession):
-    """Measures a deployment while nothing else is asked of it.
+    """Measures a deployment without load.
 
     Args:
         deployment: a name in `variables/deployments/`, or the path of a descriptor.
-        folder: where the journal of what was made goes, for `make clean-up`; by default a new one in `results/`.
+        folder: holds the resource ledger, for `make clean-up`; by default a new one in `results/`.
 
     Attributes:
         percentiles: of each endpoint, after `monitor_response_times`: p50, p95 and p99 in milliseconds with the
-            interval that holds the true one.
-        errors, not_measured: what went wrong while response times were measured, and the reason for each endpoint that
-            has none; the other results carry their own.
+            interval of the true one.
+        errors, not_measured: errors of the response times, and the reason for each endpoint without one; the other
+            results carry their own.
     """
 
     ROLE = "monitor"
@@ -72,7 +73,7 @@ class CloudPerformanceMonitor(DeploymentSession):
             samples = [] if name in times.failed else times.totals(name)
             if samples:
                 means[name] = fmean(samples)
-                self.percentiles[name] = [percentile(samples, percent) for percent in endpoint_latency.SHOWN]
+                self.percentiles[name] = [percentile(samples, percent) for percent in endpoint_latency.PERCENTS]
             else:
                 self.not_measured[name] = times.failed.get(name, "the deployment keeps no connection open")
         return means
@@ -82,7 +83,7 @@ class CloudPerformanceMonitor(DeploymentSession):
         metrics = DatabaseMetrics()
         try:
             async with self._run(metrics.errors) as run:
-                seen = await queries.measured(run)
+                seen = await database.measured(run)
         except FAILURES as error:
             metrics.errors.append(failed_step("database", error, expected="figures"))
             names = ("query_times", "connection_pool", "throughput", "error_rate", "avg_response_time")
@@ -97,11 +98,11 @@ class CloudPerformanceMonitor(DeploymentSession):
         wrong = seen.broken | seen.given_up
         metrics.errors += [StepError(f"query {name}", "answers in time", reason) for name, reason in wrong.items()]
         metrics.not_measured |= {name: reason for name, reason in wrong.items() if name not in answered}
-        told = counted(seen.readings, seen.transactions)
-        metrics.connection_pool = told.connections
-        metrics.throughput, metrics.error_rate = told.throughput, told.error_rate
-        shown = {"connections": "connection_pool", "throughput": "throughput", "error_rate": "error_rate"}
-        metrics.not_measured |= {shown[name]: why for name, why in told.not_measured.items() if name in shown}
+        found = counted(seen.readings, seen.transactions)
+        metrics.connection_pool = found.connections
+        metrics.throughput, metrics.error_rate = found.throughput, found.error_rate
+        fields = {"connections": "connection_pool", "throughput": "throughput", "error_rate": "error_rate"}
+        metrics.not_measured |= {fields[name]: why for name, why in found.not_measured.items() if name in fields}
         return metrics
 
     async def get_performance_baseline(self) -> PerformanceBaseline:

@@ -48,6 +48,7 @@ class TestContext:
         active: name of the user that steps without a user mean.
         channels: event channels that the test opened, closed at its end.
         things: what older steps share.
+        figures: those that the test recorded, by name.
     """
 
     __test__ = False
@@ -56,6 +57,7 @@ class TestContext:
     active: str | None = None
     channels: AsyncExitStack = field(default_factory=AsyncExitStack)
     things: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

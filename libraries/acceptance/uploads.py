@@ -126,6 +126,29 @@ async def finished(run: Run, upload: Upload, *, within: float = PROCESSING_SECON
     return upload
 
 
+async def jobs_ended(
+    run: Run, owner: User, documents: set[str], *, within: float = PROCESSING_SECONDS
+) -> list[dict[str, Any]]:
+    """The owner's listed jobs, once those of these documents are in a final state, or at the end of the time."""
+    final = run.contract.jobs.final_states
+    last: list[dict[str, Any]] = []
+
+    async def look() -> list[dict[str, Any]]:
+        nonlocal last
+        last = await listed_jobs(run, owner)
+        return last
+
+    def over(jobs: list[dict[str, Any]]) -> bool:
+        return documents <= {job["document_id"] for job in jobs if job["state"] in final}
+
+    try:
+        return await wait_until(look, over, what="jobs end", within=within, every=0.5, describe=len)
+    except AssertionError:
+        if not last:
+            raise
+        return last
+
+
 async def complete(run: Run, upload: Upload, *, within: float = PROCESSING_SECONDS) -> Upload:
     """The upload once its job is complete; any other end raises AssertionError with the job's own reason."""
     await finished(run, upload, within=within)

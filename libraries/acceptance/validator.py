@@ -1,20 +1,19 @@
-"""The interface that the mission fixed, for whoever wants a result in three lines and no suites.
+"""The interface that the mission fixed: results in three lines, without suites.
 
     with CloudIntegrationValidator("sandbox") as validator:
         result = asyncio.run(validator.test_document_upload_flow("document.pdf"))
         print(result.status, result.processing_time, result.errors)
 
-A deployment that has to be brought up first is, once for all that happens within `with`; without it, for each call.
+A deployment that has to be provisioned is provisioned once for all that happens within `with`; without it, for each
+call.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 
 from acceptance.checks import auth
 from acceptance.checks.forged_tokens import Genuine, forgeries
@@ -22,13 +21,12 @@ from acceptance.checks.job_events import check_order, events_of, has_ended
 from acceptance.checks.upload_integrity import whole
 from acceptance.errors import ConfigurationError, EnvironmentUnavailable
 from acceptance.fixtures.users import User
+from acceptance.flow import Flow, TakenStep
 from acceptance.performance import concurrent_journey
 from acceptance.results import AuthResult, IntegrationResult, PerformanceResult, StepError
 from acceptance.run import Run
-from acceptance.session import FAILURES, DeploymentSession, failed_step
+from acceptance.session import DeploymentSession, failed_step
 from acceptance.uploads import Payload, Upload, announce, complete, put_bytes
-
-Result = TypeVar("Result")
 
 REALTIME_SECONDS = 5.0
 MEGABYTE = 1_000_000
@@ -36,32 +34,32 @@ FORGED = ("none", "garbage", "wrong_signature", "alg_none")
 
 
 class CloudIntegrationValidator(DeploymentSession):
-    """Tries a deployment, and says of each step that failed what was expected and what was seen.
+    """Tries a deployment; results name each step that failed, what was expected and what was observed.
 
     Args:
         deployment: a name in `variables/deployments/`, or the path of a descriptor.
-        folder: where the journal of what was made goes, for `make clean-up`; by default a new one in `results/`.
+        folder: holds the resource ledger, for `make clean-up`; by default a new one in `results/`.
     """
 
     ROLE = "validator"
 
     async def test_document_upload_flow(self, document_path: str) -> IntegrationResult:
-        """A new user uploads the document, and follows it until it is complete."""
+        """A new user uploads the document, and waits until it is complete."""
         result = IntegrationResult()
-        steps = _Steps(result.errors, result.performance_metrics)
-        async with steps.ending(), self._run(steps) as run:
-            payload = await steps.take("document", asyncio.to_thread(Payload.read, Path(document_path)))
-            user = await steps.take("sign in", run.users.signed_in())
-            upload = await steps.take("announce", announce(run, user, payload))
-            await steps.take("upload", put_bytes(run, upload))
+        flow = _flow(result.errors, result.performance_metrics)
+        async with flow, self._run(flow, result.errors) as run:
+            payload = await flow.step("document", asyncio.to_thread(Payload.read, Path(document_path)))
+            user = await flow.step("sign in", run.users.signed_in())
+            upload = await flow.step("announce", announce(run, user, payload))
+            await flow.step("upload", put_bytes(run, upload))
             megabytes = len(payload.data) / MEGABYTE
             result.performance_metrics["upload_throughput"] = megabytes / result.performance_metrics["upload"]
             try:
-                await steps.take("processing", complete(run, upload))
+                await flow.step("processing", complete(run, upload))
                 result.processing_time = result.performance_metrics["processing"]
             finally:
-                await steps.take("realtime", _realtime(run, upload, result.stages_completed))
-            await steps.take("stored bytes", whole(run, upload))
+                await flow.step("realtime", _realtime(run, upload, result.stages_completed))
+            await flow.step("stored bytes", whole(run, upload))
         if not result.errors:
             result.status = "passed"
         if result.processing_time is None:
@@ -69,20 +67,18 @@ class CloudIntegrationValidator(DeploymentSession):
         return result
 
     async def test_authentication_integration(self) -> AuthResult:
-        """A new user signs in, refreshes, and signs out; whoever holds wrong credentials stays outside."""
+        """A new user signs in, refreshes, and signs out; wrong credentials are refused."""
         result = AuthResult()
-        steps = _Steps(result.errors, result.performance_metrics)
-        async with steps.ending(), self._run(steps) as run:
-            user = await steps.take("sign in", run.users.signed_in())
-            await steps.take("session", auth.session_is_of(run, user))
+        flow = _flow(result.errors, result.performance_metrics)
+        async with flow, self._run(flow, result.errors) as run:
+            user = await flow.step("sign in", run.users.signed_in())
+            await flow.step("session", auth.session_is_of(run, user))
             result.login_success = True
             genuine = Genuine(user.access_token, user.refresh_token, "", "")
-            attempts = {
-                "wrong credentials": auth.nearly_right_password_is_refused(run),
-                "forged tokens": _forged_tokens_are_refused(run, genuine),
-            }
-            result.security_validation = await steps.all_hold(attempts)
-            result.session_management = await steps.all_hold({"session management": _session(run, user)})
+            outside = await flow.succeeds("wrong credentials", auth.nearly_right_password_is_refused(run))
+            forged = await flow.succeeds("forged tokens", _forged_tokens_are_refused(run, genuine))
+            result.security_validation = outside and forged
+            result.session_management = await flow.succeeds("session management", _session(run, user))
         for name in ("session_management", "security_validation"):
             if getattr(result, name) is None:
                 result.not_measured[name] = _reason(result.errors)
@@ -91,16 +87,16 @@ class CloudIntegrationValidator(DeploymentSession):
     async def test_performance_under_load(self, concurrent_users: int = 10) -> PerformanceResult:
         """So many users at once sign in, upload, wait, ask, and sign out; as many of the local baseline did the same.
 
-        What the recorded load of `baseline.yaml` says is not compared: it is the first byte under another load. The
-        sandbox, which is the local baseline, is held against its own recording: that tells whether this build or this
-        machine is slower than the one before, which the gate's PERF-07 does not ask.
+        The recorded load of `baseline.yaml` is not compared: it is the first byte under another load. The sandbox,
+        which is the local baseline, is compared with its own recording: whether this build or this machine is slower
+        than the one before, which the gate's PERF-07 does not ask.
         """
         result = PerformanceResult()
-        steps = _Steps(result.errors, {})
+        flow = _flow(result.errors, {})
         seen: concurrent_journey.Journey | None = None
-        async with steps.ending(), self._run(steps) as run:
+        async with flow, self._run(flow, result.errors) as run:
             users = [
-                await steps.take("user and document", concurrent_journey.prepared(run, n + 1))
+                await flow.step("user and document", concurrent_journey.prepared(run, n + 1))
                 for n in range(concurrent_users)
             ]
             seen = await concurrent_journey.run_journey(run, users)
@@ -112,52 +108,24 @@ class CloudIntegrationValidator(DeploymentSession):
         return result
 
     @asynccontextmanager
-    async def _run(self, steps: _Steps) -> AsyncIterator[Run]:
+    async def _run(self, flow: Flow, errors: list[StepError]) -> AsyncIterator[Run]:
         with ExitStack() as stack:
             opened = self._opened
             if opened is None:
-                opened = await steps.take("deployment", self._deployed(stack))
-            async with self._run_in(opened, steps.errors) as run:
+                opened = await flow.step("deployment", self._deployed(stack))
+            async with self._run_in(opened, errors) as run:
                 yield run
 
 
-class _Ended(Exception):
-    """A step failed, and what comes after it cannot be tried."""
+def _flow(errors: list[StepError], seconds: dict[str, float]) -> Flow:
+    """A flow that keeps the seconds of each step and what failed."""
 
+    def record(step: TakenStep) -> None:
+        seconds[step.name] = step.seconds
+        if step.error is not None:
+            errors.append(failed_step(step.name, step.error))
 
-class _Steps:
-    """Takes steps one after the other, and keeps the time of each and what failed."""
-
-    def __init__(self, errors: list[StepError], seconds: dict[str, float]) -> None:
-        self.errors = errors
-        self._seconds = seconds
-
-    async def take(self, name: str, step: Awaitable[Result]) -> Result:
-        """The result of a step; one that fails ends the flow."""
-        begin = time.monotonic()
-        try:
-            return await step
-        except FAILURES as error:
-            self.errors.append(failed_step(name, error))
-            raise _Ended from None
-        finally:
-            self._seconds[name] = time.monotonic() - begin
-
-    async def all_hold(self, steps: dict[str, Coroutine[Any, Any, None]]) -> bool:
-        """Whether no step of these failed; all are tried."""
-        before = len(self.errors)
-        for name, step in steps.items():
-            async with self.ending():
-                await self.take(name, step)
-        return len(self.errors) == before
-
-    @asynccontextmanager
-    async def ending(self) -> AsyncIterator[None]:
-        """Where a flow ends whose step failed."""
-        try:
-            yield
-        except _Ended:
-            return
+    return Flow(record)
 
 
 def _report(seen: concurrent_journey.Journey, result: PerformanceResult) -> None:
@@ -170,7 +138,7 @@ def _report(seen: concurrent_journey.Journey, result: PerformanceResult) -> None
 
 
 def _compare(run: Run, seen: concurrent_journey.Journey, result: PerformanceResult) -> None:
-    """Hold a visit against the recorded one: what cannot be said has its reason in `not_measured`."""
+    """Compare a journey with the recorded one; what cannot be compared has its reason in `not_measured`."""
     try:
         found = concurrent_journey.compare_journeys(concurrent_journey.recorded_journey(run, seen.users), seen)
     except (EnvironmentUnavailable, ConfigurationError) as error:
@@ -195,14 +163,14 @@ def _reason(errors: list[StepError]) -> str:
 
 
 async def _realtime(run: Run, upload: Upload, stages: list[str]) -> None:
-    """Note the stages whose end was told; raises AssertionError unless every status was, once and in order."""
+    """Add the completed stages; raises AssertionError unless every status came once and in order."""
     async with run.websocket.job(upload.job_id, upload.owner.access_token, after=0) as socket:
         try:
             await socket.until(lambda seen: has_ended(run, seen), what="the final event", within=REALTIME_SECONDS)
         finally:
             events = events_of(run, upload.job_id, socket.events)
-            told = {event.status for event in events}
-            stages += [stage for stage, status in run.contract.jobs.stages if status in told]
+            statuses = {event.status for event in events}
+            stages += [stage for stage, status in run.contract.jobs.stages if status in statuses]
         check_order(events, run.contract.jobs.statuses, socket.what)
 
 

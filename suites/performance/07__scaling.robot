@@ -1,8 +1,8 @@
 *** Settings ***
-Documentation    More and more users arrive until limits break, three times: what is borne, and what gives way. Done once for both tests.
+Documentation    More and more users arrive until limits break, three times: capacity and first bottleneck. Done once for both tests.
 
 Resource         ../../resources/common.resource
-Resource         ../../resources/scaling.resource
+Resource         ../../resources/load.resource
 
 Test Tags        scaling    slow
 
@@ -10,13 +10,12 @@ Test Tags        scaling    slow
 *** Test Cases ***
 The Capacity Is The Last Step Within Limits
     [Metadata]    Criterion    PERF-08
-    When the load rises in steps until limits break    ${SCALE}
-    Then throughput and first byte and errors of each step are shown    ${SCALE}
-    And the last step within limits is the stated capacity    ${SCALE}
+    Raise Load In Steps
+    Record Steps
+    State The Capacity
 
-What Gives Way First Is Named
+The First Bottleneck Is Named
     [Metadata]    Criterion    PERF-09
-    When the load rises in steps until limits break    ${SCALE}
-    Then what was used of each resource is shown against the load    ${SCALE}
-    And the first to saturate is named with its curve    ${SCALE}
-    And what to try follows from what was measured    ${SCALE}
+    Raise Load In Steps
+    Record Utilization
+    Name The First Bottleneck

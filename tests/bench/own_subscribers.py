@@ -29,9 +29,9 @@ async def main(address: str, subscribers: int, jobs: int, joins: float) -> None:
     )
     before = _used()
     async with child(plan) as process:
-        ready = await process.said(Ready, within=PATIENCE_SECONDS)
-        received = [await process.said(Received, within=PATIENCE_SECONDS) for _ in range(ready.asked)]
-        await process.said(Ended, within=PATIENCE_SECONDS)
+        ready = await process.read(Ready, within=PATIENCE_SECONDS)
+        received = [await process.read(Received, within=PATIENCE_SECONDS) for _ in range(ready.asked)]
+        await process.read(Ended, within=PATIENCE_SECONDS)
     expected = list(range(1, EVENTS + 1))
     sequences = [[data["sequence"] for _, data in one.frames] for one in received]
     told = {

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from acceptance.deployment.metrics_api import Line
-from acceptance.performance.bottleneck import Saturated, resources_of, saturations
+from acceptance.performance.bottleneck import Facts, first_to_saturate, resources_of, saturations, suggestions
 from acceptance.performance.capacity import Step
+from acceptance.performance.load_profiles import Saturated
 from acceptance.performance.pg_stats import Reading
-from acceptance.performance.recommendations import Facts, first_to_saturate, suggestions
 from acceptance.performance.resource_sampler import ResourceSample, ResourceSamples
 from ArtilleryLibrary.requestlog import LoggedRequest
 
@@ -86,7 +86,7 @@ def facts(seen: ResourceSamples, went: list[Step] | None = None, **others: Any) 
             " p95 640 ms",
         ),
         (watched(cpu={"worker": 99}), "CPU of worker 99 %", "more workers, or cheaper stages of processing"),
-        (watched(cpu={"database": 95}), "CPU of database 95 %", "fewer or cheaper queries (PERF-11 tells the slowest)"),
+        (watched(cpu={"database": 95}), "CPU of database 95 %", "fewer or cheaper queries (PERF-11 names the slowest)"),
         (watched(waiting=4), "backends that wait for a lock 4 backends", "look for the statement"),
         (watched(open_=95), "connections of the database 95 % of the 100 that it takes", "most are of api-1 (12)"),
         (watched(growing=9), "documents under way grew from 3 to 75", "workers wait"),

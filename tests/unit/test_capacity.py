@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from acceptance.deployment.descriptor import UnderLoad
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
-from acceptance.performance import scaling_figures
+from acceptance.performance import scaling
 from acceptance.performance.capacity import (
     UNFINISHED,
     Bounds,
@@ -23,9 +23,9 @@ from acceptance.performance.capacity import (
     until_broken,
 )
 from acceptance.performance.load import flows, prepared
-from acceptance.performance.scaling import SOURCE, Profile, bounds_of, requests_each
+from acceptance.performance.load_profiles import profile
+from acceptance.performance.scaling import bounds_of, requests_each
 from acceptance.verdict.criteria import Limit
-from acceptance.yaml_models import read_model
 from ArtilleryLibrary.phases import Phase
 from ArtilleryLibrary.requestlog import LoggedRequest, RequestLog
 
@@ -103,7 +103,7 @@ def test_a_load_that_is_borne_holds_in_every_step() -> None:
 def test_each_limit_can_be_broken(made: RequestLog, said: str) -> None:
     last = steps(made)[-1]
     assert last.held is Held.BROKE
-    assert said in last.told
+    assert said in last.reason
 
 
 def test_answers_of_a_model_have_limits_of_their_own() -> None:
@@ -111,7 +111,7 @@ def test_answers_of_a_model_have_limits_of_their_own() -> None:
 
 
 def test_answers_that_come_after_the_step_are_not_answered_in_it() -> None:
-    assert "requests a second were answered in time" in steps(log(ms=3000.0, model=3000.0))[0].told
+    assert "requests a second were answered in time" in steps(log(ms=3000.0, model=3000.0))[0].reason
 
 
 def unfinished(made: RequestLog, chosen: Callable[[int, LoggedRequest], bool]) -> RequestLog:
@@ -133,7 +133,7 @@ def test_what_we_ended_ourselves_is_no_error_but_not_answered_either() -> None:
 def test_what_had_no_answer_for_longer_than_the_limit_has_failed() -> None:
     found = steps(unfinished(log(), lambda number, _: number % 20 == 0))[0]
     assert found.held is Held.BROKE
-    assert found.told.startswith("5.06 % of the requests failed")
+    assert found.reason.startswith("5.06 % of the requests failed")
 
 
 def test_a_step_to_which_not_all_users_came_is_not_held() -> None:
@@ -141,7 +141,7 @@ def test_a_step_to_which_not_all_users_came_is_not_held() -> None:
     made.users = {user: at for number, (user, at) in enumerate(made.users.items()) if number % 12}
     found = steps(made)[0]
     assert (found.held, found.broken) == (Held.GENERATOR, ())
-    assert found.told.endswith("arrivals in time")
+    assert found.reason.endswith("arrivals in time")
 
 
 def test_a_step_is_judged_when_it_is_over() -> None:
@@ -151,7 +151,7 @@ def test_a_step_is_judged_when_it_is_over() -> None:
 def test_limits_that_break_under_a_busy_generator_say_nothing() -> None:
     last = steps(log(slow_from=40, lag=200.0))[-1]
     assert last.held is Held.GENERATOR
-    assert "but the generator did not keep up: its loop came 200 ms late (at most 10)" in last.told
+    assert "but the generator did not keep up: its loop came 200 ms late (at most 10)" in last.reason
 
 
 def test_what_is_far_beyond_the_generators_lag_is_the_deployments() -> None:
@@ -173,7 +173,7 @@ def test_a_generator_without_a_record_of_itself_was_too_busy(lost: str) -> None:
 def test_arrivals_that_were_not_made_are_the_generators() -> None:
     made = log(slow_from=40)
     made.users = {user: at for number, (user, at) in enumerate(made.users.items()) if number % 20}
-    assert "it made 304 of 320 arrivals in time" in steps(made)[-1].told
+    assert "it made 304 of 320 arrivals in time" in steps(made)[-1].reason
 
 
 def test_nothing_counts_after_the_first_step_that_did_not_hold() -> None:
@@ -184,7 +184,7 @@ H, B, G = Held.HELD, Held.BROKE, Held.GENERATOR
 
 
 @pytest.mark.parametrize(
-    ("repeats", "rate", "told"),
+    ("repeats", "rate", "text"),
     [
         ([(H, H, B), (H, H, B), (H, H, B)], 20, "20 users/s (the repeats held 20, 20, 20)"),
         ([(H, H, B), (H, B), (H, H, H, B)], 20, "20 users/s (the repeats held 20, 10, 30)"),
@@ -202,23 +202,22 @@ H, B, G = Held.HELD, Held.BROKE, Held.GENERATOR
     ],
 )
 def test_the_capacity_is_what_two_of_three_repeats_held(
-    repeats: Sequence[Sequence[Held]], rate: int, told: str
+    repeats: Sequence[Sequence[Held]], rate: int, text: str
 ) -> None:
     found = capacity_of([repeat(*went) for went in repeats], 2)
     assert found.rate == rate
-    assert str(found).startswith(told)
+    assert str(found).startswith(text)
     assert len(found.broke) == 3
 
 
 def test_the_steps_in_use_are_sound() -> None:
-    profile = read_model(SOURCE, Profile)
-    full = profile.of("full")
+    full = profile().of("full").steps
     assert full.repeats == 3 and full.held_in == 2
-    assert all(list(one.rates) == sorted(set(one.rates)) for one in profile.scales.values())
-    # five minutes in all, people and documents included
+    assert all(list(one.steps.rates) == sorted(set(one.steps.rates)) for one in profile().scales.values())
+    # five minutes in all, users and documents included
     assert full.repeats * len(full.rates) * full.seconds <= 200
-    with pytest.raises(EnvironmentUnavailable, match=r"SCALE half: unknown; scaling\.yaml has full, detection"):
-        profile.of("half")
+    with pytest.raises(EnvironmentUnavailable, match=r"SCALE half: unknown; load\.yaml has full, detection"):
+        profile().of("half")
 
 
 def run(capabilities: Sequence[str] = (), requests_per_minute: int | None = None) -> Any:
@@ -245,24 +244,24 @@ def test_the_flows_are_those_of_the_load_in_phases_of_their_own() -> None:
     assert requests_each(script) == 3
 
 
-def test_a_plan_that_does_not_allow_the_steps_is_told() -> None:
+def test_a_plan_that_does_not_allow_the_steps_is_named() -> None:
     draft = flows(run(), phases=phases_of(RATES, SECONDS))
     with pytest.raises(CapabilityMissing, match="the plan allows 3000 requests a minute, and the load makes 7200"):
         asyncio.run(prepared(run(requests_per_minute=3000), draft))
 
 
 def test_limits_of_a_step_are_those_of_the_criteria() -> None:
-    bounds = bounds_of(run(), read_model(SOURCE, Profile).of("full"))
+    bounds = bounds_of(run(), profile().of("full"))
     assert (bounds.p95.threshold, bounds.p99.threshold, bounds.error_rate.threshold) == (450, 600, 1)
     assert bounds.lag_ms == 10
 
 
-def test_a_first_step_of_which_the_generator_tells_nothing_is_no_capacity(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_first_step_of_a_busy_generator_is_no_capacity(monkeypatch: pytest.MonkeyPatch) -> None:
     capacity = capacity_of([repeat(G), repeat(G), repeat(G)], 2)
 
     async def applied(*_: object) -> Any:
         return SimpleNamespace(capacity=capacity, repeats=(), name=lambda figure: figure)
 
-    monkeypatch.setattr(scaling_figures, "scaled", applied)
+    monkeypatch.setattr(scaling, "scaled", applied)
     with pytest.raises(EnvironmentUnavailable, match="the first step already says nothing of the deployment"):
-        asyncio.run(scaling_figures.capacity_is_stated(run(), "full"))
+        asyncio.run(scaling.capacity(run(), "full"))

@@ -1,10 +1,9 @@
-"""Of users at work at the same time: who was there, what failed, how long they waited, and what each was given."""
+"""Closed-loop users: how many were at work, what failed, how long they waited, and whose data each received."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ from acceptance.clients.http import RequestTiming, Response
 from acceptance.errors import EnvironmentUnavailable
 from acceptance.fixtures.handbook import write
 from acceptance.fixtures.users import User
+from acceptance.flow import Flow
 from acceptance.performance import closed_loop
 from acceptance.performance.closed_loop import (
     ClosedLoopUser,
@@ -25,11 +25,16 @@ from acceptance.performance.closed_loop import (
     work,
 )
 from acceptance.performance.generator_health import Bounds, Generator, watched
-from acceptance.performance.load_profiles import Scale, Stage, profile
+from acceptance.performance.load_profiles import profile
 from acceptance.run import Run
 from acceptance.uploads import Payload
 
-SCALE = Scale(fewer=Stage(users=30, seconds=20), all=Stage(users=50, seconds=60), subscribers=1, jobs=1)
+from tests.unit.promises import MadeUp, judge
+
+SCALE = profile().of("full")
+AT_WORK = "Many Users Are At Work At Once"
+FEW_FAIL = "Few Requests Of Users At Once Fail"
+FIRST_BYTES = "Users At Once Get Their First Byte In Time"
 FLOWS = ("authentication", "upload", "conversation")
 
 
@@ -49,10 +54,11 @@ def _load(*attempts: RequestSample, at_work: int = 50, all: tuple[float, float] 
     return Load(SCALE, users, (0.0, 20.0), all)
 
 
-class _Run:
-    """Holds a load that was made already, and takes down what is observed."""
+class _Run(MadeUp):
+    """Holds a load that was applied already, and keeps what is observed."""
 
     def __init__(self, load: Load) -> None:
+        super().__init__()
         self.seen: dict[str, float] = {}
         self.descriptor = SimpleNamespace(thresholds={})
         self.contract = SimpleNamespace(model_bound=("chat",))
@@ -72,14 +78,14 @@ class _Run:
         """Charts are not looked at here."""
 
 
-def _judged(load: Load, judge: Callable[[Run, str], Coroutine[Any, Any, None]]) -> dict[str, float]:
+def _judged(load: Load, test: str) -> dict[str, float]:
     run = _Run(load)
-    asyncio.run(judge(cast(Run, run), "full"))
+    judge("02__users.robot", test, run)
     return run.seen
 
 
 def test_fifty_users_at_work_all_the_time_are_fifty() -> None:
-    seen = _judged(_load(), closed_loop.users_are_at_work_at_once)
+    seen = _judged(_load(), AT_WORK)
     assert (seen["users_at_once"], seen["users_at_once_most"]) == (50, 50)
 
 
@@ -87,50 +93,51 @@ def test_the_moment_with_the_fewest_counts() -> None:
     load = _load()
     for user in load.users[:3]:
         user.under_way = (0.0, 81.5)
-    with pytest.raises(EnvironmentUnavailable, match="only 47 of 50 users"):
-        _judged(load, closed_loop.users_are_at_work_at_once)
+    with pytest.raises(EnvironmentUnavailable, match="of 50: expected at least 48 users, observed 47 users"):
+        _judged(load, AT_WORK)
 
 
 def test_a_flow_that_nobody_went_through_was_not_applied() -> None:
     load = _load()
     load.users[0].attempts.pop()
     with pytest.raises(EnvironmentUnavailable, match=r"in authentication, upload$"):
-        _judged(load, closed_loop.users_are_at_work_at_once)
+        _judged(load, AT_WORK)
 
 
 def test_a_short_load_gives_its_figures_other_names() -> None:
-    seen = _judged(_load(all=(21.0, 80.0)), closed_loop.users_are_at_work_at_once)
+    seen = _judged(_load(all=(21.0, 80.0)), AT_WORK)
     assert "users_at_once" not in seen
     assert seen["users_at_once_of_a_short_load"] == 50
 
 
 def test_one_failure_of_a_hundred_is_one_too_many() -> None:
     good = [_attempt(1.0)] * 97
-    with pytest.raises(AssertionError, match=r"observed 1.00 % of 100: 1 x chat; the first: another's answer"):
-        _judged(
-            _load(*good[1:], _attempt(1.0, route="chat", problem="another's answer")), closed_loop.few_requests_fail
-        )
-    assert _judged(_load(*good, _attempt(1.0, problem="late")), closed_loop.few_requests_fail)["error_rate"] < 1
+    with pytest.raises(
+        AssertionError,
+        match=r"100 requests of 50 users: expected under 1 %, observed 1 %: 1 x chat; the first: another's answer",
+    ):
+        _judged(_load(*good[1:], _attempt(1.0, route="chat", problem="another's answer")), FEW_FAIL)
+    assert _judged(_load(*good, _attempt(1.0, problem="late")), FEW_FAIL)["error_rate"] < 1
 
 
 def test_the_first_bytes_of_thirty_users_without_the_model() -> None:
     slow_model = [_attempt(1.0, 9.0, route="chat")] * 5
     quick, slow = [_attempt(1.0, 0.2)] * 100, [_attempt(1.0, 0.3)] * 100
     later = [_attempt(40.0, 5.0)] * 50
-    seen = _judged(_load(*quick, *slow_model, *later), closed_loop.first_bytes_come_in_time)
+    seen = _judged(_load(*quick, *slow_model, *later), FIRST_BYTES)
     assert seen["mean_first_byte_30_users"] == pytest.approx(200)
     assert seen["mean_first_byte_30_users_model_bound"] == pytest.approx(9000)
-    with pytest.raises(AssertionError, match=r"at most 267.4 ms, observed 300.0 ms: chat 9000 ms, jobs 300 ms"):
-        _judged(_load(*slow, *slow_model), closed_loop.first_bytes_come_in_time)
+    with pytest.raises(AssertionError, match=r"at most 267.4 ms, observed 300 ms: chat 9000 ms, jobs 300 ms"):
+        _judged(_load(*slow, *slow_model), FIRST_BYTES)
     with pytest.raises(AssertionError, match="observed inf ms"):
-        _judged(_load(), closed_loop.first_bytes_come_in_time)
+        _judged(_load(), FIRST_BYTES)
 
 
 def test_a_generator_that_was_too_busy_says_nothing_about_the_deployment() -> None:
     load = _load(*[_attempt(1.0, 0.3)] * 100)
     load.generator = Generator([0.2] * 100, 30.0)
     with pytest.raises(EnvironmentUnavailable, match="did not keep up"):
-        _judged(load, closed_loop.first_bytes_come_in_time)
+        _judged(load, FIRST_BYTES)
     for busy in (Generator([0.0], 81.0), Generator([0.06], 1.0)):
         with pytest.raises(EnvironmentUnavailable):
             busy.check(Bounds(lag_ms=50, cpu=80))
@@ -221,13 +228,13 @@ def test_whatever_is_not_the_users_own_is_an_error(
 
 def test_an_answer_of_another_shape_is_an_error_and_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     user = _user(0)
-    moments = iter([True, False])
+    moments = iter([True, False, False])
 
-    async def broken(run: Run, user: ClosedLoopUser, step: closed_loop.Step) -> None:
+    async def broken(run: Run, user: ClosedLoopUser, flow: Flow) -> None:
         async def unreadable() -> None:
             raise ValueError("could not convert string to float: 'soon'")
 
-        await step(unreadable())
+        await flow.step("user", unreadable())
 
     monkeypatch.setitem(closed_loop._STEPS, "authentication", broken)
     run = cast(Run, SimpleNamespace(identifier="run"))
@@ -252,11 +259,12 @@ def test_nothing_is_uploaded_when_as_many_as_allowed_are_on_their_way() -> None:
     user.uploads = [cast(Any, SimpleNamespace(document_id="d1", job=None))]
     names: list[str] = []
 
-    async def step(request: Coroutine[Any, Any, Any]) -> None:
-        names.append(cast(Any, request).__name__)
-        request.close()
+    class Named(Flow):
+        async def step(self, name: str, step: Any) -> Any:
+            names.append(name)
+            step.close()
 
     final = SimpleNamespace(jobs=SimpleNamespace(final_states=["done"]))
-    asyncio.run(closed_loop._upload(cast(Run, SimpleNamespace(contract=final)), user, step))
-    assert names == ["_job_is_theirs", "_documents_are_theirs"]
+    asyncio.run(closed_loop._upload(cast(Run, SimpleNamespace(contract=final)), user, Named(lambda _: None)))
+    assert names == ["job", "documents"]
     assert list(user.documents) == [payload]

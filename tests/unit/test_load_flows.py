@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 import yaml
 from acceptance.deployment.contract import CONTRACT, Route, read_contract
-from acceptance.performance import load_criteria as figures
 from acceptance.performance.load import SCRIPT
+from acceptance.yaml_models import PROJECT
 from ArtilleryLibrary.node import installation
 from ArtilleryLibrary.script import checked_script
 from pypdf import PdfReader
+from robot.running import ResourceFile
+
+RESOURCE = PROJECT / "resources" / "load.resource"
 
 
 def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -47,8 +50,10 @@ def test_each_request_is_what_the_contract_has(scenario: str, method: str, field
 def test_the_load_is_that_of_the_criterion() -> None:
     environment = {"LOAD_TARGET": "http://127.0.0.1:1", "LOAD_USERS": "[]"}
     script = checked_script(SCRIPT, environment=environment, least_requests=3, expectations=True)
-    assert [(phase.duration, phase.rate) for phase in script.phases] == list(figures.PHASES)
-    assert [one.name for one in script.scenarios] == list(figures.SCENARIOS)
+    expected = {one.name: one.value for one in ResourceFile.from_file_system(RESOURCE).variables}
+    phases = tuple(f"({phase.duration}, {phase.rate})" for phase in script.phases)
+    assert phases == expected["@{PHASES}"] == ("(60, 5)", "(120, 10)", "(60, 5)")
+    assert tuple(one.name for one in script.scenarios) == expected["@{SCENARIOS}"]
     assert all(one.requests >= 3 for one in script.scenarios)
     assert {one.weight for one in script.scenarios} == {1}
     assert script.arrivals == 1800

@@ -7,25 +7,28 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import LoadLibrary
 import pytest
 import yaml
 from acceptance import recordings
 from acceptance.checks import baseline
 from acceptance.deployment.descriptor import Threshold
 from acceptance.errors import EnvironmentUnavailable, NotApplicable
-from acceptance.performance import recording
-from acceptance.performance.load_criteria import first_byte, total
+from acceptance.performance import load_figures, recording
+from acceptance.performance.load import first_byte, total
 from acceptance.performance.recording import (
     differences,
     endpoints_of,
     environment,
-    is_no_slower_than_recorded,
+    must_be_compared,
     record_load,
-    whole_answers_are_no_slower,
+    whole_answers_slower,
 )
 from acceptance.recordings import BASELINE, Baseline
 from acceptance.yaml_models import read_model
 from ArtilleryLibrary.requestlog import LoggedRequest
+
+from tests.unit.promises import judge, of_run
 
 
 def loaded(milliseconds: float, rest: float = 2.0, *, share: float = 1.0) -> Any:
@@ -61,7 +64,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(name: str = "cloud", compared_with: str | None = "local", address: str = "http://127.0.0.1:1") -> Any:
     seen: list[Any] = []
-    return SimpleNamespace(
+    return of_run(
         descriptor=SimpleNamespace(
             name=name,
             build="b",
@@ -69,8 +72,8 @@ def run(name: str = "cloud", compared_with: str | None = "local", address: str =
             thresholds={},
             services=SimpleNamespace(api=SimpleNamespace(url=address)),
         ),
-        observe=lambda *told, **more: seen.append(told),
-        observe_series=lambda *told: seen.append(told),
+        observe=lambda *values, **more: seen.append(values),
+        observe_series=lambda *values: seen.append(values),
         seen=seen,
     )
 
@@ -79,34 +82,48 @@ def apply(monkeypatch: pytest.MonkeyPatch, load: Any) -> None:
     async def applied(*_: object) -> Any:
         return load
 
-    monkeypatch.setattr(recording, "load", applied)
+    for module in (recording, load_figures, LoadLibrary):
+        monkeypatch.setattr(module, "load", applied)
+    monkeypatch.setattr(LoadLibrary, "as_text", str)
 
 
-async def test_as_quick_as_recorded_holds(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def is_no_slower_than_recorded(run: Any, scale: str = "full") -> None:
+    judge("06__baseline.robot", "No Endpoint Is Slower Than In The Local Run", run, scale)
+
+
+def whole_answers_are_no_slower(run: Any, load: Any) -> None:
+    """The same of whole answers, which follow other steps in a test."""
+    figure = whole_answers_slower(run, load)
+    if figure.value:
+        raise figure.broken("none")
+    must_be_compared(run, load, "whole answer")
+
+
+def test_as_quick_as_recorded_holds(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     apply(monkeypatch, loaded(25))
     seen = run()
-    await is_no_slower_than_recorded(seen, "full")
+    is_no_slower_than_recorded(seen, "full")
     assert ("PERF-07", "endpoints_slower", 0, "endpoints") in seen.seen
     assert ("PERF-07", "worsening of the first byte, Flow: login", pytest.approx(5), "ms") in seen.seen
 
 
-async def test_both_runs_lie_on_each_other_and_other_hardware_is_named(
+def test_both_runs_lie_on_each_other_and_other_hardware_is_named(
     recorded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apply(monkeypatch, loaded(25))
     seen = run()
-    await is_no_slower_than_recorded(seen, "full")
+    is_no_slower_than_recorded(seen, "full")
     [(_, name, lines, unit)] = [one for one in seen.seen if isinstance(one[2], dict)]
     assert (name, unit) == ("first byte, Flow: login", "ms")
     assert {label: points[:2] for label, points in lines.items()} == {
         "recorded elsewhere": [(5.0, 20.9), (15.0, 21.0)],
         "now": [(5.0, 25.9), (15.0, 26.0)],
     }
-    [where] = [told for _, figure, told, _ in seen.seen if figure == "baseline of the first byte"]
+    [where] = [value for _, figure, value, _ in seen.seen if figure == "baseline of the first byte"]
     assert where.startswith("recorded then from other hardware or software: cores 64, here")
     monkeypatch.setattr(recording, "environment", lambda: {"cores": "64"})
     same = run()
-    await is_no_slower_than_recorded(same, "full")
+    is_no_slower_than_recorded(same, "full")
     assert (
         "PERF-07",
         "baseline of the first byte",
@@ -116,68 +133,67 @@ async def test_both_runs_lie_on_each_other_and_other_hardware_is_named(
     assert any(one[2].keys() == {"recorded", "now"} for one in same.seen if isinstance(one[2], dict))
 
 
-async def test_a_short_load_is_compared_too_and_its_figures_are_no_criterions(
+def test_a_short_load_is_compared_too_and_its_figures_are_no_criterions(
     recorded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apply(monkeypatch, loaded(25, share=0.1))
     seen = run()
-    await is_no_slower_than_recorded(seen, "detection")
+    is_no_slower_than_recorded(seen, "detection")
     assert "endpoints_slower_of_a_short_load" in {one[1] for one in seen.seen}
     assert "endpoints_slower" not in {one[1] for one in seen.seen}
     [lines] = [one[2] for one in seen.seen if isinstance(one[2], dict)]
     assert [line[-1][0] for line in lines.values()] == [11.5, 11.0]  # the same phases in the same time
     apply(monkeypatch, loaded(60, share=0.1))
     with pytest.raises(AssertionError, match=r"Flow: login: mean first byte 61\.0 ms, recorded 21\.0 ms"):
-        await is_no_slower_than_recorded(run(), "detection")
+        is_no_slower_than_recorded(run(), "detection")
 
 
-async def test_a_whole_answer_that_takes_longer_is_told(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    apply(monkeypatch, loaded(20, rest=2))
+def test_a_whole_answer_that_takes_longer_is_named(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = run()
-    await whole_answers_are_no_slower(seen, "full")
+    whole_answers_are_no_slower(seen, loaded(20, rest=2))
     assert ("PERF-06", "whole_answers_slower", 0, "endpoints") in seen.seen
     apply(monkeypatch, loaded(20, rest=60))
-    await is_no_slower_than_recorded(run(), "full")
+    is_no_slower_than_recorded(run(), "full")
     with pytest.raises(AssertionError, match=r"Flow: login: mean whole answer 81\.0 ms, recorded 23\.0 ms"):
-        await whole_answers_are_no_slower(run(), "full")
+        whole_answers_are_no_slower(run(), loaded(20, rest=60))
 
 
-async def test_whole_answers_of_the_baseline_itself_are_not_compared_and_that_is_said(recorded: Path) -> None:
+def test_whole_answers_of_the_baseline_itself_are_not_compared_and_that_is_recorded(recorded: Path) -> None:
     seen = run("local", None)
-    await whole_answers_are_no_slower(seen, "full")
-    told = "nothing: 'local' is the local baseline itself"
-    assert seen.seen == [("PERF-06", "baseline of the whole answer", told, "text")]
+    whole_answers_are_no_slower(seen, loaded(20))
+    reason = "nothing: 'local' is the local baseline itself"
+    assert seen.seen == [("PERF-06", "baseline of the whole answer", reason, "text")]
 
 
-async def test_a_recording_without_total_times_leaves_whole_answers_unverified(
+def test_a_recording_without_total_times_leaves_whole_answers_unverified(
     recorded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without_totals(recorded)
     apply(monkeypatch, loaded(20))
-    await is_no_slower_than_recorded(run(), "full")
+    is_no_slower_than_recorded(run(), "full")
     with pytest.raises(EnvironmentUnavailable, match="was recorded without total times"):
-        await whole_answers_are_no_slower(run(), "full")
+        whole_answers_are_no_slower(run(), loaded(20))
 
 
-async def test_a_deployment_may_allow_itself_more_and_the_figure_says_it(
+def test_a_deployment_may_allow_itself_more_and_the_figure_has_it(
     recorded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apply(monkeypatch, loaded(60))
     allowed = run()
     allowed.descriptor.thresholds = {"PERF-07": Threshold(value=1, reason="moves to another region next month")}
-    await is_no_slower_than_recorded(allowed, "full")
+    is_no_slower_than_recorded(allowed, "full")
     assert ("PERF-07", "endpoints_slower", 1, "endpoints") in allowed.seen
 
 
-async def test_slower_for_certain_is_told(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slower_for_certain_is_named(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     apply(monkeypatch, loaded(60))
     with pytest.raises(AssertionError, match=r"Flow: login: mean first byte 61\.0 ms, recorded 21\.0 ms"):
-        await is_no_slower_than_recorded(run(), "full")
+        is_no_slower_than_recorded(run(), "full")
 
 
-async def test_the_baseline_itself_is_not_compared(recorded: Path) -> None:
+def test_the_baseline_itself_is_not_compared(recorded: Path) -> None:
     with pytest.raises(NotApplicable, match="not applicable: 'local' is the local baseline itself"):
-        await is_no_slower_than_recorded(run("local", None), "full")
+        is_no_slower_than_recorded(run("local", None), "full")
 
 
 def without_load(path: Path) -> None:
@@ -200,28 +216,30 @@ def without_totals(path: Path) -> None:
 
 async def test_a_cloud_does_not_become_the_local_baseline_by_being_recorded(recorded: Path) -> None:
     away = run("local", None, "https://api.example.org")
-    for check in (is_no_slower_than_recorded(away, "full"), whole_answers_are_no_slower(away, "full")):
-        with pytest.raises(EnvironmentUnavailable, match="'local' is not local, so its own recording is no local base"):
-            await check
+    not_local = "'local' is not local, so its own recording is no local baseline"
+    with pytest.raises(EnvironmentUnavailable, match=not_local):
+        is_no_slower_than_recorded(away)
+    with pytest.raises(EnvironmentUnavailable, match=not_local):
+        whole_answers_are_no_slower(away, loaded(20))
     with pytest.raises(EnvironmentUnavailable, match="'local' is not local, so its own recording is no local baseline"):
         await baseline.outcomes(away)
 
 
 @pytest.mark.parametrize("name", ["nobody", "sandbox"])
-async def test_without_a_recorded_load_nothing_is_known(name: str, recorded: Path) -> None:
+def test_without_a_recorded_load_nothing_is_known(name: str, recorded: Path) -> None:
     without_load(recorded)
     with pytest.raises(EnvironmentUnavailable, match=f"no load of '{name}' is recorded"):
-        await is_no_slower_than_recorded(run("cloud", name), "full")
+        is_no_slower_than_recorded(run("cloud", name), "full")
 
 
-async def test_an_endpoint_that_was_not_called_is_not_verified(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_that_was_not_called_is_not_verified(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load = loaded(20)
     load.result.requests += [
         LoggedRequest("u", "Flow", "new", at=1000.0 + 5 * n, ok=True, first_byte=1.0) for n in range(20)
     ]
     apply(monkeypatch, load)
     with pytest.raises(EnvironmentUnavailable, match="Flow: new: is not in the recording"):
-        await is_no_slower_than_recorded(run(), "full")
+        is_no_slower_than_recorded(run(), "full")
 
 
 async def test_a_load_with_a_failed_request_is_no_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +268,7 @@ def test_environments_are_compared_by_what_counts() -> None:
     ]
 
 
-async def test_a_recording_of_a_cloud_is_no_local_baseline_of_another(recorded: Path) -> None:
+def test_a_recording_of_a_cloud_is_no_local_baseline_of_another(recorded: Path) -> None:
     of_a_cloud(recorded)
     with pytest.raises(EnvironmentUnavailable, match="'local' was recorded of a deployment that is not local"):
-        await is_no_slower_than_recorded(run("elsewhere", "local"), "full")
+        is_no_slower_than_recorded(run("elsewhere", "local"), "full")

@@ -12,7 +12,7 @@ from threading import Thread
 
 import httpx
 import pytest
-from acceptance.performance.percentiles import percentile
+from acceptance.performance.endpoint_latency import percentile
 from acceptance.performance.request_phases import Timing, TimingTransport
 
 from tests.unit.conftest import Serve

@@ -195,7 +195,7 @@ async def _while_listening(then: Callable[[Any], Awaitable[None]]) -> None:
     async with serve(response, "127.0.0.1", 0) as server:
         address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with child(_plan(address)) as process:
-            assert (await process.said(Ready, within=30)).listening == 2
+            assert (await process.read(Ready, within=30)).listening == 2
             await then(process)
 
 
@@ -241,15 +241,15 @@ async def test_the_process_ends_by_itself_when_its_input_does() -> None:
 async def test_a_process_that_ends_says_nothing_about_the_deployment() -> None:
     async def kill(process: Any) -> None:
         process._process.kill()
-        with pytest.raises(EnvironmentUnavailable, match="the subscribers' process ended"):
-            await process.said(Received, within=30)
+        with pytest.raises(EnvironmentUnavailable, match="the subscriber process ended"):
+            await process.read(Received, within=30)
 
     await _while_listening(kill)
 
 
-async def test_a_process_that_keeps_silent_is_told_with_what_it_owes() -> None:
+async def test_a_process_that_writes_nothing_is_named_with_the_line_that_is_missing() -> None:
     async def wait(process: Any) -> None:
-        with pytest.raises(EnvironmentUnavailable, match="did not say what the next of them was told within"):
-            await process.said(Received, within=0.1)
+        with pytest.raises(EnvironmentUnavailable, match="did not report what the next subscriber received within"):
+            await process.read(Received, within=0.1)
 
     await _while_listening(wait)

@@ -1,48 +1,43 @@
-"""PERF-09: which resources were used up in which step of a rising load, and which of them was the first."""
+"""PERF-09: which resources saturate in which step of a rising load, and what to try, each with its fact."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import fmean
 
 from ArtilleryLibrary.figures import HIGHEST_CPU
-from pydantic import Field
 
 from acceptance.deployment.metrics_api import Line
+from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.records import Point
-from acceptance.performance.capacity import Step
+from acceptance.performance.capacity import Held, Step
+from acceptance.performance.load import format_failures
 from acceptance.performance.load_documents import STORED
+from acceptance.performance.load_profiles import Saturated
 from acceptance.performance.resource_sampler import ResourceSamples
-from acceptance.yaml_models import Data
 
 CPU, MEMORY, CONNECTIONS, LOCKS, QUEUE, GENERATOR = "CPU", "memory", "connections", "locks", "queue", "generator"
 UNITS = {("cpu", "cpu"): 1.0, ("cpu", "cores"): 1.0, ("memory", "bytes"): 1.0, ("memory", "MB"): 1e6}  # → cores, bytes
-LEAST_GROWTH = 0.2  # of the uploads: so many more come in than come to their end
+LEAST_GROWTH = 0.2  # share of the uploads that are not processed as fast as they come in
+SHOWN = 3
+LITTLE = 0.5  # share of a host's CPU; when the deployment uses more, it is most of it
 RUNNING = 3  # samples of a running mean, for the moment at which a bound was reached
-
-
-class Saturated(Data):
-    """From which mean over a step a resource counts as saturated; see `scaling.yaml`."""
-
-    share: float = Field(gt=0, le=100)
-    waiting: float = Field(gt=0)
-    queue_seconds: float = Field(gt=0)
 
 
 @dataclass(frozen=True)
 class Resource:
-    """Something that can be used up.
+    """A resource that can saturate.
 
     Args:
         kind: one of the words above; with `of`, the service, it makes the name.
         points: how much of it was used: (seconds since the epoch, value in `unit`).
         bound: from this mean over a step it is saturated; of the queue, documents for each upload in a second.
         amount: in cores, of a CPU: of all instances together.
-        limit: what 100 % are, in words.
+        limit: 100 %, in words.
     """
 
     kind: str
@@ -55,7 +50,7 @@ class Resource:
 
     @property
     def name(self) -> str:
-        """As it is read."""
+        """Its name in reports."""
         return {
             LOCKS: "backends that wait for a lock",
             QUEUE: "documents under way",
@@ -68,7 +63,7 @@ class Resource:
         return mean_in(self.points, step)
 
     def saturated(self, step: Step) -> bool:
-        """Whether a step used it up."""
+        """Whether it was saturated in a step."""
         if self.kind == QUEUE:
             return grows(self.points, step, self.bound)
         mean = self.mean(step)
@@ -77,7 +72,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Saturation:
-    """A resource that was used up: in the step of so many users a second, so many seconds after the first began."""
+    """A resource that saturated: in the step of so many users a second, so many seconds after the first began."""
 
     resource: Resource
     step: Step
@@ -88,15 +83,15 @@ class Saturation:
         assert mean is not None
         if self.resource.kind == QUEUE:
             inside = [value for _, value in within(self.resource.points, self.step)]
-            told = f"{self.resource.name} grew from {inside[0]:.0f} to {inside[-1]:.0f}"
+            text = f"{self.resource.name} grew from {inside[0]:.0f} to {inside[-1]:.0f}"
         else:
             limit = f" of {self.resource.limit}" if self.resource.limit else ""
-            told = f"{self.resource.name} {mean:.3g} {self.resource.unit}{limit}"
-        return f"{told} at {self.step.rate} users/s, {self.at:.0f} s after the first step began"
+            text = f"{self.resource.name} {mean:.3g} {self.resource.unit}{limit}"
+        return f"{text} at {self.step.rate} users/s, {self.at:.0f} s after the first step began"
 
 
 def resources_of(watched: ResourceSamples, steps: Sequence[Step], bounds: Saturated) -> list[Resource]:
-    """All that was watched during these steps."""
+    """All resources that were sampled during these steps."""
     found = list(_of_platform(watched.metrics, bounds))
     looks = [look for look in watched.looks if not look.reading.problem]
     if looks:
@@ -113,7 +108,7 @@ def resources_of(watched: ResourceSamples, steps: Sequence[Step], bounds: Satura
 
 
 def saturations(resources: Sequence[Resource], steps: Sequence[Step]) -> list[Saturation]:
-    """Each resource that was used up, where it first was; in the order in which they were."""
+    """Each resource that saturated, where it first did; in that order."""
     found = []
     for resource in resources:
         step = next((step for step in steps if resource.saturated(step)), None)
@@ -136,7 +131,7 @@ def mean_in(points: Sequence[Point], step: Step) -> float | None:
 def grows(points: Sequence[Point], step: Step, seconds: float) -> bool:
     """Whether a queue grew from each third of a step to the next, to more than so many seconds of its uploads.
 
-    It grows at first wherever documents take their time; it grows on only where fewer come to their end than come in.
+    It grows at first wherever documents take time; it grows on only where fewer are processed than come in.
     """
     uploads = sum(one.endpoint == STORED and one.ok for one in step.requests) / step.seconds
     third = step.seconds / 3
@@ -176,9 +171,9 @@ def _of_platform(metrics: Mapping[str, Sequence[Line]], bounds: Saturated) -> It
                     if most:
                         shares[at].append(100 * value / most)
             if not shares:
-                continue  # without a limit nobody knows when it is used up
+                continue  # without a limit it is unknown when it saturates
             each = " each" if len(lines) > 1 else ""
-            told = next(iter(limit.values()))
+            whole = next(iter(limit.values()))
             yield Resource(
                 kind=kind,
                 of=service,
@@ -186,12 +181,12 @@ def _of_platform(metrics: Mapping[str, Sequence[Line]], bounds: Saturated) -> It
                 points=tuple((at, max(values)) for at, values in sorted(shares.items())),
                 bound=bounds.share,
                 amount=tuple((at, sum(values)) for at, values in sorted(amounts.items())),
-                limit=f"{told:g} cores{each}" if kind == CPU else f"{told / 2**30:.3g} GiB{each}",
+                limit=f"{whole:g} cores{each}" if kind == CPU else f"{whole / 2**30:.3g} GiB{each}",
             )
 
 
 def _by_service(lines: Sequence[Line], metric: str) -> dict[str, dict[str, list[Point]]]:
-    """Points by service and instance, in cores or bytes; what comes in another unit is left out."""
+    """Points by service and instance, in cores or bytes; other units are left out."""
     found: dict[str, dict[str, list[Point]]] = defaultdict(dict)
     for line in lines:
         factor = UNITS.get((metric, line.unit))
@@ -203,3 +198,211 @@ def _by_service(lines: Sequence[Line], metric: str) -> dict[str, dict[str, list[
 def _limits(lines: Mapping[str, Sequence[Point]]) -> dict[str, float]:
     """The last limit by instance; one that names none is that of each."""
     return {instance: points[-1][1] for instance, points in lines.items() if points}
+
+
+Applications = Sequence[tuple[float, Mapping[str, int]]]  # connections by application, over time
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The facts of one rise of the load.
+
+    Args:
+        applications: connections to the database by application, over time.
+        host: the service on whose machine all others run, if they share one.
+        left: documents that were not processed at the end of the waiting; `emptied`: seconds of it.
+    """
+
+    steps: Sequence[Step]
+    resources: Sequence[Resource]
+    applications: Applications = ()
+    host: str | None = None
+    model_bound: Sequence[str] = ()
+    uploads: int = 0
+    emptied: float = 0.0
+    left: int = 0
+    reached: Sequence[Saturation] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, steps: Sequence[Step], resources: Sequence[Resource], **others: object) -> Facts:
+        """With the resources that saturated."""
+        return cls(steps, resources, **others, reached=saturations(resources, steps))  # type: ignore[arg-type]
+
+    @property
+    def last(self) -> Step:
+        """The step that ended the rise."""
+        return self.steps[-1]
+
+    @property
+    def broke(self) -> bool:
+        """Whether the deployment broke its limits in it."""
+        return self.last.held is Held.BROKE
+
+
+def first_to_saturate(facts: Facts) -> str:
+    """The first resource that saturated, in words, or that none did."""
+    if facts.reached:
+        others = ", then ".join(str(one) for one in facts.reached[1:])
+        return f"{facts.reached[0]}" + (f"; then {others}" if others else "")
+    highest = ", ".join(used(facts, facts.last)[:SHOWN]) or "nothing was sampled"
+    until = {
+        Held.HELD: f"and no limit broke, up to {facts.last.rate} users/s",
+        Held.BROKE: f"though limits broke at {facts.last.rate} users/s",
+        Held.GENERATOR: f"before the generator was the limit, at {facts.last.rate} users/s",
+    }[facts.last.held]
+    return f"no watched resource saturated, {until} (highest: {highest})"
+
+
+def suggestions(facts: Facts) -> list[str]:
+    """What to try, each with the fact that it follows from; resources in the order in which they saturated."""
+    found = [text for one in facts.reached for text in _about(facts, one)]
+    if facts.broke:
+        found += _refusals(facts)
+    if facts.broke and not any(_own(facts, one) for one in facts.reached):
+        found += _waits(facts)
+    if facts.last.held is Held.GENERATOR:
+        found.append(
+            f"{facts.last.busy} at {facts.last.rate} users/s: what lies beyond can only be seen by a generator on"
+            " a machine of its own, or by several"
+        )
+    return found
+
+
+def used(facts: Facts, step: Step) -> list[str]:
+    """Utilizations of a step, in percent of the limit, the highest first."""
+    means = [(mean, one) for one in facts.resources if one.unit == "%" and (mean := one.mean(step)) is not None]
+    return [f"{one.name} {mean:.0f} %" for mean, one in sorted(means, key=lambda pair: -pair[0])]
+
+
+def slowest(facts: Facts, step: Step) -> str:
+    """The endpoint with the greatest p95 of its first byte, of those that no model bounds."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for one in step.requests:
+        if one.first_byte is not None and one.endpoint not in facts.model_bound:
+            times[one.endpoint].append(one.first_byte)
+    if not times:
+        return "no endpoint answered"
+    name, samples = max(times.items(), key=lambda pair: Distribution.of(pair[1]).percentile(95))
+    return f"{name} is the slowest endpoint, p95 {Distribution.of(samples).percentile(95):.0f} ms"
+
+
+def _own(facts: Facts, one: Saturation) -> bool:
+    """Whether the deployment itself saturated it."""
+    if one.resource.of == facts.host:
+        own, whole = _parts(facts, one.resource, one.step)
+        return sum(own.values()) >= LITTLE * whole
+    return one.resource.kind != GENERATOR
+
+
+def _about(facts: Facts, one: Saturation) -> Iterator[str]:
+    resource, step = one.resource, one.step
+    mean = resource.mean(step)
+    assert mean is not None
+    fact = f"{resource.name} reached {mean:.3g} {resource.unit} of {resource.limit} at {step.rate} users/s"
+    others = [text for text in used(facts, step) if not text.startswith(resource.name)][:SHOWN]
+    beside = f", with {', '.join(others)}" if others else ""
+    if resource.of == facts.host:
+        yield f"{fact}: {_shared(facts, resource, step)}"
+    elif resource.kind == CPU and resource.of == "worker":
+        yield f"{fact}{beside}: more workers, or cheaper stages of processing"
+    elif resource.kind == CPU and resource.of == "database":
+        yield f"{fact}{beside}: fewer or cheaper queries (PERF-11 names the slowest), or a larger database"
+    elif resource.kind == CPU:
+        more = f"more or larger instances of {resource.of}, or less work for each call"
+        yield f"{fact}{beside}: {more}; {slowest(facts, step)}"
+    elif resource.kind == MEMORY:
+        yield f"{fact}{beside}: more memory, or look for what is kept for each request"
+    elif resource.kind == CONNECTIONS:
+        yield f"{fact}: a pooler before the database, or smaller pools; {_most_connections(facts, step)}"
+    elif resource.kind == LOCKS:
+        yield (
+            f"{mean:.3g} backends waited for a lock on average at {step.rate} users/s{beside}: look for the statement"
+            " that they wait for (pg_locks), and for transactions that hold rows while they wait for something else"
+        )
+    elif resource.kind == QUEUE:
+        yield f"{_growth(facts, one)}: {_workers(facts, step)}"
+
+
+def _growth(facts: Facts, one: Saturation) -> str:
+    drained = f"{facts.left} of {facts.uploads} were not done {facts.emptied:.0f} s after the load" if facts.left else (
+        f"the last of {facts.uploads} was done {facts.emptied:.0f} s after the load"
+    )  # fmt: skip
+    return f"{str(one).partition(', ')[0]}, {drained}"
+
+
+def _workers(facts: Facts, step: Step) -> str:
+    busy = next((one.mean(step) for one in facts.resources if (one.kind, one.of) == (CPU, "worker")), None)
+    if busy is None:
+        return "documents come faster than they are processed: more workers"
+    if busy >= 100 * LITTLE:
+        return f"documents come faster than they are processed, and CPU of worker is at {busy:.0f} %: more workers"
+    return (
+        f"documents come faster than they are processed, though CPU of worker is at {busy:.0f} % only: workers wait,"
+        " so look at how many documents each takes at once, and at what parser and embedding allow"
+    )
+
+
+def _shared(facts: Facts, host: Resource, step: Step) -> str:
+    """The services that use the CPU, or the memory, of a machine that all share."""
+    unit, least = ("cores", 1.0) if host.kind == CPU else ("GiB", 2.0**30)
+    used, whole = _parts(facts, host, step)
+    most = sorted(used.items(), key=lambda one: -one[1])[:SHOWN]
+    parts = ", ".join(f"{name} {amount / least:.2f}" for name, amount in most)
+    own = sum(used.values())
+    if own < LITTLE * whole:
+        return (
+            f"the deployment itself used {own / least:.2f} of {whole / least:.2f} {unit} ({parts}): something else is"
+            " busy on its machine, so give it one of its own before anything else"
+        )
+    return f"all parts share it ({parts} {unit}): more of it, or a machine of its own for the one that uses most"
+
+
+def _parts(facts: Facts, host: Resource, step: Step) -> tuple[dict[str, float], float]:
+    """Cores or bytes that each service used in a step, and the machine that all share."""
+    services = [one for one in facts.resources if one.kind == host.kind and one is not host]
+    return {one.of: mean_in(one.amount, step) or 0.0 for one in services}, mean_in(host.amount, step) or 0.0
+
+
+def _most_connections(facts: Facts, step: Step) -> str:
+    inside = [count for at, count in facts.applications if step.began <= at < step.ended]
+    most = Counter(inside[-1]).most_common(SHOWN) if inside else []
+    return (
+        "most are of " + ", ".join(f"{name} ({count})" for name, count in most) if most else "their owners are unknown"
+    )
+
+
+def _refusals(facts: Facts) -> Iterator[str]:
+    failed = [one for one in facts.last.requests if not one.ok]
+    statuses = Counter(one.status for one in failed if one.status in (429, 503))
+    for status, count in statuses.items():
+        highest = ", ".join(used(facts, facts.last)[:SHOWN])
+        yield (
+            f"{count} of {len(facts.last.requests)} requests were refused with {status} at {facts.last.rate} users/s"
+            f" ({format_failures(one for one in failed if one.status == status)})"
+            f"{f', with {highest}' if highest else ''}:"
+            " the deployment limits itself: look for a rate limit, or for a pool that is waited for in vain"
+        )
+
+
+def _waits(facts: Facts) -> Iterator[str]:
+    """No sampled resource saturated, and yet it was slow: something waits."""
+    first, last = facts.steps[0], facts.last
+    names = sorted({name for _, counts in facts.applications for name in counts if name})
+    pairs = {name: (_connections(facts, name, first), _connections(facts, name, last)) for name in names}
+    few = sorted((late, name) for name, (early, late) in pairs.items() if early and late and late <= early)
+    stayed = [f"{name} ({late:.0f})" for late, name in few]
+    if stayed and last.rate >= 2 * first.rate:
+        yield (
+            f"connections to the database stayed as few while the load rose from {first.rate} to {last.rate} users/s"
+            f" and limits broke, those of {', '.join(stayed)}: calls may queue for a pool of that size, so try a larger"
+            f" one; {slowest(facts, last)}"
+        )
+    yield (
+        f"limits broke at {last.rate} users/s while the deployment used up nothing that was watched: look for"
+        f" a lock or a pool inside the application, or for a provider that answers slowly; {slowest(facts, last)}"
+    )
+
+
+def _connections(facts: Facts, application: str, step: Step) -> float | None:
+    counts = [float(count.get(application, 0)) for at, count in facts.applications if step.began <= at < step.ended]
+    return fmean(counts) if counts else None

@@ -1,4 +1,4 @@
-"""PERF-08: what each step of a rising load showed, which steps held, and the capacity that several repeats come to."""
+"""PERF-08: the figures of each step of a rising load, which steps held, and the capacity of several repeats."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ArtilleryLibrary.requestlog import LoggedRequest, RequestLog
 from acceptance.evidence.histogram import Distribution
 from acceptance.verdict.criteria import Limit
 
-UNFINISHED = "unfinished when the load ended"  # as hooks.mjs says of what we ended ourselves
+UNFINISHED = "unfinished when the load ended"  # as hooks.mjs has it of requests that we ended
 LEAST_ARRIVALS = 0.99
 RESOLUTION = 0.001  # of times in milliseconds
 TURNS = 3  # of the generator's loop that a request waits for: to connect, to send, to take the first byte
 
 
 class Held(StrEnum):
-    """How a step went; where the generator was the limit, nothing is known about the deployment."""
+    """How a step ended; where the generator was the limit, nothing is known about the deployment."""
 
     HELD = "held"
     BROKE = "broke"
@@ -30,7 +30,7 @@ class Held(StrEnum):
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a step must keep: percent of errors, first byte (ms) where no model is asked, share of what is offered."""
+    """Limits of a step: percent of errors, first byte (ms) where no model is asked, share of what is offered."""
 
     error_rate: Limit
     p95: Limit
@@ -52,7 +52,7 @@ class Step:
         error_rate: percent of the requests begun in it that ended.
         lag, cpu: of the generator: p99 of its loop's lag in its middle second, ms; share of a core.
         broken: the limits that it broke, one line each.
-        busy: why the generator itself may have been the limit; nothing where it kept up.
+        busy: why the generator itself may have been the limit; empty where it kept up.
         short: fewer users arrived than this step is of.
     """
 
@@ -77,13 +77,13 @@ class Step:
 
     @property
     def held(self) -> Held:
-        """A late generator makes answers seem slower: what keeps the limits has kept them, if all users arrived."""
+        """A late generator makes responses seem slower: limits that are kept under it count, if all users arrived."""
         if not self.broken and not self.short:
             return Held.HELD
         return Held.GENERATOR if self.busy else Held.BROKE
 
     @property
-    def told(self) -> str:
+    def reason(self) -> str:
         """Why it did not hold."""
         reasons = "; ".join(self.broken)
         return "; but ".join(filter(None, (reasons, self.busy))) if self.held is Held.GENERATOR else reasons
@@ -91,12 +91,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What the repeats come to.
+    """The capacity of all repeats.
 
     Args:
         rate: users a second in the last step that held; 0 where not even the first did.
         each: the same of each repeat.
-        at_least: why it may be more; nothing where the deployment broke its limits in the next step.
+        at_least: why it may be more; empty where the deployment broke its limits in the next step.
         broke: how the step after it went in the repeats, one line each.
     """
 
@@ -161,7 +161,7 @@ def capacity_of(repeats: Sequence[Sequence[Step]], held_in: int) -> Capacity:
 def _format_end(end: Step) -> str:
     if end.held is Held.HELD:
         return f"every step held, the last was {end.rate} users/s"
-    return f"{end.rate} users/s: {end.told}"
+    return f"{end.rate} users/s: {end.reason}"
 
 
 def _next_or_below(end: Step, rate: int, went: Sequence[Sequence[Step]]) -> bool:
@@ -181,7 +181,9 @@ def _step(
 ) -> Step:
     end, seconds = began + phase.duration, float(phase.duration)
     assert bounds.p99.threshold is not None
-    patient = until - bounds.p99.threshold / 1000  # who began before and has no answer waits longer than the limit
+    patient = (
+        until - bounds.p99.threshold / 1000
+    )  # a request that began before and has no response waits longer than the limit
     requests = [
         one for one in log.requests if began <= one.at < end and (UNFINISHED not in one.failures or one.at < patient)
     ]

@@ -1,24 +1,29 @@
-"""Response times of every endpoint that changes nothing, one call at a time: what a user waits for at rest.
+"""Response times of every endpoint that changes nothing, one call at a time, without load.
 
-They are recorded for PERF-06 under names that no limit asks for: its rule wants the total time of each endpoint beside
-the tail under load, which alone is judged.
+They are recorded for PERF-06 under names without a limit: its rule asks for the total time of each endpoint beside the
+tail under load, which alone is judged.
+
+Percentiles come with intervals between order statistics, exact for any distribution: how many of n independent samples
+lie below the true percentile is binomial, so two of the samples enclose it with a probability that can be counted
+(Hahn, Meeker: Statistical Intervals, 5.2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from acceptance.clients.http import ContractClient
-from acceptance.errors import EnvironmentUnavailable, expect_none
-from acceptance.performance.percentiles import percentile
-from acceptance.performance.queries import documents_to_look_for
+from acceptance.errors import EnvironmentUnavailable, shortened
+from acceptance.performance.database import documents_to_query
+from acceptance.performance.figures import Figure, figure_of_samples, recorded
 from acceptance.performance.request_phases import Timing, TimingTransport
 from acceptance.run import Run
 
@@ -30,15 +35,70 @@ MODEL_BOUND = "chat"
 MODEL_BOUND_SAMPLES = 10
 QUESTION = "What is my annual deductible?"
 READING = ("health", "user", "limits", "jobs", "job", "documents", "document_status", "conversations")
-SHOWN = (50, 95, 99)
+PERCENTS = (50, 95, 99)
 MILLISECONDS = 1000
 Requests = dict[str, dict[str, Any]]  # what is sent, by the name of the route
-PARTS = {"dns": "look-up of the name", "connect": "TCP connect", "tls": "TLS"}
+PARTS = {"dns_time": "look-up of the name", "connect_time": "TCP connect", "tls_time": "TLS"}
+CallPart = Literal[
+    "dns_time", "connect_time", "tls_time", "total_over_kept_connections", "total_over_fresh_connections",
+    "server_time_to_first_byte",
+]  # fmt: skip
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Percentile:
+    """A percentile of samples, and between which of them the true one lies.
+
+    Attributes:
+        value: the smallest sample that so many percent do not exceed (nearest rank).
+        low, high: the ends of the interval; None where there are too few samples to bound it on that side.
+        confidence: the interval covers the true percentile at least so often.
+    """
+
+    percent: float
+    value: float
+    low: float | None
+    high: float | None
+    confidence: float
+    samples: int
+
+    def __str__(self) -> str:
+        ends = [f"{end:.1f}" if end is not None else "not bounded" for end in (self.low, self.high)]
+        return f"p{self.percent:g} {self.value:.1f} ({ends[0]} to {ends[1]})"
+
+
+def percentile(samples: Sequence[float], percent: float, confidence: float = CONFIDENCE) -> Percentile:
+    """A percentile with its interval; each side leaves out at most half of what the confidence leaves.
+
+    Args:
+        percent: over 0 and under 100.
+
+    Raises:
+        ValueError: there is no sample.
+    """
+    from scipy.stats import binom  # imported where it is needed: it takes most of a second and 60 MB
+
+    ordered, count, share = sorted(samples), len(samples), percent / 100
+    if not ordered:
+        raise ValueError("a percentile needs samples")
+    beyond = (1 - confidence) / 2
+    # One-based ranks: the greatest below the percentile, and the smallest above it, with that confidence.
+    lower = max((rank for rank in range(1, count + 1) if binom.cdf(rank - 1, count, share) <= beyond), default=None)
+    upper = min((rank for rank in range(1, count + 1) if binom.sf(rank - 1, count, share) <= beyond), default=None)
+    return Percentile(
+        percent=percent,
+        value=ordered[max(1, math.ceil(share * count)) - 1],
+        low=None if lower is None else ordered[lower - 1],
+        high=None if upper is None else ordered[upper - 1],
+        confidence=confidence,
+        samples=count,
+    )
 
 
 @dataclass
 class ResponseTimes:
-    """Every call, taken apart, by its endpoint; `failed` says of an endpoint why it was not measured to the end."""
+    """The phases of every call by its endpoint; `failed`: why an endpoint was not measured to the end."""
 
     kept: dict[str, list[Timing]]
     fresh: dict[str, list[Timing]]
@@ -59,21 +119,21 @@ class ResponseTimes:
 
 
 async def measured(run: Run) -> ResponseTimes:
-    """The response times of all endpoints, once for all who ask."""
+    """The response times of all endpoints, measured once in a run."""
     return await run.once("response times", partial(measure, run))
 
 
 async def measure(run: Run, *, samples: int = SAMPLES, model_samples: int = MODEL_BOUND_SAMPLES) -> ResponseTimes:
-    """Call every endpoint in turn, so that whatever drifts drifts for all; not together.
+    """Call every endpoint in turn, one call at a time, so that a drift is the same for all.
 
-    An endpoint that answers wrongly is not called again; the others are.
+    An endpoint with a wrong response is not called again; the others are.
 
     Raises:
-        EnvironmentUnavailable: a proxy stands between, so that the parts of a call cannot be told apart.
+        EnvironmentUnavailable: a proxy stands before the deployment.
         AssertionError: there is no user, document or conversation to ask for.
     """
     _refuse_proxy(run.descriptor.services.api.url)
-    upload, *_ = await documents_to_look_for(run)
+    upload, *_ = await documents_to_query(run)
     asked = {"token": upload.owner.access_token}
     requests: Requests = dict.fromkeys(READING, asked)
     requests |= {"health": {}, "limits": {}}
@@ -91,47 +151,59 @@ async def measure(run: Run, *, samples: int = SAMPLES, model_samples: int = MODE
         return ResponseTimes(kept=times, fresh=await fresh.rounds(requests, FRESH, failed), failed=failed)
 
 
-async def endpoints_answer(run: Run) -> None:
-    """Every answer was the contract's; raises AssertionError naming each endpoint that gave another."""
-    failed = (await measured(run)).failed
-    expect_none(failed.values(), "endpoints", expected="the contract's answer each time")
-
-
-async def times_are_told(run: Run) -> None:
-    """Of each endpoint all samples, and percentiles with their intervals."""
+async def endpoints_failed(run: Run) -> Figure:
+    """How many endpoints gave a response that is not the contract's."""
     times = await measured(run)
-    for name in times.kept:
-        samples = times.totals(name)
-        figure = f"response_time_{name}" + ("_bound_by_the_model" if name == MODEL_BOUND else "")
+    return Figure(
+        "endpoints with a wrong response",
+        len(times.failed),
+        "endpoints",
+        len(times.kept),
+        shortened(times.failed.values()),
+    )
+
+
+async def response_time(run: Run, endpoint: str) -> Figure:
+    """The mean of an endpoint over kept connections; recorded with percentiles and their intervals."""
+    times = await measured(run)
+    return await recorded(run, f"response time {endpoint}", partial(_response_time, run, times, endpoint))
+
+
+async def call_part(run: Run, part: CallPart) -> Figure:
+    """The median of a part of a call, over all endpoints."""
+    times = await measured(run)
+    return await recorded(run, f"part {part}", partial(_call_part, run, times, part))
+
+
+def _response_time(run: Run, times: ResponseTimes, endpoint: str) -> Figure:
+    samples = times.totals(endpoint)
+    name = f"response_time_{endpoint}" + ("_bound_by_the_model" if endpoint == MODEL_BOUND else "")
+    if samples:
+        found = [percentile(samples, percent) for percent in PERCENTS]
+        text = f"{', '.join(map(str, found))} ms at {found[0].confidence:.0%} confidence at least"
+    else:
+        text = f"not measured: {times.failed.get(endpoint, 'no connection was kept open')}"
+    figure = figure_of_samples(run, CRITERION, name, samples, "ms", "mean", f"mean response time of {endpoint}")
+    run.observe(CRITERION, f"{name}_told", text, "text", samples=len(samples) or 1)
+    return figure
+
+
+def _call_part(run: Run, times: ResponseTimes, part: CallPart) -> Figure:
+    if part in PARTS:
+        samples = times.part(part.removesuffix("_time"))
         if not samples:
-            why = times.failed.get(name, "no connection was kept open")
-            run.observe(CRITERION, f"{figure}_told", f"not measured: {why}", "text", samples=1)
-            continue
-        run.observe(CRITERION, figure, samples, "ms", statistic="mean")
-        told = [percentile(samples, percent) for percent in SHOWN]
-        text = f"{', '.join(map(str, told))} ms at {told[0].confidence:.0%} confidence at least"
-        run.observe(CRITERION, f"{figure}_told", text, "text", samples=len(samples))
-
-
-async def parts_are_told(run: Run) -> None:
-    """What of a call is the name's look-up, TCP, TLS, and the server."""
-    times = await measured(run)
-    for name, words in PARTS.items():
-        samples = times.part(name)
-        if samples:
-            run.observe(CRITERION, f"{name}_time", samples, "ms", statistic="median")
-        else:
-            run.observe(CRITERION, f"{name}_time_told", f"not measured: no call needed {words}", "text", samples=1)
-    for figure, timings in (("kept", times.kept), ("fresh", times.fresh)):
+            text = f"not measured: no call needed {PARTS[part]}"
+            run.observe(CRITERION, f"{part}_told", text, "text", samples=1)
+    elif part == "server_time_to_first_byte":
+        samples = times.server(READING)
+    else:
+        timings = times.kept if "kept" in part else times.fresh
         samples = [MILLISECONDS * one.total for name in READING for one in timings.get(name, ())]
-        if samples:
-            run.observe(CRITERION, f"total_over_{figure}_connections", samples, "ms", statistic="median")
-    if server := times.server(READING):
-        run.observe(CRITERION, "server_time_to_first_byte", server, "ms", statistic="median")
+    return figure_of_samples(run, CRITERION, part, samples, "ms", "median", f"median {part.replace('_', ' ')}")
 
 
 class _Timed:
-    """A client of the contract whose calls are taken apart; closed with the stack."""
+    """A client of the contract that times the phases of its calls; closed with the stack."""
 
     def __init__(self, run: Run, stack: AsyncExitStack, *, keep_alive: bool) -> None:
         self._transport = TimingTransport(keep_alive=keep_alive)
@@ -159,4 +231,4 @@ class _Timed:
 def _refuse_proxy(address: str) -> None:
     url = httpx.URL(address)
     if url.scheme in getproxies() and not proxy_bypass(url.host) and url.host not in ("127.0.0.1", "localhost", "::1"):
-        raise EnvironmentUnavailable("a proxy stands before the deployment: the parts of a call cannot be told apart")
+        raise EnvironmentUnavailable("a proxy stands before the deployment: the phases of a call cannot be measured")

@@ -13,7 +13,7 @@ from acceptance.errors import EnvironmentUnavailable
 from acceptance.evidence.histogram import Distribution
 from acceptance.yaml_models import Data
 
-LOOK_SECONDS = 0.01
+SAMPLE_SECONDS = 0.01
 
 
 class Bounds(Data):
@@ -25,24 +25,30 @@ class Bounds(Data):
 
 @dataclass
 class Generator:
-    """What was seen of the own process: each look came so many seconds late; percent of one core that it used."""
+    """Samples of the own process: by how many seconds each came late; percent of one core that it used."""
 
     lags: list[float] = field(default_factory=list)
     cpu: float = 0.0
 
     @property
     def lag_p99_ms(self) -> float:
-        """Of 100 looks 99 came at most so late."""
+        """The p99 of the lag, in milliseconds."""
         return 1000 * Distribution.of(self.lags or [0.0]).percentile(99)
 
+    def busy(self, bounds: Bounds) -> str:
+        """Why the generator was too busy for its figures to be the deployment's; empty where it was not."""
+        if self.lag_p99_ms <= bounds.lag_ms and self.cpu <= bounds.cpu:
+            return ""
+        return (
+            f"the generator did not keep up: 1 % of its loop's turns were {self.lag_p99_ms:.0f} ms late or more"
+            f" (at most {bounds.lag_ms:g}), it used {self.cpu:.0f} % of a core (at most {bounds.cpu:g}):"
+            " its figures say nothing about the deployment"
+        )
+
     def check(self, bounds: Bounds) -> None:
-        """Raises EnvironmentUnavailable where the generator was too busy for its figures to be the deployment's."""
-        if self.lag_p99_ms > bounds.lag_ms or self.cpu > bounds.cpu:
-            raise EnvironmentUnavailable(
-                f"the generator did not keep up: 1 % of its loop's turns were {self.lag_p99_ms:.0f} ms late or more"
-                f" (at most {bounds.lag_ms:g}), it used {self.cpu:.0f} % of a core (at most {bounds.cpu:g}):"
-                " what it measured says nothing about the deployment"
-            )
+        """Raises EnvironmentUnavailable where the generator was too busy."""
+        if busy := self.busy(bounds):
+            raise EnvironmentUnavailable(busy)
 
 
 @contextmanager
@@ -50,17 +56,17 @@ def watched() -> Iterator[Generator]:
     """The generator, watched on the running loop for as long as this is entered."""
     generator = Generator()
     begin, used = time.monotonic(), time.process_time()
-    task = asyncio.ensure_future(_look(generator))
+    task = asyncio.ensure_future(_sample(generator))
     try:
         yield generator
     finally:
         task.cancel()
-        generator.cpu = 100 * (time.process_time() - used) / max(time.monotonic() - begin, LOOK_SECONDS)
+        generator.cpu = 100 * (time.process_time() - used) / max(time.monotonic() - begin, SAMPLE_SECONDS)
 
 
-async def _look(generator: Generator) -> None:
+async def _sample(generator: Generator) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         while True:
-            due = time.monotonic() + LOOK_SECONDS
-            await asyncio.sleep(LOOK_SECONDS)
+            due = time.monotonic() + SAMPLE_SECONDS
+            await asyncio.sleep(SAMPLE_SECONDS)
             generator.lags.append(max(0.0, time.monotonic() - due))

@@ -1,14 +1,14 @@
-"""The load of PERF-01 … 06: people and documents are made beforehand, Artillery applies it once in a run."""
+"""The load of PERF-01 … 06: users and documents are created beforehand, Artillery applies it once in a run."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Self
 
 from ArtilleryLibrary.fargate import dry_run
 from ArtilleryLibrary.figures import HIGHEST_CPU, Ending, LoadResult
@@ -17,58 +17,36 @@ from ArtilleryLibrary.process import run_load
 from ArtilleryLibrary.progress import EarlyStop, Progress, progress_lines
 from ArtilleryLibrary.requestlog import LoggedRequest
 from ArtilleryLibrary.script import LoadScript, checked_script
-from pydantic import Field, model_validator
 
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, violation
 from acceptance.fixtures.users import User
-from acceptance.performance.load_profiles import scale_of
-from acceptance.performance.measured import measured_once
+from acceptance.performance.figures import measured_once
+from acceptance.performance.load_profiles import Scale, profile
 from acceptance.performance.partial_results import UNFINISHED
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import PROCESSING_SECONDS, Payload, document, upload_complete
-from acceptance.yaml_models import PROJECT, Data, read_model
+from acceptance.yaml_models import PROJECT
 
-SOURCE = PROJECT / "variables" / "load.yaml"
 SCRIPT = PROJECT / "resources" / "artillery" / "artillery_cloud_config.yml"
 UPLOAD = "upload"  # the request that announces a document
 SEED = 20_000  # of the documents that are asked about; no other suite's
-AT_ONCE = 8  # people made at the same time
-Prepared = tuple[User, dict[str, str]]  # and what flows.cjs wants to know of them
+AT_ONCE = 8  # users created at the same time
+Take = Callable[[LoggedRequest], float | None]  # a time of a request in milliseconds; None where it has none
+Prepared = tuple[User, dict[str, str]]  # and their data for flows.cjs
+IDENTIFIER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+SHOWN = 4  # of many reasons
 LEAST_REQUESTS = 3  # of a flow: 1,800 flows of three guarantee the 4,814 that are asked for
 
 
-class Stop(Data):
-    """When the load is hopeless: more than this share (0 to 1) fails, after so many requests."""
-
-    error_rate: float = Field(gt=0, le=1)
-    after_requests: int = Field(gt=0)
+def first_byte(request: LoggedRequest) -> float | None:
+    """Milliseconds until the head of the response was there; None where none came."""
+    return request.first_byte
 
 
-class Scale(Data):
-    """How much of its time a load takes, and the lag of its event loop (ms) to which a generator has kept up."""
-
-    time: float = Field(gt=0, le=1)
-    lag_ms: float | None = None
-
-    @model_validator(mode="after")
-    def _the_whole_is_strict(self) -> Self:
-        if self.time == 1 and self.lag_ms is not None:
-            raise ValueError("the lag that the whole load may have is the criterion's")
-        return self
-
-
-class Profile(Data):
-    """What `load.yaml` holds."""
-
-    users: int = Field(gt=0)
-    most_users: int = Field(gt=0)
-    stop: Stop
-    scales: dict[str, Scale]
-
-    def of(self, scale: str) -> Scale:
-        """The scale of this name; raises EnvironmentUnavailable with the ones that there are."""
-        return scale_of(self.scales, scale, SOURCE)
+def total(request: LoggedRequest) -> float | None:
+    """Milliseconds until the whole response was there; None where none came."""
+    return request.total
 
 
 @dataclass(frozen=True)
@@ -83,7 +61,7 @@ class Load:
     known: frozenset[str] = frozenset()  # documents that were there before it
 
     def name(self, figure: str, *, of_a_busy_generator: bool = False) -> str:
-        """The criterion's name of a figure, or another one: the gate takes no figure for one of another load.
+        """The criterion's name of a figure; another name where the load was not the criterion's, for the gate.
 
         Args:
             of_a_busy_generator: the figure means the same where the generator did not keep up.
@@ -96,23 +74,23 @@ class Load:
             return f"{figure}_of_a_busy_generator"
         return figure
 
-    def times(self, take: Callable[[LoggedRequest], float | None], *, bound: bool | None = None) -> list[float]:
+    def times(self, take: Take, *, bound: bool | None = None) -> list[float]:
         """A time (ms) of all answered requests, or of those that a model bounds (True), or does not bound (False)."""
         chosen = (one for one in self.result.requests if bound is None or (one.endpoint in self.model_bound) == bound)
         return [value for one in chosen if (value := take(one)) is not None]
 
     def must_be_complete(self) -> None:
-        """An unfinished load is never good enough: raises AssertionError where the deployment ended it, else ours."""
+        """Raises AssertionError where the deployment ended the load, EnvironmentUnavailable where we did."""
         if self.result.complete:
             return
         if self.result.ending in (Ending.STOPPED_EARLY, Ending.DEADLINE):
-            self.must_be_measured()  # what a busy generator broke off is not the deployment's doing
+            self.must_be_measured()  # a load that a busy generator broke off is no violation
             raise violation("the load", expected="to go through to its end", observed=self.result.reason)
         raise EnvironmentUnavailable(f"the load did not go through to its end: {self.result.reason}")
 
     @property
     def busy(self) -> str:
-        """Why the generator did not keep up; nothing where it did."""
+        """Why the generator did not keep up; empty where it did."""
         generator, most = self.result.generator, self.scale.lag_ms
         lag_alone = most is not None and generator.cpu_share <= HIGHEST_CPU and generator.lag_p99 <= most
         return "" if lag_alone and len(self.result.log.health) > 1 else generator.why
@@ -121,30 +99,52 @@ class Load:
         """Raises EnvironmentUnavailable where the generator was too busy for its figures to be the deployment's."""
         if self.busy:
             raise EnvironmentUnavailable(
-                f"the load generator did not keep up: {self.busy}; what it measured says nothing about the deployment"
+                f"the load generator did not keep up: {self.busy}; its figures say nothing about the deployment"
             )
 
+    def must_have_shape(self, phases: Sequence[tuple[float, float]], scenarios: Sequence[str]) -> None:
+        """The load has these phases (seconds, arrivals a second) and scenarios of one weight, each of them attempted.
 
-@lru_cache(maxsize=1)
-def profile() -> Profile:
-    """What `load.yaml` says."""
-    return read_model(SOURCE, Profile)
+        Raises:
+            EnvironmentUnavailable: with every difference; the load is ours.
+        """
+        wanted = [(round(seconds * self.scale.time), rate) for seconds, rate in phases]
+        found = [(round(phase.duration), phase.rate) for phase in self.script.phases]
+        problems = [] if found == wanted else [f"phases (seconds, arrivals a second) are {found}, not {wanted}"]
+        names = [one.name for one in self.script.scenarios]
+        if sorted(names) != sorted(scenarios):
+            problems.append(f"scenarios are {', '.join(names)}, not {', '.join(scenarios)}")
+        if len({one.weight for one in self.script.scenarios}) > 1:
+            problems.append("scenarios have different weights")
+        silent = [name for name in scenarios if not self.result.figures(scenario=name).attempted]
+        problems += [f"nothing was attempted in {name}" for name in silent]
+        problems += [f"{count} x {reason}" for reason, count in self.result.log.step_errors.items()]
+        if problems:
+            raise EnvironmentUnavailable(f"the load was not applied as planned: {'; '.join(problems)}")
 
 
 async def load(run: Run, scale: str) -> Load:
-    """The load, applied once in a run; one that is interrupted ends at once, and raises EnvironmentUnavailable."""
+    """The load, applied once in a run; an interrupted one ends at once, and raises EnvironmentUnavailable."""
     return await measured_once(run, f"load, {scale}", lambda: _applied(run, scale))
 
 
+def format_failures(requests: Iterable[LoggedRequest]) -> str:
+    """Why requests failed, the most frequent reasons first; without identifiers, so that equal reasons count as one."""
+    reasons = Counter(
+        f"{one.endpoint}: {IDENTIFIER.sub('<id>', reason)}" for one in requests for reason in one.failures
+    )
+    return ", ".join(f"{count} x {reason}" for reason, count in reasons.most_common(SHOWN)) or "no request failed"
+
+
 def users_needed(script: LoadScript, concurrent_jobs: int, uploads_a_day: int) -> int:
-    """How many people must share a load so that no limit for one of them is reached.
+    """How many users must share a load so that none of them reaches a limit of the deployment.
 
     Args:
-        concurrent_jobs: documents of one user that may be on their way at once; each may take as long as INT-13 allows.
+        concurrent_jobs: documents of one user that may be processed at once; each may take as long as INT-13 allows.
         uploads_a_day: documents that one user may upload in a day.
 
     Raises:
-        CapabilityMissing: with these limits the load cannot be shared among as many as can be made.
+        CapabilityMissing: these limits require more users than can be created.
     """
     weights = {one.name: one.weight for one in script.scenarios}
     share = sum(weights[one.name] for one in script.scenarios if UPLOAD in one.endpoints) / sum(weights.values())
@@ -159,7 +159,7 @@ def users_needed(script: LoadScript, concurrent_jobs: int, uploads_a_day: int) -
         raise CapabilityMissing(
             "load",
             f"but {concurrent_jobs} documents at once and {uploads_a_day} a day for each user"
-            f" would take {needed} users, {settings.most_users} at most can be made",
+            f" would take {needed} users, {settings.most_users} at most can be created",
         )
     return needed
 
@@ -176,9 +176,9 @@ async def _applied(run: Run, scale: str) -> Load:
     made = await prepared(run, flows(run, duration_scale=taken.time))
     script = flows(run, made, duration_scale=taken.time)
     for line in script.corrections:
-        run.evidence.note(f"the load is run otherwise than its file says: {line.replace(f'{PROJECT}/', '')}")
+        run.evidence.note(f"the load differs from its file: {line.replace(f'{PROJECT}/', '')}")
     stop = EarlyStop(error_rate=settings.stop.error_rate, after_requests=settings.stop.after_requests)
-    result = await run_load(script, run.folder / f"load-{scale}", progress=teller(run), early_stop=stop)
+    result = await run_load(script, run.folder / f"load-{scale}", progress=progress(run), early_stop=stop)
     users = {user.user_id: user for user, _ in made}
     known = frozenset(known["document_id"] for _, known in made)
     return Load(script, result, taken, run.contract.model_bound, users, known)
@@ -187,7 +187,7 @@ async def _applied(run: Run, scale: str) -> Load:
 def flows(
     run: Run, users: Sequence[Prepared] = (), *, duration_scale: float = 1.0, phases: Sequence[Phase] | None = None
 ) -> LoadScript:
-    """The three flows, to be gone through by these people; without any it is a draft, to be counted with."""
+    """The script of the three flows for these users; without users it is a draft, to count with."""
     load_users = json.dumps([known for _, known in users])
     try:
         return checked_script(
@@ -198,12 +198,12 @@ def flows(
             duration_scale=duration_scale,
             phases=phases,
         )
-    except ConfigurationError as error:  # the script is ours, and so is what is wrong with it
+    except ConfigurationError as error:  # the script is ours
         raise EnvironmentUnavailable(str(error)) from None
 
 
 async def prepared(run: Run, draft: LoadScript, *, seed: int = SEED, repeats: int = 1) -> list[Prepared]:
-    """As many people as such a load needs, each with a document that is processed.
+    """As many users as such a load needs, each with a processed document.
 
     Args:
         repeats: how often the load will be applied; each takes its share of what a user may upload in a day.
@@ -218,7 +218,7 @@ async def prepared(run: Run, draft: LoadScript, *, seed: int = SEED, repeats: in
         raise CapabilityMissing("load", f"but the plan allows {allowed} requests a minute, and the load makes {asked}")
     a_day = limits["max_uploads_per_day_per_user"] // repeats
     number = users_needed(draft, limits["max_concurrent_jobs_per_user"], a_day)
-    run.live(f"load: {number} people are made, each with a document that is processed")
+    run.live(f"load: creating {number} users, each with a processed document")
     return await together(*(_prepared(run, one) for one in range(seed, seed + number)), at_once=AT_ONCE)
 
 
@@ -233,7 +233,7 @@ def _is_applied_from_here(run: Run, script: LoadScript) -> None:
 
 
 async def _prepared(run: Run, seed: int) -> Prepared:
-    """A person, and what flows.cjs wants to know of them and of a document of theirs that is processed."""
+    """A user with a processed document, and their data for flows.cjs."""
     user, note = await run.users.signed_in(), await document(run, "note", seed)
     assert note.handbook is not None
     fact = note.handbook.facts[0]
@@ -249,6 +249,6 @@ async def _prepared(run: Run, seed: int) -> Prepared:
     }
 
 
-def teller(run: Run, what: str = "load") -> Callable[[Progress], None]:
+def progress(run: Run, what: str = "load") -> Callable[[Progress], None]:
     """Writes the progress of a load to the console."""
     return progress_lines(lambda line: run.live(f"{what}: {line}"), sys.__stdout__)

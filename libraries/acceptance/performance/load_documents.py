@@ -1,23 +1,25 @@
-"""PERF-04: every document of the load is followed to its end, and the database compared with what was sent."""
+"""PERF-04: what became of every document of the load, in the lists of its owner and in the database."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ArtilleryLibrary.figures import LoadResult
 from ArtilleryLibrary.requestlog import LoggedRequest
 
 from acceptance.clients.database import Row
-from acceptance.errors import EnvironmentUnavailable, expect_none
+from acceptance.errors import EnvironmentUnavailable, shortened
 from acceptance.fixtures.users import User
-from acceptance.performance.load import UPLOAD, load
-from acceptance.polling import together, wait_until
+from acceptance.performance.figures import Figure
+from acceptance.performance.load import UPLOAD, Load
+from acceptance.polling import together
 from acceptance.run import Run
-from acceptance.uploads import PROCESSING_SECONDS, listed_jobs
+from acceptance.uploads import PROCESSING_SECONDS, jobs_ended
 
 STORED = "upload_bytes"  # the request that sends the bytes
 AT_ONCE = 8
@@ -26,7 +28,7 @@ Listed = Mapping[str, Any]  # an entry of the list of jobs, by our words
 
 @dataclass(frozen=True)
 class Sent:
-    """A document that the deployment took from the load; `stored` where it said that it has the bytes, too."""
+    """A document that the deployment accepted from the load; `stored` where it accepted the bytes, too."""
 
     owner_id: str
     document_id: str
@@ -39,31 +41,34 @@ class Sent:
         return f"document {self.document_id} (job {self.job_id})"
 
 
-async def every_document_is_complete(run: Run, scale: str) -> None:
-    """Each document whose bytes were taken is in its owner's list, once and complete; raises AssertionError."""
-    seen = await load(run, scale)
+async def documents_completed(run: Run, seen: Load) -> Figure:
+    """Percent of the documents whose bytes were accepted that are in their owner's list, once and complete.
+
+    Raises:
+        AssertionError, EnvironmentUnavailable: the load uploaded no document.
+    """
     documents = [one for one in sent(seen.result.requests) if one.stored]
     if not documents:
         seen.must_be_complete()
         raise EnvironmentUnavailable("the load uploaded no document")
-    wrong = wrong_ends(documents, await followed(run, scale), run.contract.jobs.complete.status)
-    done = 100 * (1 - len(wrong) / len(documents))
+    wrong = wrong_ends(documents, await followed(run, seen), run.contract.jobs.complete.status)
+    percent = 100 * (1 - len(wrong) / len(documents))
     name = seen.name("documents_completed", of_a_busy_generator=True)
-    run.observe("PERF-04", name, done, "%", samples=len(documents))
-    problems = (f"{one} {problem}" for one, problem in wrong.items())
-    expect_none(problems, f"{len(documents)} documents of the load", expected="each complete, once")
-    seen.must_be_complete()
+    run.observe("PERF-04", name, percent, "%", samples=len(documents))
+    details = shortened(f"{one} {problem}" for one, problem in wrong.items())
+    return Figure(
+        "documents of the load in their owner's list, once and complete", percent, "%", len(documents), details
+    )
 
 
-async def database_holds_each_once(run: Run, scale: str) -> None:
-    """The database has each document that was taken, once, as it was sent, and each stage once; raises AssertionError.
+async def database_differences(run: Run, seen: Load) -> Figure:
+    """How many rows differ from each accepted document being there once, as sent, each stage once.
 
     Raises:
         CapabilityMissing: the descriptor does not list `sql`.
     """
-    seen = await load(run, scale)
     run.descriptor.need("sql")
-    await followed(run, scale)  # what is still on its way is no fault
+    await followed(run, seen)  # a document that is still processed is no difference
     documents = sent(seen.result.requests)
     stored = [one for one in documents if one.stored]
     rows = await run.database.rows("documents", user_id=sorted(seen.users))
@@ -71,36 +76,56 @@ async def database_holds_each_once(run: Run, scale: str) -> None:
     events = await run.database.rows("job_events", job_id=[one.job_id for one in stored])
     ids = [one.document_id for one in stored]
     chunks = await run.database.rows("chunks", columns=("document_id", "ordinal"), document_id=ids)
-    taken = processing_seconds(events)
-    if taken:
-        run.observe("PERF-04", "processing_time", taken, "s", statistic="p95")
+    seconds = processing_seconds(events)
+    if seconds:
+        run.observe("PERF-04", "processing_time", seconds, "s", statistic="p95")
     problems = [
         *wrong_rows(documents, rows, seen.known, unanswered(seen.result)),
         *wrong_jobs(stored, jobs, run.contract.jobs.complete.status),
         *wrong_events(stored, events, run.contract.jobs.statuses),
         *wrong_chunks(stored, chunks),
     ]
-    expect_none(problems, f"the database after {len(documents)} documents of the load", expected="each once, as sent")
-    seen.must_be_complete()
+    what = f"differences of the database from {len(documents)} documents of the load"
+    return Figure(what, len(problems), "differences", len(documents), shortened(problems))
 
 
-async def followed(run: Run, scale: str) -> dict[str, list[dict[str, Any]]]:
-    """The jobs of everybody who uploaded something, when those of the load have ended; looked at once in a run."""
+async def followed(run: Run, seen: Load) -> dict[str, list[dict[str, Any]]]:
+    """The jobs of each user who uploaded something, when those of the load have ended; waited for once in a run."""
+    name = f"documents of the load, {seen.scale.time:g} of its time"
+    return await run.once(name, partial(follow, run, seen.result.requests, seen.users))
 
-    async def follow() -> dict[str, list[dict[str, Any]]]:
-        seen = await load(run, scale)
-        own: dict[str, set[str]] = defaultdict(set)
-        for one in sent(seen.result.requests):
-            if one.stored:
-                own[one.owner_id].add(one.document_id)
-        lists = await together(*(ended(run, seen.users[owner], own[owner]) for owner in own), at_once=AT_ONCE)
-        return dict(zip(own, lists, strict=True))
 
-    return await run.once(f"documents of the load, {scale}", follow)
+async def follow(
+    run: Run,
+    requests: Iterable[LoggedRequest],
+    owners: Mapping[str, User],
+    within: Callable[[], float] = lambda: PROCESSING_SECONDS,
+) -> dict[str, list[dict[str, Any]]]:
+    """The jobs of each owner, when those of these requests have ended.
+
+    Args:
+        within: seconds to wait for an owner's jobs, when their turn comes.
+    """
+    own = stored_of(requests)
+
+    async def ended(owner: str) -> list[dict[str, Any]]:
+        return await jobs_ended(run, owners[owner], own[owner], within=within())
+
+    lists = await together(*map(ended, own), at_once=AT_ONCE)
+    return dict(zip(own, lists, strict=True))
+
+
+def stored_of(requests: Iterable[LoggedRequest]) -> dict[str, set[str]]:
+    """The documents whose bytes were accepted, by their owner."""
+    own: dict[str, set[str]] = defaultdict(set)
+    for one in sent(requests):
+        if one.stored:
+            own[one.owner_id].add(one.document_id)
+    return own
 
 
 def sent(requests: Iterable[LoggedRequest]) -> list[Sent]:
-    """What the load sent, as its requests noted it."""
+    """The accepted documents, as the request log has them."""
     requests = list(requests)
     stored = {str(one.values.get("document_id")) for one in requests if one.endpoint == STORED and one.ok}
     return [
@@ -132,7 +157,7 @@ def wrong_ends(documents: Sequence[Sent], lists: Mapping[str, Sequence[Listed]],
 
 
 def unanswered(result: LoadResult) -> float:
-    """Uploads of which only the deployment knows what became; any number where the log does not hold the whole load."""
+    """Uploads without a response; infinite where the log does not hold the whole load."""
     if not result.complete:
         return math.inf
     return sum(one.endpoint == UPLOAD and not one.ok for one in result.requests)
@@ -144,8 +169,8 @@ def wrong_rows(
     """Documents that are lost, changed, or there twice, and more than were sent.
 
     Args:
-        known: documents of the same people that were there before the load.
-        unanswered: uploads that failed: what became of them only the deployment knows.
+        known: documents of the same users that were there before the load.
+        unanswered: uploads that failed; the deployment may have their documents or not.
     """
     by_id = {str(row["document_id"]): row for row in rows}
     for one in documents:
@@ -203,26 +228,3 @@ def processing_seconds(rows: Sequence[Row]) -> list[float]:
     for row in rows:
         moments[str(row["job_id"])].append(row["at"])
     return [(max(times) - min(times)).total_seconds() for times in moments.values()]
-
-
-async def ended(
-    run: Run, owner: User, documents: set[str], *, within: float = PROCESSING_SECONDS
-) -> list[dict[str, Any]]:
-    """The owner's jobs, when those of these documents have ended, or had the seconds that each may take."""
-    final = run.contract.jobs.final_states
-    last: list[dict[str, Any]] = []
-
-    async def look() -> list[dict[str, Any]]:
-        nonlocal last
-        last = await listed_jobs(run, owner)
-        return last
-
-    def over(jobs: list[dict[str, Any]]) -> bool:
-        return documents <= {job["document_id"] for job in jobs if job["state"] in final}
-
-    try:
-        return await wait_until(look, over, what="jobs end", within=within, every=0.5, describe=len)
-    except AssertionError:
-        if not last:
-            raise
-        return last  # what is wrong with which document is told for all together

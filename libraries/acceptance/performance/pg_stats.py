@@ -1,4 +1,4 @@
-"""What the database counts of itself (`pg_stat_activity`, `pg_stat_database`), as far as the role may see it."""
+"""The database's own counters (`pg_stat_activity`, `pg_stat_database`), as far as the role may read them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HIDDEN = "hidden"
 
 @dataclass(frozen=True)
 class Reading:
-    """What one look showed. `problem` says why nothing was to be seen.
+    """One reading of the counters; `problem` is why there is none.
 
     Attributes:
         at: seconds, by the database's clock.
@@ -57,7 +57,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Counted:
-    """What readings come to. What is None was not measured, and `not_measured` says why.
+    """Differences between readings. What is None was not measured, for the reason in `not_measured`.
 
     Attributes:
         connections: the most that were seen at once, by state, beside `open` (all) and `most` (the server's limit).
@@ -76,7 +76,7 @@ class Counted:
 
 
 async def read_counters(connection: Connection) -> Reading:
-    """One look; a view that cannot be read is a problem of the reading, and of nobody else."""
+    """One reading; a view that cannot be read is noted in `problem`."""
     try:
         found = await (await connection.execute(COUNTERS)).fetchone()
         states = await (await connection.execute(ACTIVITY)).fetchall()

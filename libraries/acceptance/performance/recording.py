@@ -1,4 +1,4 @@
-"""PERF-06 and 07: the load of a local run, recorded with where it was measured, and another's held against it."""
+"""PERF-06 and 07: the recorded load of a local run and where it was measured, compared with another load."""
 
 from __future__ import annotations
 
@@ -9,79 +9,84 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from acceptance.errors import EnvironmentUnavailable, NotApplicable, expect_none, violation
+from acceptance.errors import EnvironmentUnavailable, NotApplicable, shortened, violation
 from acceptance.evidence.records import Point
-from acceptance.performance.load import Load, load
-from acceptance.performance.load_criteria import Take, first_byte, total
-from acceptance.performance.load_criteria import format_failures as reasons
+from acceptance.performance.figures import Figure
+from acceptance.performance.load import Load, Take, first_byte, format_failures, load, total
+from acceptance.performance.load_profiles import FULL
 from acceptance.performance.regression import SPAN_SECONDS, compare, endpoint_of, means, not_compared, span_seconds
 from acceptance.recordings import BASELINE, Baseline, Endpoint, RecordedLoad, reference
 from acceptance.run import Run
-from acceptance.verdict.criteria import limit_for
 from acceptance.yaml_models import read_model
 
 TIMES: dict[Take, str] = {first_byte: "first byte", total: "whole answer"}
 
 
-async def is_no_slower_than_recorded(run: Run, scale: str) -> None:
-    """PERF-07: no endpoint of any flow surely begins its answer later than in the recorded local run.
+def need_recorded_load(run: Run) -> None:
+    """PERF-07 compares with a recorded local run.
 
     Raises:
         NotApplicable: the deployment is the local baseline itself.
-        AssertionError: naming each that does.
-        EnvironmentUnavailable: nothing was recorded, or of a deployment that is not local, or an endpoint could not be
-            compared.
+        EnvironmentUnavailable: nothing was recorded, or of a deployment that is not local.
     """
-    name, recorded = _recorded(run)
+    name, _ = _recorded(run)
     if name == run.descriptor.name:
         raise NotApplicable(f"'{name}' is the local baseline itself")
-    seen = await _measured(run, scale)
-    slower, shown = _compared(run, seen, "PERF-07", recorded, recorded.endpoints, first_byte)
-    limit = limit_for(run.descriptor.thresholds, "PERF-07", "endpoints_slower")
-    if not limit.kept_by(len(slower)):
-        expect_none(slower, "endpoints", expected=f"to be no slower than '{name}' ({shown})")
-    _nothing_is_missing(name, recorded.endpoints, seen, first_byte)
 
 
-async def whole_answers_are_no_slower(run: Run, scale: str) -> None:
-    """PERF-06: no endpoint surely takes longer for its whole answer than in the recorded local run.
+def endpoints_slower(run: Run, seen: Load) -> Figure:
+    """PERF-07: endpoints of any flow whose first byte surely comes later than in the recorded local run."""
+    _, recorded = _recorded(run)
+    return _compared(run, seen, "PERF-07", recorded, recorded.endpoints, first_byte)
 
-    Of the local baseline itself nothing is asked; that is recorded.
+
+def whole_answers_slower(run: Run, seen: Load) -> Figure:
+    """PERF-06: endpoints whose whole answer surely takes longer than in the recorded local run.
+
+    The local baseline itself is not compared; that is recorded.
 
     Raises:
-        AssertionError: naming each that does.
-        EnvironmentUnavailable: as above, or the recording has no total times.
+        EnvironmentUnavailable: nothing to compare with was recorded.
     """
     name, recorded = _recorded(run)
     if name == run.descriptor.name:
         reason = f"nothing: '{name}' is the local baseline itself"
         run.observe("PERF-06", "baseline of the whole answer", reason, "text", samples=1)
-        return
+        return Figure("whole answers slower than recorded", 0, "endpoints", 0, reason)
     if not recorded.totals:
         raise EnvironmentUnavailable(
             f"the load of '{name}' in {BASELINE.name} was recorded without total times: make baseline records them"
         )
-    seen = await _measured(run, scale)
-    slower, shown = _compared(run, seen, "PERF-06", recorded, recorded.totals, total)
-    expect_none(slower, "whole answers", expected=f"to take no longer than with '{name}' ({shown})")
-    _nothing_is_missing(name, recorded.totals, seen, total)
+    return _compared(run, seen, "PERF-06", recorded, recorded.totals, total)
+
+
+def must_be_compared(run: Run, seen: Load, time: str) -> None:
+    """Raises EnvironmentUnavailable where an endpoint could not be compared by this time of it."""
+    name, recorded = _recorded(run)
+    if name == run.descriptor.name:
+        return
+    before, take = (recorded.endpoints, first_byte) if time == TIMES[first_byte] else (recorded.totals, total)
+    if missing := not_compared(before, endpoints_of(seen, take)):
+        raise EnvironmentUnavailable(f"not every endpoint could be compared with '{name}': {'; '.join(missing)}")
 
 
 async def record_load(run: Run) -> RecordedLoad:
-    """The load of this deployment, as it is kept in the file.
+    """The load of this deployment, for the baseline file.
 
     Raises:
-        AssertionError, EnvironmentUnavailable: the load did not go through, or a request failed, or it was not measured
-            well: no baseline, since nothing could be worse than that.
+        AssertionError, EnvironmentUnavailable: the load is incomplete, or a request failed, or the generator did not
+            keep up.
     """
-    seen = await _measured(run, "full")
+    seen = await load(run, FULL)
+    seen.must_be_complete()
+    seen.must_be_measured()
     failed = [one for one in seen.result.requests if not one.ok]
     if failed:
         attempted = len(seen.result.requests)
         raise violation(
             "requests of a load to record",
             expected="to succeed",
-            observed=f"{len(failed)} of {attempted} failed: {reasons(failed)}",
+            observed=f"{len(failed)} of {attempted} failed: {format_failures(failed)}",
         )
     return RecordedLoad(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -99,7 +104,7 @@ def endpoints_of(seen: Load, take: Take) -> dict[str, Endpoint]:
 
 
 def environment() -> dict[str, str]:
-    """Where the load is applied from: what a figure of time depends on, and nothing that names the machine."""
+    """The hardware and software that applies the load, without a name of the machine."""
     return {
         "cores": str(os.cpu_count()),
         "processor": _processor(),
@@ -137,26 +142,19 @@ def _recorded(run: Run) -> tuple[str, RecordedLoad]:
     return name, recording.load
 
 
-async def _measured(run: Run, scale: str) -> Load:
-    seen = await load(run, scale)
-    seen.must_be_complete()
-    seen.must_be_measured()
-    return seen
-
-
 def _compared(
     run: Run, seen: Load, criterion: str, recorded: RecordedLoad, before: Mapping[str, Endpoint], take: Take
-) -> tuple[list[str], str]:
-    """Every endpoint that is surely slower, and where both runs were measured; what was compared is recorded."""
+) -> Figure:
+    """How many endpoints are surely slower; each comparison is recorded."""
     time = TIMES[take]
     now, elsewhere = endpoints_of(seen, take), differences(recorded.environment, environment())
     where = (
         f"other hardware or software: {'; '.join(elsewhere)}"
         if elsewhere
-        else (f"the same hardware and software: {format_environment(recorded.environment)}")
+        else f"the same hardware and software: {format_environment(recorded.environment)}"
     )
-    shown = f"recorded {recorded.at[:10]} from {where}"
-    run.observe(criterion, f"baseline of the {time}", shown, "text", samples=1)
+    source = f"recorded {recorded.at[:10]} from {where}"
+    run.observe(criterion, f"baseline of the {time}", source, "text", samples=1)
     found = compare(before, now, time)
     slower = [str(one) for one in found if one.worse]
     requests = sum(now[one.name].requests for one in found)
@@ -175,13 +173,8 @@ def _compared(
             "now": _points(means(samples[one.name], seconds), seconds),
         }
         run.observe_series(criterion, seen.name(f"{time}, {one.name}"), lines, "ms")
-    return slower, shown
-
-
-def _nothing_is_missing(name: str, before: Mapping[str, Endpoint], seen: Load, take: Take) -> None:
-    missing = not_compared(before, endpoints_of(seen, take))
-    if missing:
-        raise EnvironmentUnavailable(f"not every endpoint could be compared with '{name}': {'; '.join(missing)}")
+    details = "; ".join(filter(None, (shortened(slower), source)))
+    return Figure(f"endpoints whose {time} is slower than recorded", len(slower), "endpoints", requests, details)
 
 
 def _samples(seen: Load, take: Take) -> dict[str, list[Point]]:

@@ -54,7 +54,7 @@ class TimingTransport(httpx.AsyncBaseTransport):
 
     Args:
         keep_alive: whether a connection is used again; without, each call opens its own.
-        verify: where certificates are checked; the usual authorities, unless said.
+        verify: where certificates are checked; by default the usual authorities.
     """
 
     def __init__(self, *, keep_alive: bool = True, verify: Any = None) -> None:

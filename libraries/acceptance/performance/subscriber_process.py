@@ -1,7 +1,7 @@
 """Many subscribers in a process of their own: `python -m acceptance.performance.subscriber_process`.
 
-The plan comes as the first line of standard input, tokens included; the process ends when that input does, and so with
-whoever started it. One line says that all listen, then there is one for each subscriber, and a last one about itself.
+The plan is the first line of standard input, tokens included; the process ends with that input, and so with its parent.
+It writes a line when all listen, one for each subscriber, and a last one about its own health.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from acceptance.yaml_models import Data
 
 SPARE_FILES = 100  # that the process needs beside its connections
 SETTLED_SECONDS = 10.0
-JOINING_AT_ONCE = 20  # who joins waits for the first event: the deployment sets the pace, however slow it is
+JOINING_AT_ONCE = 20  # a subscriber joins with its first event: the deployment sets the pace
 JOINED_SECONDS = 10.0
 
 
 class Job(Data):
-    """What is listened to, and the token of its owner."""
+    """A job, and the token of its owner."""
 
     job_id: str
     token: str
@@ -49,7 +49,7 @@ class SubscriberPlan(Data):
 
 
 class Ready(Data):
-    """All have joined who could, of so many that this process may have: how many, in how long, and why others not."""
+    """How many of the subscribers asked for have joined, in how many seconds, and the problems of the others."""
 
     asked: int
     listening: int
@@ -58,7 +58,7 @@ class Ready(Data):
 
 
 class Received(Data):
-    """What one subscriber got: since when it listened and when each frame came, in Unix seconds."""
+    """The frames of one subscriber: since when it listened and when each frame came, in Unix seconds."""
 
     job: int
     opened: float = 0.0
@@ -67,14 +67,14 @@ class Received(Data):
 
 
 class Ended(Data):
-    """How this process kept up."""
+    """The health of this process."""
 
     lags: tuple[float, ...]
     cpu: float
 
 
-async def listen(plan: SubscriberPlan, say: Any) -> None:
-    """Join, say `Ready`, listen until each job has ended, and say what was received."""
+async def listen(plan: SubscriberPlan, report: Any) -> None:
+    """Join, report `Ready`, listen until each job has ended, and report what was received."""
     contract = plan.contract
     realtime = RealtimeClient(contract, plan.address, plan.joins_per_second)
     joined: list[str] = []
@@ -85,7 +85,7 @@ async def listen(plan: SubscriberPlan, say: Any) -> None:
         joined.append(problem)
         if len(joined) == plan.subscribers:
             problems = tuple(dict.fromkeys(filter(None, joined)))
-            say(
+            report(
                 Ready(
                     asked=plan.subscribers,
                     listening=joined.count(""),
@@ -117,8 +117,8 @@ async def listen(plan: SubscriberPlan, say: Any) -> None:
     with watched() as generator:
         received = await asyncio.gather(*map(subscriber, range(plan.subscribers)))
     for one in received:
-        say(one)
-    say(Ended(lags=tuple(generator.lags), cpu=generator.cpu))
+        report(one)
+    report(Ended(lags=tuple(generator.lags), cpu=generator.cpu))
 
 
 def enough_files(wanted: int) -> int:
@@ -158,12 +158,12 @@ async def _main() -> None:
     plan = SubscriberPlan.model_validate_json(await incoming.readline())
     plan = plan.model_copy(update={"subscribers": enough_files(plan.subscribers)})
 
-    def say(what: Data) -> None:
+    def report(what: Data) -> None:
         sys.stdout.write(f"{type(what).__name__} {what.model_dump_json()}\n")
         sys.stdout.flush()
 
-    work = asyncio.ensure_future(listen(plan, say))
-    left = asyncio.ensure_future(incoming.read())  # ends when whoever started us is gone
+    work = asyncio.ensure_future(listen(plan, report))
+    left = asyncio.ensure_future(incoming.read())  # ends with the parent process
     await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
     if not work.done():
         work.cancel()
@@ -171,7 +171,7 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
-    gc.disable()  # what is received is kept to the end anyway: looking for garbage would only make it late
+    gc.disable()  # all frames are kept to the end: a collection would only make them late
     try:
         uvloop.run(_main())  # a third less of a processor than the loop of asyncio, for a thousand connections
     except (asyncio.CancelledError, KeyboardInterrupt, BrokenPipeError):

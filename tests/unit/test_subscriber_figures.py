@@ -1,4 +1,4 @@
-"""What is told of many subscribers: how many there were and why no more, how late events came, and what was lost."""
+"""Figures of many subscribers: how many there were and why no more, how late events came, and what was lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from acceptance.performance.generator_health import Generator
 from acceptance.performance.subscriber_process import Ready, Received
 from acceptance.performance.subscribers import SubscriberRun
 
+from tests.unit.promises import judge, of_run
 from tests.unit.test_subscribers import ALL, JOBS, STATUSES
+
+SUITE, EVERYTHING = "05__subscribers.robot", "Every Subscriber Receives Every Status Once And In Order"
 
 
 @pytest.mark.parametrize(
@@ -24,29 +27,29 @@ from tests.unit.test_subscribers import ALL, JOBS, STATUSES
         (800, 400, "allow 800 of 1000; this machine's limit of open files allows 400 of 800"),
     ],
 )
-async def test_how_many_there_are_is_told_and_why_there_are_no_more(
+def test_how_many_there_are_and_why_there_are_no_more(
     allowed: int, opened: int, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = _observed(monkeypatch, wanted=allowed, opened=opened)
-    await subscribers.subscribers_listen_at_once(seen, "full")
+    judge(SUITE, "Many Subscribers Listen At Once", seen)
     assert seen.figures["subscribers_at_once"] == opened
     assert str(seen.figures.get("fewer_subscribers_because", "")).endswith(reason)
     assert ("fewer_subscribers_because" in seen.figures) == bool(reason)
 
 
-async def test_how_late_events_came_is_kept_as_a_histogram(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_late_events_came_is_kept_as_a_histogram(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = _observed(monkeypatch)
-    await subscribers.everybody_is_told_everything(seen, "full")
+    judge(SUITE, EVERYTHING, seen)
     assert seen.figures["events_lost"] == 0
     criterion, name, samples, statistic = seen.histogram
     assert (criterion, name, statistic) == ("PERF-12", "delivery_latency", "p99")
     assert [round(late) for late in samples] == [200] * 6
 
 
-async def test_one_lost_event_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_lost_event_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = _observed(monkeypatch, second=ALL[1:])
     with pytest.raises(AssertionError, match="1 lost"):
-        await subscribers.everybody_is_told_everything(seen, "full")
+        judge(SUITE, EVERYTHING, seen)
     assert seen.figures["events_lost"] == 1
 
 
@@ -68,7 +71,7 @@ def _observed(
         return told
 
     monkeypatch.setattr(subscribers, "listened", listened)
-    run = SimpleNamespace(figures={}, contract=SimpleNamespace(jobs=SimpleNamespace(statuses=STATUSES)))
+    run = of_run(figures={}, contract=SimpleNamespace(jobs=SimpleNamespace(statuses=STATUSES)))
 
     def observe(
         criterion: str, name: str, value: object, unit: str, *, samples: int = 0, statistic: str | None = None
