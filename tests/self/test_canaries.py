@@ -126,7 +126,7 @@ def test_what_was_removed_is_noted_and_what_was_recorded_stays_sound(address: st
     assert bundle.artifacts.keys() == {"body.json", "masked.png"}
     notes = [note.text for note in bundle.notes]
     for kind in ("environment", "born"):
-        picture = f"{kind}/browser/screenshot.png: removed: a picture that nobody vouched for"
+        picture = f"{kind}/browser/screenshot.png: removed: an unapproved picture"
         assert any(note.startswith(f"planted/{picture}") for note in notes)
         assert f"late/{picture}" in ended.stderr  # after the seal, nothing is noted any more
 

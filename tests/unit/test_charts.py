@@ -32,7 +32,7 @@ def test_every_sample_is_in_a_bar_and_the_percentiles_are_marked() -> None:
     samples = Distribution.of([float(value) for value in range(1, 201)])
     chart = histogram("INT-13: time", samples, "ms")
     assert {"median 100", "p95 190", "p99 198", "samples", "ms"} <= set(_texts(chart))
-    assert chart.said.startswith("200 samples: min 1 ms, median 100 ms, p95 190 ms, p99 198 ms, max 200 ms")
+    assert chart.summary.startswith("200 samples: min 1 ms, median 100 ms, p95 190 ms, p99 198 ms, max 200 ms")
     assert ("samples", "200") in chart.rows
     assert _elements(chart, "rect")
 
@@ -40,7 +40,7 @@ def test_every_sample_is_in_a_bar_and_the_percentiles_are_marked() -> None:
 @pytest.mark.parametrize(("count", "named"), [(19, set()), (20, {"p95"}), (100, {"p95", "p99"})])
 def test_percentiles_need_samples_that_can_tell_them(count: int, named: set[str]) -> None:
     chart = histogram("", Distribution.of([float(value) for value in range(count)]), "ms")
-    assert {name for name in ("p95", "p99") if name in chart.said} == named
+    assert {name for name in ("p95", "p99") if name in chart.summary} == named
 
 
 def test_a_threshold_is_drawn_where_it_fits_and_always_said() -> None:
@@ -49,13 +49,13 @@ def test_a_threshold_is_drawn_where_it_fits_and_always_said() -> None:
     far = histogram("", samples, "ms", limit=Threshold(30_000, "under 30,000 ms"))
     assert "at most 200 ms" in _texts(near)
     assert "under 30,000 ms" not in _texts(far)
-    assert "must be under 30,000 ms, which lies outside the drawing" in far.said
+    assert "must be under 30,000 ms, which lies outside the drawing" in far.summary
 
 
 def test_a_few_far_away_do_not_press_the_others_together() -> None:
     chart = histogram("", Distribution.of([1.0] * 150 + [2.0] * 149 + [5000.0]), "ms")
-    assert "1 beyond 3 ms are not drawn" in chart.said
-    assert "max 5,000 ms" in chart.said
+    assert "1 beyond 3 ms are not drawn" in chart.summary
+    assert "max 5,000 ms" in chart.summary
 
 
 @pytest.mark.parametrize("values", [[0.0], [0.0] * 30, [7.0] * 30, [1e-7], [1e9, 2e9]])
@@ -73,8 +73,8 @@ def test_many_samples_make_few_elements() -> None:
 def test_lines_stand_with_their_names_and_marks() -> None:
     chart = lines(_series({"upload": ((0, 1), (10, 9)), "health": ((0, 2), (10, 3))}, marks={"fault begins": 4.0}))
     assert {"upload", "health", "fault begins", "time, s", "response time, ms"} <= set(_texts(chart))
-    assert "upload from 1 to 9" in chart.said
-    assert "fault begins at 4 s" in chart.said
+    assert "upload from 1 to 9" in chart.summary
+    assert "fault begins at 4 s" in chart.summary
     assert chart.rows[0] == ("upload", "2", "1", "1", "9", "9")
     dashes = {re.findall(r"stroke-dasharray:[^;]*", one.attrib["style"])[0] for one in _elements(chart, "polyline")}
     assert len(dashes) == 2, "lines differ in more than their colour"
@@ -121,7 +121,7 @@ def test_texts_of_the_evidence_are_escaped() -> None:
 
 def test_very_short_times_are_told_in_a_smaller_unit() -> None:
     chart = histogram("t", Distribution.of([0.0001, 0.0002, 0.00177]), "s")
-    assert "min 0.1 ms, median 0.2 ms, max 1.77 ms" in chart.said
+    assert "min 0.1 ms, median 0.2 ms, max 1.77 ms" in chart.summary
     assert not any(one.text == "s" or "0.00" in (one.text or "") for one in _elements(chart, "text"))
 
 
@@ -129,7 +129,7 @@ def test_a_chart_is_told_to_who_does_not_see_it() -> None:
     chart = histogram("INT-08: lag", Distribution.of([1, 2, 3]), "s")
     root = ElementTree.fromstring(str(chart.svg))
     assert root.attrib["role"] == "img"
-    assert [one.text for one in root][:2] == ["INT-08: lag", chart.said]
+    assert [one.text for one in root][:2] == ["INT-08: lag", chart.summary]
 
 
 def test_what_stands_in_the_log_needs_no_style_sheet() -> None:

@@ -10,6 +10,7 @@ import pytest
 from acceptance.evidence.reader import Bundle, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Decision, Note, Observation, Outcome, Plan, Scope
+from acceptance.report.analysis import LINES, SECTIONS, STRATEGIES
 from acceptance.report.documents import NAMES, documents
 from acceptance.report.links import anchor, lost_references, without_references
 from acceptance.report.validate import broken_rows
@@ -47,7 +48,9 @@ def wrong(recorder: Recorder) -> None:
     recorder.test(name="Errors.Recovers", status="FAIL", criteria=["ERR-01"], message="too late")
     recorder.test(name="Errors.Recovers", status="PASS", criteria=["ERR-01"], place="s2-t2")
     recorder.test(name="Cloud.Scales", status="SKIP", criteria=["CLOUD-04"], cause="capability", message="no scale")
-    recorder.test(name="Load.Steps", status="FAIL", criteria=["PERF-05"], cause="environment", message="no Artillery")
+    recorder.test(
+        name="Load.Steps", status="FAIL", criteria=["PERF-03", "PERF-05"], cause="environment", message="no Artillery"
+    )
     recorder.test(name="Security.Headers", status="FAIL", criteria=["SEC-06"], message="no HSTS", place="s3-t3")
     recorder.observe("PERF-01", "mean_first_byte", 322.2001, "ms", samples=5000)
     recorder.note("robot died")
@@ -67,7 +70,7 @@ def test_the_same_evidence_gives_the_same_bytes(tmp_path: Path) -> None:
     assert written(folder) == written(folder)
 
 
-def test_what_went_wrong_is_told_where_it_belongs(tmp_path: Path) -> None:
+def test_each_fault_stands_in_its_section(tmp_path: Path) -> None:
     found = written(write_run(tmp_path, change=wrong))
     violations = section(found[NOTES], "Violations")
     assert "[Cloud.Hit](log.html#s1-t9): expected a hit, found a miss" in violations
@@ -79,43 +82,94 @@ def test_what_went_wrong_is_told_where_it_belongs(tmp_path: Path) -> None:
     assert "Load.Steps (environment): no Artillery" in stopped
     assert section(found[NOTES], "Notes of the run") == "- robot died"
     assert "no HSTS" in section(found[HANDOFF], "Findings")
-    assert "Looked at, without a finding: PERF-08, PERF-09, BRW-03," in section(found[HANDOFF], "Findings")
+    assert "Without a finding: PERF-08, PERF-09, BRW-03," in section(found[HANDOFF], "Findings")
     assert "CLOUD-04" in section(found[HANDOFF], "What cannot be known on this deployment")
     assert "PERF-05" in section(found[HANDOFF], "Known gaps")
-    benchmarks = section(found[SUMMARY], "Benchmarks against the local baseline").splitlines()
-    assert next(line for line in benchmarks if "PERF-01" in line).endswith("| **broken** |")
-    assert next(line for line in benchmarks if "PERF-02" in line).endswith("| kept |")
-    assert next(line for line in benchmarks if "PERF-05" in line).endswith("| not verified |")
+    baseline = section(found[SUMMARY], "Baseline comparison").splitlines()
+    assert next(line for line in baseline if "PERF-01" in line).endswith("| +3.1e-05 % | **broken** |")
+    assert next(line for line in baseline if "PERF-02" in line).endswith("| 0 % | kept |")
+    assert next(line for line in baseline if "PERF-03" in line).endswith("| not verified |")
+    assert re.search(r"^\| PERF-05 .*\| not verified \|", found[SUMMARY], re.MULTILINE)
+
+
+FACT = "CPU of api reached 97 % of 1 core at 40 users/s (api: 0.97), with CPU of worker 10 %"
 
 
 def found_out(recorder: Recorder) -> None:
     """A run that names a bottleneck."""
     text = f"CPU of api 97 % of 1 core at 40 users/s, {'and so on, ' * 20}the end"
     recorder.observe("PERF-09", "first_to_saturate", text, "text", samples=3)
-    recorder.observe("PERF-09", "suggestion_1", "more instances of api", "text", samples=3)
+    recorder.observe("PERF-09", "suggestion_1", f"{FACT}: more instances of api: or less work", "text", samples=3)
+    recorder.observe("PERF-09", "suggestion_2", "profile the api", "text", samples=3)
     recorder.observe("PERF-09", "utilization, CPU of api", 97.0, "%", samples=8)
 
 
-def test_what_was_found_out_in_words_is_told_whole_and_where_it_belongs(tmp_path: Path) -> None:
+def test_findings_in_words_stand_whole_in_their_section(tmp_path: Path) -> None:
     found = written(write_run(tmp_path, change=found_out))
     findings, summary = section(found[HANDOFF], "Findings"), found[SUMMARY]
     assert re.search(r"  - first to saturate: \[CPU of api 97 % .* the end\]\(gate\.html#o-", findings)
-    assert "  - suggestion 1: [more instances of api](gate.html#o-" in findings
-    for title, told, other in (
-        ("Bottlenecks", "first to saturate", "suggestion 1"),
-        ("Optimization opportunities", "suggestion 1", "first to saturate"),
-        ("Resource utilization", "utilization, CPU of api [97 %](gate.html#o-", "suggestion 1"),
+    assert f"  - suggestion 1: [{FACT}: more instances of api: or less work](gate.html#o-" in findings
+    for title, own, other in (
+        ("Bottlenecks", "first to saturate", "more instances"),
+        (
+            "Optimization opportunities",
+            f"| more instances of api: or less work | [{FACT}](gate.html#o-",
+            "first to saturate",
+        ),
+        ("Optimization opportunities", "| [profile the api](gate.html#o-", "first to saturate"),
+        ("Resource utilization", "| CPU of api | [97 %](gate.html#o-", "more instances"),
     ):
-        assert told in section(summary, title)
+        assert own in section(summary, title)
         assert other not in section(summary, title)
+
+
+def rising(recorder: Recorder) -> None:
+    """A run with everything that the analysis reads."""
+    found_out(recorder)
+    repeats = {"repeat 1": [(10.0, 29.5), (20.0, 60.0)], "repeat 2": [(10.0, 30.0)], "offered": [(10.0, 30.0)]}
+    recorder.series("PERF-08", "requests answered", "1/s", repeats, x_unit="users/s")
+    recorder.series("PERF-08", "error rate", "%", {"repeat 1": [(20.0, 1.5)]}, x_unit="users/s")
+    recorder.observe("PERF-08", "stated_capacity", "20 users/s", "text", samples=2)
+    recorder.series("PERF-09", "utilization", "%", {"CPU of api": [(10.0, 40.0), (20.0, 97.0)]}, x_unit="users/s")
+    recorder.series("PERF-09", "first, CPU of api", "%", {"repeat 1": [(0.0, 40.0), (9.0, 97.0)]})
+    for number in range(20):
+        recorder.observe("CLOUD-04", f"event {number}", f"instances {number}", "text", samples=1)
+
+
+def test_each_section_of_the_analysis_has_one_table_and_few_lines(tmp_path: Path) -> None:
+    summary = written(write_run(tmp_path, change=rising))[SUMMARY]
+    analysis = {one.title: section(summary, one.title) for one in SECTIONS}
+    assert len(analysis) == 5
+    for text in analysis.values():
+        blocks = re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)
+        lines = [line for line in text.splitlines() if line and not line.startswith("|")]
+        assert len(blocks) == 1
+        assert len(lines) <= LINES
+        assert "](gate.html#o-" in text
+    steps = analysis["Scaling behaviour"]
+    assert "| users/s | [answered, 1/s](gate.html#o-" in steps
+    assert "| 10 | 29.5 to 30 |  |\n| 20 | 60 | 1.5 |" in steps
+    assert "12 more in [the gate](gate.html)" in steps
+    assert re.search(
+        r"\| users/s \| \[CPU of api, mean in %\]\(gate\.html#o-.*\n.*\n\| 10 \| 40 \|\n\| 20 \| 97 \|",
+        analysis["Bottlenecks"],
+    )
+    targets = re.findall(r"gate\.html#o-[^)]+", summary)
+    assert len(targets) == len(set(targets))
+
+
+def test_series_of_what_is_not_claimed_are_not_in_the_analysis(tmp_path: Path) -> None:
+    summary = written(write_run(tmp_path, claims=INTEGRATION, change=rising))[SUMMARY]
+    assert section(summary, "Scaling behaviour") == "Not verified: not claimed by this run (CLOUD-04, PERF-08)"
+    assert section(summary, "Bottlenecks") == "Not verified: not claimed by this run (PERF-09, PERF-11)"
 
 
 def test_an_integration_run_says_of_performance_that_it_is_not_verified(tmp_path: Path) -> None:
     found = written(write_run(tmp_path, name="integration", claims=INTEGRATION))
     for title in ("Scaling behaviour", "Bottlenecks", "Optimization opportunities", "Resource utilization"):
         assert section(found[SUMMARY], title).startswith("Not verified: not claimed by this run (")
-    benchmarks = section(found[SUMMARY], "Benchmarks against the local baseline")
-    assert benchmarks == "Not verified: not claimed by this run (PERF-01…07, PERF-10…12)"
+    baseline = section(found[SUMMARY], "Baseline comparison")
+    assert baseline.endswith("Not verified: not claimed by this run (PERF-01…04, PERF-06, PERF-07, PERF-12)")
     assert "no GO" in found[SUMMARY]
 
 
@@ -133,13 +187,17 @@ def test_what_a_run_does_not_claim_is_one_line(tmp_path: Path) -> None:
     assert section(found[HANDOFF], "Security and accessibility, criterion by criterion") == (
         "8 criteria are not claimed by this run: SEC-01…08."
     )
-    assert found[HANDOFF].count("This run has nothing to start from") == 1
+    assert found[HANDOFF].count("This run has no observation to start from") == 1
 
 
-def test_of_performance_strategies_that_nobody_looked_at_one_sentence_is_left(tmp_path: Path) -> None:
-    told = section(written(write_run(tmp_path, claims=["INT-01"]))[NOTES], "Performance strategies")
-    assert told.startswith("Nothing was seen of any: caching at the edge, ")
-    assert "\n" not in told
+def test_a_performance_strategy_without_an_observation_says_why(tmp_path: Path) -> None:
+    text = written(write_run(tmp_path, claims=["INT-01", "PERF-11"]))[DECIDED]
+    assert text.index("## Performance strategies") < text.index("## Optimization decisions") < text.index("## Appendix")
+    rows = section(text, "Performance strategies").splitlines()[2:]
+    assert len(rows) == len(STRATEGIES)
+    for row in rows:
+        measured = row.startswith("| Quick queries | PERF-11 met | query p95 [120 ms](gate.html#o-")
+        assert measured or row.endswith(" | not claimed by this run |")
 
 
 def test_a_criterion_of_which_every_test_was_skipped_is_not_observed(tmp_path: Path) -> None:
@@ -151,7 +209,7 @@ def test_a_criterion_of_which_every_test_was_skipped_is_not_observed(tmp_path: P
     assert "SEC-06" not in section(found[HANDOFF], "Findings")
 
 
-def test_what_a_run_does_not_claim_is_not_shown_as_measured(tmp_path: Path) -> None:
+def test_what_a_run_does_not_claim_is_not_reported_as_measured(tmp_path: Path) -> None:
     def more(recorder: Recorder) -> None:
         recorder.observe("PERF-01", "mean_first_byte", 12, "ms", samples=5000)
 
@@ -181,7 +239,10 @@ def test_decisions_stand_with_their_hash_and_what_was_measured_of_them(tmp_path:
     assert "- Not measured in this run: PERF-01" in unmeasured
     assert "Measured by NO-99: not measured in this run, there is no such criterion" in unmeasured
     assert section(found, "Title 2").endswith(f"- SHA-256: `{'2' * 64}`")
-    assert section(found, "Optimization decisions").startswith("- Title 1:")
+    assert (
+        section(found, "Optimization decisions").splitlines()[2]
+        == "| Title 1 | PERF-01 not measured in this run; NO-99 not measured in this run |"
+    )
     assert "Because `x` is *so*." in found
 
 
@@ -195,13 +256,13 @@ def test_decisions_stand_with_their_hash_and_what_was_measured_of_them(tmp_path:
     ],
     ids=["unsealed", "no claim", "nothing observed", "no build"],
 )
-def test_strange_evidence_is_told_as_what_it_is(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+def test_strange_evidence_is_reported_as_what_it_is(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     found = written(make(tmp_path))
     assert all(text.strip() and not broken_rows(text) for text in found.values())
     assert not any("Every required criterion is met" in text for text in found.values())
 
 
-def test_no_evidence_at_all_is_told() -> None:
+def test_no_evidence_at_all_is_reported() -> None:
     found = documents(judge([], ALL), [], ALL)
     assert "Nothing: there is no evidence of a run." in found[NOTES]
     assert "INCONCLUSIVE" in found[SUMMARY]

@@ -15,7 +15,7 @@ from acceptance.runner.finalize import conclude, judge_again
 from acceptance.verdict import history
 from acceptance.verdict.criterion_results import Row
 from acceptance.verdict.gate import Gate, Judged, judge
-from acceptance.verdict.history import SHOWN, TOLD, remember, trends
+from acceptance.verdict.history import LISTED, SHOWN, remember, trends
 from acceptance.verdict.metrics import Figure
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -229,10 +229,10 @@ def test_what_is_of_no_use_is_told_in_one_line_and_ignored(
 
 
 def test_many_useless_files_are_counted(tmp_path: Path) -> None:
-    for number in range(TOLD + 9):
+    for number in range(LISTED + 9):
         (tmp_path / f"{number:02}.txt").touch()
     found, told = trends(tmp_path, gate(1))
-    assert (found, len(told), told[-1]) == ([], TOLD + 1, "history: 9 more files are of no use")
+    assert (found, len(told), told[-1]) == ([], LISTED + 1, "history: 9 more files are of no use")
 
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_whatever_stands_in_the_folder_nothing_is_raised(
     for number, written in found.items():
         (folder / f"20260101T1000000{number:02}Z-r.json").write_bytes(written)
     points, told = trends(folder, gate(50, figure(1e308)))
-    assert len(told) <= TOLD + 1
+    assert len(told) <= LISTED + 1
     for point in points:
         Trend.model_validate_json(point.model_dump_json())
 

@@ -47,7 +47,7 @@ def judged(tmp_path: Path) -> tuple[Gate, list[Bundle]]:
     return judge(bundles, CRITERIA), bundles
 
 
-def told(judged: tuple[Gate, list[Bundle]]) -> dict[str, list[str]]:
+def faults(judged: tuple[Gate, list[Bundle]]) -> dict[str, list[str]]:
     """What is wrong, of the criteria of which something is."""
     return {name: lines for name, lines in problems(*judged, CRITERIA).items() if lines}
 
@@ -125,7 +125,7 @@ def in_document(name: str, change: Change) -> Callable[[dict[str, str]], dict[st
         ),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_a_document_is_told(
+def test_what_is_wrong_with_a_document_is_reported(
     judged: tuple[Gate, list[Bundle]],
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[dict[str, str]], dict[str, str]],
@@ -134,12 +134,12 @@ def test_what_is_wrong_with_a_document_is_told(
 ) -> None:
     broken = change(documents(*judged, CRITERIA))
     monkeypatch.setattr(validate, "documents", lambda *given: broken)
-    found = told(judged)
+    found = faults(judged)
     assert list(found) == [criterion]
     assert any(problem in line for line in found[criterion])
 
 
-def test_none_and_nan_are_told_where_the_evidence_does_not_say_them(
+def test_none_and_nan_are_reported_where_the_evidence_does_not_contain_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundles = read_run(write_run(tmp_path))
@@ -147,10 +147,10 @@ def test_none_and_nan_are_told_where_the_evidence_does_not_say_them(
     broken = in_document(NOTES, lambda text: text + "\nNone of nan\n")(documents(gate, bundles, CRITERIA))
     monkeypatch.setattr(validate, "documents", lambda *given: broken)
     lines = [f"{NOTES} shows '{word}', which no reader should see" for word in ("None", "nan")]
-    assert told((gate, bundles)) == {"DOC-01": lines}
+    assert faults((gate, bundles)) == {"DOC-01": lines}
 
 
-def test_a_document_that_is_another_each_time_is_told(
+def test_a_document_that_differs_each_time_is_reported(
     judged: tuple[Gate, list[Bundle]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = iter(range(9))
@@ -158,7 +158,7 @@ def test_a_document_that_is_another_each_time_is_told(
     monkeypatch.setattr(
         validate, "documents", lambda *given: written | {NOTES: f"{written[NOTES]}\n{next(times)} times\n"}
     )
-    found = told(judged)
+    found = faults(judged)
     assert found == {"DOC-01": [f"{NOTES} is another one when it is written again from the same evidence"]}
 
 
@@ -172,22 +172,22 @@ def test_a_document_that_is_another_each_time_is_told(
         (lambda html: re.sub(r"<figure.*?</figure>", "", html, flags=re.DOTALL), "has no chart"),
     ],
 )
-def test_what_is_wrong_with_the_page_is_told(
+def test_what_is_wrong_with_the_page_is_reported(
     judged: tuple[Gate, list[Bundle]], monkeypatch: pytest.MonkeyPatch, change: Change, problem: str
 ) -> None:
     broken = change(page(*judged, CRITERIA))
     monkeypatch.setattr(validate, "page", lambda *given: broken)
-    assert any(problem in line for line in told(judged)["DOC-02"])
+    assert any(problem in line for line in faults(judged)["DOC-02"])
 
 
-def test_an_observation_that_the_page_lost_is_told(
+def test_an_observation_that_the_page_lost_is_reported(
     judged: tuple[Gate, list[Bundle]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = page(*judged, CRITERIA).replace('id="o-', 'id="x-')
     monkeypatch.setattr(validate, "page", lambda *given: broken)
-    lines = told(judged)["DOC-01"]
+    lines = faults(judged)["DOC-01"]
     assert all("which the page does not have" in line or line.startswith("and ") for line in lines)
-    assert len(lines) <= len(NAMES) * (validate.SHOWN + 1)
+    assert len(lines) <= len(NAMES) * (validate.MOST + 1)
 
 
 def test_words_in_scripts_are_not_what_a_reader_sees() -> None:
@@ -223,7 +223,7 @@ def test_a_decision_that_cannot_be_read_is_a_note_and_fails_nothing(
     assert judge([bundle], CRITERIA).verdict == "GO"
 
 
-def test_what_a_sibling_showed_is_linked_too(tmp_path: Path) -> None:
+def test_what_a_sibling_proved_is_linked_too(tmp_path: Path) -> None:
     def unknowable(recorder: Recorder) -> None:
         recorder.test(
             name="suite: CLOUD-01", status="SKIP", cause="capability", criteria=["CLOUD-01"], message="no cold cache"
@@ -234,5 +234,5 @@ def test_what_a_sibling_showed_is_linked_too(tmp_path: Path) -> None:
     bundles = [bundle for name in ("1", "2") for bundle in read_run(tmp_path / name)]
     gate = judge(bundles, CRITERIA)
     assert [row.proven_on for row in gate.criteria if row.id == "CLOUD-01"] == ["twin"]
-    assert "met (seen on twin)" in documents(gate, bundles, CRITERIA)[NOTES]
-    assert told((gate, bundles)) == {}
+    assert "met (on twin)" in documents(gate, bundles, CRITERIA)[NOTES]
+    assert faults((gate, bundles)) == {}

@@ -1,23 +1,31 @@
-"""What the evidence says, as a person reads it in Markdown."""
+"""Texts, numbers and links of the evidence in Markdown."""
 
 from __future__ import annotations
 
 from acceptance.report.links import lost_references, with_references, without_references
-from acceptance.report.markdown import amount, count, number, prose, ranges, safe, share
+from acceptance.report.markdown import amount, count, number, prose, ranges, safe
 
 
-def test_links_are_told_at_the_end_each_once() -> None:
-    inline = "[5 s](gate.html#o-1), [6 s](gate.html#o-2), [again](gate.html#o-1), [it](gate.html), \\[no\\](x#y)\n"
+def test_targets_stand_at_the_end_each_once() -> None:
+    inline = "[5 s](gate.html#o-1), [6 s](gate.html#o-2), [t](gate.html#tests-1), [it](gate.html), \\[no\\](x#y)\n"
     text = with_references(inline)
     assert text.splitlines() == [
-        "[5 s][1], [6 s][2], [again][1], [it](gate.html), \\[no\\](x#y)",
+        "[5 s][1], [6 s][2], [t][3], [it](gate.html), \\[no\\](x#y)",
         "",
         "[1]: gate.html#o-1",
         "[2]: gate.html#o-2",
+        "[3]: gate.html#tests-1",
     ]
     assert without_references(text).strip() == inline.strip()
     assert lost_references(text) == []
-    assert lost_references(text + "[a][3] [b][2]\n[1]: gate.html#o-3\n") == ["1", "3"]
+    assert lost_references(text + "[a][4] [b][2]\n[1]: gate.html#o-3\n") == ["1", "4"]
+
+
+def test_a_figure_links_to_its_observation_once() -> None:
+    text = with_references(
+        "[5 \\[s\\]](gate.html#o-1) [5 \\[s\\]](gate.html#o-1) [t](gate.html#tests-1) [t](gate.html#tests-1)"
+    )
+    assert text.splitlines()[0] == "[5 \\[s\\]][1] 5 \\[s\\] [t][2] [t][2]"
 
 
 def test_texts_and_figures_are_readable() -> None:
@@ -42,4 +50,3 @@ def test_texts_and_figures_are_readable() -> None:
     assert amount(0.0199999, "s", 0.02) == "19.9999 ms"
     assert ranges(["A-01", "A-02", "A-03", "A-05", "B-06"]) == "A-01…03, A-05, B-06"
     assert (count(0, "test"), count(1, "test"), count(2, "test")) == ("no test", "1 test", "2 tests")
-    assert (share(0.4), share(0.0), share(-1e-9)) == ("+40 %", "0 %", "just broken")

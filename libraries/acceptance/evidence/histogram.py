@@ -147,7 +147,7 @@ def _counted(hdr: str) -> int:
     """How many samples a histogram holds; raises ValueError where it is none."""
     try:
         return int(HdrHistogram.decode(hdr).get_total_count())
-    except Exception as error:  # noqa: BLE001 its decoder raises whatever its parts do
+    except Exception as error:  # noqa: BLE001 its decoder raises errors of several libraries
         raise ValueError(f"not a histogram: {type(error).__name__}") from None
 
 

@@ -22,7 +22,7 @@ def merge(folders: Sequence[Path], into: Path) -> None:
         ConfigurationError: one of them is no folder of a run.
     """
     for folder in folders:
-        read_run(folder)  # a wrong one is told before anything is copied
+        read_run(folder)  # report a wrong one before copying
     for folder in folders:
         for home in homes(folder):
             _copy(folder / home, into / MERGED)

@@ -44,7 +44,7 @@ class Bundle:
     Args:
         run: its identifier.
         home: its folder, as seen from the folder that was read: empty, or `merged/<run>`.
-        damage: everything that is wrong with it, by file and line; such evidence proves nothing good.
+        damage: everything that is wrong with it, by file and line; such evidence is invalid.
         digest: SHA-256 of the seal.
     """
 
@@ -72,7 +72,7 @@ class Bundle:
 
     @property
     def scope(self) -> Scope | None:
-        """What the run set out to judge, as it was said last."""
+        """What the run set out to judge, as recorded last."""
         return max(self.scopes, key=lambda scope: (scope.time, scope.number), default=None)
 
     def add(self, record: Record) -> None:
@@ -201,7 +201,7 @@ def _read_file(path: Path) -> tuple[str | None, Chain, list[Record], list[str]]:
 
 
 def _slim(record: Record) -> Record:
-    """The record without what nobody reads after its check; of a hundred thousand, that is most of the memory."""
+    """The record without what is not needed after its check: most of the memory of a hundred thousand."""
     content = record.__dict__
     content["previous"] = ""
     for name, value in content.items():
@@ -251,7 +251,7 @@ def without_copies(bundles: Iterable[Bundle]) -> list[Bundle]:
         if (kept.chains, kept.digest, kept.damage) != (bundle.chains, bundle.digest, bundle.damage):
             wrong = f"there are two different versions of the run {bundle.run}"
             kept.damage += [] if wrong in kept.damage else [wrong]
-            kept.outcomes += bundle.outcomes  # what either shows bad still counts
+            kept.outcomes += bundle.outcomes  # violations in either still count
             kept.observations += bundle.observations
             kept.versions_violated |= bundle.violated
     return sorted(runs.values(), key=lambda bundle: bundle.run)

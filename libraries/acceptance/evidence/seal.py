@@ -1,7 +1,7 @@
-"""The seal: written when a run has ended, it closes every chain. Without it, evidence proves nothing good.
+"""The seal closes every chain when a run has ended. Evidence without it is invalid.
 
-It tells accident and later edits, and its own digest stands in the gate and on the console: kept elsewhere (a log of
-continuous integration), it tells a forger too. There is no signature: who can write everything can forge everything.
+It detects accidents and later edits. Its own digest is in the gate and on the console: kept elsewhere (a log of
+continuous integration), it detects forgery too. There is no signature: full write access can forge everything.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Archives, cleaned inside: opened, each member handed to whoever cleans it, and packed again where one changed."""
+"""Cleans archives: opens them, passes each member to a function, and packs them again where one changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNPACKED = 256 * 1024 * 1024
 
 Kind = Literal["zip", "tar", "gzip", "bzip2", "xz", "unknown"]
 Clean = Callable[[str, bytes], bytes | None]
-"""Makes of a member's name and content what may stay of it; nothing where it has to go."""
+"""From a member's name and content to the clean content; None removes the member."""
 
 _STARTS: dict[bytes, Kind] = {
     b"PK\x03\x04": "zip",
@@ -42,7 +42,7 @@ _DAMAGED = (
 
 
 class NotOpenedError(Exception):
-    """An archive cannot be opened, or holds more than anybody wants to unpack."""
+    """An archive cannot be opened, or holds more than is unpacked."""
 
 
 @dataclass

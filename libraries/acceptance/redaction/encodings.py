@@ -1,4 +1,4 @@
-"""The forms in which a secret is written: what reaches a file has been quoted, escaped or encoded on its way there."""
+"""The encodings of a secret: quoted, escaped or encoded on its way into a file."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _HEX = re.compile(r"%[0-9A-F]{2}")
 
 
 def forms_of(secret: str) -> set[str]:
-    """A secret as it is, and as addresses, JSON, HTML, Python and base64 show it, also one within the other."""
+    """A secret as it is, and as in URLs, JSON, HTML, Python and base64, also nested."""
     encoded = {form for form in _base64(secret) if len(form) >= LEAST_ENCODED}
     if _PLAIN.fullmatch(secret):  # nothing quotes or escapes it
         return {secret, *encoded}
     escaped = {again for text in _as_python(secret) for once in _escaped(text) for again in _escaped(once)}
     forms = escaped | set(_in_addresses(secret)) | encoded
-    return forms | {form.encode().decode("latin-1") for form in forms}  # as is seen by who takes bytes for letters
+    return forms | {form.encode().decode("latin-1") for form in forms}  # bytes decoded as Latin-1
 
 
 def _as_python(secret: str) -> Iterator[str]:
-    """As tracebacks and logs show values; within a longer text with both kinds of quotes, one kind is escaped."""
+    """As in tracebacks and logs; within a longer text with both kinds of quotes, one kind is escaped."""
     yield secret
-    for show in (repr, ascii, lambda text: repr(text.encode())[1:]):
-        yield show(secret)[1:-1]
-        yield show(f"'\"{secret}")[4:-1]
+    for render in (repr, ascii, lambda text: repr(text.encode())[1:]):
+        yield render(secret)[1:-1]
+        yield render(f"'\"{secret}")[4:-1]
 
 
 def _escaped(text: str) -> Iterator[str]:
@@ -46,7 +46,7 @@ def _escaped(text: str) -> Iterator[str]:
 def _in_addresses(secret: str) -> Iterator[str]:
     browser = quote_plus(secret, safe="*").replace("~", "%7E")  # as forms of browsers are sent
     component = quote(secret, safe="!'()*~")  # as JavaScript's encodeURIComponent does it
-    whole = quote(secret, safe="!#$%&'()*+,/:;=?@[]~")  # as a library mends an address that nobody quoted
+    whole = quote(secret, safe="!#$%&'()*+,/:;=?@[]~")  # as a library quotes a raw address
     for quoted in (quote(secret), quote(secret, safe=""), quote_plus(secret), browser, component, whole):
         yield quoted
         yield _HEX.sub(lambda match: match[0].lower(), quoted)

@@ -1,4 +1,4 @@
-"""Secrets that nobody registered, known by their shape: headers, cookies, tokens, fields named after what they hold."""
+"""Patterns of unregistered secrets: headers, cookies, tokens, fields named after their content."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _QUOTED = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _QUOTED_IN_MARKUP = re.compile(_QUOTED.pattern.removesuffix(".)+)") + "[^<\\n])+)", re.IGNORECASE | re.VERBOSE)
-_COOKIES = re.compile(r'\\*"cookies\\*"\s*:\s*\[\s*\{[^\]]*\]')  # of a HAR: each is a secret, whatever its name
+_COOKIES = re.compile(r'\\*"cookies\\*"\s*:\s*\[\s*\{[^\]]*\]')  # of a HAR: each is a secret
 _COOKIE = re.compile(r'(?P<keep>(?P<quote>\\*")value(?P=quote)\s*:\s*(?P=quote))(?P<hide>(?:(?!(?<!\\)(?P=quote)).)+)')
 _BARE = re.compile(
     rf"""(?P<keep>{_HEADER}(?:{_BETWEEN})(?:{_SCHEME}\s+)?
@@ -45,7 +45,7 @@ _BARE = re.compile(
     |(?P<picture>data:(?:image/(?:png|jpe?g|gif|webp)|video/\w+|application/pdf);base64,)[\w+/=%]{{1000,}}""",
     re.IGNORECASE | re.VERBOSE,
 )
-# Trying a pattern everywhere is slow: these words, which are in whatever fits one, are looked for first.
+# Trying a pattern everywhere is slow: every match contains one of these words, which are searched first.
 _WORDS = ("authorization", "cookie", "token", "session", "secret", "password", "apikey", "api-key", "_key", "x-amz-")
 _BEGINNINGS = (
     *("authorization", "cookie", "apikey", "x-api-key", "bearer", "access_token", "refresh_token", "password"),
@@ -54,7 +54,7 @@ _BEGINNINGS = (
 
 
 def hide_shapes(text: str, mask: str = MASK) -> str:
-    """`text` without what looks like a secret; pictures in it are hidden too, since no search sees what they show."""
+    """`text` without what looks like a secret; pictures in it are hidden too, since they cannot be searched."""
 
     def hidden(match: re.Match[str]) -> str:
         found = match.groupdict()
@@ -77,7 +77,7 @@ def hide_shapes(text: str, mask: str = MASK) -> str:
 
 
 def _places(text: str, words: Iterable[str]) -> Iterator[int]:
-    """Where these words stand, in small or capital letters."""
+    """Positions of these words, case-insensitive."""
     lower = text.replace("İ", "i").lower()  # of all letters, this one alone would become two
     for word in words:
         at = lower.find(word)

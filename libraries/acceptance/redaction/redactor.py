@@ -1,4 +1,4 @@
-"""Secrets that must not be seen: those of the environment, and those born in the run."""
+"""Secrets to hide: those of the environment, and those created in the run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a run leaves behind is gone through, archives unpacked, whatever wrote it: no byte of it may hold a secret.
+"""Removes secrets from all files of a run, archives included, whatever wrote them.
 
-Text is cleaned; what cannot be cleaned is removed, and named: other files that hold a secret, archives that cannot be
-opened, and pictures that nobody vouched for, since no search sees what they show.
+Text is cleaned. What cannot be cleaned is removed and named: other files that hold a secret, archives that cannot be
+opened, and unapproved pictures, since pictures cannot be searched.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def scrub(
     Args:
         folder: of a run; symbolic links out of it are not followed.
         redactor: knows the secrets.
-        keep: paths, relative to the folder, of pictures that somebody vouched for.
+        keep: paths, relative to the folder, of approved pictures.
         within: names of what is gone through in the folder, where it holds more than the run; default is everything.
         leave: paths of files that are still being written.
         since: what was written before this time (seconds since the epoch) is not the run's, and stays as it is.
@@ -73,12 +73,12 @@ def scrub(
 
 
 def scrub_file(path: Path, redactor: Redactor) -> None:
-    """Clean one file that somebody vouches for, if it is a picture.
+    """Clean one file; a picture counts as approved.
 
     Raises:
         SecretLeftError: it holds a secret and cannot be cleaned; it is removed.
     """
-    removed = [*_scrubbed(path, path.name, redactor, vouched=True)]
+    removed = [*_scrubbed(path, path.name, redactor, approved=True)]
     if not path.exists():
         raise SecretLeftError(f"{redactor.clean(path.name)}: {'; '.join(removed)}")
 
@@ -88,7 +88,7 @@ def _below(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted((*folders, *files)))
 
 
-def _scrubbed(path: Path, name: str, redactor: Redactor, vouched: bool) -> Iterator[str]:
+def _scrubbed(path: Path, name: str, redactor: Redactor, approved: bool) -> Iterator[str]:
     status = path.lstat()
     if path.is_symlink():
         if _holds(redactor, f"{name}\n{path.readlink()}"):
@@ -111,7 +111,7 @@ def _scrubbed(path: Path, name: str, redactor: Redactor, vouched: bool) -> Itera
             if status.st_size > LARGEST:
                 raise SecretLeftError(f"more than {LARGEST >> 20} MB are not searched for secrets")
             old = path.read_bytes()
-            file = _File(redactor, vouched)
+            file = _File(redactor, approved)
             new = file.cleaned(old)
         except SecretLeftError as error:
             path.unlink()
@@ -170,7 +170,7 @@ def _text_of(content: bytes) -> str | None:
 
 def _replace(path: Path, content: bytes, mode: int) -> None:
     """Write a file anew; it is there whole, old or new, at any moment."""
-    number, draft = tempfile.mkstemp(prefix=".sweeping-", dir=path.parent)
+    number, draft = tempfile.mkstemp(prefix=".scrubbing-", dir=path.parent)
     try:
         with os.fdopen(number, "wb") as file:
             file.write(content)
@@ -187,9 +187,9 @@ class _File:
         lost: a line for what was removed from it.
     """
 
-    def __init__(self, redactor: Redactor, vouched: bool) -> None:
+    def __init__(self, redactor: Redactor, approved: bool) -> None:
         self._redactor = redactor
-        self._vouched = vouched
+        self._vouched = approved
         self._allowance = Allowance()
         self._removed: dict[str, list[str]] = {}  # why -> members
 
@@ -212,7 +212,7 @@ class _File:
         if text is not None and not content.startswith(b"%PDF"):
             return self._cleaned_text(text).encode()
         if _is_picture(content) and (depth or not self._vouched):
-            raise SecretLeftError("a picture that nobody vouched for: no search sees what it shows")
+            raise SecretLeftError("an unapproved picture, which cannot be searched")
         if _bytes_hold(self._redactor, content):
             raise SecretLeftError("holds a secret, and cannot be cleaned")
         return content
@@ -227,7 +227,7 @@ class _File:
         try:
             text = unpacking.decompress(base64.b64decode(packed), self._allowance.size).decode()
         except (ValueError, zlib.error):
-            return packed  # it only looks like it
+            return packed  # not packed text
         self._allowance.size -= len(text)
         if unpacking.unconsumed_tail:
             return mask
@@ -255,7 +255,7 @@ class _File:
             if _bytes_hold(self._redactor, packed):  # in a comment, or beside the members
                 packed = cleaned(packed, kind, clean, Allowance(), anew=True)
         except NotOpenedError as error:
-            raise SecretLeftError(f"{error}, so nobody knows what it holds") from None
+            raise SecretLeftError(f"{error}, so its content is unknown") from None
         if _bytes_hold(self._redactor, packed):
             raise SecretLeftError("holds a secret, and cannot be cleaned")
         return packed

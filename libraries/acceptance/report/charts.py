@@ -1,6 +1,6 @@
-"""Charts as SVG: how samples are distributed, how something went over time, and the small line of a trend.
+"""Charts as SVG: distributions of samples, lines over time, and the small line of a trend.
 
-Each says in words and in a table what it shows. Nothing is loaded, and nothing of it needs a script.
+Each has a summary in words and a table. No script, nothing to load.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ROW = 16.0  # of labels above the drawing
 BARS = 30
 LINES = 12  # of one chart
 LABEL = 22  # characters
-POINTS = 300  # of one line; more could not be told apart
+POINTS = 300  # of one line; more could not be distinguished
 MARKS = 10
 _DASHES = ("", "7 3", "2 3")
 _TIMES = {"ms", "s", "min", "h"}
@@ -41,21 +41,21 @@ _TIMES = {"ms", "s", "min", "h"}
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing, and the same in words (`said`) and as a table."""
+    """A drawing, with a summary in words and a table."""
 
     title: str
     svg: Markup
-    said: str
+    summary: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """The limit that a chart shows, as it is said (`at most 30 s`)."""
+    """The limit in a chart, and its text (`at most 30 s`)."""
 
     value: float
-    said: str
+    text: str
 
 
 def histogram(
@@ -76,7 +76,7 @@ def histogram(
     beyond = counts.pop() if highest > edges[-1] else 0
     marks = dict(known)
     labels = {f"{name} {number(times * value)}": value for name, value in marks.items() if value <= edges[-1]}
-    limits = {limit.said: limit.value} if limit is not None and inside else {}
+    limits = {limit.text: limit.value} if limit is not None and inside else {}
     y_ticks = rounded(0, max(*counts, 1), 4, whole=True)
     x, y = _place(labels | limits, y_ticks, edges[0], edges[-1])
     x_ticks = [tick for tick in rounded(edges[0], edges[-1], 6) if edges[0] <= tick <= edges[-1]]
@@ -91,13 +91,13 @@ def histogram(
     grid = frame(x_ticks, y_ticks, x, y, (unit, "samples"), paint, times=times)
     parts = [*grid, *bars, *_marks(labels, limits, x, y, paint)]
     figures = {"min": lowest, **known, "max": highest, "mean": samples.mean}
-    told = {name: f"{number(times * value)} {unit}" for name, value in figures.items()}
-    said = f"{number(samples.count)} samples: " + ", ".join(f"{name} {value}" for name, value in told.items())
-    said += f"; must be {limit.said}" if limit else ""
-    said += ", which lies outside the drawing" if limit and not inside else ""
-    said += f"; {number(beyond)} beyond {number(times * edges[-1])} {unit} are not drawn" if beyond else ""
-    rows = (("samples", number(samples.count)), *told.items())
-    return Chart(title, _svg(title, said, parts), said, ("statistic", "value"), rows)
+    values = {name: f"{number(times * value)} {unit}" for name, value in figures.items()}
+    summary = f"{number(samples.count)} samples: " + ", ".join(f"{name} {value}" for name, value in values.items())
+    summary += f"; must be {limit.text}" if limit else ""
+    summary += ", which lies outside the drawing" if limit and not inside else ""
+    summary += f"; {number(beyond)} beyond {number(times * edges[-1])} {unit} are not drawn" if beyond else ""
+    rows = (("samples", number(samples.count)), *values.items())
+    return Chart(title, _svg(title, summary, parts), summary, ("statistic", "value"), rows)
 
 
 def lines(series: Series, *, title: str = "", paint: Paint = PAGE) -> Chart:
@@ -116,23 +116,25 @@ def lines(series: Series, *, title: str = "", paint: Paint = PAGE) -> Chart:
     x, y = _place(marks, y_ticks, x_ticks[0], x_ticks[-1], right=right)
     axis = f"time, {series.x_unit}" if series.x_unit in _TIMES else series.x_unit
     measured = series.unit if series.name == series.unit else f"{words(series.name)}, {series.unit}"
-    above = measured if width_of(measured) <= WIDTH - 4 else series.unit  # the title says the rest
+    above = measured if width_of(measured) <= WIDTH - 4 else series.unit  # the title has the rest
     parts = frame(x_ticks, y_ticks, x, y, (axis, above), paint)
     parts += _marks(marks, {}, x, y, paint)
     for index, points in enumerate(drawn.values()):
         parts += _line(points, index, x, y, paint)
     parts += _ends(drawn, x, y, paint)
-    said = f"{measured}: " + "; ".join(
+    summary = f"{measured}: " + "; ".join(
         f"{label} from {number(min(y for _, y in points))} to {number(max(y for _, y in points))}"
         for label, points in drawn.items()
     )
-    said += "".join(f"; {label} at {number(at)} {series.x_unit}" for label, at in marks.items())
-    said += f"; {left_out} more lines are not drawn" if left_out else ""
+    summary += "".join(f"; {label} at {number(at)} {series.x_unit}" for label, at in marks.items())
+    summary += f"; {left_out} more lines are not drawn" if left_out else ""
     rows = tuple(
         (label, number(len(series.lines[label])), *(number(value) for value in _ends_of(points)))
         for label, points in drawn.items()
     )
-    return Chart(title, _svg(title, said, parts), said, ("line", "points", "first", "least", "greatest", "last"), rows)
+    return Chart(
+        title, _svg(title, summary, parts), summary, ("line", "points", "first", "least", "greatest", "last"), rows
+    )
 
 
 def sparkline(past: Sequence[float], now: float, unit: str) -> Markup:
@@ -141,12 +143,12 @@ def sparkline(past: Sequence[float], now: float, unit: str) -> Markup:
     low, high = min(values, default=0.0), max(values, default=1.0)
     x, y = Axis(0, max(1, len(values) - 1), 3, 85), Axis(low, high if high > low else low + 1, 21, 4)
     points = " ".join(f"{x(index):.1f},{y(value):.1f}" for index, value in enumerate(values))
-    said = f"{len(past)} earlier: {', '.join(number(value) for value in past[-5:])}; now {number(now)} {unit}"
+    summary = f"{len(past)} earlier: {', '.join(number(value) for value in past[-5:])}; now {number(now)} {unit}"
     return tag(
         "svg",
         tag("polyline", points=points, style=f"fill:none;stroke:{PAGE.muted};stroke-width:1.5;stroke-linejoin:round"),
         tag("circle", cx=x(len(values) - 1), cy=y(values[-1]), r=2.6, style=f"fill:{PAGE.ink}") if values else "",
-        viewBox="0 0 90 25", width=90, height=25, role="img", aria_label=said,
+        viewBox="0 0 90 25", width=90, height=25, role="img", aria_label=summary,
     )  # fmt: skip
 
 
@@ -155,20 +157,20 @@ def for_log(chart: Chart) -> str:
     style = f"max-width:420px;padding:10px 12px;background:{LOG.surface};color:{LOG.ink};border-radius:6px"
     style += ";font:13px/1.5 system-ui,sans-serif"
     return str(
-        tag("div", tag("strong", chart.title), chart.svg, tag("div", chart.said, style="white-space:normal"),
+        tag("div", tag("strong", chart.title), chart.svg, tag("div", chart.summary, style="white-space:normal"),
             style=style)
     )  # fmt: skip
 
 
 def _percentiles(samples: Distribution) -> Mapping[str, float]:
-    """Those that so many samples can tell: the 99th of twenty would be the greatest by another name."""
+    """Those that are meaningful for so many samples: the p99 of twenty is the maximum."""
     least = {"median": 1, "p95": 20, "p99": 100}
     return {name: samples.statistic(name) for name, count in least.items() if samples.count >= count}
 
 
-def _svg(title: str, said: str, parts: Iterable[Markup]) -> Markup:
+def _svg(title: str, summary: str, parts: Iterable[Markup]) -> Markup:
     style = f"font:{FONT}px system-ui,sans-serif;font-variant-numeric:tabular-nums;width:100%;height:auto;display:block"
-    words = [tag("title", title), tag("desc", said)]
+    words = [tag("title", title), tag("desc", summary)]
     return tag("svg", *words, joined(parts), viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}", role="img", style=style)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from textwrap import shorten, wrap
 
 from acceptance.report.markdown import words
-from acceptance.report.view_model import is_claimed
+from acceptance.report.rows import is_claimed
 from acceptance.verdict.diff import Comparison, Difference, Edited, Ended, Moved
 from acceptance.verdict.gate import Gate
 
@@ -35,12 +35,12 @@ def in_sum(comparison: Comparison) -> str:
     """One sentence: what got worse and what got better."""
     one, other = comparison.one, comparison.other
     worse, better = (list(_counts(comparison, better=better)) for better in (False, True))
-    told = [f"the verdict went from {one.verdict} to {other.verdict}"] if one.verdict != other.verdict else []
-    told += [f"worse: {', '.join(worse)}"] if worse else []
-    told += [f"better: {', '.join(better)}"] if better else []
+    parts = [f"the verdict went from {one.verdict} to {other.verdict}"] if one.verdict != other.verdict else []
+    parts += [f"worse: {', '.join(worse)}"] if worse else []
+    parts += [f"better: {', '.join(better)}"] if better else []
     if comparison.unclaimed:
-        told.append(f"{_number(len(comparison.unclaimed), 'criterion')} no longer claimed")
-    sentence = "; ".join(told) if told else "no verdict, criterion or test got worse or better"
+        parts.append(f"{_number(len(comparison.unclaimed), 'criterion')} no longer claimed")
+    sentence = "; ".join(parts) if parts else "no verdict, criterion or test got worse or better"
     sentence += _still_kept(comparison)
     apart = [word for word in ("deployment", "build") if getattr(one, word) != getattr(other, word)]
     return f"In sum: {sentence}" + (f" (not the same {' and '.join(apart)})." if apart else ".")
@@ -52,9 +52,9 @@ def _still_kept(comparison: Comparison) -> str:
     if not kept:
         return ""
     most = max(kept, key=lambda one: one.worse or 0.0)
-    told = f"; {_number(len(kept), 'figure')} changed and kept {'its' if len(kept) == 1 else 'their'} threshold"
+    changed = f"; {_number(len(kept), 'figure')} changed and kept {'its' if len(kept) == 1 else 'their'} threshold"
     worse = f", most {most.criterion} {words(most.name)}: {_percent(most.percent)}" if (most.worse or 0.0) > 0 else ""
-    return told + worse
+    return changed + worse
 
 
 def _all(comparison: Comparison) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _figures(changed: Sequence[Difference]) -> Iterator[str]:
         return
     limited = [figure for figure in changed if figure.limit or figure.difference is None]
     plain = [figure for figure in changed if figure not in limited]
-    shown = limited + plain[:PLAIN]
+    kept = limited + plain[:PLAIN]
     table = [("", "", "before", "after", "difference", "", "")]
     table += [
         (
@@ -117,7 +117,7 @@ def _figures(changed: Sequence[Difference]) -> Iterator[str]:
             _percent(figure.percent),
             _side(figure),
         )
-        for figure in shown
+        for figure in kept
     ]
     widths = [max(len(row[column]) for row in table) for column in range(6)]
     yield from ("", "Figures")
@@ -241,7 +241,7 @@ def _wrapped(text: str, indent: int) -> list[str]:
 
 
 def _end_of(name: str, width: int) -> str:
-    """The end of a long name, which says more than its beginning."""
+    """The end of a long name, which is more specific than its beginning."""
     return name if len(name) <= width else "…" + name[1 - width :]
 
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from acceptance.evidence.records import Decision
-from acceptance.report.analysis import observed_figures
+from acceptance.report.rows import observed_figures
 from acceptance.verdict.criterion_results import Row
 from acceptance.verdict.gate import Gate
 from acceptance.verdict.metrics import Figure
@@ -20,12 +20,12 @@ _MEASURED_BY = re.compile(r"^Measured by:[ \t]*(.*?)\.?[ \t]*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a decision says that it rests on, as this run saw it.
+    """A criterion or figure that a decision rests on, as measured in this run.
 
     Args:
         name: a criterion (`INT-13`) or a figure of one (`INT-08.realtime_lag`).
-        row: the criterion, where there is such a one.
-        figures: what was observed of it; nothing where this run did not measure it.
+        row: the criterion, where it exists.
+        figures: the observed ones; empty where this run did not measure it.
     """
 
     name: str
@@ -68,7 +68,7 @@ def decision_of(file: str, content: bytes) -> Decision:
 
 
 def measurements(decision: Decision, gate: Gate) -> list[Measurement]:
-    """What this run saw of all that a decision rests on."""
+    """The measurements of all that a decision rests on."""
     rows = {row.id: row for row in gate.criteria}
     return [_measured(name, rows.get(name.partition(".")[0])) for name in decision.measured_by]
 

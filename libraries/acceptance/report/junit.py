@@ -8,9 +8,18 @@ from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from acceptance.evidence.reader import Bundle
-from acceptance.report.analysis import benchmarks, by_reason, deciding, reason_of
 from acceptance.report.markdown import amount, day_and_time, one_line, ranges, safe, words
-from acceptance.report.view_model import counted, ended, is_check, is_claimed, tests_of
+from acceptance.report.rows import (
+    benchmarks,
+    by_reason,
+    counted,
+    deciding,
+    ended,
+    is_check,
+    is_claimed,
+    reason_of,
+    tests_of,
+)
 from acceptance.verdict.criterion_results import Row, Tried, tried
 from acceptance.verdict.gate import Gate
 
@@ -121,8 +130,8 @@ def _test(test: Tried, suite: str, criteria: Iterable[str]) -> Element:
 
 def _criterion(row: Row) -> Element:
     case = _case(SUITE_OF_CRITERIA, f"{row.id} {row.title}", 0.0)
-    shown = deciding(row)
-    figures = [("figure", row.figure), ("threshold", row.threshold), ("samples", shown.samples if shown else None)]
+    decides = deciding(row)
+    figures = [("figure", row.figure), ("threshold", row.threshold), ("samples", decides.samples if decides else None)]
     known = [("criterion", row.id), ("status", row.status)]
     known += [(name, f"{value:.12g}") for name, value in figures if value is not None]
     _properties(case, [*known, ("unit", row.unit or ""), ("must_be", row.must_be or "")])

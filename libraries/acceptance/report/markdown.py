@@ -13,7 +13,7 @@ _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202
 _ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "{": "&#123;", "}": "&#125;"}
 _ESCAPED |= {mark: f"\\{mark}" for mark in "\\`*[]|~_"}
 _MARKS = re.compile(r"[&<>\\`*\[\]|~]|\{(?=[{%#])|\}(?=\})|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_OWN = re.compile(r"(`[^`]+`|(?<![\w*])\*\w[^*`]*\w\*(?![\w*]))")  # code and emphasis, as our own texts have them
+_OWN = re.compile(r"(`[^`]+`|(?<![\w*])\*\w[^*`]*\w\*(?![\w*]))")  # code and emphasis in the texts of this project
 
 
 def one_line(text: str, most: int = MOST) -> str:
@@ -23,12 +23,12 @@ def one_line(text: str, most: int = MOST) -> str:
 
 
 def safe(text: str, most: int = MOST) -> str:
-    """A text as it reads in Markdown, also in a table's cell: nothing in it is markup."""
+    """A text escaped for Markdown, also within a table cell."""
     return _escaped(one_line(text, most))
 
 
 def prose(text: str, most: int = MOST) -> str:
-    """A text of ours as a paragraph, in which code and emphasis stay what they are."""
+    """A text of this project as a paragraph; code and emphasis are kept."""
     parts = _OWN.split(one_line(text, most))
     return "".join(_escaped(part) if at % 2 == 0 else _marked(part) for at, part in enumerate(parts))
 
@@ -45,7 +45,7 @@ def ranges(identifiers: Iterable[str]) -> str:
 
 
 def number(value: float, beside: float | None = None) -> str:
-    """A number to be read: three or four digits, or as many as it needs to differ from the one `beside` it."""
+    """A number with three or four digits, or as many as it needs to differ from the one `beside` it."""
     digits = 4 if abs(value) >= 1 else 3
     while beside is not None and value != beside and digits < 17 and _with(value, digits) == _with(beside, digits):
         digits += 1
@@ -53,13 +53,13 @@ def number(value: float, beside: float | None = None) -> str:
 
 
 def in_unit(value: float, unit: str, beside: float | None = None) -> tuple[str, str]:
-    """A number to be read, and its unit: of times that are very short a smaller one."""
+    """A number and its unit: a smaller one for very short times."""
     times, unit = unit_for(value, unit)
     return number(times * value, None if beside is None else times * beside), unit
 
 
 def unit_for(value: float, unit: str) -> tuple[int, str]:
-    """The unit in which a value is read, and how many of it are one of the unit that is given."""
+    """The unit in which a value is written, and how many of it make one of the given unit."""
     times = 1
     for long, short, least in _SHORTER:
         if unit == long and 0 < times * abs(value) < least:
@@ -73,29 +73,22 @@ def amount(value: float | bool | str, unit: str, beside: float | None = None) ->
         return "yes" if value else "no"
     if isinstance(value, str):
         return safe(value, 80) or "(empty)"
-    shown, unit = in_unit(value, unit, beside)
-    return f"{shown} {safe(unit, 40)}"
+    text, unit = in_unit(value, unit, beside)
+    return f"{text} {safe(unit, 40)}"
 
 
 def words(name: str) -> str:
-    """The name of a figure as it is read."""
+    """The name of a figure in words."""
     return name.replace("_", " ")
 
 
 def is_all(value: object, unit: str | None, must_be: str | None) -> bool:
-    """Whether it is 100 % of what should be much: nothing is left to gain, whatever the margin is."""
+    """Whether it is 100 % where more is better: the best possible value, whatever the margin."""
     return unit == "%" and must_be in ("at least", "over") and value == 100
 
 
-def share(margin: float) -> str:
-    """The margin to a threshold in percent of it, with its sign."""
-    if 0 < abs(margin) < 1e-4:
-        return "just kept" if margin > 0 else "just broken"
-    return f"{margin * 100:+.3g} %" if margin else "0 %"
-
-
 def day_and_time(moment: str) -> str:
-    """A recorded time as it is read: `2026-11-24 02:35:17`; the zone is UTC."""
+    """A recorded time: `2026-11-24 02:35:17`; the zone is UTC."""
     return safe(moment.replace("T", " ")[:19]) if moment else "unknown"
 
 

@@ -1,6 +1,6 @@
-"""The gate page (`gate.html`): one file that opens anywhere, offline, and is read in a minute.
+"""The gate page (`gate.html`): one file, readable offline, in a minute.
 
-What is shown of a gate is put together in `acceptance.report.view_model`; templates/ only lays it out.
+`acceptance.report.view_model` selects the content; templates/ lays it out.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from acceptance.evidence.reader import Bundle
-from acceptance.report.analysis import reason_of
 from acceptance.report.documents import NAMES, SUBJECTS
 from acceptance.report.links import anchor, anchor_of_tests
 from acceptance.report.markdown import words
-from acceptance.report.view_model import CHECK, TESTS, WORDS, GateView, cut, is_check, value_of
+from acceptance.report.rows import WORDS, is_check, reason_of
+from acceptance.report.view_model import CHECK, TESTS, GateView, cut, value_of
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.gate import Gate
 
@@ -28,7 +28,7 @@ def page(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> str:
     """The page as HTML; the same evidence gives the same bytes."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,  # what a run observed may say anything
+        autoescape=True,  # evidence may contain any text
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -46,5 +46,5 @@ def page(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> str:
         "CHECK": CHECK,
         "FILES": {words(one): name for one, name in zip(SUBJECTS, NAMES, strict=True)},
     }
-    shown = GateView.of(gate, bundles, criteria)
-    return environment.get_template("gate.html.jinja").render(shown=shown, gate=gate, words=WORDS, most=TESTS)
+    view = GateView.of(gate, bundles, criteria)
+    return environment.get_template("gate.html.jinja").render(view=view, gate=gate, words=WORDS, most=TESTS)

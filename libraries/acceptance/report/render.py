@@ -1,4 +1,4 @@
-"""Writing the report of a gate into its folder, and telling what was edited there since."""
+"""Writes the report of a gate into its folder, and reports what was edited there since."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def report(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> Iterato
 
 
 def bare_report(gate: Gate, broke: str) -> Iterator[tuple[str, str]]:
-    """What is written in place of a report that broke: the verdict, and that; no older page stays to speak for it."""
+    """In place of a report that broke: the verdict and the error, so that no older page remains."""
     yield GATE, gate.model_dump_json(indent=2) + "\n"
     text = f"{gate.line}\n\n{broke}\n"
     yield PAGE, f"<!doctype html><meta charset=utf-8><title>{gate.verdict}</title><pre>{escape(text)}</pre>\n"
@@ -39,17 +39,17 @@ def bare_report(gate: Gate, broke: str) -> Iterator[tuple[str, str]]:
 
 
 def write_report(folder: Path, files: Iterable[tuple[str, str]]) -> list[str]:
-    """Write the files; one that is there and says something else is kept beside, and told with its first difference."""
-    told = []
-    for name, text in list(files):  # all or none: what is half written speaks for no evidence
+    """Write the files; keep a file that differs beside it, and return a line with its first difference."""
+    edited = []
+    for name, text in list(files):  # all or none
         path = folder / name
         if path.exists() and (line := _first_difference(path, text)):
             kept = path.with_name(name + EDITED)
             path.replace(kept)
             differs = f"{name}:{line}: differs from what the evidence says now"
-            told.append(f"{differs}: written anew, the other is kept as {kept.name}")
+            edited.append(f"{differs}: written anew, the other is kept as {kept.name}")
         path.write_text(text, encoding="utf-8")
-    return told
+    return edited
 
 
 def _first_difference(path: Path, text: str) -> int:

@@ -1,4 +1,4 @@
-"""What charts are drawn with: scales, ticks, colours, and escaped SVG."""
+"""Scales, ticks, colours and escaped SVG elements for charts."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def tag(name: str, *inside: object, **attributes: object) -> Markup:
 
 
 def joined(parts: Iterable[object]) -> Markup:
-    """One after the other, each escaped."""
+    """The parts concatenated, each escaped."""
     return Markup("").join(str(part) if not isinstance(part, Markup) else part for part in parts)
 
 
 def text(x: float, y: float, words: str, paint: Paint, *, anchor: str = "start", fill: str = "") -> Markup:
-    """A text with a seam, so that lines behind it do not make it illegible."""
+    """A text with an outline, legible in front of lines."""
     seam = f"fill:{fill or paint.ink};stroke:{paint.surface};stroke-width:3px;paint-order:stroke;stroke-linejoin:round"
     return tag("text", words, x=x, y=y, text_anchor=anchor, style=seam)
 
@@ -122,7 +122,7 @@ def frame(
     *,
     times: int = 1,
 ) -> list[Markup]:
-    """Grid, ticks and what the axes are (x, y); the ticks of x are told so many times as great."""
+    """Grid, ticks and axis labels (x, y); ticks of x are multiplied by `times`."""
     thin = f"stroke:{paint.grid};stroke-width:1"
     parts = []
     for value in y_ticks:

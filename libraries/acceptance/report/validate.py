@@ -1,4 +1,4 @@
-"""Whether the report is what it should be (DOC-01…03), looked at before the evidence is sealed."""
+"""Validates the report (DOC-01…03) before the evidence is sealed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from acceptance.report.documents import NAMES, decisions_of, documents
 from acceptance.report.links import PAGE, anchor, anchor_of_tests, lost_references, without_references
 from acceptance.report.markdown import target
 from acceptance.report.page import page
-from acceptance.report.view_model import LEAST_SAMPLES, is_claimed
+from acceptance.report.rows import is_claimed
+from acceptance.report.view_model import LEAST_SAMPLES
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.gate import Gate
 
 ANALYSIS = NAMES[-1]
-SHOWN = 5  # mistakes of one kind that are told one by one
+MOST = 5  # problems of one kind that are listed one by one
 _LINK = re.compile(rf"\]\({re.escape(PAGE)}#([^)\s]+)\)")
 _OBSERVED = re.compile(rf"\]\({re.escape(PAGE)}#{anchor('')}[^)\s]+\)")
 _LOG_LINK = re.compile(r"\]\(([^()\s]*log\.html#[^()\s]*)\)")
@@ -26,7 +27,7 @@ _CELLS = re.compile(r"(?<!\\)\|")
 
 
 def problems(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> dict[str, list[str]]:
-    """For each of DOC-01, DOC-02 and DOC-03 everything that is wrong with what would be written."""
+    """The problems of the report that would be written, by DOC-01, DOC-02 and DOC-03."""
     written = documents(gate, bundles, criteria)
     seen = read_page(page(gate, bundles, criteria))
     again = documents(gate, bundles, criteria)
@@ -45,7 +46,7 @@ def problems(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> dict[
 
 
 class ReadPage(HTMLParser):
-    """What a page says: its text, its anchors, its links, and how many charts it has."""
+    """A parsed page: its text, anchors, links, and number of charts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +57,7 @@ class ReadPage(HTMLParser):
         self._inside: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what a tag names, and where it leads."""
+        """Collect anchors, links and charts."""
         given = dict(attrs)
         self.anchors.add(given.get("id") or "")
         self.links.add(given.get("href") or "")
@@ -65,18 +66,18 @@ class ReadPage(HTMLParser):
         self.charts += tag == "svg" and "figure" in self._inside
 
     def handle_endtag(self, tag: str) -> None:
-        """Leave what has no text for a reader."""
+        """Leave an element without readable text."""
         if self._inside and self._inside[-1] == tag:
             self._inside.pop()
 
     def handle_data(self, data: str) -> None:
-        """Keep what is read."""
+        """Collect the readable text."""
         if not {"script", "style"} & set(self._inside):
             self.text.append(data)
 
 
 def read_page(html: str) -> ReadPage:
-    """A page as its reader finds it."""
+    """The page, parsed."""
     reader = ReadPage()
     reader.feed(html)
     reader.close()
@@ -93,6 +94,7 @@ def _there(written: Mapping[str, str], again: Mapping[str, str]) -> Iterator[str
 
 def _linked(written: Mapping[str, str], seen: ReadPage, gate: Gate, bundles: Sequence[Bundle]) -> Iterator[str]:
     known = {anchor(f"{bundle.run}/{one.reference}") for bundle in bundles for one in bundle.observations}
+    known |= {anchor(f"{bundle.run}/{one.reference}") for bundle in bundles for one in bundle.series}
     known |= {anchor_of_tests(row.id) for row in gate.criteria if row.tests}
     logged = {target(test.link) for row in gate.criteria for test in row.tests if test.link}
     for name, text in written.items():
@@ -117,10 +119,10 @@ def _named(written: Mapping[str, str], bundles: Sequence[Bundle]) -> Iterator[st
             yield f"{name} does not name the decision {decision.file} with its SHA-256"
 
 
-def _leaks(written: Mapping[str, str], told: str) -> Iterator[str]:
-    """Values that were not there when a template showed them; a word that the evidence itself says is none."""
+def _leaks(written: Mapping[str, str], evidence: str) -> Iterator[str]:
+    """Missing values that a template rendered; a word that the evidence contains is none."""
     for name, text in written.items():
-        found = sorted({leak for leak in _LEAKS.findall(text) if leak not in told or leak.startswith("{")})
+        found = sorted({leak for leak in _LEAKS.findall(text) if leak not in evidence or leak.startswith("{")})
         yield from (f"{name} shows '{leak}', which no reader should see" for leak in found)
 
 
@@ -179,7 +181,7 @@ def _is_drawable(gate: Gate, bundles: Sequence[Bundle]) -> bool:
 def _analysis(summary: str) -> Iterator[str]:
     parts = re.split(r"^#+ +(.*)$", summary, flags=re.MULTILINE)
     sections = dict(zip(parts[1::2], parts[2::2], strict=True))
-    for title, _ in SECTIONS:
+    for title in (one.title for one in SECTIONS):
         text = sections.get(title)
         if text is None:
             yield f"{ANALYSIS} has no section '{title}'"
@@ -189,6 +191,6 @@ def _analysis(summary: str) -> Iterator[str]:
 
 def _some(sentences: Iterator[str]) -> Iterator[str]:
     found = list(sentences)
-    yield from found[:SHOWN]
-    if len(found) > SHOWN:
-        yield f"and {len(found) - SHOWN} more of the same kind"
+    yield from found[:MOST]
+    if len(found) > MOST:
+        yield f"and {len(found) - MOST} more of the same kind"

@@ -1,4 +1,4 @@
-"""What the gate page shows: the rows of a gate with everything a template needs, in the order it is read."""
+"""The content of the gate page: the rows of a gate with all that the template needs, in reading order."""
 
 from __future__ import annotations
 
@@ -15,63 +15,53 @@ from acceptance.evidence.reader import EVIDENCE, Bundle
 from acceptance.evidence.recorder import FILES
 from acceptance.evidence.records import Trend
 from acceptance.report import charts
-from acceptance.report.analysis import findings
 from acceptance.report.charts import Chart, Threshold
 from acceptance.report.links import anchor
-from acceptance.report.markdown import count, in_unit, is_all, words
+from acceptance.report.markdown import in_unit, is_all, words
+from acceptance.report.rows import ENDINGS, WORDS, counted, findings, state_of, tests_of
 from acceptance.verdict.criteria import Area, Criteria, Criterion, area
-from acceptance.verdict.criterion_results import CLOSING, KINDS, REPORT, UNCLAIMED, Row, Tried
+from acceptance.verdict.criterion_results import KINDS, Row, Tried
 from acceptance.verdict.gate import UNKNOWN, Gate, Judged
 from acceptance.verdict.metrics import Figure, Seen, samples_of
 
 MEANING = {
     "GO": "Every required criterion is met, or does not apply by its own rule.",
-    "PASS": "Everything that this run claims is met. It claims fewer than all required criteria, so it cannot say GO.",
-    "NO-GO": "What must hold does not: {count} of {required} required criteria {are} violated.",
-    "INCONCLUSIVE": "Nothing required is violated, but not everything is verified: this is not a GO.",
+    "PASS": "Every criterion that this run claims is met. It claims fewer than all required criteria, so it is no GO.",
+    "NO-GO": "{count} of {required} required criteria {are} violated.",
+    "INCONCLUSIVE": "No required criterion is violated, but not every claimed one is verified, so it is no GO.",
 }
 KIND_TITLES = {
-    "cannot be known here": "Cannot be known here: the deployment does not offer what it takes",
-    "we failed to look": "We failed to look: it could have been seen, and was not",
-    "its evidence does not count": "Its evidence does not count: it is there, but not sound",
+    "cannot be known here": "Cannot be known here: the deployment lacks a capability",
+    "we failed to look": "Not checked: it could have been observed, and was not",
+    "its evidence does not count": "Its evidence does not count: it is invalid",
     "planned, no suite yet": "Planned: no suite exists yet",
 }
 FIGURES = 2_000  # of one criterion
 CHARTS = 120
 LEAST_SAMPLES = 10  # of a histogram; fewer are read better as figures
 TESTS = 2_000  # of one criterion
-LEAST_POINTS = 3  # of a line; fewer are told
+LEAST_POINTS = 3  # of a line; fewer are listed as numbers
 CHARACTERS = 1_500  # of one message; the evidence has all of it
-_ENDINGS = {"FAIL": "failed", "SKIP": "skipped", "PASS": "passed"}
-WORDS = {
-    "violated": "violated",
-    "not_verified": "not verified",
-    "met": "met",
-    "not_applicable": "not applicable",
-    "observed": "observed",
-    "unclaimed": "not claimed",
-}
 CHECK = "check of the run"
-_CHECKS = ("preflight: ", CLOSING, REPORT)
 
 
 @dataclass(frozen=True)
 class Open:
-    """What is not verified for one and the same reason."""
+    """Criteria that are not verified for the same reason."""
 
     reason: str
     rows: tuple[CriterionView, ...]
 
     @property
-    def looked(self) -> list[Tried]:
-        """The tests that could not tell, each once."""
+    def tests(self) -> list[Tried]:
+        """The tests that did not verify it, each once."""
         found = {test.name: test for row in self.rows for test in row.tests if test.status != "PASS"}
         return list(found.values())
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A chart and where it stands."""
+    """A chart with its anchor."""
 
     id: str
     chart: Chart
@@ -89,7 +79,7 @@ class GateView:
 
     @classmethod
     def of(cls, gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> GateView:
-        """The gate of these bundles, as it is shown."""
+        """The view of the gate of these bundles."""
         judged = {one.run: one for one in gate.runs}
         seen = _sampled(_each_once(bundles, judged))
         drawn: list[Drawn] = []
@@ -121,7 +111,7 @@ class GateView:
 
     @property
     def time(self) -> str:
-        """From when to when was observed."""
+        """The time span of the observations."""
         began = min((one.began for one in self.gate.runs if one.began), default="")
         ended = max((one.ended for one in self.gate.runs if one.ended), default="")
         if not began:
@@ -135,12 +125,12 @@ class GateView:
 
     @property
     def tests(self) -> str:
-        """How many there were."""
+        """How many tests ran."""
         return counted(tests_of(self.gate))
 
     @property
     def siblings(self) -> list[str]:
-        """Deployments of the same build that showed what this one cannot."""
+        """Deployments of the same build that proved what this one cannot."""
         return sorted({row.row.proven_on for row in self.rows if row.row.proven_on})
 
     @property
@@ -150,7 +140,7 @@ class GateView:
 
     @property
     def share(self) -> list[tuple[str, int]]:
-        """How many required criteria are in which state."""
+        """Counts of required criteria by state."""
         states = [row.state for row in self.rows if row.row.required]
         return [(state, states.count(state)) for state in WORDS if state in states]
 
@@ -170,7 +160,7 @@ class GateView:
 
     @property
     def unclaimed(self) -> list[CriterionView]:
-        """Criteria that the run did not set out to judge."""
+        """Criteria that the run does not claim."""
         return [row for row in self.rows if row.state == "unclaimed"]
 
     @property
@@ -180,17 +170,17 @@ class GateView:
 
     @property
     def findings(self) -> list[CriterionView]:
-        """Criteria that do not gate and for which something was found."""
+        """Criteria that do not gate and have findings."""
         return [row for row in self.not_gating if row.state == "observed" and (row.row.reason or row.found)]
 
     @property
     def worse(self) -> list[tuple[CriterionView, Trend]]:
-        """What got worse since earlier runs."""
+        """Figures that got worse since earlier runs."""
         return [(row, trend) for row in self.rows for trend in row.row.trend if trend.regression]
 
     @cached_property
     def unverified(self) -> list[tuple[str, list[Open]]]:
-        """What is not verified, by kind; what has the same reason stands together."""
+        """Criteria that are not verified, by kind and reason."""
         rows = [row for row in self.rows if row.row.required and row.state == "not_verified"]
         found = []
         for kind in KINDS:
@@ -214,12 +204,12 @@ class GateView:
 
     @property
     def has_trend(self) -> bool:
-        """Whether there is a history to show."""
+        """Whether a figure has a history."""
         return any(row.main and row.main.trend for row in self.rows)
 
 
 def _each_once(bundles: Iterable[Bundle], judged: Mapping[str, Judged]) -> list[Bundle]:
-    """The bundles that count; of copies, the one with the most in it."""
+    """The judged bundles; of copies, the one with the most observations."""
     best: dict[str, Bundle] = {}
     for bundle in sorted(bundles, key=lambda one: (-len(one.observations), one.home)):
         best.setdefault(bundle.run, bundle)
@@ -247,16 +237,16 @@ def _distribution(row: Row, figure: Figure, seen: Sequence[Seen]) -> Chart | Non
 
 @dataclass(frozen=True)
 class TrendView:
-    """How a figure was in earlier runs of the same name: as a small line, or told where there are too few of them."""
+    """A figure in earlier runs of the same name: as a small line, or as text where there are too few."""
 
     line: Markup | None
-    told: str
+    text: str
     regression: str
 
 
 @dataclass(frozen=True)
 class FigureView:
-    """A figure with where it was read, and the chart of its samples."""
+    """A figure with the place of its observation, and the chart of its samples."""
 
     figure: Figure
     trend: TrendView | None
@@ -267,7 +257,7 @@ class FigureView:
 
     @property
     def name(self) -> str:
-        """Its name as it is read."""
+        """Its name in words."""
         return words(self.figure.name)
 
     @property
@@ -283,7 +273,7 @@ class FigureView:
 
 @dataclass(frozen=True)
 class Count:
-    """So many tests ended like this."""
+    """How many tests ended with a status."""
 
     status: str
     count: int
@@ -305,13 +295,13 @@ class CriterionView:
 
     @property
     def found(self) -> list[FigureView]:
-        """What was found out in words, where the criterion does not gate."""
-        told = findings(self.row)
-        return [one for one in self.figures if one.figure in told]
+        """The findings in words, where the criterion does not gate."""
+        found = findings(self.row)
+        return [one for one in self.figures if one.figure in found]
 
     @property
     def main(self) -> FigureView | None:
-        """The figure that matters most."""
+        """The figure that decides it."""
         row = self.row
         asked = (row.figure, row.threshold, row.unit)
         same = (one for one in self.figures if (one.figure.value, one.figure.threshold, one.figure.unit) == asked)
@@ -329,23 +319,23 @@ class CriterionView:
 
     @property
     def is_all(self) -> bool:
-        """Whether the figure that matters most is as good as it can be."""
+        """Whether the deciding figure is as good as it can be."""
         return is_all(self.row.figure, self.row.unit, self.row.must_be)
 
     @property
     def tests(self) -> tuple[Tried, ...]:
-        """What was tried, what did not pass first."""
+        """The tests, those that did not pass first."""
         return tuple(sorted(self.row.tests, key=lambda test: (test.status == "PASS" and not test.flaky, test.name)))
 
     @property
     def counts(self) -> list[Count]:
-        """How many tests ended how."""
+        """Counts of tests by status."""
         ended = [test.status for test in self.row.tests]
-        return [Count(word, ended.count(status)) for status, word in _ENDINGS.items() if status in ended]
+        return [Count(word, ended.count(status)) for status, word in ENDINGS.items() if status in ended]
 
     @property
     def wrong(self) -> tuple[Tried, ...]:
-        """The tests that say what is violated."""
+        """The tests that failed because of the deployment."""
         failed = (test for test in self.tests if test.status == "FAIL" or test.flaky)
         return tuple(test for test in failed if test.cause not in ("environment", "capability"))
 
@@ -367,7 +357,7 @@ def limit_of(figure: Figure) -> str:
 
 
 def value_of(figure: Figure) -> str:
-    """The value of a figure with its unit; as many digits as it takes to tell it from the threshold."""
+    """The value with its unit, with enough digits to differ from the threshold."""
     if isinstance(figure.value, bool):
         return "yes" if figure.value else "no"
     if isinstance(figure.value, str):
@@ -376,7 +366,7 @@ def value_of(figure: Figure) -> str:
 
 
 def cut(text: str, characters: int = CHARACTERS) -> str:
-    """A text as far as a page can bear it."""
+    """A text, cut where it is too long for a page."""
     return text if len(text) <= characters else f"{text[:characters]} … {len(text) - characters} more characters"
 
 
@@ -385,7 +375,7 @@ def _with_unit(value: float, figure: Figure, beside: float | None = None) -> str
 
 
 def _trend(figure: Figure, row: Row, name: str) -> TrendView | None:
-    """How it was in earlier runs of that name: others load the deployment otherwise."""
+    """Earlier runs of that name only: others load the deployment differently."""
     trend = next((one for one in row.trend if one.figure == figure.name), None)
     if trend is None or isinstance(figure.value, str | None):
         return None
@@ -393,55 +383,5 @@ def _trend(figure: Figure, row: Row, name: str) -> TrendView | None:
     if not past and not trend.regression:
         return None
     line = charts.sparkline(past, float(figure.value), figure.unit) if len(past) + 1 >= LEAST_POINTS else None
-    told = ", ".join(_with_unit(value, figure) for value in past)
-    return TrendView(line, f"{told} before" if told else "", trend.regression)
-
-
-def state_of(row: Row) -> str:
-    """A key of `WORDS`; of a criterion that does not gate, nothing was observed where each test was skipped."""
-    if row.reason == UNCLAIMED:
-        return "unclaimed"
-    if row.status == "observed" and not was_observed(row):
-        return "not_verified"
-    return row.status
-
-
-def was_observed(row: Row) -> bool:
-    """Whether a test came to an end, or a figure was observed."""
-    return any(test.status != "SKIP" for test in row.tests) or any(figure.of for figure in row.figures)
-
-
-def is_claimed(row: Row) -> bool:
-    """Whether the runs claim it, or it was seen violated all the same."""
-    return state_of(row) != "unclaimed"
-
-
-def by_state(rows: Iterable[Row]) -> str:
-    """How many are in which state: `5 met, 3 not claimed`."""
-    states = [state_of(row) for row in rows]
-    return ", ".join(f"{states.count(state)} {word}" for state, word in WORDS.items() if state in states)
-
-
-def tests_of(gate: Gate) -> list[Tried]:
-    """Every test and every check of the runs, once, by name and run."""
-    found = {(test.name, test.run): test for row in gate.criteria for test in row.tests}
-    return [found[key] for key in sorted(found)]
-
-
-def is_check(test: Tried) -> bool:
-    """Whether the run made it by itself: no test of a suite, so it stands in no log."""
-    return test.name.startswith(_CHECKS)
-
-
-def counted(tests: Sequence[Tried]) -> str:
-    """How many there are: `103 tests and 7 checks of the run itself`."""
-    checks = sum(is_check(test) for test in tests)
-    told = count(len(tests) - checks, "test")
-    return f"{told} and {count(checks, 'check')} of the run itself" if checks else told
-
-
-def ended(tests: Sequence[Tried]) -> str:
-    """How tests ended: `8 passed, 1 flaky, 1 failed`."""
-    words = ["flaky" if test.flaky else _ENDINGS[test.status] for test in tests]
-    counts = [(words.count(word), word) for word in ("passed", "flaky", "failed", "skipped")]
-    return ", ".join(f"{many:,} {word}" for many, word in counts if many) or "no test ran"
+    values = ", ".join(_with_unit(value, figure) for value in past)
+    return TrendView(line, f"{values} before" if values else "", trend.regression)

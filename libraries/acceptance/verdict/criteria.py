@@ -1,4 +1,4 @@
-"""What a run must decide, as data (`variables/criteria.yaml`): every criterion with its rule, limits and needs."""
+"""The criteria (`variables/criteria.yaml`): each with its rule, limits and required capabilities."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Criterion(Data):
     """One thing to decide. `required` R gates the verdict, O is observed.
 
     `flaky_allowed` is the reason why a test of it may pass on a second try only; without one, that violates it.
-    Where it `may_not_apply`, its rule says when it does not, and a test that says so is skipped.
+    Where it `may_not_apply`, its rule defines when, and its tests are then skipped.
     """
 
     title: str

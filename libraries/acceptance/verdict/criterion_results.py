@@ -1,4 +1,4 @@
-"""What the evidence decides of one criterion."""
+"""Decides one criterion from the evidence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from acceptance.yaml_models import Data
 
 Status = Literal["met", "violated", "not_verified", "not_applicable", "observed"]
 
-# Beginnings of the reasons for `not_verified`: what nobody could know here, and what we should have looked at.
+# Prefixes of the reasons for `not_verified`.
 UNKNOWABLE = "cannot be known here"
 NOT_LOOKED = "we failed to look"
 UNSOUND = "its evidence does not count"
@@ -46,7 +46,7 @@ class Tried(Data):
 
 
 class Row(Data):
-    """One criterion as decided; figure, unit, threshold and must_be are those of the limit that matters most."""
+    """One criterion as decided; figure, unit, threshold and must_be are those of the deciding limit."""
 
     id: str
     title: str
@@ -75,7 +75,7 @@ class Group:
 
 
 def row_of(name: str, criterion: Criterion, own: Group, siblings: Sequence[Group]) -> Row:
-    """The criterion as the deployment shows it, or, what it cannot be made to show, a sibling of the same build."""
+    """The criterion on the deployment, or, what cannot be known there, on a sibling of the same build."""
     row = _alone(name, criterion, own)
     others = {group.deployment: _alone(name, criterion, group) for group in siblings}
     for deployment, other in others.items():
@@ -104,19 +104,19 @@ def _alone(name: str, criterion: Criterion, group: Group) -> Row:
     tests = tried(bundles, name)
     figures = figures_of(criterion, observed(bundles, name))
     limited = figures[: len(criterion.limits)]
-    shown = next((one for one in limited if one.broken), next((one for one in limited if one.missing), None))
-    shown = shown or min(limited, key=_room, default=None)
+    main = next((one for one in limited if one.broken), next((one for one in limited if one.missing), None))
+    main = main or min(limited, key=_room, default=None)
     status, reason = _status(name, criterion, group, declared, tests, limited)
     return Row(
         id=name,
         title=criterion.title,
         required=criterion.required == "R",
         status=status,
-        figure=None if shown is None or isinstance(shown.value, str) else shown.value,
-        unit=shown.unit if shown else None,
-        threshold=shown.threshold if shown else None,
-        must_be=shown.must_be if shown else None,
-        margin=shown.margin if shown else None,
+        figure=None if main is None or isinstance(main.value, str) else main.value,
+        unit=main.unit if main else None,
+        threshold=main.threshold if main else None,
+        must_be=main.must_be if main else None,
+        margin=main.margin if main else None,
         reason=reason,
         figures=tuple(figures),
         tests=tuple(tests),
@@ -128,7 +128,7 @@ def _alone(name: str, criterion: Criterion, group: Group) -> Row:
 
 
 def _room(figure: Figure) -> float:
-    """How near a figure is to its limit; all of what should be all is not near."""
+    """How near a figure is to its limit; 100 % of at least 100 % is not near."""
     everything = figure.unit == "%" and figure.threshold == 100 and figure.value == 100
     return 1 if figure.margin is None or everything else figure.margin
 
@@ -146,7 +146,7 @@ def _last(test: str, tried: Sequence[tuple[Bundle, Outcome]]) -> Tried:
     bundle, last = tried[-1]
     wrong = [outcome for _, outcome in tried if is_wrong(outcome)]
     flaky = bool(wrong) and last.status == "PASS"
-    told = f"flaky: passed on try {len(tried)}, after: {wrong[0].message}" if flaky else ""
+    message = f"flaky: passed on try {len(tried)}, after: {wrong[0].message}" if flaky else ""
     if wrong and not flaky:
         last = wrong[-1]
     log = "/".join(part for part in (bundle.home, "log.html") if part)
@@ -155,7 +155,7 @@ def _last(test: str, tried: Sequence[tuple[Bundle, Outcome]]) -> Tried:
         run=bundle.run,
         status=last.status,
         cause=last.cause,
-        message=told or last.message,
+        message=message or last.message,
         seconds=last.seconds,
         tries=len(tried),
         flaky=flaky,
@@ -174,8 +174,8 @@ def _status(
 ) -> tuple[Status, str]:
     scopes = [bundle.scope for bundle in group.bundles if bundle.scope]
     wrong = list(_wrong(name, criterion, group, tests, figures))
-    looked = any(test.status != "SKIP" and _product(test) for test in tests)
-    if criterion.required == "O" and (looked or any(figure.of for figure in figures)):
+    ran = any(test.status != "SKIP" and _product(test) for test in tests)
+    if criterion.required == "O" and (ran or any(figure.of for figure in figures)):
         return "observed", "; ".join(wrong)
     if wrong:
         return "violated", "; ".join(wrong)
@@ -193,7 +193,7 @@ def _status(
     lacking += [f"{test.name}: {test.message}" for test in tests if test.cause == "capability"]
     unseen = [*_unseen(criterion, declared, tests), *(figure.missing for figure in figures if figure.missing)]
     if lacking and declared <= {test.name for test in tests if test.status == "PASS" or test.cause == "capability"}:
-        return "not_verified", f"{UNKNOWABLE}: {'; '.join(lacking)}"  # all that could be looked at was looked at
+        return "not_verified", f"{UNKNOWABLE}: {'; '.join(lacking)}"  # everything else passed
     unseen += [one for one in lacking if one not in unseen]
     by_rule = [test.message for test in tests if criterion.may_not_apply and _by_rule(test)]
     if by_rule and declared == {test.name for test in tests if _by_rule(test)}:
@@ -208,16 +208,16 @@ def _wrong(
 ) -> Iterator[str]:
     failed = [test for test in tests if test.status == "FAIL" and _product(test)]
     failed += [test for test in tests if test.flaky and not criterion.flaky_allowed]
-    said: list[str] = []
+    given: list[str] = []
     for text, message in chain(
         ((f"{test.name}: {test.message}", test.message) for test in failed),
         ((figure.broken, figure.broken) for figure in figures if figure.broken),
     ):
-        if not message or not any(message in other for other in said):  # one fault is told once
-            said.append(text)
+        if not message or not any(message in other for other in given):  # one fault, one entry
+            given.append(text)
             yield text
     sealed = [bundle.run for bundle in group.bundles if name in bundle.violated]
-    if sealed and not said:
+    if sealed and not given:
         yield f"it was violated when the run {', '.join(sealed)} was sealed; the records that say why are gone"
 
 
@@ -230,7 +230,7 @@ def _by_rule(test: Tried) -> bool:
 
 
 def _unseen(criterion: Criterion, declared: set[str], tests: Sequence[Tried]) -> Iterable[str]:
-    """What should have been looked at, and was not."""
+    """What should have been checked, and was not."""
     if not declared:
         yield "no test is declared for it"
     not_run = sorted(declared - {test.name for test in tests})

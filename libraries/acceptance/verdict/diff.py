@@ -40,7 +40,7 @@ class Difference(Data):
         difference: after minus before; `percent` of what it was before, None where that was 0 or is not known.
         worse: by what share of what it was before it got worse, negative where it got better; None without a limit.
         limit: `at most 30`, as the later run had it.
-        kept_before: whether the threshold was kept; None without a threshold, or where the figure cannot tell.
+        kept_before: whether the threshold was kept; None without a threshold, or where the figure is missing.
     """
 
     criterion: str

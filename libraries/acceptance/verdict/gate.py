@@ -1,4 +1,4 @@
-"""The gate: what the evidence of one or more runs decides, and the verdict that follows from it alone."""
+"""The gate: criteria and verdict that follow from the evidence of one or more runs alone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Gate(Data):
     Args:
         relaxed: one line for each threshold that is looser than the criterion's own.
         left_out: runs that were given and do not count, with the reason.
-        unsound: why the evidence, or a part of it, proves nothing good.
+        unsound: why the evidence, or a part of it, is invalid.
     """
 
     run: str
@@ -63,12 +63,12 @@ class Gate(Data):
 
 
 def judge(given: Sequence[Bundle], criteria: Criteria, now: datetime | None = None) -> Gate:
-    """The gate of the runs, in whatever order they are given.
+    """The gate of the runs, in any order.
 
-    The newest run that stands for no other deployment says which deployment and build is judged.
+    The newest run that is no sibling determines which deployment and build is judged.
 
     Args:
-        now: the time against which the age of evidence is told; default is the present.
+        now: the time against which the age of evidence is judged; default is the present.
     """
     bundles, siblings, left_out = _sorted(without_copies(given))
     scopes = [bundle.scope for bundle in bundles if bundle.scope]
@@ -114,12 +114,12 @@ def _newest(scope: Scope) -> tuple[str, str, int]:
 
 
 def _subject(bundles: Sequence[Bundle]) -> Scope | None:
-    """What says which deployment and build is judged: the newest scope of what is not damaged and no sibling."""
-    told = [(bundle, bundle.scope) for bundle in bundles if bundle.scope]
+    """The scope that names the judged deployment and build: the newest, undamaged and of no sibling if possible."""
+    scoped = [(bundle, bundle.scope) for bundle in bundles if bundle.scope]
     for some in (
-        [scope for bundle, scope in told if not bundle.damage and scope.sibling_of is None],
-        [scope for bundle, scope in told if not bundle.damage],
-        [scope for _, scope in told],
+        [scope for bundle, scope in scoped if not bundle.damage and scope.sibling_of is None],
+        [scope for bundle, scope in scoped if not bundle.damage],
+        [scope for _, scope in scoped],
     ):
         if some:
             return max(some, key=_newest)
@@ -128,15 +128,15 @@ def _subject(bundles: Sequence[Bundle]) -> Scope | None:
 
 def _sorted(bundles: Sequence[Bundle]) -> tuple[list[Bundle], list[Bundle], list[str]]:
     """The runs of the deployment that is judged, those of its siblings, and why others are left out."""
-    told = [(bundle, bundle.scope) for bundle in bundles if bundle.scope]
+    scoped = [(bundle, bundle.scope) for bundle in bundles if bundle.scope]
     subject = _subject(bundles)
     if subject is None:
         return list(bundles), [], []
     own = [bundle for bundle in bundles if bundle.scope is None]
     siblings, left_out = [], []
-    for bundle, scope in told:
+    for bundle, scope in scoped:
         if bundle.damage:
-            own.append(bundle)  # what it says of itself may be altered; what it shows bad counts
+            own.append(bundle)  # its scope may be altered; its violations count
         elif scope.build != subject.build or (scope is not subject and scope.build is None):
             left_out.append(f"{bundle.run}: of build {scope.build or UNKNOWN}, judged is {subject.build or UNKNOWN}")
         elif scope.deployment == subject.deployment:

@@ -22,12 +22,12 @@ RECENT = 3  # runs that are held against those before, the judged one among them
 LEAST_BEFORE = 9  # with fewer, not even the clearest difference reaches ALPHA
 MOST_BEFORE = 20
 ALPHA = 0.005
-MARGIN = 0.10  # what is less than this share is nobody's concern, however sure it is
-LEAST_SHIFT = {"ms": 10.0, "s": 0.010, "%": 0.5}  # nor is this, by unit
+MARGIN = 0.10  # a smaller share is irrelevant, however significant
+LEAST_SHIFT = {"ms": 10.0, "s": 0.010, "%": 0.5}  # likewise, by unit
 
 READ = 1000  # files at most, the newest
 LARGEST = 1_000_000  # bytes of a file
-TOLD = 3  # of many files that are of no use, so many by name
+LISTED = 3  # unusable files, by name
 _NAME = re.compile(r"\d{8}T\d{9}Z-.+\.json", re.DOTALL)
 
 
@@ -59,11 +59,10 @@ class Remembered(Data):
 
 
 def remember(folder: Path, gate: Gate) -> None:
-    """Add a gate to the history; its file is there whole or not at all.
+    """Add a gate to the history, in one atomic write.
 
-    Only a gate whose evidence is sealed and sound is added, whatever its verdict: what may have been cut short or
-    altered must not become the measure of later runs. A figure that a sibling showed, or that rests on too few
-    samples, is left out for the same reason.
+    Only gates with sealed, valid evidence are added, whatever the verdict: others must not become the reference of
+    later runs. Figures of siblings, and of too few samples, are left out for the same reason.
 
     Raises:
         OSError: the folder cannot be written.
@@ -94,8 +93,7 @@ def remember(folder: Path, gate: Gate) -> None:
 def trends(folder: Path, gate: Gate) -> tuple[list[Trend], list[str]]:
     """How the gate's figures with a limit were in past runs of its deployment, the oldest first.
 
-    Whatever stands in the folder, nothing is raised; what is of no use there is told, one line for each of the first
-    files and a count of the others.
+    Raises nothing, whatever the folder holds: unusable files are returned, one line for each of the first and a count.
     """
     past, useless = _read(folder, gate)
     past = [one for one in past if one.deployment == gate.deployment]
@@ -104,24 +102,24 @@ def trends(folder: Path, gate: Gate) -> tuple[list[Trend], list[str]]:
         known = [(one, value) for one in past if (value := one.value_of(criterion, figure)) is not None]
         if not known:
             continue
-        shown = [
+        points = [
             Past(run=one.run, name=one.name, time=one.time, build=one.build, value=value)
             for one, value in known[-SHOWN:]
         ]
         alike = [value for one, value in known if one.name == gate.name]
-        told = "" if figure.missing or not isinstance(figure.value, float) else regression(figure, alike)
+        worse = "" if figure.missing or not isinstance(figure.value, float) else regression(figure, alike)
         found.append(
-            Trend(criterion=criterion, figure=figure.name, unit=figure.unit, past=tuple(shown), regression=told)
+            Trend(criterion=criterion, figure=figure.name, unit=figure.unit, past=tuple(points), regression=worse)
         )
-    more = [f"history: {len(useless) - TOLD} more files are of no use"] if len(useless) > TOLD else []
-    return found, [*(f"history: {one}" for one in useless[:TOLD]), *more]
+    more = [f"history: {len(useless) - LISTED} more files are of no use"] if len(useless) > LISTED else []
+    return found, [*(f"history: {one}" for one in useless[:LISTED]), *more]
 
 
 def regression(figure: Figure, past: Sequence[float]) -> str:
-    """Whether a figure got worse: its last runs are held against those before; empty where they say nothing.
+    """How a figure got worse, its last runs against those before; empty where it did not, or where too few are known.
 
     Args:
-        figure: as it is now, with the limit that says which direction is worse.
+        figure: as it is now; its limit defines which direction is worse.
         past: its values in earlier runs of the same kind, the oldest first.
     """
     recent = [*past[len(past) - RECENT + 1 :], float(figure.value or 0)]

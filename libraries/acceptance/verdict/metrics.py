@@ -1,4 +1,4 @@
-"""Figures: what all observations of one name come to, and whether that keeps the limit."""
+"""Figures: all observations of one name, aggregated and compared with the limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from acceptance.evidence.records import Observation
 from acceptance.verdict.criteria import Criterion, Limit
 from acceptance.yaml_models import Data
 
-_SHOWN_TEXTS = 3
+_TEXTS = 3
 Seen = tuple[str, Observation]  # the run, and what it observed
 
 
@@ -44,7 +44,7 @@ class Figure(Data):
 
 
 def figures_of(criterion: Criterion, seen: Sequence[Seen]) -> list[Figure]:
-    """The figures of a criterion: those with a limit first, then whatever else was observed."""
+    """The figures of a criterion: those with a limit first."""
     by_name = {name: list(group) for name, group in groupby(sorted(seen, key=_order), key=lambda one: one[1].name)}
     limited = [_limited(limit, by_name.get(limit.figure, [])) for limit in criterion.limits]
     names = {limit.figure for limit in criterion.limits}
@@ -107,25 +107,25 @@ def _plain(seen: Sequence[Seen]) -> Figure:
     units = sorted({one.unit for _, one in seen})
     whole = samples_of(seen)
     numbers = [one for one in seen if not isinstance(one[1].value, str)]
-    run, shown = max(numbers, key=lambda one: float(one[1].value)) if len(numbers) == len(seen) else seen[0]
+    run, main = max(numbers, key=lambda one: float(one[1].value)) if len(numbers) == len(seen) else seen[0]
     texts = list(dict.fromkeys(str(one.value) for _, one in seen))
-    more = [f"… {len(texts) - _SHOWN_TEXTS} more"] if len(texts) > _SHOWN_TEXTS else []
-    text = " | ".join([*texts[:_SHOWN_TEXTS], *more])
-    value = whole[1].statistic(whole[0]) if whole else shown.value
+    more = [f"… {len(texts) - _TEXTS} more"] if len(texts) > _TEXTS else []
+    text = " | ".join([*texts[:_TEXTS], *more])
+    value = whole[1].statistic(whole[0]) if whole else main.value
     return Figure(
-        name=shown.name,
+        name=main.name,
         value=text if len(numbers) < len(seen) else value,
         unit=", ".join(units),
         samples=sum(one.samples for _, one in seen),
         of=len(seen),
-        observation=f"{run}/{shown.reference}",
-        test=shown.test,
+        observation=f"{run}/{main.reference}",
+        test=main.test,
         statistic=whole[0] if whole else None,
     )
 
 
 def _format_value(value: float, threshold: float | None) -> str:
-    """The value, with as many digits as it takes to tell it from the threshold."""
+    """The value, with enough digits to differ from the threshold."""
     texts = [f"{value:.{digits}g}" for digits in (4, 6, 9, 17)]
     return next((text for text in texts if float(text) != threshold), texts[-1])
 

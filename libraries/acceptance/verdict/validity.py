@@ -1,7 +1,7 @@
-"""Whether evidence counts: whole, sealed, of this time, and of the deployment that it says.
+"""Whether evidence counts: whole, sealed, recent, and of the deployment that it names.
 
-What is not sound proves nothing good; what it shows bad still counts. So no loss, no ageing and no alteration of
-evidence makes a verdict better.
+Invalid evidence cannot satisfy a criterion; violations in it still count. So no loss, ageing or alteration of evidence
+makes a verdict better.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SHOWN = 3
 
 
 def unsound(bundle: Bundle, criteria: Criteria, now: datetime) -> list[str]:
-    """Why the evidence of a run proves nothing good; nothing where it is sound."""
+    """Why the evidence of a run is invalid; empty where it is valid."""
     where = f" in {bundle.home}" if bundle.home else ""
     problems = [f"damaged evidence{where}: {'; '.join(_some(bundle.damage))}"] if bundle.damage else []
     if bundle.seal is None:
@@ -61,8 +61,8 @@ def _foreign(bundle: Bundle) -> Iterator[str]:
     scope = bundle.scope
     if scope is None:
         return
-    said = {(scope.deployment, scope.build), ("", None)}
-    others = {(one.deployment, one.build) for one in bundle.observations} - said
+    own = {(scope.deployment, scope.build), ("", None)}
+    others = {(one.deployment, one.build) for one in bundle.observations} - own
     if others:
         named = _some(sorted(f"{name} (build {build})" for name, build in others))
         yield f"the run {bundle.run} holds observations of another deployment: {', '.join(named)}"
@@ -74,5 +74,5 @@ def _some(texts: Iterable[str]) -> list[str]:
 
 
 def utc_now() -> datetime:
-    """The time against which the age of evidence is told."""
+    """The time against which the age of evidence is judged."""
     return datetime.now(UTC)

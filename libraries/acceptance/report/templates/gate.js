@@ -3,7 +3,7 @@
   const rows = [...document.querySelectorAll("tbody[data-state]")];
   const texts = rows.map((row) => row.textContent.toLowerCase());
   const blocks = [...document.querySelectorAll("[data-block]")];
-  const show = () => {
+  const filter = () => {
     const state = form.elements.state.value;
     const words = form.elements.words.value.trim().toLowerCase();
     let count = 0;
@@ -16,7 +16,7 @@
       block.hidden = empty;
       if (block.tagName === "DETAILS") block.open = !empty && Boolean(state || words);
     });
-    form.elements.count.value = `${count} of ${rows.length} criteria shown`;
+    form.elements.count.value = `${count} of ${rows.length} criteria`;
   };
   const reveal = () => {
     let at = document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -25,7 +25,7 @@
     if (target) target.scrollIntoView();
   };
   form.hidden = false;
-  form.addEventListener("input", show);
+  form.addEventListener("input", filter);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.elements.all.addEventListener("click", () => {
     const all = [...document.querySelectorAll(".more details")];
