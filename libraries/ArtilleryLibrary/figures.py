@@ -260,11 +260,11 @@ class LoadResult:
 
     @cached_property
     def throughput(self) -> tuple[tuple[int, int], ...]:
-        """(second since the beginning, requests answered in it)."""
-        answered = Counter(
+        """(second since the start, responses in it)."""
+        responses = Counter(
             int(one.at + one.total / 1000 - self.started) for one in self.requests if one.total is not None
         )
-        return tuple((second, answered[second]) for second in range(max(answered, default=-1) + 1))
+        return tuple((second, responses[second]) for second in range(max(responses, default=-1) + 1))
 
 
 def figures_of(requests: Sequence[LoggedRequest]) -> Figures:

@@ -77,22 +77,22 @@ function request(params, context, events, done) {
   });
 }
 
-function response(params, answer, context, events, done) {
+function response(params, reply, context, events, done) {
   const record = open.get(params.uuid);
   if (!record) {
     return done();
   }
   record.total = since(record.at);
-  record.status = answer.statusCode;
-  record.bytes = Number(answer.headers['content-length']) || Buffer.byteLength(String(answer.body ?? ''));
-  record.first ??= answer.timings?.phases?.firstByte;
-  return series(params.requestLog.after || [], [params, answer, context, events], (name, failure) => {
-    const failures = [...record.failures, ...unexpected(params, answer, context)];
+  record.status = reply.statusCode;
+  record.bytes = Number(reply.headers['content-length']) || Buffer.byteLength(String(reply.body ?? ''));
+  record.first ??= reply.timings?.phases?.firstByte;
+  return series(params.requestLog.after || [], [params, reply, context, events], (name, failure) => {
+    const failures = [...record.failures, ...unexpected(params, reply, context)];
     if (failure) {
       failures.push(`${name}: ${reason(failure)}`);
     }
-    const shown = (value) => (typeof value === 'string' ? masking.masked(value) : value);
-    const values = (params.requestLog.record || []).map((each) => [each, shown(context.vars[each])]);
+    const safe = (value) => (typeof value === 'string' ? masking.masked(value) : value);
+    const values = (params.requestLog.record || []).map((each) => [each, safe(context.vars[each])]);
     if (values.length) {
       record.values = Object.fromEntries(values);
     }
@@ -106,17 +106,17 @@ function error(failure, params, context, events, done) {
   done();
 }
 
-// What the request's `expect` says of the answer, by the rules of Artillery's own expect plugin.
-function unexpected(params, answer, context) {
+// Failures of the request's `expect`, by the rules of Artillery's expect plugin.
+function unexpected(params, reply, context) {
   const stated = params.requestLog.expect || [];
-  if (!stated.length && answer.statusCode >= 400) {
-    return [`statusCode: expected below 400, got ${answer.statusCode}`];
+  if (!stated.length && reply.statusCode >= 400) {
+    return [`statusCode: expected below 400, got ${reply.statusCode}`];
   }
-  const body = parsed(answer);
+  const body = parsed(reply);
   return stated.flatMap((expectation) => {
     const kind = Object.keys(expectation)[0];
     try {
-      const result = expectations[kind](expectation, body, params, answer, context);
+      const result = expectations[kind](expectation, body, params, reply, context);
       return result.ok ? [] : [`${kind}: expected ${result.expected}, got ${result.got}`];
     } catch (failure) {
       return [`${kind}: ${reason(failure)}`];
@@ -124,18 +124,18 @@ function unexpected(params, answer, context) {
   });
 }
 
-function parsed(answer) {
-  if (typeof answer.body !== 'string' || !/application\/(problem\+|ld\+)?json/.test(answer.headers['content-type'])) {
-    return answer.body;
+function parsed(reply) {
+  if (typeof reply.body !== 'string' || !/application\/(problem\+|ld\+)?json/.test(reply.headers['content-type'])) {
+    return reply.body;
   }
   try {
-    return JSON.parse(answer.body);
+    return JSON.parse(reply.body);
   } catch {
     return null;
   }
 }
 
-// Artillery tells of each request's way by events; the clock of its own figures has whole milliseconds only.
+// Artillery emits events for each request; the clock of its own figures has whole milliseconds only.
 function listen(events) {
   if (listenedTo.has(events)) {
     return;
@@ -150,18 +150,18 @@ function listen(events) {
       record.sent += 1; // once more for each redirect
     }
   });
-  events.on('trace:http:response', (answer, id) => {
+  events.on('trace:http:response', (reply, id) => {
     const record = open.get(id);
     if (record) {
-      const { answered = now() } = sending.get(answer.req) ?? {};
-      record.first = between(sent(answer.req) ?? record.at, answered);
+      const { replied = now() } = sending.get(reply.req) ?? {};
+      record.first = between(sent(reply.req) ?? record.at, replied);
     }
   });
   events.on('trace:http:capture', (result, id) => {
     const record = open.get(id);
     for (const [name, found] of Object.entries(record && result ? result.captures : {})) {
       if (found.failed) {
-        record.failures.push(`capture ${name}: not in the answer`);
+        record.failures.push(`capture ${name}: not in the response`);
       }
     }
     for (const found of Object.values(record && result ? result.matches : {})) {
@@ -194,16 +194,16 @@ subscribe('http.client.request.created', ({ request: created }) => {
   });
 });
 
-// The head of the answer as soon as it is read: Artillery tells of it when got's own work is done.
+// The response head as soon as it is read: Artillery's event follows after got's own work.
 subscribe('http.client.response.finish', ({ request: created }) => {
   const times = sending.get(created);
   if (times) {
-    times.answered = now();
+    times.replied = now();
   }
 });
 
-// When the last byte of a request left, rather too early than too late, since answers would seem quicker than they were:
-// a request that is whole when its connection is ready leaves then, and what is told of it afterwards may come late.
+// When the last byte of a request left, rather too early than too late (late times would shorten responses): a request
+// that is complete when its connection is ready leaves then; later events may be delayed.
 function sent(request) {
   const { ready, ended, finished, whole } = sending.get(request) ?? {};
   const length = Number(request.getHeader('content-length') ?? (request.getHeader('transfer-encoding') ? LARGE : 0));

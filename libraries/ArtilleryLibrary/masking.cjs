@@ -1,14 +1,14 @@
 'use strict';
-// Texts that go into the request log, without what came by the environment: whole values, and what a JSON value holds by
-// a secret's name. The same is in `node.py`, for what Artillery prints.
-const SHORTEST = 6; // shorter values are no secrets, and would be found everywhere
+// Masks secrets of the environment in texts of the request log: whole values, and members of JSON values with a secret's
+// name. `node.py` does the same for the output of Artillery.
+const SHORTEST = 6; // shorter values are no secrets, and would match everywhere
 const SECRET_NAME = /password|secret|token|key/i;
 
 const values = (process.env.REQUEST_LOG_SECRETS || '').split(',').map((name) => process.env[name] || '');
 const found = new Set(values.concat(values.flatMap(leaves)));
 const secrets = [...found].filter((one) => one.length >= SHORTEST).sort((one, other) => other.length - one.length);
 
-exports.masked = (text) => secrets.reduce((shown, secret) => shown.replaceAll(secret, '***'), text);
+exports.masked = (text) => secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
 
 function leaves(value) {
   const strings = [];

@@ -39,7 +39,7 @@ class Progress:
     first_byte_p95: float | None
 
     def __str__(self) -> str:
-        p95 = "no answer yet" if self.first_byte_p95 is None else f"first byte p95 {self.first_byte_p95:.0f} ms"
+        p95 = "no response yet" if self.first_byte_p95 is None else f"first byte p95 {self.first_byte_p95:.0f} ms"
         users = f"{self.arrivals} of {self.scheduled} users"
         return f"{users}, {self.requests} requests, {p95}, {self.errors} errors, {self.remaining:.0f} s left"
 

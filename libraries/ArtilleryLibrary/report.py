@@ -42,7 +42,7 @@ def figure(
         raise ValueError(f"unknown figure '{name}' (known: {', '.join((*TIMES, *COUNTS, 'users'))})")
     times = figures.first_byte if name == "first byte" else figures.total
     if times is None:
-        raise ValueError(f"none of {figures.attempted} requests was answered, so there is no {name}")
+        raise ValueError(f"no {name}: none of {figures.attempted} requests got a response")
     return times.statistic(statistic)
 
 

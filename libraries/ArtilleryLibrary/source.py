@@ -31,7 +31,7 @@ class ScriptSource:
         try:  # through JSON, as the working copy is written; aliases become copies
             self.content: dict[str, Any] = json.loads(json.dumps(content))
         except (TypeError, ValueError) as error:
-            raise ConfigurationError([f"{path}: is no script: {error}"]) from None
+            raise ConfigurationError([f"{path}: is not a script: {error}"]) from None
         self.problems: list[str] = []
         self.corrections: list[str] = []
 

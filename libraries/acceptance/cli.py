@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ).returncode
     options = _parser().parse_args(words)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no such character still shows the rest
+        sys.stdout.reconfigure(errors="replace")  # for terminals without such a character
     try:
         with handling(runner.interrupt):
             return int(options.command(options))
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(error.problems)
     except KeyboardInterrupt:
         return complain(["interrupted"])
-    except BrokenPipeError:  # who read along has seen enough
+    except BrokenPipeError:  # the reader has gone
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 for the interpreter's last flush
         return COULD_NOT_RUN
     except OSError as error:
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def complain(problems: Sequence[str]) -> int:
-    """Tell what keeps the command from running; returns the exit status for that."""
+    """Print why the command cannot run; returns its exit status."""
     for problem in problems:
         sys.stderr.write(f"error: {problem}\n")
     return COULD_NOT_RUN
@@ -96,11 +96,11 @@ def _baseline(options: argparse.Namespace) -> int:
             recorded: dict[str, Any] = {}
             try:
                 if options.only != "behaviour":
-                    progress.doing("recording a visit")  # of a deployment that nobody has used yet
+                    progress.doing("recording a concurrent journey")  # first, on an unused deployment
                     visit = run.wait(record_journey(run), within=RECORDING_SECONDS)
                     recorded["visit"] = visit.model_dump(mode="json")
                 if options.only != "load":
-                    progress.doing("recording how it behaves")
+                    progress.doing("recording its behaviour")
                     recorded |= run.wait(baseline.record(run), within=RECORDING_SECONDS)
                 if options.only != "behaviour":
                     progress.doing("recording its load")
@@ -140,23 +140,23 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _clean_up(options: argparse.Namespace) -> int:
     if is_provisioned(options.deployment):
-        print(f"{options.deployment} is brought up for each run, and what was made in it is gone with it")
+        print(f"{options.deployment} is provisioned for each run and ends with it")
         return 0
     with Progress(sys.stdout) as progress:
-        progress.doing("removing what earlier runs left")
+        progress.doing("removing users of earlier runs")
         with open_deployment(options.deployment, progress=progress.say) as opened:
             removed, left = clean_up(opened, options.results)
     print(f"{removed} users of earlier runs removed")
     for line in left:
-        print(f"stays: {line}")
+        print(f"remains: {line}")
     return 1 if left else 0
 
 
 def print_gate(gate: Gate) -> None:
-    """The table of criteria (those that the run does not claim are counted), then what evidence does not count."""
-    shown = [row for row in gate.criteria if row.reason != UNCLAIMED]
+    """Print the table of claimed criteria, the number of the others, then invalid and omitted evidence."""
+    claimed = [row for row in gate.criteria if row.reason != UNCLAIMED]
     print()
-    for row in shown:
+    for row in claimed:
         figure = "" if row.figure is None else f"{row.figure:.4g} {row.unit}"
         limit = "" if row.threshold is None else f"({row.must_be} {row.threshold:g})"
         mark = row.status.replace("_", " ")
@@ -167,7 +167,7 @@ def print_gate(gate: Gate) -> None:
         failed = next((test for test in row.tests if test.source and (test.status == "FAIL" or test.flaky)), None)
         if row.status == "violated" and failed:
             print(f"{'':10}look at {failed.source}, and at {failed.link}")
-    if len(shown) < len(gate.criteria):
+    if len(claimed) < len(gate.criteria):
         others = [row for row in gate.criteria if row.reason == UNCLAIMED]
         required = sum(row.required for row in others)
         rest = len(others) - required
@@ -179,43 +179,43 @@ def print_gate(gate: Gate) -> None:
 
 
 def _plain(text: str) -> str:
-    """Without what would move the cursor: messages of a deployment are shown here."""
+    """Replace control characters, which a deployment's messages may hold."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Wrong use has the status of a run that could not start; argparse's own would say INCONCLUSIVE."""
+        """Exit as a run that could not start; argparse's own status means INCONCLUSIVE."""
         self.exit(complain([f"{message}; see {self.prog} --help"]))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m acceptance", description="Judges a deployment by what the suites see of it.")
+    parser = _Parser(prog="python -m acceptance", description="Judges a deployment by the evidence of the suites.")
     common = _Parser(add_help=False)
     common.add_argument(
         "--deployment", default="sandbox", help="a name in variables/deployments/, or a descriptor's path"
     )
-    common.add_argument("--results", type=Path, default=runner.RESULTS, help="where the files go (default: results)")
+    common.add_argument("--results", type=Path, default=runner.RESULTS, help="folder of the results (default: results)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", parents=[common], help="run a file of runs/ against a deployment, and judge it")
     run.add_argument("name", help="a file of runs/, without .args")
     run.set_defaults(command=_run)
-    record = commands.add_parser("baseline", parents=[common], help="record what INT-16 and PERF-07 compare with")
+    record = commands.add_parser("baseline", parents=[common], help="record the baseline of INT-16 and PERF-07")
     record.add_argument(
         "--only", choices=("behaviour", "load"), help="this part (load: a visit too), and keep the other"
     )
     record.set_defaults(command=_baseline)
-    clean = commands.add_parser("clean-up", parents=[common], help="remove what earlier runs left on a deployment")
+    clean = commands.add_parser("clean-up", parents=[common], help="remove users of earlier runs from a deployment")
     clean.set_defaults(command=_clean_up)
-    again = commands.add_parser("report", parents=[common], help="judge again what runs left, also several together")
+    again = commands.add_parser("report", parents=[common], help="judge the evidence of one or more runs again")
     again.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="folder of a run")
     again.add_argument("--into", type=Path, help="where several are merged (default: a new folder of the results)")
     again.set_defaults(command=_report)
     comparison = commands.add_parser(
         "compare",
         help="what changed from one run to another",
-        description="Tells what changed from one run to another. The exit status is 0 whatever changed: it only tells; "
-        "3 where one of them is no run.",
+        description="Lists the changes from one run to another. The exit status is 0 whatever changed; "
+        "3 where one of them is not a run.",
     )
     comparison.add_argument("one", type=Path, metavar="A", help="folder of the earlier run, or its gate.json")
     comparison.add_argument("other", type=Path, metavar="B", help="folder of the later run, or its gate.json")

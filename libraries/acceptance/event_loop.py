@@ -1,4 +1,4 @@
-"""An event loop in a daemon thread, for callers that are not asynchronous and may be interrupted at any moment."""
+"""An event loop in a daemon thread, for synchronous callers that may be interrupted at any moment."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ CLEAN_UP_SECONDS = 5.0
 class LoopThread:
     """Runs coroutines for a waiting caller.
 
-    Whatever interrupts the caller (a test's time-out, SIGINT, SIGTERM) cancels the coroutine, and its clean-up is
-    awaited under a bound, so that nothing of it runs into what comes next.
+    An interruption of the caller (test timeout, SIGINT, SIGTERM) cancels the coroutine and awaits its clean-up for
+    `CLEAN_UP_SECONDS`, so that it does not run into the next step.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class LoopThread:
             AssertionError: it did not end within that many seconds.
         """
         call = _Call(coroutine)
-        try:  # submitted in here: an interruption just after it must find the call too
+        try:  # submitted inside `try`: an interruption just after it must cancel the call too
             return asyncio.run_coroutine_threadsafe(call.run(), self._loop).result(within)
         except BaseException as error:
             if call.ended.is_set():
@@ -45,11 +45,11 @@ class LoopThread:
             raise AssertionError(f"{what}: not finished after {within:g} s, and cancelled") from None
 
     def begin(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
-        """Has the coroutine run beside whatever the caller does, until it ends or this is closed."""
+        """Run the coroutine in the background until it ends or the loop is closed."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def close(self) -> None:
-        """Stop the loop; what still runs is cancelled."""
+        """Cancel what still runs, and stop the loop."""
         if self._loop.is_closed():
             return
         asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result(CLEAN_UP_SECONDS)
@@ -59,7 +59,7 @@ class LoopThread:
 
 
 class _Call(Generic[Result]):
-    """One coroutine on its way; `ended` is set when nothing of it runs any more."""
+    """One running coroutine; `ended` is set at its end."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Result]) -> None:
         self.ended = threading.Event()

@@ -1,4 +1,4 @@
-"""What the validator gives back. What was not measured is None, and `not_measured` says why."""
+"""Results of the validator and the monitor; `not_measured` has the reason of each attribute that is None."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class StepError:
-    """A step that failed: what was expected, what was seen, and the request to search the deployment's logs for.
+    """A failed step: expected and observed values, and the request to search the deployment's logs for.
 
-    `request_id` is empty where the failure was of no single request.
+    `request_id` is empty where no single request failed.
     """
 
     step: str
@@ -21,15 +21,15 @@ class StepError:
 
 @dataclass
 class IntegrationResult:
-    """One document, from its announcement to its end.
+    """One document, from announcement to completion.
 
     Attributes:
-        processing_time: seconds from when its bytes were stored to when its job was complete.
+        processing_time: seconds from the end of its upload to the completion of its job.
         status: `passed` when no step failed, else `failed`.
-        errors: every step that failed.
-        stages_completed: of parse, chunk, embed, finalize, those whose end the job's events told, in their order.
-        performance_metrics: seconds that each step took, by its name, and `upload_throughput` in MB/s.
-        not_measured: for each attribute that is None, the reason.
+        errors: all failed steps.
+        stages_completed: of parse, chunk, embed, finalize, those that the job's events completed, in order.
+        performance_metrics: seconds of each step, by name, and `upload_throughput` in MB/s.
+        not_measured: reason of each attribute that is None.
     """
 
     processing_time: float | None = None
@@ -42,15 +42,15 @@ class IntegrationResult:
 
 @dataclass
 class AuthResult:
-    """Accounts, sessions, and who is refused.
+    """Registration, sessions, and refused credentials.
 
     Attributes:
-        login_success: a new user got a session of their own.
-        session_management: refresh tokens rotate, used ones are refused, and a logout ends what it should.
+        login_success: a new user gets a session.
+        session_management: refresh tokens rotate, used ones are refused, and a logout ends the sessions it should.
         security_validation: wrong passwords and forged tokens are refused.
-        errors: every step that failed.
-        performance_metrics: seconds that each step took, by its name.
-        not_measured: for each attribute that is None, the reason.
+        errors: all failed steps.
+        performance_metrics: seconds of each step, by name.
+        not_measured: reason of each attribute that is None.
     """
 
     login_success: bool = False
@@ -63,23 +63,22 @@ class AuthResult:
 
 @dataclass
 class PerformanceResult:
-    """What users at once were answered, and how quickly.
+    """Responses and response times of concurrent users.
 
     Attributes:
-        response_times: mean in milliseconds of the successful calls, by endpoint; `processing` is from when the bytes
-            of a document were stored to when it was complete.
-        error_rates: share of the calls that failed, from 0 to 1, by endpoint.
-        throughput: successful calls in a second, over all endpoints.
-        concurrent_users: the most users that were at it at one moment.
-        passes_baseline: whether it is as good as the recorded visit of as many users of the local baseline, by the rule
-            of PERF-07: no call failed, and no endpoint's mean is slower by more than max(10 %, 10 ms) for certain,
-            that is at 99 % confidence for all endpoints together (Welch's test, Holm's method). There is one call of
-            each user, and calls of the same moment slow each other, so that only coarse differences are certain: True
-            says that nothing surely got worse, not that nothing did.
-        baseline_comparison: milliseconds by which each endpoint is slower than the baseline; negative is quicker.
-        baseline_uncertainty: milliseconds by which each of these may at most be too great, at that confidence.
-        errors: every call that failed.
-        not_measured: for each attribute that is None, the reason.
+        response_times: mean in milliseconds of the successful calls, by endpoint; `processing` is from the end of
+            the upload to the completion of the document.
+        error_rates: share of failed calls, from 0 to 1, by endpoint.
+        throughput: successful calls per second, over all endpoints.
+        concurrent_users: the most users active at one moment.
+        passes_baseline: comparison with the recorded journey of as many users in the local baseline, by the rule of
+            PERF-07: no call failed, and no endpoint's mean is slower by more than max(10 %, 10 ms) at 99 % confidence
+            for all endpoints together (Welch's test, Holm's method). With one call per user, and concurrent calls that
+            slow each other, only coarse differences are significant: True means no significant regression.
+        baseline_comparison: milliseconds by which each endpoint is slower than the baseline; negative is faster.
+        baseline_uncertainty: upper bound of the error of each of these, in milliseconds, at that confidence.
+        errors: all failed calls.
+        not_measured: reason of each attribute that is None.
     """
 
     response_times: dict[str, float] = field(default_factory=dict)
@@ -95,17 +94,17 @@ class PerformanceResult:
 
 @dataclass
 class DatabaseMetrics:
-    """How the database answers, and what it counts of itself. The line's round trip is taken off all times.
+    """Query times and statistics of the database. The network round trip is subtracted from all times.
 
     Attributes:
         query_times: 95th percentile in milliseconds, by named query.
-        connection_pool: the most connections that were seen at once, by state; `open` is all of them, `most` the
-            server's limit.
-        throughput: committed transactions in a second, of whoever uses the database.
-        error_rate: share of its transactions that were rolled back, from 0 to 1.
+        connection_pool: the most connections observed at once, by state; `open` is their total, `most` the server's
+            limit.
+        throughput: committed transactions per second, of all clients.
+        error_rate: share of rolled back transactions, from 0 to 1.
         avg_response_time: mean in milliseconds over all named queries.
-        errors: what was not as it should be.
-        not_measured: for each attribute or query that is None or missing, the reason.
+        errors: violations.
+        not_measured: reason of each attribute that is None and each missing query.
     """
 
     query_times: dict[str, float] = field(default_factory=dict)
@@ -119,14 +118,14 @@ class DatabaseMetrics:
 
 @dataclass
 class PerformanceBaseline:
-    """What the deployment is held against.
+    """The baseline of the deployment.
 
     Attributes:
-        target_metrics: the local integration's figures, to match or beat, by name.
-        thresholds: the limit of each performance figure in words (`at most 322.2 ms`), by `CRITERION.figure`, with the
-            deployment's own where its descriptor has one.
-        local_integration_data: of each figure of the local integration its value, its unit, and what it is about.
-        not_measured: for each attribute that is None, the reason.
+        target_metrics: figures of the local integration, to match or beat, by name.
+        thresholds: the limit of each performance figure in words (`at most 322.2 ms`), by `CRITERION.figure`, of the
+            descriptor where it has one.
+        local_integration_data: value, unit and description of each figure of the local integration.
+        not_measured: reason of each attribute that is None.
     """
 
     target_metrics: dict[str, float] | None = None

@@ -1,4 +1,4 @@
-"""What the classes of the mission's interface share: a deployment that they open for themselves, and a run in it."""
+"""Deployment session: opens a deployment, and a run in it, for the classes of the mission's interface."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FAILURES = (AssertionError, EnvironmentUnavailable, CapabilityMissing, Configura
 
 
 class DeploymentSession:
-    """Opens a deployment once for all that happens within `with`, else for each call.
+    """Opens a deployment once per `with` block, else for each call.
 
     Args:
         deployment: a name in `variables/deployments/`, or the path of a descriptor.
-        folder: where the journal of what was made goes, for `make clean-up`; by default a new one in `results/`.
+        folder: folder of the resource ledger, for `make clean-up`; default: a new one in `results/`.
     """
 
-    ROLE: ClassVar[str]  # what a run of it is called
+    ROLE: ClassVar[str]  # part of the run's name
 
     def __init__(self, deployment: str = "sandbox", *, folder: Path | None = None) -> None:
         self._deployment = deployment
@@ -45,14 +45,14 @@ class DeploymentSession:
         self._stack.close()
 
     async def _deployed(self, stack: ExitStack) -> OpenDeployment:
-        """The deployment; one that is opened for this call is ended with `stack`."""
+        """The deployment; one opened for this call ends with `stack`."""
         if self._opened is not None:
             return self._opened
         return await asyncio.to_thread(stack.enter_context, open_deployment(self._deployment))
 
     @asynccontextmanager
     async def _run_in(self, opened: OpenDeployment, errors: list[StepError]) -> AsyncIterator[Run]:
-        """A run of its own, which removes what it made; what stays is in `errors`."""
+        """A run of its own, which removes what it created; `errors` gets what remains."""
         identifier = f"{time.strftime('%Y%m%d-%H%M%S')}-{self.ROLE}-{uuid.uuid4().hex[:4]}"
         run = Run(opened, self._folder or PROJECT / "results" / identifier, identifier)
         try:
@@ -64,7 +64,7 @@ class DeploymentSession:
 
 
 def failed_step(step: str, error: BaseException, *, expected: str = "the step to succeed") -> StepError:
-    """A step that failed, as results hold it; `expected` is for errors that do not say it themselves."""
+    """A failed step for the results; `expected` is used for errors without an expectation."""
     if isinstance(error, Violation):
         return StepError(step, f"{error.what}: {error.expected}", error.observed, error.request_id)
     return StepError(step, expected, f"{type(error).__name__}: {error}")

@@ -158,7 +158,7 @@ def _try(
         deployment=deployment,
         plant=defect.name,
         options=(*SHORT, "--exclude", f"slow NOT {concerned}"),
-        shown=False,
+        console=False,
         before_end=look,
     )
     ending = runner.run(request)

@@ -98,7 +98,7 @@ class HarnessMutants:
                 identifier=f"{self._folder.name}-s{next(self._numbers)}",  # addresses are made of it: it must be short
                 deployment=self._deployment,
                 options=(*good.options, *options),
-                shown=False,
+                console=False,
             )
         )
 

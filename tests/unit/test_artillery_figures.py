@@ -239,7 +239,7 @@ def test_figures_have_names(tmp_path: Path) -> None:
     assert math.isclose(figure(load, "total"), 41)
     with pytest.raises(ValueError, match="unknown figure 'speed'"):
         figure(load, "speed")
-    with pytest.raises(ValueError, match="none of 0 requests was answered"):
+    with pytest.raises(ValueError, match="no total: none of 0 requests got a response"):
         figure(result(tmp_path, []), "total")
 
 

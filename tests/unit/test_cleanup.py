@@ -71,4 +71,4 @@ def test_a_run_under_way_is_left_alone(serve: Serve, results: Path, monkeypatch:
 
 def test_nothing_is_brought_up_to_be_cleaned(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["clean-up", "--deployment", "sandbox", "--results", str(results)]) == 0
-    assert "is gone with it" in capsys.readouterr().out
+    assert "ends with it" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Removing what earlier runs made on a deployment and did not get to remove."""
+"""Removes users that earlier runs left on a deployment."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ WITHIN_SECONDS = 600.0
 
 
 def clean_up(opened: OpenDeployment, results: Path) -> tuple[int, list[str]]:
-    """Remove the users that the notes under `results` still name, with all that is theirs, but for runs under way.
+    """Remove the users in the resource ledgers under `results`, with their data; active runs are skipped.
 
     Returns:
-        How many users were removed, and a line for each thing that stays.
+        The number of removed users, and a line for each thing that remains.
     """
     removed, left = 0, []
     with tempfile.TemporaryDirectory() as folder:

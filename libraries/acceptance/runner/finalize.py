@@ -1,4 +1,4 @@
-"""How a run is concluded: trends enter its evidence, its report is rehearsed; it is sealed, judged and reported."""
+"""Concludes a run: records trends, rehearses the report, seals the evidence, judges and reports it."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ REHEARSED = "0" * 64
 def conclude(
     folder: Path, recorder: Recorder, criteria: Criteria, *, history: Path | None = None
 ) -> tuple[Gate, list[str]]:
-    """Close the records of a run, seal them, and write down what they decide.
+    """Close and seal the records of a run, judge them, and write the report.
 
     Args:
-        folder: the run's folder; every other writer has ended.
+        folder: the run's folder; all other writers have ended.
         recorder: the last writer; it is closed.
-        history: folder of past gates, to which this one is added.
+        history: folder of past gates; this one is added.
 
     Returns:
-        The gate, and what went wrong with the report about it.
+        The gate, and problems of the report.
     """
     record_unfinished(folder, recorder)
     _record_decisions(recorder)
@@ -49,18 +49,18 @@ def conclude(
     violated = [row.id for row in judge(_as_if_sealed(bundles), criteria).criteria if row.status == "violated"]
     for bundle in bundles:
         write_seal(folder / EVIDENCE, bundle.run, bundle.chains, bundle.artifacts, violated)
-    gate, told = judge_again(folder, criteria)
+    gate, problems_of_report = judge_again(folder, criteria)
     if history is not None:
         with suppress(OSError):  # a history that cannot be written fails no run
             remember(history, gate)
-    return gate, told
+    return gate, problems_of_report
 
 
 def _rehearse(recorder: Recorder, gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> None:
     cause: Cause | None = None
     try:
         found = problems(gate, bundles, criteria)
-    except Exception as error:  # noqa: BLE001 a report that breaks is told; what was seen is sealed all the same
+    except Exception as error:  # noqa: BLE001 a broken report is recorded; the evidence is sealed all the same
         reports = [name for name, criterion in criteria.criteria.items() if criterion.judged_by == "report"]
         found = {name: [_broke(error)] for name in reports}
         cause = "environment"
@@ -75,10 +75,10 @@ def _rehearse(recorder: Recorder, gate: Gate, bundles: Sequence[Bundle], criteri
 
 
 def judge_again(folder: Path, criteria: Criteria) -> tuple[Gate, list[str]]:
-    """Judge a folder by its evidence alone, and write the report; returns what of it was edited since, or broke.
+    """Judge a folder by its evidence alone, and write the report; returns the gate, and edited or broken parts.
 
     Raises:
-        ConfigurationError: there is no evidence.
+        ConfigurationError: the folder holds no evidence.
     """
     bundles = read_run(folder)
     gate = judge(bundles, criteria)
@@ -86,7 +86,7 @@ def judge_again(folder: Path, criteria: Criteria) -> tuple[Gate, list[str]]:
         return gate, write_report(folder, report(gate, bundles, criteria))
     except OSError:
         raise
-    except Exception as error:  # noqa: BLE001 the verdict stands, whatever becomes of the pages about it
+    except Exception as error:  # noqa: BLE001 the verdict stands without its pages
         broke = _broke(error)
         return gate, [broke, *write_report(folder, bare_report(gate, broke))]
 
@@ -104,7 +104,7 @@ def _record_decisions(recorder: Recorder) -> None:
 
 
 def _record_trends(recorder: Recorder, history: Path, gate: Gate) -> bool:
-    """Whether there was something to record."""
+    """Record the trends; returns whether there were any."""
     points, unreadable = trends(history, gate)
     for record in points:
         recorder.write(record)

@@ -1,4 +1,4 @@
-"""The verdict of a plain `robot` call: nobody owns that run from outside, so its last test concludes it."""
+"""The verdict of a plain `robot` call, made by its last test."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from acceptance.verdict.gate import Gate
 
 
 def conclude_inline(run: Run, *, name: str, claims: Sequence[str], plan: Plan) -> tuple[Gate, list[str]]:
-    """Look at what is left, seal what this process recorded, judge it and report it; nothing is recorded afterwards.
+    """Run the closing checks, seal the evidence of this process, judge and report it; nothing is recorded afterwards.
 
     Args:
-        name: of the run, for whoever reads the verdict.
+        name: of the run, for the report.
         claims: criteria, or areas of them.
-        plan: the tests that are declared, whichever of them ran.
+        plan: the declared tests, executed or not.
 
     Returns:
-        The gate, and what went wrong with the report about it.
+        The gate, and problems of the report.
 
     Raises:
-        ConfigurationError: a claim stands for nothing.
+        ConfigurationError: a claim matches no criterion.
     """
     criteria, descriptor = read_criteria(CRITERIA), run.descriptor
     run.evidence.current_test = ""

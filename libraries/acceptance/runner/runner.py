@@ -1,4 +1,4 @@
-"""One run from start to end: provision, look before starting, run the suites, look once more, judge, clean up."""
+"""One run from start to end: provision, preflight, suites, closing checks, judgement, clean-up."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ RUNS = PROJECT / "runs"
 RESULTS = PROJECT / "results"
 CLAIMS = "--metadata Claims:"
 EXIT = {"GO": 0, "PASS": 0, "NO-GO": 1, "INCONCLUSIVE": 2}
-NOT_RUN = (251, 252, 255)  # exit status of robot: help or version asked for, bad options or data, unexpected error
-NOT_OURS = ("ROBOT_OPTIONS", "REBOT_OPTIONS")  # what somebody set for another robot changes no run of ours
+NOT_RUN = (251, 252, 255)  # exit status of robot: help or version, bad options or data, unexpected error
+FOREIGN_OPTIONS = ("ROBOT_OPTIONS", "REBOT_OPTIONS")  # options for other runs of robot
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What is asked for.
+    """Arguments of a run.
 
     Args:
         name: a file of `runs/`, without `.args`.
-        folder: where the run leaves its files; it is made.
-        identifier: name of the run, carried by all that it makes; default is the folder's name.
+        folder: folder of the run's files; it is created.
+        identifier: name of the run, part of every name that it creates; default: the folder's name.
         deployment: a name in `variables/deployments/`, or the path of a descriptor.
-        plant: name of a defect to plant into the deployment.
+        plant: name of a defect of the deployment.
         options: further options for robot.
-        history: folder of past gates; without one there is no trend.
-        shown: whether the console shows how the run goes.
-        before_end: called while the deployment is still there.
+        history: folder of past gates; none: no trends.
+        console: whether the console shows progress.
+        before_end: called before the deployment ends.
     """
 
     name: str
@@ -60,13 +60,13 @@ class RunRequest:
     plant: str | None = None
     options: tuple[str, ...] = ()
     history: Path | None = None
-    shown: bool = True
+    console: bool = True
     before_end: Callable[[OpenDeployment], None] = lambda deployment: None
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended: `problems` is empty unless it could not run."""
+    """The end of a run; `problems` are the reasons why it could not run."""
 
     gate: Gate
     problems: tuple[str, ...]
@@ -79,12 +79,12 @@ class Ending:
 
 
 def folder_for(name: str, results: Path) -> Path:
-    """Where a run that starts now leaves its files; its name is the run's identifier."""
+    """The folder of a run that starts now; its name is the run's identifier."""
     return results / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{uuid.uuid4().hex[:4]}"
 
 
 def make_folder(folder: Path) -> None:
-    """Raises ConfigurationError when the folder cannot be made."""
+    """Create the folder; raises ConfigurationError when that fails."""
     try:
         folder.mkdir(parents=True)
     except OSError as error:
@@ -92,23 +92,23 @@ def make_folder(folder: Path) -> None:
 
 
 def forget_latest(results: Path) -> None:
-    """`latest` points to nothing until a run has something to show: an old verdict is nobody's new one."""
-    with suppress(OSError):  # what cannot be written is told when the run makes its folder
+    """Remove the link `latest`, so that it never shows an old verdict as the new one."""
+    with suppress(OSError):  # creating the run's folder reports the reason
         (results / "latest").unlink()
 
 
 def point_latest(folder: Path) -> None:
-    """`latest` beside a run's folder points to it from now on."""
+    """Point the link `latest` beside a run's folder to it."""
     link = folder.with_name(f".latest-{folder.name}")
     link.symlink_to(folder.name)
     link.replace(folder.with_name("latest"))
 
 
 def claims_of(name: str, criteria: Criteria) -> tuple[str, ...]:
-    """The criteria that a named run claims, by the line `--metadata Claims:…` of its argument file.
+    """The criteria that a run claims, by the line `--metadata Claims:…` of its argument file.
 
     Raises:
-        ConfigurationError: there is no such run, or it claims what does not exist.
+        ConfigurationError: the run, or a criterion that it claims, does not exist.
     """
     path = RUNS / f"{name}.args"
     try:
@@ -121,11 +121,11 @@ def claims_of(name: str, criteria: Criteria) -> tuple[str, ...]:
 
 
 def run(request: RunRequest) -> Ending:
-    """Run the suites against the deployment, and judge what was seen.
+    """Run the suites against the deployment, and judge the evidence.
 
     Raises:
-        ConfigurationError: there is no such run, the criteria have mistakes, or the folder cannot be made. Whatever
-            else keeps the run from starting is in its gate.
+        ConfigurationError: the run does not exist, the criteria have mistakes, or the folder cannot be created. The
+            gate holds any other reason that keeps the run from starting.
     """
     criteria = read_criteria(CRITERIA)
     run_id = request.identifier or request.folder.name
@@ -143,22 +143,22 @@ def run(request: RunRequest) -> Ending:
     recorder.write(Plan(tests=SELF_CHECKS))
     problems: Sequence[str] = ()
     interrupted = False
-    with Progress(sys.stdout if request.shown else None) as progress:
+    with Progress(sys.stdout if request.console else None) as progress:
         try:
             progress.doing(f"opening the deployment {request.deployment}")
             with open_deployment(request.deployment, progress=progress.say, plant=request.plant) as opened:
                 scope = _scope_of(scope, opened.descriptor)
                 recorder.write(scope)
-                criteria.with_thresholds(scope.thresholds)  # its mistakes are told before anything starts
+                criteria.with_thresholds(scope.thresholds)  # reports mistakes before anything starts
                 with _observer(opened, request.folder, run_id, redactor, recorder, progress) as observer:
-                    progress.doing("looking whether the deployment is ready")
+                    progress.doing("running the preflight")
                     problems = run_preflight(observer, recorder)
                     if not problems:
                         scope = scope.model_copy(update={"started": True, "time": moment()})
                         recorder.write(scope)
                         progress.doing("")
                         _run_suites(opened, request, run_id, recorder, progress)
-                        progress.doing("looking at what is left")
+                        progress.doing("running the closing checks")
                         run_closing_checks(observer, recorder)
                 request.before_end(opened)
                 progress.doing("ending the deployment")
@@ -167,19 +167,19 @@ def run(request: RunRequest) -> Ending:
             record(recorder, "preflight: PRE-02", "PRE-02", problems)
         except KeyboardInterrupt:
             interrupted = True
-            _note(recorder, progress, "interrupted: what was seen until then is judged")
+            _note(recorder, progress, "interrupted: the evidence up to then is judged")
             problems = () if scope.started else ["interrupted before the suites started"]
-        progress.doing("judging what was seen")
+        progress.doing("judging the evidence")
         for line in scrub(request.folder, redactor, keep=recorded_artifacts(request.folder)):
             recorder.note(line)
-        gate, told = conclude(request.folder, recorder, criteria, history=request.history)
-        for line in told:
+        gate, broken = conclude(request.folder, recorder, criteria, history=request.history)
+        for line in broken:
             progress.say(line)
     return Ending(gate, tuple(redactor.clean(problem) for problem in problems), interrupted)
 
 
 def interrupt(number: int, frame: object) -> None:
-    """What SIGINT and SIGTERM do to a run."""
+    """Signal handler that interrupts a run."""
     raise KeyboardInterrupt
 
 
@@ -212,20 +212,20 @@ def _run_suites(opened: OpenDeployment, request: RunRequest, name: str, recorder
     command = [
         *(sys.executable, "-m", "robot", "--pythonpath", str(PROJECT / "libraries")),
         *("--outputdir", str(request.folder), "--variable", f"DEPLOYMENT:{opened.path}"),
-        *("--console", "AcceptanceConsole" if request.shown else "none"),
+        *("--console", "AcceptanceConsole" if request.console else "none"),
         *("--listener", "RedactingListener", "--prerunmodifier", f"AcceptancePlan:{request.folder / EVIDENCE}"),
         *request.options,
         *("--argumentfile", str(RUNS / f"{request.name}.args")),
     ]
-    own = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
+    own = {name: value for name, value in os.environ.items() if name not in FOREIGN_OPTIONS}
     environment = own | {DEPLOYMENT: str(opened.path), RUN: name}
     status = run_subprocess(command, folder=str(PROJECT), environment=environment)
     if status < 0:
-        died = f"robot died of {signal.Signals(-status).name}: what had not ended by then is not verified"
+        died = f"robot died of {signal.Signals(-status).name}: tests that had not ended are not verified"
         _note(recorder, progress, died)
     elif status in NOT_RUN:
         raise ConfigurationError(
-            [f"robot could not run {RUNS / request.name}.args (status {status}): it says why above"]
+            [f"robot could not run {RUNS / request.name}.args (status {status}): see its message above"]
         )
     if not list((request.folder / EVIDENCE).glob("records-plan-*")):
         claims = claims_of(request.name, read_criteria(CRITERIA))

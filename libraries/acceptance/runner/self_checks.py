@@ -1,4 +1,4 @@
-"""The checks of a run by itself: before its suites, and when they have ended."""
+"""The self-checks of a run: preflight before its suites, closing checks after them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SELF_CHECKS: Checks = PREFLIGHT_CHECKS | CLOSING_CHECKS | REPORT_CHECKS
 
 
 def run_preflight(observer: Run, recorder: Recorder) -> list[str]:
-    """The preflight; returns what keeps the run from starting."""
+    """Run the preflight; returns the problems that keep the run from starting."""
     found = observer.wait(preflight.check(observer), within=PREFLIGHT_SECONDS)
     for criterion, problems in found.problems.items():
         record(recorder, f"{PREFLIGHT}{criterion}", criterion, problems)
@@ -31,7 +31,7 @@ def run_preflight(observer: Run, recorder: Recorder) -> list[str]:
 
 
 def run_closing_checks(observer: Run, recorder: Recorder) -> None:
-    """The closing check of INT-14."""
+    """Run the closing check of INT-14."""
     [name] = CLOSING_CHECKS["INT-14"]
     try:
         observer.wait(consistency.check(observer), within=CLOSING_SECONDS)
@@ -46,6 +46,6 @@ def run_closing_checks(observer: Run, recorder: Recorder) -> None:
 
 
 def record(recorder: Recorder, name: str, criterion: str, problems: Sequence[str]) -> None:
-    """How a check of the run by itself ended."""
+    """Record the outcome of a self-check."""
     status: Status = "FAIL" if problems else "PASS"
     recorder.test(name=name, criteria=[criterion], status=status, message="; ".join(problems))
