@@ -6,11 +6,16 @@ from typing import Any
 
 from acceptance import chat
 from acceptance.chat import Answer
-from acceptance.checks import retrieval_qa
+from acceptance.checks import concurrency, retrieval_qa
+from acceptance.checks.concurrency import Journey
+from acceptance.checks.retrieval_qa import AnsweredFact
 from acceptance.clients.http import Response
 from acceptance.errors import violation
-from acceptance.fixtures.handbook import Handbook, figures
+from acceptance.fixtures.handbook import Fact, Handbook, figures
+from acceptance.polling import together
+from acceptance.uploads import Upload
 from assertionengine import AssertionOperator
+from robot.api import logger
 from robot.api.deco import keyword, library
 from robot_run.keywords import Actor, checked, step, user_named
 from robot_run.lifecycle import the_run
@@ -21,6 +26,7 @@ class ChatLibrary:
     """Asks questions and reads the answers.
 
     `Ask` returns an *answer*: ``text``, ``figures``, ``sources``, ``conversation_id``, ``workflow_id``, ``model``.
+    A generated document has *facts*, each a question with the figure that answers it: see `Get Facts`.
     """
 
     @step()
@@ -30,21 +36,49 @@ class ChatLibrary:
         *,
         user: Actor = None,
         conversation: Answer | str | None = None,
-        workflow: str | None = None,
+        workflow: Answer | str | None = None,
         hang_up: bool = False,
-    ) -> Answer:
+        expected: int | str = "success",
+    ) -> Answer | Response:
         """Asks a question, in a conversation or in a new one.
 
-        - ``conversation``: an answer of it, or its identifier.
+        - ``conversation``, ``workflow``: an answer of it, or its identifier.
         - ``hang_up``: close the connection afterwards, so that another instance may serve the next question.
+        - ``expected``: ``success``, a status, or a refusal of the contract, such as ``unknown_identifier``.
+
+        Returns the answer; where a refusal is expected, the response.
 
         | ${answer} =    Ask    What does the plan pay for glasses?    user=Alice
         | ${next} =    Ask    And for shoes?    conversation=${answer}
+        | Ask    And for shoes?    conversation=${answer}    user=Bob    expected=unknown_identifier
         """
-        known = conversation.conversation_id if isinstance(conversation, Answer) else conversation
-        return await chat.ask(
-            the_run(), user_named(user), question, conversation_id=known, workflow_id=workflow, hang_up=hang_up
-        )
+        options: dict[str, Any] = {
+            "conversation_id": conversation.conversation_id if isinstance(conversation, Answer) else conversation,
+            "workflow_id": workflow.workflow_id if isinstance(workflow, Answer) else workflow,
+            "hang_up": hang_up,
+        }
+        run, asker = the_run(), user_named(user)
+        if expected != "success":
+            return await chat.send(run, asker, question, expected=expected, **options)
+        return await chat.ask(run, asker, question, **options)
+
+    @step(within=120)
+    async def ask_concurrently(
+        self, *questions: Fact | str, user: Actor = None, at_once: int | None = None
+    ) -> list[Answer]:
+        """Asks several questions at the same moment, each in a new conversation; returns the answers in order.
+
+        - ``questions``: texts, or facts whose questions are asked.
+        - ``at_once``: how many at a time; all where it is not given.
+
+        | @{facts} =    Get Facts    ${handbook}
+        | @{answers} =    Ask Concurrently    @{facts}    user=Alice    at_once=4
+        """
+        if not questions:
+            raise ValueError("no question to ask")
+        run, asker = the_run(), user_named(user)
+        texts = [question.question if isinstance(question, Fact) else question for question in questions]
+        return await together(*(chat.ask(run, asker, text) for text in texts), at_once=at_once)
 
     @step()
     async def ask_streaming(self, question: str, *, user: Actor = None) -> str:
@@ -96,6 +130,81 @@ class ChatLibrary:
         answered = await retrieval_qa.answered_facts(the_run())
         return [answer for each in answered for answer in (each.answer, each.follow_up)]
 
+    @step()
+    async def delete_new_conversations(self, known: list[str], *, user: Actor = None) -> None:
+        """Deletes every conversation of a user except the known ones.
+
+        | ${known} =    Get Conversations    user=Bob
+        | Ask    What does the plan pay for glasses?    user=Bob
+        | Delete New Conversations    ${known}    user=Bob
+        """
+        run, owner = the_run(), user_named(user)
+        for conversation in await chat.listed_conversations(run, owner):
+            if conversation not in known:
+                path = {"conversation_id": conversation}
+                await run.client.call("conversation_delete", path=path, token=owner.access_token)
+
+    @keyword
+    def get_facts(
+        self, document: Upload, *, first: int | None = None, last: int | None = None, follow_ups: bool = False
+    ) -> list[Fact]:
+        """Returns facts of a generated document: all, or so many ``first`` or ``last`` ones; one at least.
+
+        A fact has ``question``, ``figure``, ``sentence`` and ``follow_up`` (a fact, asked in the same conversation).
+
+        - ``follow_ups``: include the follow-up of each fact behind it.
+
+        | @{facts} =    Get Facts    ${handbook}    first=6
+        """
+        facts = document.handbook.facts[slice(first) if last is None else slice(-last, None)]
+        found = [each for fact in facts for each in (fact, *([fact.follow_up] if follow_ups else [])) if each]
+        if not found:
+            raise ValueError(f"{document}: no such facts")
+        return found
+
+    @step(within=120)
+    async def get_answered_facts(self, document: Upload) -> list[AnsweredFact]:
+        """Returns every fact of a document with its answers: asked by the first test of the run that needs them.
+
+        Each has ``fact``, ``answer`` and, asked in the same conversation, ``follow_up``. The document's owner asks,
+        each question over a connection of its own, so that several instances may serve one conversation.
+
+        | @{answered} =    Get Answered Facts    ${handbook}
+        """
+        return await retrieval_qa.answered_facts(the_run(), document)
+
+    @keyword
+    def get_cited_chunks(self, answer: Answer, fact: Fact, chunks: list[dict[str, Any]]) -> list[str]:
+        """Returns the cited chunks that hold a fact's figure and its sentence; fails where there is none.
+
+        - ``chunks``: rows of the named query ``chunks``.
+
+        | @{chunks} =    Query    chunks    document_id=${handbook.document_id}
+        | @{cited} =    Get Cited Chunks    ${answer}    ${fact}    ${chunks}
+        """
+        texts = {str(row["chunk_id"]): str(row["text"]) for row in chunks}
+        cited = retrieval_qa.citing(answer, fact, texts)
+        logger.info(f"{answer}: chunks {', '.join(cited) or 'none'}")
+        if not cited:
+            expected = f"a cited chunk with {fact.figure} and its sentence"
+            raise violation(
+                f"'{answer.question}'", expected=expected, observed=answer.sources, look=answer.response.look
+            )
+        return cited
+
+    @step(within=120)
+    async def run_journeys_at_once(self, *, users: int = 10) -> list[Journey]:
+        """Runs several users at the same time: each uploads a document of their own, follows its job and asks about it.
+
+        Each asks for a fact of their own document, and then for the fact of another user. Returns a journey per user
+        with ``upload``, ``listed`` (document identifiers in the list), ``fact``, ``answer`` and ``other_answer``,
+        ``other_handbooks``, ``other_conversations``, and ``problem``: why it ended early, empty where it did not.
+
+        | @{journeys} =    Run Journeys At Once    users=10
+        | Should Be Empty    ${journeys}[0].problem
+        """
+        return await concurrency.run_journeys(the_run(), users)
+
     @keyword
     def get_answer_text(
         self,
@@ -116,22 +225,54 @@ class ChatLibrary:
     @keyword
     def get_answer_figures(
         self,
+        answer: Answer | str,
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        message: str | None = None,
+        *,
+        of: Any = None,
+        beside: Any = None,
+    ) -> Any:
+        """Returns every figure in the text of an answer, sorted, without separators of thousands.
+
+        - ``answer``: an answer, or a text such as that of `Ask Streaming`.
+        - ``of``: only figures of these: uploads, handbooks, texts, or a list of them.
+        - ``beside``: no figures of these.
+
+        | Get Answer Figures    ${answer}    contains    ${fact.figure}
+        | Get Answer Figures    ${answer}    ==    ${NOTHING}    of=${decoy}
+        | Get Answer Figures    ${answer}    ==    ${NOTHING}    beside=${answer.question}
+        """
+        found = answer.figures if isinstance(answer, Answer) else figures(answer)
+        if of is not None:
+            known = _figures_of(of)
+            if not known:
+                raise ValueError(f"no figure in {of}")
+            found &= known
+        values = sorted(found - _figures_of(beside))
+        asked, look = (answer.question, answer.response.look) if isinstance(answer, Answer) else ("a question", "")
+        what = f"figures in the answer to '{asked}'"
+        return checked(values, assertion_operator, assertion_expected, what, message=message, look=look)
+
+    @keyword
+    def get_cited_documents(
+        self,
         answer: Answer,
         assertion_operator: AssertionOperator | None = None,
         assertion_expected: Any = None,
         message: str | None = None,
         *,
-        of: Handbook | None = None,
+        beside: Upload | None = None,
     ) -> Any:
-        """Returns every figure in the text of an answer, sorted, without separators of thousands.
+        """Returns identifiers of the documents that an answer cites, each once.
 
-        - ``of``: only the figures that this handbook holds too.
+        - ``beside``: leave out this document.
 
-        | Get Answer Figures    ${answer}    contains    ${fact.figure}
-        | Get Answer Figures    ${answer}    ==    ${NO FIGURES}    of=${deleted.handbook}
+        | Get Cited Documents    ${answer}    ==    ${NOTHING}    beside=${upload}
         """
-        what = f"figures in the answer to '{answer.question}'"
-        values = sorted(figures(answer.text) & (figures(answer.text) if of is None else of.figures))
+        known = None if beside is None else beside.document_id
+        values = [document for document in answer.documents if document != known]
+        what = f"documents cited for '{answer.question}'"
         return checked(values, assertion_operator, assertion_expected, what, message=message, look=answer.response.look)
 
     @keyword
@@ -184,3 +325,16 @@ class ChatLibrary:
         value = getattr(answer.sources[0], field) if answer.sources else None
         what = f"{field} of the first source of '{answer.question}'"
         return checked(value, assertion_operator, assertion_expected, what, message=message, look=answer.response.look)
+
+
+def _figures_of(holders: Any) -> set[str]:
+    """Every figure of uploads, handbooks, texts, or lists of them."""
+    if holders is None:
+        return set()
+    if isinstance(holders, Upload):
+        return holders.handbook.figures
+    if isinstance(holders, Handbook):
+        return holders.figures
+    if isinstance(holders, str):
+        return figures(holders)
+    return {figure for holder in holders for figure in _figures_of(holder)}

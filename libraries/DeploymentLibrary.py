@@ -182,6 +182,14 @@ class DeploymentLibrary:
         return checked(value, assertion_operator, assertion_expected, f"{path} of the descriptor", message=message)
 
     @keyword
+    def report_environment_problem(self, reason: str) -> None:
+        """Fails the test because of our own documents or tools; the deployment is not judged by it.
+
+        | Report Environment Problem    all facts are in one chunk
+        """
+        raise EnvironmentUnavailable(reason)
+
+    @keyword
     def judge_what_was_seen(self) -> None:
         """Seal, judge and report what this call of robot saw; fails unless the verdict is GO or PASS."""
         judge_what_was_seen()

@@ -92,18 +92,22 @@ class DocumentLibrary:
         return await uploads.sent(the_run(), user_named(user), await _payload(document, seed))
 
     @step(within=120)
-    async def get_processed_document(self, document: str, *, user: Actor = None, seed: int = 0) -> Upload:
+    async def get_processed_document(self, document: str, *, user: Actor = None, seed: int | str = 0) -> Upload:
         """Returns a processed document of a user: uploaded by the first test of the run that asks, then shared.
 
         | Create User    Reader    shared=True
         | ${handbook} =    Get Processed Document    handbook    user=Reader
         """
+        return await uploads.processed(the_run(), user_named(user), document, seed)
+
+    @step(within=120)
+    async def get_processed_documents(self, *documents: str, user: Actor = None) -> list[Upload]:
+        """Returns processed documents of a user, as `Get Processed Document` does, uploaded at the same time.
+
+        | ${handbook}    ${decoy} =    Get Processed Documents    handbook    handbook-decoy    user=Reader
+        """
         run, owner = the_run(), user_named(user)
-
-        async def process() -> Upload:
-            return await uploads.upload_complete(run, owner, await _payload(document, seed))
-
-        return await run.once(f"document {document} #{seed} of {owner.user_id}", process)
+        return await together(*(uploads.processed(run, owner, document) for document in documents))
 
     @step(within=600)
     async def wait_until_processed(self, upload: Upload, *, timeout: float = uploads.PROCESSING_SECONDS) -> Upload:

@@ -1,23 +1,21 @@
-"""Asking questions about documents, by the contract."""
+"""Questions to the chat, and their answers, by the contract."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import MISSING, pick
 from acceptance.errors import violation
+from acceptance.fixtures.handbook import figures
 from acceptance.fixtures.users import User
 from acceptance.run import Run
-
-FIGURE = re.compile(r"\d[\d.,]*")
 
 
 @dataclass(frozen=True)
 class Source:
-    """One source that an answer names."""
+    """A source that an answer cites."""
 
     document_id: str
     title: str
@@ -26,7 +24,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the conversation; `seconds` is the whole call."""
+    """An answer of the chat; `seconds` is the whole call."""
 
     question: str
     text: str
@@ -36,17 +34,25 @@ class Answer:
     model: str
     response: Response
 
+    def __str__(self) -> str:
+        return f"'{self.question}' is answered '{self.text}' ({self.response.look})"
+
     @property
     def figures(self) -> set[str]:
-        """Every figure in the text, without separators at its end."""
-        return {match.rstrip(".,") for match in FIGURE.findall(self.text)}
+        """Every figure in the text, without separators of thousands."""
+        return figures(self.text)
+
+    @property
+    def documents(self) -> list[str]:
+        """Identifiers of the documents that the answer cites, each once, in the order of its sources."""
+        return list(dict.fromkeys(source.document_id for source in self.sources))
 
     @property
     def seconds(self) -> float:
         return self.response.elapsed
 
 
-async def ask(
+async def send(
     run: Run,
     user: User,
     question: str,
@@ -54,17 +60,24 @@ async def ask(
     conversation_id: str | None = None,
     workflow_id: str | None = None,
     hang_up: bool = False,
-) -> Answer:
-    """Ask in a conversation, or begin one; raises AssertionError where the answer is not the contract's.
+    expected: int | str = "success",
+) -> Response:
+    """Send a question in a conversation, or begin one; raises AssertionError where the response is not as expected.
 
     Args:
-        hang_up: end the connection behind the answer, so that another instance may get the next question.
+        hang_up: close the connection afterwards, so that another instance may get the next question.
+        expected: a status or the contract's name for it.
     """
     body: dict[str, Any] = {"message": question}
     body |= {"conversation_id": conversation_id} if conversation_id else {}
     body |= {"workflow_id": workflow_id} if workflow_id else {}
     headers = {"connection": "close"} if hang_up else None
-    response = await run.client.call("chat", body=body, token=user.access_token, headers=headers)
+    return await run.client.call("chat", body=body, token=user.access_token, headers=headers, status=expected)
+
+
+async def ask(run: Run, user: User, question: str, **options: Any) -> Answer:
+    """Send a question, as :func:`send` does, and read its answer."""
+    response = await send(run, user, question, **options)
     paths = run.contract.sources
     sources = []
     for entry in response["sources"]:
@@ -86,6 +99,6 @@ async def ask(
 
 
 async def listed_conversations(run: Run, user: User) -> list[str]:
-    """Identifiers of the conversations that the list shows to this person."""
+    """Identifiers of the conversations in a user's list."""
     response = await run.client.call("conversations", token=user.access_token)
     return [pick(listed, run.contract.listed_conversation["conversation_id"]) for listed in response["conversations"]]

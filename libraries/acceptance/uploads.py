@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from acceptance.clients.http import Response
 from acceptance.deployment.contract import MISSING, FieldPaths, pick
 from acceptance.errors import violation
 from acceptance.fixtures.documents import Limits, TestDocument, make
+from acceptance.fixtures.handbook import Handbook
 from acceptance.fixtures.users import User
 from acceptance.polling import wait_until
 from acceptance.run import Run
@@ -29,6 +30,7 @@ class Payload:
     filename: str
     data: bytes
     mime: str = "application/pdf"
+    handbook: Handbook | None = field(default=None, repr=False, compare=False)
 
     @property
     def sha256(self) -> str:
@@ -51,7 +53,7 @@ class Payload:
     @classmethod
     def of(cls, document: TestDocument) -> Payload:
         """A document made for the run, or of the catalogue."""
-        return cls(document.filename, document.data, document.mime)
+        return cls(document.filename, document.data, document.mime, document.handbook)
 
 
 @dataclass
@@ -67,8 +69,22 @@ class Upload:
     job: Response | None = None
     seconds: float | None = None
 
+    def __str__(self) -> str:
+        return f"'{self.payload.filename}' (document {self.document_id})"
 
-async def document(run: Run, name: str, seed: int = 0, *, fixed: str | None = None) -> TestDocument:
+    @property
+    def handbook(self) -> Handbook:
+        """The text of a generated document.
+
+        Raises:
+            ValueError: the document is not generated from a handbook.
+        """
+        if self.payload.handbook is None:
+            raise ValueError(f"{self}: its text is not generated from a handbook")
+        return self.payload.handbook
+
+
+async def document(run: Run, name: str, seed: int | str = 0, *, fixed: str | None = None) -> TestDocument:
     """A document of the catalogue for this run, within the limits that the deployment states; see `documents.make`.
 
     Args:
@@ -168,6 +184,15 @@ async def complete(run: Run, upload: Upload, *, within: float = PROCESSING_SECON
 async def upload_complete(run: Run, user: User, payload: Payload, *, within: float = PROCESSING_SECONDS) -> Upload:
     """Announce, send and follow a document until it is complete."""
     return await complete(run, await sent(run, user, payload), within=within)
+
+
+async def processed(run: Run, owner: User, name: str, seed: int | str = 0) -> Upload:
+    """A processed document of a user: uploaded by the first caller of the run, then shared."""
+
+    async def process() -> Upload:
+        return await upload_complete(run, owner, Payload.of(await document(run, name, seed)))
+
+    return await run.once(f"document {name} #{seed} of {owner.user_id}", process)
 
 
 async def delete(run: Run, upload: Upload) -> None:

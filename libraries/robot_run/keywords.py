@@ -60,7 +60,7 @@ def checked(
     Raises:
         Violation: the comparison does not hold.
     """
-    logger.info(f"{what}: {repr(value)[:LOGGED_CHARACTERS]}")
+    logger.info(f"{what}: {repr(value)[:LOGGED_CHARACTERS]}" + (f"; {look}" if look else ""))
     try:
         return verify_assertion(value, operator, expected, what)
     except AssertionError:

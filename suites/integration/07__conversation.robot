@@ -1,48 +1,72 @@
 *** Settings ***
-Documentation    A reader has two handbooks, each of a place that does not exist, each with twenty facts that differ in their figures.
-...              Questions name the place that they mean. The conversation answers from that place's handbook, for the reader
-...              only, and remembers what it is about.
+Documentation    A user has two handbooks, each of a place that does not exist, each with twenty facts that differ in their figures.
+...              Questions name the place that they mean. The chat answers from that place's handbook, for its owner only, and
+...              remembers what a conversation is about.
 
 Resource         ../../resources/common.resource
-Resource         ../../resources/conversation.resource
+Resource         ../../resources/chat.resource
+
+
+*** Variables ***
+${STRANGERS QUESTIONS}    ${4}
+${OTHER PLACE FACTS}      ${6}
+${CONVERSATIONS}          ${3}    # pairs of them
 
 
 *** Test Cases ***
 The Answer Comes From The Right Document
     [Metadata]    Criterion    INT-07
-    Every fact is answered with its figure from its document
+    Given Reader has a handbook and its decoy
+    When every fact of the handbook is asked for
+    Then every fact is answered from its document
 
 The Source Contains The Answer
     [Metadata]    Criterion    INT-07
     [Tags]    needs-sql
-    A cited chunk contains each figure and its sentence
+    Given Reader has a handbook and its decoy
+    When every fact of the handbook is asked for
+    Then a cited chunk holds each figure and its sentence
 
 The Other Document Answers For Its Own Place
     [Metadata]    Criterion    INT-07
-    Questions about the other place are answered from its own document
+    Given Reader has a handbook and its decoy
+    When Reader asks for facts of    ${DECOY}    first=${OTHER PLACE FACTS}
+    Then every answer is from    ${DECOY}    other=${HANDBOOK}
 
-Somebody Without Documents Finds Nothing
+A User Without Documents Finds Nothing
     [Metadata]    Criterion    INT-07
-    Given Bob is signed in
-    Then Bob finds neither figure nor source
+    Given Reader has a handbook and its decoy
+    And Bob is signed in
+    When Bob asks for facts of    ${HANDBOOK}    first=${STRANGERS QUESTIONS}
+    Then no answer has a figure or a source
 
-Somebody With A Document Of Their Own Finds Nothing Of Another's
+A User With A Document Finds Nothing Of Another User's
     [Metadata]    Criterion    INT-07
-    Given Carol is signed in
-    Then Carol with a handbook of another place finds nothing of the reader's
+    Given Reader has a handbook and its decoy
+    And Carol is signed in
+    ${own} =    Get Processed Document    handbook    user=Carol    seed=700
+    When Carol asks for facts of    ${HANDBOOK}    first=${STRANGERS QUESTIONS}
+    Then every answer keeps to    ${own}    ${HANDBOOK}    ${DECOY}
 
 What The Documents Do Not Say Is Not Made Up
     [Metadata]    Criterion    INT-07
-    What no document says is not answered with a figure
+    Given Reader has a handbook and its decoy
+    When Reader asks    @{HANDBOOK.handbook.unanswered}
+    Then no answer has a figure
 
 A Follow-Up Keeps Its Context
     [Metadata]    Criterion    INT-07
-    Every follow-up is answered in the context of its question
+    Given Reader has a handbook and its decoy
+    When every fact of the handbook is asked for
+    Then every follow-up is answered in the context of its question
 
 A Fresh Conversation Knows Nothing Of Another
     [Metadata]    Criterion    INT-07
-    A follow-up in a fresh conversation is not answered from another one
+    Given Reader has a handbook and its decoy
+    When every fact of the handbook is asked for
+    Then a follow-up alone is not answered for one place    ${CONVERSATIONS}
 
 Two Conversations Do Not Mix
     [Metadata]    Criterion    INT-07
-    Conversations in turns keep to their own place
+    Given Reader has a handbook and its decoy
+    Then conversations in turns keep to their own place    ${CONVERSATIONS}

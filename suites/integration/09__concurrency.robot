@@ -2,10 +2,11 @@
 Documentation    Users who work at the same time do not disturb each other.
 
 Resource         ../../resources/common.resource
-Resource         ../../resources/concurrency.resource
+Resource         ../../resources/chat.resource
 
 
 *** Test Cases ***
 Ten Users At Once Each Get Their Own Fact
     [Metadata]    Criterion    INT-10
-    Ten Users At Once Each Get Their Own Fact
+    When 10 users upload and question a document of their own at once
+    Then each user gets their own fact and nothing of another user

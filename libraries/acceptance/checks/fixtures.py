@@ -1,4 +1,4 @@
-"""What a person of a test has: a complete document with facts of its own, and a conversation about it."""
+"""Fixtures of the checks: a user with a processed document and a conversation, and the documents of the catalogue."""
 
 from __future__ import annotations
 
@@ -31,18 +31,16 @@ POLL_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class UserData:
-    """A document, its upload, and the first reply of a conversation about it."""
+    """A processed document and the first answer of a conversation about it."""
 
     owner: User
-    document: TestDocument = field(repr=False)
     upload: Upload = field(repr=False)
     answer: Answer = field(repr=False)
 
     @property
     def handbook(self) -> Handbook:
         """What the document says."""
-        assert self.document.handbook is not None
-        return self.document.handbook
+        return self.upload.handbook
 
     @property
     def facts(self) -> list[Fact]:
@@ -63,12 +61,10 @@ class UserData:
         return [*self.identifiers.values(), self.upload.payload.filename, self.handbook.place]
 
 
-async def create_user_data(run: Run, user: User, *, seed: int) -> UserData:
+async def create_user_data(run: Run, user: User, *, seed: int | str) -> UserData:
     """Upload a note that no other seed has, wait until it is complete, and ask about its first fact."""
-    note = await document(run, "note", seed)
-    upload = await upload_complete(run, user, Payload.of(note))
-    assert note.handbook is not None
-    return UserData(user, note, upload, await ask(run, user, note.handbook.facts[0].question))
+    upload = await upload_complete(run, user, Payload.of(await document(run, "note", seed)))
+    return UserData(user, upload, await ask(run, user, upload.handbook.facts[0].question))
 
 
 @dataclass
