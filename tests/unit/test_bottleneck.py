@@ -69,7 +69,7 @@ def watched(
 
 def facts(seen: ResourceSamples, went: list[Step] | None = None, **others: Any) -> Facts:
     taken = went or steps()
-    return Facts.of(
+    return Facts(
         taken, resources_of(seen, taken, BOUNDS), host="machine", model_bound=["chat"],
         applications=[(look.at, look.applications) for look in seen.looks], **others,
     )  # fmt: skip

@@ -93,7 +93,7 @@ def test_the_moment_with_the_fewest_counts() -> None:
     load = _load()
     for user in load.users[:3]:
         user.under_way = (0.0, 81.5)
-    with pytest.raises(EnvironmentUnavailable, match="of 50: expected at least 48 users, observed 47 users"):
+    with pytest.raises(EnvironmentUnavailable, match="of 50 users: expected at least 48 users, observed 47 users"):
         _judged(load, AT_WORK)
 
 

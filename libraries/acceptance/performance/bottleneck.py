@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from statistics import fmean
 
@@ -156,12 +157,10 @@ def _moment(resource: Resource, step: Step) -> float:
 
 def _of_platform(metrics: Mapping[str, Sequence[Line]], bounds: Saturated) -> Iterator[Resource]:
     for metric, kind in (("cpu", CPU), ("memory", MEMORY)):
-        used, limits = (
-            _by_service(metrics.get(metric, ()), metric),
-            _by_service(metrics.get(f"{metric}-limit", ()), metric),
-        )
-        for service, lines in used.items():
-            limit = _limits(limits.get(service, {}))
+        limits = _by_service(metrics.get(f"{metric}-limit", ()), metric)
+        for service, lines in _by_service(metrics.get(metric, ()), metric).items():
+            # the last limit by instance; one that names none is that of each
+            limit = {instance: points[-1][1] for instance, points in limits.get(service, {}).items() if points}
             shares: dict[float, list[float]] = defaultdict(list)
             amounts: dict[float, list[float]] = defaultdict(list)
             for instance, points in lines.items():
@@ -174,15 +173,10 @@ def _of_platform(metrics: Mapping[str, Sequence[Line]], bounds: Saturated) -> It
                 continue  # without a limit it is unknown when it saturates
             each = " each" if len(lines) > 1 else ""
             whole = next(iter(limit.values()))
-            yield Resource(
-                kind=kind,
-                of=service,
-                unit="%",
-                points=tuple((at, max(values)) for at, values in sorted(shares.items())),
-                bound=bounds.share,
-                amount=tuple((at, sum(values)) for at, values in sorted(amounts.items())),
-                limit=f"{whole:g} cores{each}" if kind == CPU else f"{whole / 2**30:.3g} GiB{each}",
-            )
+            highest = tuple((at, max(values)) for at, values in sorted(shares.items()))
+            amount = tuple((at, sum(values)) for at, values in sorted(amounts.items()))
+            words = f"{whole:g} cores{each}" if kind == CPU else f"{whole / 2**30:.3g} GiB{each}"
+            yield Resource(kind, service, "%", highest, bounds.share, amount, words)
 
 
 def _by_service(lines: Sequence[Line], metric: str) -> dict[str, dict[str, list[Point]]]:
@@ -193,11 +187,6 @@ def _by_service(lines: Sequence[Line], metric: str) -> dict[str, dict[str, list[
         if factor is not None:
             found[line.service][line.instance] = [(at, factor * value) for at, value in line.points]
     return found
-
-
-def _limits(lines: Mapping[str, Sequence[Point]]) -> dict[str, float]:
-    """The last limit by instance; one that names none is that of each."""
-    return {instance: points[-1][1] for instance, points in lines.items() if points}
 
 
 Applications = Sequence[tuple[float, Mapping[str, int]]]  # connections by application, over time
@@ -221,12 +210,11 @@ class Facts:
     uploads: int = 0
     emptied: float = 0.0
     left: int = 0
-    reached: Sequence[Saturation] = field(default_factory=list)
 
-    @classmethod
-    def of(cls, steps: Sequence[Step], resources: Sequence[Resource], **others: object) -> Facts:
-        """With the resources that saturated."""
-        return cls(steps, resources, **others, reached=saturations(resources, steps))  # type: ignore[arg-type]
+    @cached_property
+    def reached(self) -> list[Saturation]:
+        """The resources that saturated, in order."""
+        return saturations(self.resources, self.steps)
 
     @property
     def last(self) -> Step:

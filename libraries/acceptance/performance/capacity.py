@@ -154,14 +154,11 @@ def capacity_of(repeats: Sequence[Sequence[Step]], held_in: int) -> Capacity:
     if len(above) < held_in:
         busy = [end.busy for end in ends if end.held is Held.GENERATOR]
         at_least = busy[0] if busy else "no higher step was asked for that broke them"
-    broke = tuple(map(_format_end, ends))
+    broke = tuple(
+        f"{end.rate} users/s: {end.reason}" if end.reason else f"every step held, the last was {end.rate} users/s"
+        for end in ends
+    )
     return Capacity(rate, tuple(each), at_least, broke, went[0][0].rate)
-
-
-def _format_end(end: Step) -> str:
-    if end.held is Held.HELD:
-        return f"every step held, the last was {end.rate} users/s"
-    return f"{end.rate} users/s: {end.reason}"
 
 
 def _next_or_below(end: Step, rate: int, went: Sequence[Sequence[Step]]) -> bool:
@@ -171,19 +168,11 @@ def _next_or_below(end: Step, rate: int, went: Sequence[Sequence[Step]]) -> bool
 
 
 def _step(
-    log: RequestLog,
-    phase: Phase,
-    began: float,
-    each: float,
-    bounds: Bounds,
-    model_bound: Sequence[str],
-    until: float,
+    log: RequestLog, phase: Phase, began: float, each: float, bounds: Bounds, model_bound: Sequence[str], until: float
 ) -> Step:
     end, seconds = began + phase.duration, float(phase.duration)
-    assert bounds.p99.threshold is not None
-    patient = (
-        until - bounds.p99.threshold / 1000
-    )  # a request that began before and has no response waits longer than the limit
+    assert bounds.p95.threshold is not None and bounds.p99.threshold is not None
+    patient = until - bounds.p99.threshold / 1000  # earlier requests without a response have waited beyond the limit
     requests = [
         one for one in log.requests if began <= one.at < end and (UNFINISHED not in one.failures or one.at < patient)
     ]
@@ -194,7 +183,20 @@ def _step(
     arrived = sum(began + half <= at < end + half for at in log.users.values())
     error_rate = 100 * figures_of(requests).error_rate
     lag, worst, cpu = _generator(log, began, end)
-    late = max(0.0, *(_over(bound, first_byte) for bound in (("p95", bounds.p95), ("p99", bounds.p99))))
+    late = 0.0  # by so many ms a first byte was over its limit
+    if first_byte is not None:
+        over = (first_byte.percentile(95) - bounds.p95.threshold, first_byte.percentile(99) - bounds.p99.threshold)
+        late = max(late, *over)
+    missing, most = (
+        phase.arrivals - arrived,
+        max(1, (1 - LEAST_ARRIVALS) * phase.arrivals),
+    )  # one may come a moment late
+    reasons = {
+        f"it made {arrived} of {phase.arrivals} arrivals in time": missing > most,
+        f"its loop came {lag:.0f} ms late (at most {bounds.lag_ms:g})": lag > bounds.lag_ms and late <= TURNS * worst,
+        f"it used {cpu:.0%} of a core (at most {HIGHEST_CPU:.0%})": cpu > HIGHEST_CPU,
+    }
+    busy = ", ".join(reason for reason, true in reasons.items() if true)
     return Step(
         rate=phase.rate,
         began=began,
@@ -207,8 +209,8 @@ def _step(
         lag=lag,
         cpu=cpu,
         broken=tuple(_broken(bounds, phase.rate * each, within / seconds, error_rate, first_byte)),
-        busy=_busy(bounds, phase.arrivals, arrived, lag, cpu, beyond=late > TURNS * worst),
-        short=phase.arrivals - arrived > max(1, (1 - LEAST_ARRIVALS) * phase.arrivals),
+        busy=f"the generator did not keep up: {busy}" if busy else "",
+        short=missing > most,
     )
 
 
@@ -225,25 +227,6 @@ def _broken(
         least = f"at least {bounds.least_of_offered:.0%}"
         broken.append(f"{achieved:.0f} of {offered:.0f} requests a second were answered in time ({least})")
     return broken
-
-
-def _over(bound: tuple[str, Limit], first_byte: Distribution | None) -> float:
-    """By how much (ms) a first byte was over its limit."""
-    statistic, limit = bound
-    assert limit.threshold is not None
-    return first_byte.statistic(statistic) - limit.threshold if first_byte is not None else 0.0
-
-
-def _busy(bounds: Bounds, scheduled: int, arrived: int, lag: float, cpu: float, *, beyond: bool) -> str:
-    """Why the generator may have been the limit; its lag is none for what lies `beyond` all that it explains."""
-    reasons = []
-    if scheduled - arrived > max(1, (1 - LEAST_ARRIVALS) * scheduled):  # one may come a moment late
-        reasons.append(f"it made {arrived} of {scheduled} arrivals in time")
-    if lag > bounds.lag_ms and not beyond:
-        reasons.append(f"its loop came {lag:.0f} ms late (at most {bounds.lag_ms:g})")
-    if cpu > HIGHEST_CPU:
-        reasons.append(f"it used {cpu:.0%} of a core (at most {HIGHEST_CPU:.0%})")
-    return f"the generator did not keep up: {', '.join(reasons)}" if reasons else ""
 
 
 def _generator(log: RequestLog, began: float, end: float) -> tuple[float, float, float]:

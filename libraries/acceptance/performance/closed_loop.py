@@ -7,11 +7,12 @@ import math
 import random
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
+from acceptance import uploads
 from acceptance.chat import Answer, ask, listed_conversations
 from acceptance.clients.http import RequestTiming, on_request
 from acceptance.errors import EnvironmentUnavailable, shortened, violation
@@ -23,27 +24,11 @@ from acceptance.performance.generator_health import Generator, watched
 from acceptance.performance.load_profiles import Scale, profile
 from acceptance.polling import together
 from acceptance.run import Run
-from acceptance.uploads import (
-    Payload,
-    Upload,
-    announce,
-    complete,
-    document,
-    finished,
-    job_of,
-    listed_documents,
-    put_bytes,
-    sent,
-)
+from acceptance.uploads import Payload, Upload, complete
 
 REQUESTS = 11  # of all three flows together
-FAILURES = (
-    AssertionError,
-    TypeError,
-    ValueError,
-    LookupError,
-    AttributeError,
-)  # the latter by responses of another shape
+# of a request: a violation, or a response of another shape
+FAILURES = (AssertionError, TypeError, ValueError, LookupError, AttributeError)
 FlowName = Literal["authentication", "upload", "conversation"]
 FLOWS: tuple[FlowName, ...] = ("authentication", "upload", "conversation")
 SHOWN = 5
@@ -53,7 +38,7 @@ MEASURED = (0, 60)  # seconds that the criterion asks for, of the fewer and of a
 SEED = 20_000  # of the documents of this module; so many are kept for each user:
 SEEDS = 100
 ASKING_SECONDS = 0.5
-AT_ONCE = 8  # while users and documents are made, and while documents are followed
+AT_ONCE = 8  # users and documents that are created or waited for at the same time
 
 
 @dataclass
@@ -164,7 +149,7 @@ async def _profile_is_theirs(run: Run, account: User) -> None:
 
 
 async def _job_is_theirs(run: Run, upload: Upload) -> None:
-    upload.job = await job_of(run, upload)
+    upload.job = await uploads.job_of(run, upload)
     seen = (upload.job["job_id"], upload.job["document_id"])
     if seen != (upload.job_id, upload.document_id):
         expected = f"job {upload.job_id} of document {upload.document_id}"
@@ -172,18 +157,18 @@ async def _job_is_theirs(run: Run, upload: Upload) -> None:
 
 
 async def _announced(run: Run, user: ClosedLoopUser) -> Upload:
-    upload = await announce(run, user.account, user.documents.popleft())
+    upload = await uploads.announce(run, user.account, user.documents.popleft())
     _claim(user, upload.document_id, "upload")
     return upload
 
 
 async def _sent(run: Run, user: ClosedLoopUser, upload: Upload) -> None:
-    await put_bytes(run, upload)
+    await uploads.put_bytes(run, upload)
     user.uploads.append(upload)
 
 
 async def _documents_are_theirs(run: Run, user: ClosedLoopUser) -> None:
-    listed = [str(entry["document_id"]) for entry in await listed_documents(run, user.account)]
+    listed = [str(entry["document_id"]) for entry in await uploads.listed_documents(run, user.account)]
     _check_listed(user, "documents", listed, [upload.document_id for upload in user.uploads])
 
 
@@ -191,13 +176,8 @@ async def _answered(run: Run, user: ClosedLoopUser, fact: Fact, conversation_id:
     answer = await ask(run, user.account, fact.question, conversation_id=conversation_id)
     sources = [source.document_id for source in answer.sources]
     if not fact.answered_by(answer.text) or {user.owners.get(source) for source in sources} != {user.number}:
-        expected = f"{fact.figure} from a document of {user.account.email}"
-        raise violation(
-            f"'{fact.question}'",
-            expected=expected,
-            observed=f"'{answer.text}' from {sources}",
-            look=answer.response.look,
-        )
+        expected, observed = f"{fact.figure} from a document of {user.account.email}", f"'{answer.text}' from {sources}"
+        raise violation(f"'{fact.question}'", expected=expected, observed=observed, look=answer.response.look)
     if conversation_id not in (None, answer.conversation_id):
         raise violation("chat", expected=f"conversation {conversation_id}", observed=answer.conversation_id)
     _claim(user, answer.conversation_id, "chat")
@@ -212,9 +192,8 @@ async def _conversations_are_theirs(run: Run, user: ClosedLoopUser) -> None:
 def _claim(user: ClosedLoopUser, identifier: str, what: str) -> None:
     """Note it as this user's; raises AssertionError where it is known to be another user's."""
     if user.owners.setdefault(identifier, user.number) != user.number:
-        raise violation(
-            what, expected=f"one of {user.account.email}", observed=f"{identifier}, which is another user's"
-        )
+        observed = f"{identifier}, which is another user's"
+        raise violation(what, expected=f"one of {user.account.email}", observed=observed)
 
 
 def _check_listed(user: ClosedLoopUser, what: str, listed: Sequence[str], expected: Sequence[str]) -> None:
@@ -238,14 +217,12 @@ class RequestSample:
 
 def at_once(spans: Sequence[Span], window: Span) -> tuple[int, int]:
     """The least and the most of these that were under way in one moment of a window; an open end is one at 0."""
-    changes: list[tuple[float, int]] = []
+    moments: dict[float, int] = defaultdict(int)
     for begin, end in spans:
         begin, end = max(begin, window[0]), min(end or window[1], window[1])
         if begin < end:
-            changes += [(begin, 1), (end, -1)]
-    moments: dict[float, int] = defaultdict(int)
-    for at, change in changes:
-        moments[at] += change
+            moments[begin] += 1
+            moments[end] -= 1
     counts, count = [], 0
     for at in sorted({window[0], *moments}):
         count += moments.get(at, 0)
@@ -335,38 +312,32 @@ UsersFigure = Literal[
 async def figure(run: Run, scale: str, name: UsersFigure) -> Figure:
     """A figure of the closed-loop users, who work once in a run."""
     seen = await load(run, scale)
-    if name == "documents_completed":
-        return await recorded(run, f"users {name}", partial(_documents, run, seen))
-    make = partial(_first_bytes, name=name) if name.startswith("mean") else _FIGURES[name]
+    make: Callable[[Run, Load], Figure | Awaitable[Figure]]
+    if name.startswith("mean"):
+        make = partial(_first_bytes, name=name)
+    else:
+        others: dict[str, Callable[[Run, Load], Figure | Awaitable[Figure]]] = {
+            "documents_completed": _documents,
+            "error_rate": _error_rate,
+        }
+        make = others.get(name, partial(_at_once, name=name))
     return await recorded(run, f"users {name}", partial(make, run, seen))
 
 
-def _at_once(run: Run, seen: Load) -> Figure:
-    """The least users at work in any moment; fewer than required are no fault of the deployment: users are ours."""
-    least, _ = at_once([user.under_way for user in seen.users], seen.all)
-    run.observe(CRITERION, seen.name("users_at_once"), least, "users", samples=1)
-    run.observe_series(CRITERION, seen.name("users at work"), {"users": steps(seen)}, "users")
-    ours = "the load was not applied"
-    return Figure(f"users at work at any moment, of {len(seen.users)}", least, "users", 1, ours=ours)
-
-
-def _most_at_once(run: Run, seen: Load) -> Figure:
-    _, most = at_once([user.under_way for user in seen.users], seen.all)
-    return _observed(run, seen, "users_at_once_most", most, "users")
-
-
-def _busiest(run: Run, seen: Load) -> Figure:
-    _, most = at_once([span(one) for one in seen.attempts], seen.all)
-    return _observed(run, seen, "requests_at_once_most", most, "requests")
-
-
-def _throughput(run: Run, seen: Load) -> Figure:
-    return _observed(run, seen, "requests_per_second", rate(seen.attempts, seen.all), "1/s")
-
-
-def _observed(run: Run, seen: Load, name: str, value: float, unit: str) -> Figure:
+def _at_once(run: Run, seen: Load, *, name: UsersFigure) -> Figure:
+    """Users and requests at once; too few users are no fault of the deployment: users are ours."""
+    least, most = at_once([user.under_way for user in seen.users], seen.all)
+    value, unit = {
+        "users_at_once": (least, "users"),
+        "users_at_once_most": (most, "users"),
+        "requests_at_once_most": (at_once([span(one) for one in seen.attempts], seen.all)[1], "requests"),
+        "requests_per_second": (rate(seen.attempts, seen.all), "1/s"),
+    }[name]
     run.observe(CRITERION, seen.name(name), value, unit, samples=1)
-    return Figure(f"{name.replace('_', ' ')} of the users", value, unit, 1)
+    if name == "users_at_once":
+        run.observe_series(CRITERION, seen.name("users at work"), {"users": steps(seen)}, "users")
+    what = f"{name.replace('_', ' ')}, of {len(seen.users)} users"
+    return Figure(what, value, unit, 1, ours="the load was not applied")
 
 
 def _error_rate(run: Run, seen: Load) -> Figure:
@@ -414,15 +385,6 @@ async def _documents(run: Run, seen: Load) -> Figure:
     return Figure("documents of the users that are complete", percent, "%", len(uploads), details)
 
 
-_FIGURES: dict[UsersFigure, Callable[[Run, Load], Figure]] = {
-    "users_at_once": _at_once,
-    "users_at_once_most": _most_at_once,
-    "requests_at_once_most": _busiest,
-    "requests_per_second": _throughput,
-    "error_rate": _error_rate,
-}
-
-
 def by_second(load: Load) -> dict[str, list[Span]]:
     """For each flow the mean milliseconds to the first byte, second by second since the load began."""
     samples: dict[str, dict[int, list[float]]] = {flow: defaultdict(list) for flow in FLOWS}
@@ -433,7 +395,7 @@ def by_second(load: Load) -> dict[str, list[Span]]:
 
 
 def steps(load: Load) -> list[Span]:
-    """How many users were at work, second by second since the fewer had all come."""
+    """How many users were at work, second by second since the first stage."""
     spans = [user.under_way for user in load.users]
     begin, seconds = load.fewer[0], int(load.all[1] - load.fewer[0])
     return [(float(at), at_once(spans, (begin + at, begin + at + 1))[0]) for at in range(seconds)]
@@ -456,7 +418,7 @@ async def _worked(run: Run, scale: str) -> Load:
             for stage in (chosen.fewer, chosen.all):
                 more = users[len(tasks) : stage.users]
                 tasks += [asyncio.ensure_future(work(run, user, settings.pause, until)) for user in more]
-                await asyncio.sleep(settings.pause[1])  # in this time each of them comes
+                await asyncio.sleep(settings.pause[1])  # within this time each of them begins
                 begin = time.monotonic()
                 await asyncio.wait(tasks, timeout=stage.seconds, return_when=asyncio.FIRST_EXCEPTION)
                 stages.append((begin, time.monotonic()))
@@ -485,10 +447,10 @@ async def _prepared(run: Run, scale: Scale, pause: Span) -> list[ClosedLoopUser]
 
     async def make(number: int) -> ClosedLoopUser:
         seed = SEED + SEEDS * number
-        account, note = await run.users.signed_in(), await document(run, "note", seed)
+        account, note = await run.users.signed_in(), await uploads.document(run, "note", seed)
         assert note.handbook is not None
-        first = await _complete(run, await sent(run, account, Payload.of(note)))
-        more = [await document(run, "note", seed + 1 + one) for one in range(documents)]
+        first = await _complete(run, await uploads.sent(run, account, Payload.of(note)))
+        more = [await uploads.document(run, "note", seed + 1 + one) for one in range(documents)]
         owners[first.document_id] = number
         jobs = limits["max_concurrent_jobs_per_user"]
         todo = deque(map(Payload.of, more))
@@ -499,4 +461,4 @@ async def _prepared(run: Run, scale: Scale, pause: Span) -> list[ClosedLoopUser]
 
 async def _complete(run: Run, upload: Upload) -> Upload:
     """The same as `complete`, polling less often, so that polling does not become a load of its own."""
-    return await complete(run, await finished(run, upload, every=ASKING_SECONDS))
+    return await complete(run, await uploads.finished(run, upload, every=ASKING_SECONDS))

@@ -128,18 +128,12 @@ def sent(requests: Iterable[LoggedRequest]) -> list[Sent]:
     """The accepted documents, as the request log has them."""
     requests = list(requests)
     stored = {str(one.values.get("document_id")) for one in requests if one.endpoint == STORED and one.ok}
+    accepted = [one.values for one in requests if one.endpoint == UPLOAD and one.ok]
     return [
-        Sent(
-            owner_id=str(one.values["owner_id"]),
-            document_id=str(one.values["document_id"]),
-            job_id=str(one.values["job_id"]),
-            sha256=str(one.values["sha256"]),
-            bytes_len=int(one.values["bytes_len"]),
-            stored=str(one.values["document_id"]) in stored,
-        )
-        for one in requests
-        if one.endpoint == UPLOAD and one.ok
-    ]
+        Sent(str(one["owner_id"]), str(one["document_id"]), str(one["job_id"]), str(one["sha256"]),
+             int(one["bytes_len"]), str(one["document_id"]) in stored)
+        for one in accepted
+    ]  # fmt: skip
 
 
 def wrong_ends(documents: Sequence[Sent], lists: Mapping[str, Sequence[Listed]], complete: str) -> dict[Sent, str]:

@@ -252,7 +252,7 @@ async def recommendations(run: Run, scale: str) -> list[str]:
 def _facts(run: Run, repeat: Repeat) -> Facts:
     steps = until_broken(repeat.steps)
     platform = run.descriptor.platform
-    return Facts.of(
+    return Facts(
         steps,
         resources_of(repeat.watched, steps, profile().saturated),
         applications=[(look.at, look.applications) for look in repeat.watched.looks],
