@@ -211,7 +211,10 @@ async def prepared(run: Run, draft: LoadScript, *, seed: int = SEED, repeats: in
     Raises:
         CapabilityMissing: plan or limits of the deployment do not allow for the load.
     """
-    _is_applied_from_here(run, draft)
+    if elsewhere := run.descriptor.load.fargate:
+        command = dry_run(draft, workers=elsewhere.workers, region=elsewhere.region)
+        not_here = "but the descriptor has it applied from AWS Fargate, which is composed and not started here"
+        raise CapabilityMissing("load", f"{not_here}: {command}")
     limits = await run.client.call("limits")
     allowed, asked = run.descriptor.plan.requests_per_minute, requests_a_minute(draft)
     if allowed is not None and allowed < asked:
@@ -222,31 +225,14 @@ async def prepared(run: Run, draft: LoadScript, *, seed: int = SEED, repeats: in
     return await together(*(_prepared(run, one) for one in range(seed, seed + number)), at_once=AT_ONCE)
 
 
-def _is_applied_from_here(run: Run, script: LoadScript) -> None:
-    elsewhere = run.descriptor.load.fargate
-    if elsewhere is not None:
-        command = dry_run(script, workers=elsewhere.workers, region=elsewhere.region)
-        raise CapabilityMissing(
-            "load",
-            f"but the descriptor has it applied from AWS Fargate, which is composed and not started here: {command}",
-        )
-
-
 async def _prepared(run: Run, seed: int) -> Prepared:
     """A user with a processed document, and their data for flows.cjs."""
     user, note = await run.users.signed_in(), await document(run, "note", seed)
     assert note.handbook is not None
     fact = note.handbook.facts[0]
     upload = await upload_complete(run, user, Payload.of(note))
-    return user, {
-        "user_id": user.user_id,
-        "email": user.email,
-        "password": user.password,
-        "access_token": user.access_token,
-        "document_id": upload.document_id,
-        "question": fact.question,
-        "figure": fact.figure,
-    }
+    own = {name: getattr(user, name) for name in ("user_id", "email", "password", "access_token")}
+    return user, {**own, "document_id": upload.document_id, "question": fact.question, "figure": fact.figure}
 
 
 def progress(run: Run, what: str = "load") -> Callable[[Progress], None]:

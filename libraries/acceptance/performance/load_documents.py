@@ -185,9 +185,7 @@ def wrong_rows(
 
 def wrong_jobs(documents: Sequence[Sent], rows: Sequence[Row], complete: str) -> Iterator[str]:
     """Documents that do not have exactly one job, complete."""
-    jobs: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        jobs[str(row["document_id"])].append(row)
+    jobs = _grouped(rows, "document_id")
     for one in documents:
         found = [(str(row["job_id"]), row["status"]) for row in jobs[one.document_id]]
         if found != [(one.job_id, complete)]:
@@ -196,29 +194,30 @@ def wrong_jobs(documents: Sequence[Sent], rows: Sequence[Row], complete: str) ->
 
 def wrong_events(documents: Sequence[Sent], rows: Sequence[Row], statuses: Sequence[str]) -> Iterator[str]:
     """Documents that did not go through every status once and in order."""
-    events: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for row in rows:
-        events[str(row["job_id"])].append((row["sequence"], row["status"]))
+    events = _grouped(rows, "job_id")
     for one in documents:
-        went = [status for _, status in sorted(events[one.job_id])]
+        went = [status for _, status in sorted((row["sequence"], row["status"]) for row in events[one.job_id])]
         if went != list(statuses):
             yield f"{one} went through {', '.join(went) or 'nothing'}"
 
 
 def wrong_chunks(documents: Sequence[Sent], rows: Sequence[Row]) -> Iterator[str]:
     """Documents without chunks, or with one twice."""
-    chunks: dict[str, list[int]] = defaultdict(list)
-    for row in rows:
-        chunks[str(row["document_id"])].append(row["ordinal"])
+    chunks = _grouped(rows, "document_id")
     for one in documents:
-        found = chunks[one.document_id]
+        found = [row["ordinal"] for row in chunks[one.document_id]]
         if not found or len(set(found)) != len(found):
             yield f"{one} has the chunks {sorted(found) or 'none'}"
 
 
 def processing_seconds(rows: Sequence[Row]) -> list[float]:
     """From the first to the last event of each job."""
-    moments: dict[str, list[Any]] = defaultdict(list)
+    moments = [[row["at"] for row in each] for each in _grouped(rows, "job_id").values()]
+    return [(max(times) - min(times)).total_seconds() for times in moments]
+
+
+def _grouped(rows: Sequence[Row], column: str) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        moments[str(row["job_id"])].append(row["at"])
-    return [(max(times) - min(times)).total_seconds() for times in moments.values()]
+        groups[str(row[column])].append(row)
+    return groups

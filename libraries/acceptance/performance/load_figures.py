@@ -187,12 +187,8 @@ FIGURES: dict[LoadFigure, Callable[[Run, Load], Figure | Awaitable[Figure]]] = {
 
 def error_rates(seen: Load) -> Iterator[tuple[str, tuple[float, int]]]:
     """Percent of the requests attempted that failed, and how many were attempted, by phase, scenario and endpoint."""
-    for kind, names in (
-        ("phase", seen.result.phases),
-        ("scenario", seen.result.scenarios),
-        ("endpoint", seen.result.endpoints),
-    ):
-        for name in names:
+    for kind in ("phase", "scenario", "endpoint"):
+        for name in getattr(seen.result, f"{kind}s"):
             counts = seen.result.figures(**{kind: name})
             if counts.attempted:
                 yield name, (100 * counts.error_rate, counts.attempted)

@@ -89,9 +89,8 @@ class TimingTransport(httpx.AsyncBaseTransport):
             content = await response.aread()
             moments.last_byte = time.perf_counter()
             await response.aclose()
-        except tuple(_AS_HTTPX) as error:
-            kind = next(kind for known, kind in _AS_HTTPX.items() if isinstance(error, known))
-            raise kind(str(error), request=request) from error
+        except _FAILURES as error:  # httpx has exceptions of the same names
+            raise getattr(httpx, type(error).__name__)(str(error), request=request) from error
         finally:
             _CURRENT.reset(token)
         self.timings.append(moments.timing())
@@ -101,15 +100,7 @@ class TimingTransport(httpx.AsyncBaseTransport):
         await self._pool.aclose()
 
 
-_AS_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
-    httpcore.ConnectTimeout: httpx.ConnectTimeout,
-    httpcore.TimeoutException: httpx.ReadTimeout,
-    httpcore.ConnectError: httpx.ConnectError,
-    httpcore.NetworkError: httpx.ReadError,
-    httpcore.RemoteProtocolError: httpx.RemoteProtocolError,
-    httpcore.ProtocolError: httpx.ProtocolError,
-    httpcore.UnsupportedProtocol: httpx.UnsupportedProtocol,
-}
+_FAILURES = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol)
 
 
 @dataclass

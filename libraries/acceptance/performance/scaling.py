@@ -162,9 +162,8 @@ async def record_steps(run: Run, scale: str) -> None:
     ):
         lines = _lines(seen, take)
         if name == "requests answered":
-            lines["offered"] = list(
-                dict.fromkeys((float(s.rate), s.offered) for one in seen.repeats for s in one.steps)
-            )
+            offered = ((float(step.rate), step.offered) for one in seen.repeats for step in one.steps)
+            lines["offered"] = list(dict.fromkeys(offered))
         if lines:
             run.observe_series("PERF-08", seen.name(name), lines, unit, x_unit="users/s")
 
@@ -230,11 +229,8 @@ async def first_saturated(run: Run, scale: str) -> str:
         resource = typical.reached[0].resource
         began = typical.steps[0].began
         marks = {f"{step.rate} users/s": step.began - began for step in typical.steps[-MARKS:]}
-        lines = {
-            f"repeat {number}": _over_time(facts, resource.name)
-            for number, facts in enumerate(repeats, 1)
-            if _over_time(facts, resource.name)
-        }
+        curves = {f"repeat {number}": _over_time(facts, resource.name) for number, facts in enumerate(repeats, 1)}
+        lines = {name: points for name, points in curves.items() if points}
         run.observe_series("PERF-09", seen.name(f"first, {resource.name}"), lines, resource.unit, marks=marks)
     return text
 
@@ -266,10 +262,7 @@ def _facts(run: Run, repeat: Repeat) -> Facts:
 
 def _typical(seen: Scaling, repeats: list[Facts]) -> Facts:
     """The first repeat that held the stated capacity."""
-    return next(
-        (facts for facts, held in zip(repeats, seen.capacity.each, strict=True) if held == seen.capacity.rate),
-        repeats[0],
-    )
+    return repeats[seen.capacity.each.index(seen.capacity.rate) if seen.capacity.rate in seen.capacity.each else 0]
 
 
 def _against_load(repeats: list[Facts], name: str) -> list[Point]:

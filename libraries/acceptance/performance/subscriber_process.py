@@ -84,15 +84,8 @@ async def listen(plan: SubscriberPlan, report: Any) -> None:
     def has_joined(problem: str = "") -> None:
         joined.append(problem)
         if len(joined) == plan.subscribers:
-            problems = tuple(dict.fromkeys(filter(None, joined)))
-            report(
-                Ready(
-                    asked=plan.subscribers,
-                    listening=joined.count(""),
-                    seconds=time.monotonic() - begin,
-                    problems=problems,
-                )
-            )
+            problems, seconds = tuple(dict.fromkeys(filter(None, joined))), time.monotonic() - begin
+            report(Ready(asked=plan.subscribers, listening=joined.count(""), seconds=seconds, problems=problems))
             all_joined.set()
 
     async def subscriber(number: int) -> Received:
@@ -132,14 +125,10 @@ def enough_files(wanted: int) -> int:
 
 
 async def _to_its_end(socket: Socket, contract: Contract, within: float) -> str:
-    """Wait for the last event, and for a pong behind it: whatever else was on its way has come then."""
+    """Wait for the last event, and for a pong after it: every frame before it has come then."""
     final = contract.jobs.final_states
     try:
-        await socket.until(
-            lambda seen: _last_event(seen).get("state") in final,
-            what="the final event",
-            within=within,
-        )
+        await socket.until(lambda seen: _last_event(seen).get("state") in final, what="the final event", within=within)
         await socket.ping(within=SETTLED_SECONDS)
     except AssertionError as error:
         return str(error)

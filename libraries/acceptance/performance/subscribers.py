@@ -119,9 +119,8 @@ def _numbers(run: Run, seen: SubscriberRun, scale: str, name: SubscribersFigure)
         "subscribers_lag_p99": (seen.generator.lag_p99_ms, "ms"),
     }[name]
     run.observe(CRITERION, _name(name, scale), value, unit, samples=1)
-    if name == "subscribers_asked_for" and (
-        reason := fewer(profile().of(scale).subscribers, seen.wanted, seen.ready.asked)
-    ):
+    reason = fewer(profile().of(scale).subscribers, seen.wanted, ready.asked)
+    if reason and name == "subscribers_asked_for":
         run.observe(CRITERION, "fewer_subscribers_because", reason, "text", samples=1)
     details = f"in {ready.seconds:.1f} s; {'; '.join(ready.problems[:3])}" if name == "subscribers_at_once" else ""
     return Figure(name.replace("_", " "), value, unit, 1, details)
@@ -132,13 +131,10 @@ def _events(run: Run, seen: SubscriberRun, scale: str, name: SubscribersFigure) 
     deliveries = seen.deliveries(statuses)
     if name == "delivery_latency":
         late = [milliseconds for delivery in deliveries for milliseconds in delivery.late]
-        return figure_of_samples(
-            run, CRITERION, _name(name, scale), late, "ms", "p99", "delivery latency of live events"
-        )
-    count, samples = (
-        sum(getattr(one, name.removeprefix("events_")) for one in deliveries),
-        len(statuses) * len(deliveries),
-    )
+        what = "delivery latency of live events"
+        return figure_of_samples(run, CRITERION, _name(name, scale), late, "ms", "p99", what)
+    count = sum(getattr(one, name.removeprefix("events_")) for one in deliveries)
+    samples = len(statuses) * len(deliveries)
     run.observe(CRITERION, _name(name, scale), count, "events", samples=samples)
     return Figure(name.replace("_", " "), count, "events", samples, shortened(seen.problems(statuses)))
 
