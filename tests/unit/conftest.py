@@ -21,6 +21,11 @@ hypothesis.settings.load_profile("shared machine")
 Serve = Callable[..., str]
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name bytes by their argument: archives hold the time, so that processes of one run would collect other names."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Starts a server on loopback that answers every request with one status, body and headers; gives its address."""
