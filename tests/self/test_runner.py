@@ -68,7 +68,7 @@ def nothing_is_left(tmp_path: Path) -> bool:
 
 def test_the_death_of_robot_is_survived(runner: subprocess.Popen[str], tmp_path: Path) -> None:
     os.kill(robot_of(runner), signal.SIGKILL)
-    assert runner.wait(PATIENCE_SECONDS) == 2
+    assert runner.wait(PATIENCE_SECONDS) == 2, gate(tmp_path)["line"]
     assert "robot died of SIGKILL" in (tmp_path / "shown").read_text()
     judged = statuses(tmp_path)
     assert (judged["PRE-01"], judged["INT-04"]) == ("met", "not_verified")
@@ -80,7 +80,7 @@ def test_a_signal_ends_it_and_what_was_seen_is_judged(
     number: signal.Signals, runner: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     runner.send_signal(number)
-    assert runner.wait(PATIENCE_SECONDS) == 2
+    assert runner.wait(PATIENCE_SECONDS) == 2, gate(tmp_path)["line"]
     assert "interrupted" in (tmp_path / "shown").read_text()
     judged = statuses(tmp_path)
     assert (judged["PRE-01"], judged["INT-04"]) == ("met", "not_verified")
