@@ -23,14 +23,14 @@ class PipelineLibrary:
     """
 
     @step(within=120)
-    async def get_processed_documents(self, which: Literal["handbooks", "catalogue", "complete"]) -> list[Processed]:
+    async def get_pipeline_documents(self, which: Literal["handbooks", "catalogue", "complete"]) -> list[Processed]:
         """Returns processed documents, one at least.
 
         - ``handbooks``: large made documents, each observed over REST and realtime while it was processed.
         - ``catalogue``: every valid document of ``documents.yaml``; fails where one is not accepted.
         - ``complete``: the complete ones of both.
 
-        | @{documents} =    Get Processed Documents    catalogue
+        | @{documents} =    Get Pipeline Documents    catalogue
         """
         if which == "complete":
             return await pipeline.complete_documents(the_run())

@@ -1,4 +1,6 @@
-"""The verdict of a plain `robot` call: a last test, named for it, that seals, judges and reports what was seen.
+"""The verdict of a plain `robot` call: a last test, named for it, that seals, judges and reports what was observed.
+
+Suites whose tests name no criterion get none.
 
 `make acceptance` owns its run and judges it from outside; there, and in a dry run, no test is added.
 """
@@ -37,10 +39,12 @@ def add_verdict(suite: Any) -> None:
     tests = list(root.all_tests)
     if tests[-1].parent is not suite or tests[-1].name == TEST:
         return
-    _name, _plan = str(root.name), plan_of(tests)
     _claims = str(root.metadata.get(CLAIMS, "")).split() or sorted(
         {name for test in tests for name in criteria_of(test)}
     )
+    if not _claims:  # tests of criteria are judged; others speak for themselves
+        return
+    _name, _plan = str(root.name), plan_of(tests)
     suite.tests.create(name=TEST, doc="All that was seen, sealed and judged.").body.create_keyword(name=KEYWORD)
 
 

@@ -1,0 +1,99 @@
+"""The examples of docs/writing-suites.md: each suite passes on the sandbox, and the first one fails on its defect."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from acceptance.yaml_models import PROJECT
+from robot.api import ExecutionResult
+
+PAGE = (PROJECT / "docs" / "writing-suites.md").read_text(encoding="utf-8")
+SUITES = re.findall(r"```robotframework\n(.*?)```", PAGE, re.DOTALL)
+CRITERION = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[0])
+FIRST, OWN = SUITES[0], next(suite for suite in SUITES if "OWN-01" in suite)
+SECONDS = 180
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The descriptor of a sandbox for all examples."""
+    yield from up(tmp_path_factory.mktemp("sandbox") / "sandbox.yaml")
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Iterator[Path]:
+    """The descriptor of a sandbox with the defect that the page names."""
+    [defect] = re.findall(r"--defect ([\w-]+)", PAGE)
+    yield from up(tmp_path / "broken.yaml", "--defect", defect)
+
+
+def up(descriptor: Path, *words: str) -> Iterator[Path]:
+    """A sandbox in the foreground, ended by closing the pipe that keeps it alive."""
+    command = [sys.executable, "-m", "sandbox", "up", "--descriptor", str(descriptor), *words]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "descriptor" in line and descriptor.exists():
+                break
+        yield descriptor
+        process.terminate()
+        process.wait(SECONDS)
+
+
+def robot(project: Path, name: str, suite: str, folder: Path, deployment: Path) -> ExecutionResult:
+    """The result of a suite that stands where the page has it written: in `suites/mine/`."""
+    path = project / "suites" / "mine" / f"{name}.robot"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(suite, encoding="utf-8")
+    words = ["--outputdir", str(folder), "--variable", f"DEPLOYMENT:{deployment}", str(path)]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("ACCEPTANCE_")}
+    environment["PYTHONPATH"] = str(project / "libraries")
+    subprocess.run([sys.executable, "-m", "robot", *words], cwd=project, env=environment, check=False, timeout=SECONDS)
+    return ExecutionResult(folder / "output.xml")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what suites need, so that nothing is written into this checkout."""
+    copy = tmp_path_factory.mktemp("project")
+    for folder in ("libraries", "resources", "suites", "variables"):
+        shutil.copytree(PROJECT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    return copy
+
+
+def test_there_are_examples() -> None:
+    assert len(SUITES) >= 5
+
+
+@pytest.mark.parametrize("suite", [one for one in SUITES if one != OWN], ids=lambda suite: suite.split("\n***")[-1][:40])
+def test_an_example_passes(suite: str, project: Path, deployment: Path, tmp_path: Path) -> None:
+    result = robot(project, "example", suite, tmp_path, deployment)
+    assert [test.message for test in result.suite.all_tests if test.status != "PASS"] == []
+    assert result.suite.test_count == suite.count("*** Test Cases ***")
+
+
+def test_the_first_example_fails_on_its_defect(project: Path, broken: Path, tmp_path: Path) -> None:
+    [test] = robot(project, "first", FIRST, tmp_path, broken).suite.all_tests
+    assert test.status == "FAIL"
+    assert "filename in the document list: expected contains" in test.message
+
+
+def test_an_own_criterion_is_in_the_gate(project: Path, deployment: Path, tmp_path: Path) -> None:
+    path = project / "variables" / "criteria.yaml"
+    criteria = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for part, entries in CRITERION.items():
+        criteria[part] |= entries
+    path.write_text(yaml.safe_dump(criteria, sort_keys=False), encoding="utf-8")
+    result = robot(project, "own", OWN, tmp_path, deployment)
+    assert [test.message for test in result.suite.all_tests if test.status != "PASS"] == []
+    rows = {row["id"]: row["status"] for row in json.loads((tmp_path / "gate.json").read_text())["criteria"]}
+    assert rows["OWN-01"] == "met"
