@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from acceptance.deployment.provisioning import open_deployment
 from acceptance.yaml_models import PROJECT
 from robot.api import ExecutionResult
 
@@ -24,29 +25,18 @@ SECONDS = 180
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def deployment() -> Iterator[Path]:
     """The descriptor of a sandbox for all examples."""
-    yield from up(tmp_path_factory.mktemp("sandbox") / "sandbox.yaml")
+    with open_deployment("sandbox") as opened:
+        yield opened.path
 
 
 @pytest.fixture
-def broken(tmp_path: Path) -> Iterator[Path]:
+def broken() -> Iterator[Path]:
     """The descriptor of a sandbox with the defect that the page names."""
     [defect] = re.findall(r"--defect ([\w-]+)", PAGE)
-    yield from up(tmp_path / "broken.yaml", "--defect", defect)
-
-
-def up(descriptor: Path, *words: str) -> Iterator[Path]:
-    """A sandbox in the foreground, ended by closing the pipe that keeps it alive."""
-    command = [sys.executable, "-m", "sandbox", "up", "--descriptor", str(descriptor), *words]
-    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "descriptor" in line and descriptor.exists():
-                break
-        yield descriptor
-        process.terminate()
-        process.wait(SECONDS)
+    with open_deployment("sandbox", plant=defect) as opened:
+        yield opened.path
 
 
 def robot(project: Path, name: str, suite: str, folder: Path, deployment: Path) -> ExecutionResult:
@@ -74,7 +64,9 @@ def test_there_are_examples() -> None:
     assert len(SUITES) >= 5
 
 
-@pytest.mark.parametrize("suite", [one for one in SUITES if one != OWN], ids=lambda suite: suite.split("\n***")[-1][:40])
+@pytest.mark.parametrize(
+    "suite", [one for one in SUITES if one != OWN], ids=lambda suite: suite.split("\n***")[-1][:40]
+)
 def test_an_example_passes(suite: str, project: Path, deployment: Path, tmp_path: Path) -> None:
     result = robot(project, "example", suite, tmp_path, deployment)
     assert [test.message for test in result.suite.all_tests if test.status != "PASS"] == []
