@@ -65,8 +65,15 @@ def checked(
         return verify_assertion(value, operator, expected, what)
     except AssertionError:
         assert operator is not None
-        wanted = f"{operator.name} {expected!r}".removeprefix("equal ")
-        raise violation(message or what, expected=wanted, observed=repr(value), look=look) from None
+        wanted = f"{operator.name} {_text(expected)}".removeprefix("equal ")
+        raise violation(message or what, expected=wanted, observed=_text(value), look=look) from None
+
+
+def _text(value: Any) -> str:
+    """A value in a message; of a list of lines, the lines."""
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return "; ".join(value) or "none"
+    return repr(value)
 
 
 def user_named(name: Actor) -> User:
