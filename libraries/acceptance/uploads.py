@@ -28,7 +28,7 @@ class Payload:
     """What is sent: a name, bytes, and what is said of them."""
 
     filename: str
-    data: bytes
+    data: bytes = field(repr=False)
     mime: str = "application/pdf"
     handbook: Handbook | None = field(default=None, repr=False, compare=False)
 
@@ -71,6 +71,8 @@ class Upload:
 
     def __str__(self) -> str:
         return f"'{self.payload.filename}' (document {self.document_id})"
+
+    __repr__ = __str__  # logs show it for each variable
 
     @property
     def handbook(self) -> Handbook:

@@ -86,6 +86,9 @@ class CatalogueDocument:
     def name(self) -> str:
         return self.document.name
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def valid(self) -> bool:
         """Whether it is a document that must be completed."""

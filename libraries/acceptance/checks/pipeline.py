@@ -176,7 +176,10 @@ class Processed:
 
     @property
     def name(self) -> str:
-        return f"'{self.document.filename}' (document {self.upload.document_id})"
+        return str(self.upload)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 ASPECTS = ("events", "text", "chunks", "vectors", "realtime events", "replayed events", "claims", "progress")
