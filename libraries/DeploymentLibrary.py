@@ -14,12 +14,11 @@ from acceptance.run import TestContext, close_run, opened_run
 from acceptance.verdict.criteria import limit_for
 from acceptance.yaml_models import PROJECT
 from AcceptancePlan import identity
-from assertionengine import AssertionOperator
 from RedactingListener import RedactingListener
 from robot.api import logger
 from robot.api.deco import keyword, library
 from robot_run.artifact_scrubbing import sweep_at_exit
-from robot_run.keywords import checked
+from robot_run.keywords import Observed, getter
 from robot_run.lifecycle import begin_test, refuse_debug_file, the_run
 from robot_run.verdict_test import add_verdict, judge_what_was_seen
 
@@ -164,14 +163,8 @@ class DeploymentLibrary:
         if not limit.kept_by(value):
             raise violation(what or figure, expected=str(limit), observed=f"{value:g} {limit.unit}")
 
-    @keyword
-    def get_deployment_field(
-        self,
-        path: str,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_deployment_field(self, path: str) -> Observed:
         """Returns a field of the deployment's descriptor by its dotted path, such as ``providers.parser.name``.
 
         | ${model} =    Get Deployment Field    providers.model
@@ -179,7 +172,7 @@ class DeploymentLibrary:
         value = pick(the_run().descriptor.model_dump(exclude={"secrets"}), path)
         if value is MISSING:
             raise ValueError(f"the descriptor has no field '{path}'")
-        return checked(value, assertion_operator, assertion_expected, f"{path} of the descriptor", message=message)
+        return Observed(value, f"{path} of the descriptor")
 
     @keyword
     def report_environment_problem(self, reason: str) -> None:

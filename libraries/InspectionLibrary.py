@@ -8,9 +8,8 @@ from acceptance.checks import consistency, deletion
 from acceptance.checks.deletion import Removal
 from acceptance.clients.database import Row
 from acceptance.errors import violation
-from assertionengine import AssertionOperator
-from robot.api.deco import keyword, library
-from robot_run.keywords import checked, step
+from robot.api.deco import library
+from robot_run.keywords import Observed, getter, step
 from robot_run.lifecycle import the_run
 
 
@@ -40,22 +39,15 @@ class InspectionLibrary:
             raise violation(f"named query '{name}' with {equal}", expected="one row", observed=f"{len(rows)} rows")
         return rows[0]
 
-    @keyword
-    def get_column(
-        self,
-        rows: list[Row],
-        column: str,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_column(self, rows: list[Row], column: str) -> Observed:
         """Returns one column of rows, a value per row; identifiers and times are text.
 
         | @{chunks} =    Query    chunks    document_id=${upload.document_id}
         | Get Column    ${chunks}    chunk_id    contains    ${source}
         """
         values = [_plain(row[column]) for row in rows]
-        return checked(values, assertion_operator, assertion_expected, f"column {column}", message=message)
+        return Observed(values, f"column {column}")
 
     @step(within=60)
     async def get_deletion(self) -> Removal:
@@ -68,31 +60,17 @@ class InspectionLibrary:
         """
         return await deletion.removal(the_run())
 
-    @step(tags=("needs-sql",))
-    async def get_stored_identifiers(
-        self,
-        identifiers: dict[str, list[str]],
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        message: str | None = None,
-    ) -> Any:
+    @getter(tags=("needs-sql",))
+    async def get_stored_identifiers(self, identifiers: dict[str, list[str]]) -> Observed:
         """Returns which of these rows the database holds now, by named query: ``documents``, ``jobs``, ``chunks``, ….
 
         | Get Stored Identifiers    ${deletion.stays_held}    ==    ${deletion.stays_held}
         """
         found = await deletion.rows_with(the_run(), identifiers)
-        return checked(found, assertion_operator, assertion_expected, "rows of the document", message=message)
+        return Observed(found, "rows of the document")
 
-    @step(tags=("needs-sql",))
-    async def get_orphans(
-        self,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        naming: dict[str, list[str]] | None = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter(tags=("needs-sql",))
+    async def get_orphans(self, *, naming: dict[str, list[str]] | None = None) -> Observed:
         """Returns the rows that belong to nothing, as ``kind: identifier``; all, or those naming these identifiers.
 
         | Get Orphans    ==    ${NO PROBLEMS}    naming=${deletion.gone_held}
@@ -103,7 +81,7 @@ class InspectionLibrary:
             for row in await the_run().database.rows("orphans")
             if naming is None or any(one in str(row["id"]) for one in own)
         ]
-        return checked(found, assertion_operator, assertion_expected, "orphans", message=message)
+        return Observed(found, "orphans")
 
     @step(tags=("needs-sql",))
     async def wait_until_no_job_is_working(self) -> None:
@@ -113,20 +91,14 @@ class InspectionLibrary:
         """
         await consistency.no_job_is_working(the_run())
 
-    @step(tags=("needs-sql",))
-    async def get_contradictions(
-        self,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        message: str | None = None,
-    ) -> Any:
+    @getter(tags=("needs-sql",))
+    async def get_contradictions(self) -> Observed:
         """Returns what does not belong together in all that the run left, a line each: orphans, missing vectors, ….
 
         | Get Contradictions    ==    ${NO PROBLEMS}
         """
         found = await consistency.what_contradicts(the_run())
-        return checked(found, assertion_operator, assertion_expected, "what is left", message=message)
+        return Observed(found, "what is left")
 
 
 def _plain(value: Any) -> Any:

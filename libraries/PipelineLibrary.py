@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from acceptance.checks import baseline, fixtures, pipeline
 from acceptance.checks.baseline import Outcome
 from acceptance.checks.fixtures import CatalogueDocument
 from acceptance.checks.pipeline import Aspect, OwnSentence, Processed, Which
-from assertionengine import AssertionOperator
 from robot.api.deco import keyword, library
-from robot_run.keywords import checked, step
+from robot_run.keywords import Observed, getter, step
 from robot_run.lifecycle import the_run
 
 
@@ -48,15 +47,8 @@ class PipelineLibrary:
             raise ValueError("the catalogue has no valid document")
         return found
 
-    @keyword
-    def get_pipeline_problems(
-        self,
-        document: Processed,
-        aspect: Aspect,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_pipeline_problems(self, document: Processed, aspect: Aspect) -> Observed:
         """Returns what is wrong with one aspect of a processed document, a line each; empty where all is right.
 
         - ``aspect``: ``events`` (each status once, in order), ``text`` (all that the document says, once), ``chunks``
@@ -67,38 +59,25 @@ class PipelineLibrary:
         """
         problems = pipeline.problems_of(the_run(), document, aspect)
         what = f"{aspect} of {document.name}, job {document.upload.job_id}"
-        return checked(problems, assertion_operator, assertion_expected, what, message=message)
+        return Observed(problems, what)
 
-    @keyword
-    def get_reason_incomplete(
-        self,
-        document: CatalogueDocument,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_reason_incomplete(self, document: CatalogueDocument) -> Observed:
         """Returns why a document of the catalogue is not complete; empty where it is.
 
         | Get Reason Incomplete    ${document}    ==    ${EMPTY}
         """
         reason = pipeline.why_incomplete(the_run(), document)
-        return checked(reason, assertion_operator, assertion_expected, f"'{document.name}'", message=message)
+        return Observed(reason, f"'{document.name}'")
 
-    @step()
-    async def get_misplaced_vectors(
-        self,
-        documents: list[Processed],
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    async def get_misplaced_vectors(self, documents: list[Processed]) -> Observed:
         """Returns the chunks whose vector does not lie near their own text, with the reason; records their share.
 
         | Get Misplaced Vectors    ${documents}    ==    ${NO PROBLEMS}
         """
         problems = pipeline.misplaced_vectors(the_run(), documents)
-        return checked(problems, assertion_operator, assertion_expected, "vectors", message=message)
+        return Observed(problems, "vectors")
 
     @keyword
     def get_own_sentences(self, document: Processed) -> list[OwnSentence]:

@@ -7,9 +7,8 @@ from typing import Any
 
 from acceptance.checks import preflight
 from acceptance.checks.preflight import Probe
-from assertionengine import AssertionOperator
-from robot.api.deco import keyword, library
-from robot_run.keywords import checked, step
+from robot.api.deco import library
+from robot_run.keywords import Observed, getter, step
 from robot_run.lifecycle import the_run
 
 
@@ -28,46 +27,29 @@ class PreflightLibrary:
         """
         return await preflight.record_probes(the_run())
 
-    @keyword
-    def get_missing_configuration(
-        self,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_missing_configuration(self) -> Observed:
         """Returns each secret and capability that the run needs and that is missing, with where to set it.
 
         | Get Missing Configuration    ==    ${NO PROBLEMS}
         """
         missing = preflight.missing_configuration(the_run().descriptor)
-        return checked(missing, assertion_operator, assertion_expected, "missing configuration", message=message)
+        return Observed(missing, "missing configuration")
 
-    @step(within=30)
-    async def get_low_limits(
-        self,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        message: str | None = None,
-    ) -> Any:
+    @getter(within=30)
+    async def get_low_limits(self) -> Observed:
         """Returns each limit of the provider's plan or of the deployment that is lower than the run needs.
 
         | Get Low Limits    ==    ${NO PROBLEMS}
         """
         low = await preflight.low_limits(the_run())
-        return checked(low, assertion_operator, assertion_expected, "limits too low for the run", message=message)
+        return Observed(low, "limits too low for the run")
 
-    @keyword
-    def get_health_problems(
-        self,
-        document: Any,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_health_problems(self, document: Any) -> Observed:
         """Returns what is wrong with a health document: status, environment, each service, and its age.
 
         | Get Health Problems    ${response.json()}    ==    ${NO PROBLEMS}
         """
         problems = preflight.health_problems(the_run(), document, time.time())
-        return checked(problems, assertion_operator, assertion_expected, "the health document", message=message)
+        return Observed(problems, "the health document")

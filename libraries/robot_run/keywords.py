@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from acceptance.errors import violation
@@ -36,6 +38,51 @@ def step(
             return the_run().wait(method(self, *args, **kwargs), within=within)
 
         decorated: Callable[..., Result] = keyword(name, tags=tags)(call)
+        return decorated
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a getter read: the value, its name in messages, such as `status of job 7f3`, and where to look."""
+
+    value: Any
+    what: str
+    look: str = ""
+
+
+def getter(*, within: float = 60.0, tags: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a method that returns what it `Observed` a getter, which can assert.
+
+    The keyword takes, behind the method's own positional arguments, an assertion operator and the expected value, and
+    `message` by name; it returns the value. An asynchronous method runs on the run's event loop, as a step does.
+    """
+
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        own = inspect.signature(method)
+        asserting = [
+            inspect.Parameter(name, kind, default=None)
+            for name, kind in (
+                ("assertion_operator", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+                ("assertion_expected", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+                ("message", inspect.Parameter.KEYWORD_ONLY),
+            )
+        ]
+        signature = own.replace(parameters=sorted([*own.parameters.values(), *asserting], key=lambda one: one.kind))
+
+        @functools.wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            given = signature.bind(*args, **kwargs).arguments
+            operator, expected, message = (given.pop(one.name, None) for one in asserting)
+            result = method(**given)
+            observed = the_run().wait(result, within=within) if inspect.iscoroutine(result) else result
+            return checked(observed.value, operator, expected, observed.what, message=message, look=observed.look)
+
+        types = {"assertion_operator": AssertionOperator | None, "assertion_expected": Any, "message": str | None}
+        call.__signature__ = signature  # type: ignore[attr-defined]
+        call.__annotations__ = {**method.__annotations__, **types, "return": Any}
+        decorated: Callable[..., Any] = keyword(tags=tags)(call)
         return decorated
 
     return decorate
