@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from acceptance import uploads
+from acceptance.checks import signed_urls
 from acceptance.checks.upload_integrity import duplicate_of
 from acceptance.clients.http import Response
 from acceptance.polling import together, wait_until
@@ -197,6 +198,35 @@ class DocumentLibrary:
         | Delete Document    ${upload}
         """
         await uploads.delete(the_run(), upload)
+
+    @step()
+    async def begin_expiring_upload(self) -> None:
+        """Announces in the background the upload that `Get Expiring Upload` returns; its failure is reported there.
+
+        | Begin Expiring Upload
+        """
+        run = the_run()
+        run.begin("expiring upload", lambda: signed_urls.expiring_upload(run))
+
+    @step()
+    async def get_expiring_upload(self) -> signed_urls.ExpiringUpload:
+        """Returns an upload whose bytes were not sent, to wait until its address expires; announced once in a run.
+
+        It has ``upload`` and ``seconds`` (lifetime of the address). Where that is more than a minute, the test is
+        skipped.
+
+        | ${expiring} =    Get Expiring Upload
+        """
+        run = the_run()
+        return await run.once("expiring upload", lambda: signed_urls.expiring_upload(run))
+
+    @step(within=120)
+    async def wait_until_address_expires(self, expiring: signed_urls.ExpiringUpload) -> float:
+        """Waits until the signed address of an upload is refused as expired; returns how many seconds it worked.
+
+        | ${seconds} =    Wait Until Address Expires    ${expiring}
+        """
+        return (await signed_urls.until_expired(the_run(), expiring))[1]
 
     @step()
     async def get_document(

@@ -28,9 +28,11 @@ class EventsLibrary:
         over: Channel = Channel.WebSocket,
         user: Actor = None,
         after: int | None = None,
+        token_in: Literal["address", "message"] = "address",
     ) -> Subscription:
         """Opens a channel for the events of a job or workflow.
 
+        - ``token_in``: of a WebSocket: send the token in the address, or as the first message.
         - ``after``: replay the events later than this sequence number; 0 replays all.
 
         A refused channel is returned too: see `Get Close Code`.
@@ -39,9 +41,13 @@ class EventsLibrary:
         """
         run = the_run()
         client = run.websocket if over is Channel.WebSocket else run.sse
+        token = user_named(user).access_token
         opened: Subscription = await run.context.channels.enter_async_context(
-            getattr(client, kind)(identifier, user_named(user).access_token, after=after)
+            getattr(client, kind)(identifier, token if token_in == "address" else None, after=after)
         )
+        if token_in == "message":
+            assert isinstance(opened, Socket)
+            await opened.send(run.websocket.first_message(token))
         return opened
 
     @step(within=120)
@@ -64,6 +70,14 @@ class EventsLibrary:
         event = found(channel)
         assert event is not None
         return event
+
+    @step(within=120)
+    async def wait_for_frame(self, channel: Subscription, kind: str, *, timeout: float = 10.0) -> Frame:
+        """Waits until a frame of a type has arrived, such as ``pong`` or ``connection_confirmed``, and returns it.
+
+        | Wait For Frame    ${channel}    connection_confirmed
+        """
+        return await channel.until_frame(kind, within=timeout)
 
     @step()
     async def send_frame(self, channel: Socket, message: str | bytes | dict[str, Any]) -> None:

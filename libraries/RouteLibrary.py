@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+from acceptance.checks import authorization, signed_urls, webhooks
+from acceptance.checks.fixtures import UserData
+from acceptance.checks.forged_tokens import Kind as Credential
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import Kind, pick
+from acceptance.polling import together
+from acceptance.uploads import Upload
 from assertionengine import AssertionOperator
 from robot.api.deco import keyword, library
 from robot_run.keywords import Actor, checked, step, user_named
@@ -46,6 +51,146 @@ class RouteLibrary:
             route, status=expected, token=token, path=path, body=body, query=query, headers=headers
         )
 
+    @step()
+    async def call_route_concurrently(
+        self, route: str, *users: str, times: int = 4, expected: int | str = "success", **path: object
+    ) -> dict[str, list[Response]]:
+        """Calls a route several times for each user, everything at the same moment, and checks each response.
+
+        - ``users``: names of users whose tokens are sent.
+        - ``times``: calls for each user; several connections may reach several instances of the deployment.
+        - ``expected``, ``path``: see `Call Route`.
+
+        Returns the responses of each user, by name.
+
+        | &{responses} =    Call Route Concurrently    user    Alice    Bob    times=4
+        """
+        run = the_run()
+        calls = [
+            run.client.call(route, status=expected, token=user_named(user).access_token, path=path)
+            for user in users
+            for _ in range(times)
+        ]
+        if not calls:
+            raise ValueError("no call: name at least one user")
+        responses = await together(*calls)
+        return {user: responses[n * times : (n + 1) * times] for n, user in enumerate(users)}
+
+    @step(within=120)
+    async def call_route_with_forged_tokens(
+        self,
+        route: str,
+        credential: Credential,
+        *,
+        data: UserData,
+        other: Actor = None,
+        expected: int | str,
+        most: int | None = None,
+    ) -> list[int]:
+        """Calls a route or WebSocket with every forged token of a kind; each call must end as expected.
+
+        Over WebSockets each token is sent in the address and in the first message. Other routes get a body that they
+        would accept with a good token.
+
+        - ``route``: as in the contract, or ``WebSocket job`` and ``WebSocket workflow``.
+        - ``data``: see `Get User Data`; forgeries are made of its owner's tokens, and it fills the path.
+        - ``other``: the user whose token a credential of the kind ``other_user`` is.
+        - ``expected``: see `Call Route`; of a WebSocket the close code, before any event.
+        - ``most``: send so many forgeries of the kind, not all.
+
+        Returns the status or close code of each call.
+
+        | Call Route With Forged Tokens    documents    alg_none    data=${data}    expected=401
+        | Call Route With Forged Tokens    WebSocket job    expired    data=${data}    expected=4401
+        """
+        run = the_run()
+        status = int(expected) if str(expected).isdigit() else run.contract.status_of(route, expected)
+        return await authorization.call_with_forged(run, route, credential, data, user_named(other), status, most)
+
+    @step(within=120)
+    async def send_webhook(
+        self,
+        upload: Upload,
+        event: str,
+        *,
+        signature: Literal["valid", "none", "garbage", "wrong_signature"] = "valid",
+        expected: int | str = "success",
+        times: int = 1,
+    ) -> list[int]:
+        """Sends a webhook of the parser for the job of an upload; each must end as expected.
+
+        - ``event``: such as ``parse.success``.
+        - ``signature``: ``valid`` needs the capability ``webhook-secret``; of another kind every forgery is sent, each
+          with the token of the upload's owner.
+        - ``times``: send the valid one several times at the same moment.
+
+        Returns the status of each.
+
+        | Send Webhook    ${upload}    parse.success    times=5
+        | Send Webhook    ${upload}    parse.error    signature=garbage    expected=garbage
+        """
+        run = the_run()
+        if signature == "valid":
+            return await webhooks.send_signed(run, upload, event, times, run.contract.status_of("webhook", expected))
+        status = run.contract.status_of("webhook", expected)
+        return await webhooks.send_forged(run, upload, event, signature, status)
+
+    @step(within=120)
+    async def repeat_webhook_until_processed(self, upload: Upload, event: str, *, times: int = 5) -> int:
+        """Sends valid webhooks, several at the same moment, again and again until the document is complete.
+
+        Needs the capability ``webhook-secret``. Returns the number of webhooks, each of which was accepted.
+
+        | ${sent} =    Repeat Webhook Until Processed    ${upload}    parse.success
+        """
+        return await webhooks.repeat_until_processed(the_run(), upload, event, times)
+
+    @step(within=120)
+    async def send_bytes_to_forged_addresses(
+        self, upload: Upload, credential: str, *, other: Upload, expected: int | str
+    ) -> list[int]:
+        """Sends the bytes of an upload to every address of a kind that is forged from its own.
+
+        - ``credential``: ``none``, ``garbage``, ``wrong_signature`` or ``other_path``.
+        - ``other``: an upload whose signature is used for ``other_path``.
+
+        Returns the status of each.
+
+        | Send Bytes To Forged Addresses    ${upload}    garbage    other=${second}    expected=garbage
+        """
+        run = the_run()
+        status = run.contract.status_of("upload_bytes", expected)
+        return await signed_urls.send_to_forged(run, upload, credential, other, status)
+
+    @keyword
+    def get_matrix_size(self) -> int:
+        """Returns how many pairs of a route or WebSocket and a bad credential the contract has to refuse.
+
+        Fails where the contract misses one, or has a route, a WebSocket or a credential that cannot be called here.
+
+        | ${cells} =    Get Matrix Size
+        """
+        return len(authorization.matrix(the_run().contract))
+
+    @keyword
+    def get_refusals(self, credential: Credential) -> dict[str, int]:
+        """Returns the status, or close code, with which each route and WebSocket refuses a kind of credential.
+
+        Routes that change something come last. Routes that take signatures are not among them.
+
+        | &{refusals} =    Get Refusals    expired
+        | FOR    ${route}    ${status}    IN    &{refusals}
+        """
+        return authorization.refusals(the_run().contract, credential)
+
+    @keyword("Get WebSockets")
+    def get_websockets(self) -> list[str]:
+        """Returns the names of the contract's WebSockets, such as ``job``.
+
+        | @{kinds} =    Get WebSockets
+        """
+        return [name.removeprefix(authorization.SOCKET) for name in authorization.sockets(the_run().contract)]
+
     @keyword
     def get_routes(self, kind: Kind | None = None, *, method: str | None = None, word: str | None = None) -> list[str]:
         """Returns names of the contract's routes; fails where there is none.
@@ -75,18 +220,54 @@ class RouteLibrary:
         assertion_operator: AssertionOperator | None = None,
         assertion_expected: Any = None,
         message: str | None = None,
+        *,
+        optional: bool = False,
     ) -> Any:
         """Returns a field of a response by the contract's word for it.
 
         - ``field``: of a success as in the route's ``answer``; of an error ``code``, ``message``, ``request_id``; of a
           duplicate ``error_type``, ``message``, ``document_title``, ``last_uploaded``. Fails where it is missing.
+        - ``optional``: None where it is missing or empty.
 
         | Get Response Field    ${response}    status    ==    complete
         | Get Response Field    ${refusal}    code    ==    invalid_credentials
         """
-        value = the_run().client.field_of(response, field)
+        value = the_run().client.field_of(response, field, optional=optional)
         what = f"{field} of {response.route}"
         return checked(value, assertion_operator, assertion_expected, what, message=message, look=response.look)
+
+    @keyword
+    def get_response_text(
+        self,
+        response: Response,
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        message: str | None = None,
+    ) -> Any:
+        """Returns the body of a response as text.
+
+        | Get Response Text    ${response}    not contains    ${user.user_id}
+        """
+        text = response.content.decode("utf-8", "replace")
+        what = f"body of {response.route}"
+        return checked(text, assertion_operator, assertion_expected, what, message=message, look=response.look)
+
+    @keyword
+    def get_statuses(
+        self,
+        responses: list[Response],
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        message: str | None = None,
+    ) -> Any:
+        """Returns the statuses of several responses, sorted.
+
+        | Get Statuses    ${responses}    ==    ${{ [200, 401, 401] }}
+        """
+        what = f"statuses of {len(responses)} responses"
+        look = "; ".join(response.look for response in responses)
+        statuses = sorted(response.status for response in responses)
+        return checked(statuses, assertion_operator, assertion_expected, what, message=message, look=look)
 
     @keyword
     def get_contract_value(

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from acceptance.checks import auth, authorization
+from acceptance.checks.auth import PasswordChange, SessionEnd
+from acceptance.checks.fixtures import UserData, create_user_data
+from acceptance.checks.forged_tokens import claims_of
+from acceptance.clients.http import Response
 from acceptance.fixtures.users import User
+from acceptance.polling import together
 from assertionengine import AssertionOperator
 from robot.api.deco import keyword, library
 from robot_run.api_session import open_api_session
@@ -40,43 +50,165 @@ class UserLibrary:
         return know_user(name, await (run.once(f"user {name}", create) if shared else create()))
 
     @step()
-    async def sign_up(self, name: str) -> User:
-        """Registers a new user through the application; the user holds the session of the response and becomes active.
+    async def create_users_concurrently(self, *names: str) -> list[User]:
+        """Creates several users at the same moment, each signed in.
 
-        | Sign Up    Sasha
+        | Create Users Concurrently    Alice    Bob    Carol
         """
         run = the_run()
-        user = run.users.new_user()
-        await run.users.register(user)
-        return know_user(name, user)
+        users = await together(*(run.users.signed_in() for _ in names))
+        return [know_user(name, user) for name, user in zip(names, users, strict=True)]
 
     @step()
-    async def sign_in(self, user: Actor = None, *, session: str | None = None) -> User:
+    async def create_user_with_expired_session(self, name: str) -> SessionEnd:
+        """Creates a user whose access token has expired; needs the capability ``short-lived-tokens``.
+
+        The session is of a few seconds and observed once in a run; what this user does afterwards harms no other test.
+        Returns how it ended: ``seconds`` after its request, and the ``response`` that refused the token.
+
+        | ${end} =    Create User With Expired Session    Sam
+        | Get Session Field    expires_in    <=    ${end.seconds + 1}    user=Sam
+        """
+        end = await auth.expired_session(the_run())
+        know_user(name, replace(end.user))
+        return end
+
+    @step()
+    async def sign_up(
+        self,
+        name: str,
+        *,
+        email: str | None = None,
+        password: PasswordChange = "unchanged",
+        password_characters: int | None = None,
+        expected: int | str = "success",
+    ) -> User | Response:
+        """Registers a user through the application; the user holds the session of the response and becomes active.
+
+        A name that this test knows is registered again with the same address.
+
+        - ``email``: an address instead of a new one of the run.
+        - ``password``: the way in which the password is changed before it is sent.
+        - ``password_characters``: cut or lengthen the password to this length.
+        - ``expected``: ``success``, a status, or a refusal of the contract.
+
+        Returns the user; where a refusal is expected, the response.
+
+        | Sign Up    Sasha
+        | Sign Up    Sasha    password=reversed    expected=known_address
+        | Sign Up    Mallory    password_characters=7    expected=weak_password
+        """
+        run = the_run()
+        account = run.context.users.get(name) or run.users.new_user()
+        if email is not None:
+            account.email = email
+        know_user(name, account)
+        sent = auth.altered(run, account, change=password, characters=password_characters)
+        if expected == "success":
+            account.password = sent.password
+            await run.users.register(account)
+            return account
+        response = await run.client.send("signup", body={"email": sent.email, "password": sent.password})
+        if response.status == run.contract.route("signup").success:  # to be removed at the end of the run
+            sent.user_id = ""
+            sent.take(response)
+            run.users.remember(sent)
+        return run.client.check(response, expected)
+
+    @step()
+    async def sign_in(
+        self,
+        user: Actor = None,
+        *,
+        session: str | None = None,
+        password: PasswordChange = "unchanged",
+        password_characters: int | None = None,
+        expected: int | str = "success",
+    ) -> User | Response:
         """Signs a user in by password; the user holds the new session.
 
         - ``session``: keep the new session beside the first, as another actor of this name, such as ``Alice's phone``.
+        - ``password``, ``password_characters``, ``expected``: see `Sign Up`.
 
-        | Sign In    Alice
+        Returns the user; where a refusal is expected, the response.
+
         | Sign In    Alice    session=Alice's phone
+        | Sign In    Alice    password=case swapped    expected=invalid_credentials
         """
-        account = user_named(user)
+        run, account = the_run(), user_named(user)
+        sent = auth.altered(run, account, change=password, characters=password_characters)
+        if expected != "success":
+            body = {"email": sent.email, "password": sent.password}
+            return await run.client.call("login", body=body, status=expected)
         if session is not None:
             account = know_user(session, replace(account))
-        await the_run().users.sign_in(account)
+        await run.users.sign_in(account)
         return account
 
     @step()
-    async def refresh_session(self, user: Actor = None) -> User:
+    async def sign_in_concurrently(self, *users: str) -> None:
+        """Signs several users in at the same moment; each holds a new session.
+
+        | Sign In Concurrently    Alice    Bob    Carol
+        """
+        run = the_run()
+        await together(*(run.users.sign_in(user_named(user)) for user in users))
+
+    @step(within=60)
+    async def send_refused_sign_ins(self, user: Actor = None, *, pairs: int = 21) -> auth.RefusedSignIns:
+        """Signs in with a wrong password of a user and as an unknown user, in pairs, and times the refusals.
+
+        Returns ``wrong_ms`` and ``unknown_ms`` (times), ``gap_ms`` (difference of the medians with 99 % confidence; 0
+        where there may be none), ``medians`` and ``differences`` (between the responses).
+
+        | ${refused} =    Send Refused Sign Ins    Alice
+        | Should Be Empty    ${refused.differences}
+        """
+        return await auth.refused_sign_ins(the_run(), user_named(user), pairs)
+
+    @step()
+    async def refresh_session(self, user: Actor = None, *, keep_used_as: str | None = None) -> User:
         """Exchanges the refresh token; the user holds the new tokens.
+
+        - ``keep_used_as``: name of an actor that keeps the used tokens.
 
         Returns the user as before the refresh, with the used tokens.
 
-        | ${before} =    Refresh Session    Alice
+        | Refresh Session    Alice    keep_used_as=Alice before the refresh
         """
         account = user_named(user)
         before = replace(account)
         await the_run().users.refresh(account)
+        if keep_used_as is not None:
+            the_run().context.users[keep_used_as] = before
         return before
+
+    @step()
+    async def refresh_session_concurrently(
+        self, user: Actor = None, *, times: int = 4, expected: str | None = None
+    ) -> list[Response]:
+        """Sends the refresh token of a user several times at the same moment.
+
+        - ``expected``: outcome that each response must have; without it any is taken, and the user holds the session of
+          the first success.
+
+        | @{responses} =    Refresh Session Concurrently    Alice    times=5
+        | Refresh Session Concurrently    Alice before the refresh    expected=refused_refresh
+        """
+        run, account = the_run(), user_named(user)
+        responses = await auth.refresh_at_once(run, account, times, expected)
+        success = run.contract.route("refresh").success
+        if served := [response for response in responses if response.status == success]:
+            account.take(served[0])
+        return responses
+
+    @step(within=300)
+    async def wait_until_refresh_is_refused(self, user: Actor = None) -> Response:
+        """Waits until a used refresh token is refused, at most until the deployment's reuse window has passed.
+
+        | Wait Until Refresh Is Refused    Alice before the refresh
+        """
+        return await auth.used_token_is_refused(the_run(), user_named(user))
 
     @step()
     async def sign_out(self, user: Actor = None) -> None:
@@ -121,11 +253,77 @@ class UserLibrary:
         user: Actor = None,
         message: str | None = None,
     ) -> Any:
-        """Returns a field of a user's session: ``email``, ``user_id`` or ``expires_in`` (seconds).
+        """Returns a field of a user's session.
 
-        | Get Session Field    expires_in    >    0    user=Alice
+        - ``field``: ``email``, ``user_id``, ``expires_in`` (seconds); of the claims of the access token
+          ``token_subject`` and ``token_lifetime`` (seconds); ``refresh_fingerprint``, a hash of the refresh token.
+
+        | Get Session Field    token_lifetime    >    0    user=Alice
         """
-        if field not in ("email", "user_id", "expires_in"):
-            raise ValueError(f"field '{field}': unknown; a session has email, user_id and expires_in")
-        value = getattr(user_named(user), field)
+        if field not in SESSION_FIELDS:
+            raise ValueError(f"field '{field}': unknown; a session has {', '.join(SESSION_FIELDS)}")
+        value = SESSION_FIELDS[field](user_named(user))
         return checked(value, assertion_operator, assertion_expected, f"{field} of the session", message=message)
+
+    @step(within=120)
+    async def get_user_data(self, user: Actor = None, *, seed: int = 301) -> UserData:
+        """Returns what a user has: a processed note and the first answer of a conversation about it.
+
+        Created by the first test of the run that asks for the data of this user and ``seed``, then shared. It has
+        ``upload``, ``answer``, ``facts`` and ``identifiers`` (by the words of the contract's paths).
+
+        | Create User    Reader    shared=True
+        | ${data} =    Get User Data    Reader
+        | Call Route    document_status    &{data.identifiers}
+        """
+        run, owner = the_run(), user_named(user)
+        return await run.once(f"data #{seed} of {owner.user_id}", lambda: create_user_data(run, owner, seed=seed))
+
+    @step()
+    async def get_user_state(
+        self, user: Actor = None, *, data: UserData | None = None, shared: bool = False
+    ) -> authorization.UserState:
+        """Returns everything that a user has, to be compared later by `User State Should Be Unchanged`.
+
+        - ``data``: include this document, its job and bytes, and with the capability ``sql`` its rows.
+        - ``shared``: the state at the first call of the run for this user.
+
+        | ${before} =    Get User State    Alice
+        """
+        run, account = the_run(), user_named(user)
+
+        async def take() -> authorization.UserState:
+            return await authorization.user_state(run, account, data)
+
+        return await (run.once(f"state of {account.user_id}", take) if shared else take())
+
+    @step(within=120)
+    async def user_state_should_be_unchanged(self, *before: authorization.UserState, seconds: float = 0) -> None:
+        """Compares everything that users have with earlier states; each change is named.
+
+        - ``seconds``: compare again and again during this time.
+
+        | User State Should Be Unchanged    ${before}    seconds=1
+        """
+        if not before:
+            raise ValueError("no state to compare with")
+        run, until = the_run(), time.monotonic() + seconds
+        await authorization.states_are_unchanged(run, before)
+        while time.monotonic() < until:
+            await asyncio.sleep(authorization.COMPARED_EVERY_SECONDS)
+            await authorization.states_are_unchanged(run, before)
+
+
+def _lifetime(user: User) -> float:
+    claims = claims_of(user.access_token)
+    return float(claims.get("exp", 0) - claims.get("iat", 0))
+
+
+SESSION_FIELDS: dict[str, Callable[[User], Any]] = {
+    "email": lambda user: user.email,
+    "user_id": lambda user: user.user_id,
+    "expires_in": lambda user: user.expires_in,
+    "token_subject": lambda user: claims_of(user.access_token).get("sub"),
+    "token_lifetime": _lifetime,
+    "refresh_fingerprint": lambda user: hashlib.sha256(user.refresh_token.encode()).hexdigest()[:16],
+}

@@ -126,7 +126,7 @@ class Run:
         self.log: Callable[[str], None] = lambda line: None
         self.live: Callable[[str], None] = lambda line: None
         self.show: Callable[[Observation | Series], None] = lambda record: None
-        self._recorded: list[Observation | Series] = []  # shown by the caller: the loop has to measure
+        self._recorded: list[Observation | Series | str] = []  # shown by the caller: the loop has to measure
         self.loop = LoopThread()
 
     def wait(self, coroutine: Coroutine[Any, Any, Result], *, within: float = 60.0) -> Result:
@@ -140,12 +140,19 @@ class Run:
         finally:
             self._report()
 
+    def note(self, line: str) -> None:
+        """Log a line with the step under way; for coroutines, which run in another thread than the step."""
+        self._recorded.append(line)
+
     def _report(self) -> None:
         calls, recorded = self.client.take_log(), self._recorded
         self._recorded = []
         for line in calls:
             self.log(line)
         for record in recorded:
+            if isinstance(record, str):
+                self.log(record)
+                continue
             if isinstance(record, Observation):
                 counted = f" ({record.samples} samples)" if record.samples > 1 else ""
                 self.log(f"{record.criterion}: {record.name} {record.value} {record.unit}{counted}")

@@ -36,6 +36,11 @@ class Payload:
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
 
+    @property
+    def altered(self) -> bytes:
+        """As many bytes, the last one changed."""
+        return self.data[:-1] + bytes([self.data[-1] ^ 1])
+
     def announcement(self, **instead: Any) -> dict[str, Any]:
         """The body of the upload call; `instead` replaces or adds words."""
         return {
@@ -64,7 +69,7 @@ class Upload:
     payload: Payload
     document_id: str
     job_id: str
-    signed_url: str
+    signed_url: str = field(repr=False)
     started: float
     job: Response | None = None
     seconds: float | None = None

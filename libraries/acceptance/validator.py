@@ -11,18 +11,21 @@ call.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from acceptance.checks import auth
-from acceptance.checks.forged_tokens import Genuine, forgeries
+from acceptance.checks.forged_tokens import Genuine, claims_of, forgeries
 from acceptance.checks.job_events import check_order, events_of, has_ended
 from acceptance.checks.upload_integrity import whole
-from acceptance.errors import ConfigurationError, EnvironmentUnavailable
+from acceptance.errors import ConfigurationError, EnvironmentUnavailable, violation
 from acceptance.fixtures.users import User
 from acceptance.flow import Flow, TakenStep
 from acceptance.performance import concurrent_journey
+from acceptance.polling import together
 from acceptance.results import AuthResult, IntegrationResult, PerformanceResult, StepError
 from acceptance.run import Run
 from acceptance.session import DeploymentSession, failed_step
@@ -72,10 +75,10 @@ class CloudIntegrationValidator(DeploymentSession):
         flow = _flow(result.errors, result.performance_metrics)
         async with flow, self._run(flow, result.errors) as run:
             user = await flow.step("sign in", run.users.signed_in())
-            await flow.step("session", auth.session_is_of(run, user))
+            await flow.step("session", _session_is_of(run, user))
             result.login_success = True
             genuine = Genuine(user.access_token, user.refresh_token, "", "")
-            outside = await flow.succeeds("wrong credentials", auth.nearly_right_password_is_refused(run))
+            outside = await flow.succeeds("wrong credentials", _nearly_right_passwords_are_refused(run))
             forged = await flow.succeeds("forged tokens", _forged_tokens_are_refused(run, genuine))
             result.security_validation = outside and forged
             result.session_management = await flow.succeeds("session management", _session(run, user))
@@ -175,11 +178,42 @@ async def _realtime(run: Run, upload: Upload, stages: list[str]) -> None:
 
 
 async def _session(run: Run, user: User) -> None:
-    held = await auth.refreshed(run, user, 1)
-    await auth.used_tokens_are_refused(run, held)
+    used = replace(user)
+    await run.users.refresh(user)
+    await _session_is_of(run, user)
+    await auth.used_token_is_refused(run, used)
     await run.users.sign_in(user)
     await run.users.log_out(user)
-    await auth.session_is_over(run, [user])
+    await auth.refresh_at_once(run, user, auth.READS, "refused_refresh")
+    if not run.descriptor.sessions.logout_revokes_access:
+        await _session_is_of(run, user)
+        return
+    await together(*(run.client.call("user", token=user.access_token, status="expired") for _ in range(auth.READS)))
+    code = run.contract.realtime.close.bad_token
+    async with run.websocket.job(str(uuid.uuid4()), user.access_token) as socket:
+        if await socket.until_closed(within=10) != code:
+            raise violation(socket.what, expected=f"to be closed with {code}", observed=socket.summary())
+
+
+async def _session_is_of(run: Run, user: User) -> None:
+    """The claims of the access token and every instance's response name this user."""
+    if (subject := claims_of(user.access_token).get("sub")) != user.user_id:
+        raise violation("access token", expected=f"the subject {user.user_id}", observed=subject)
+    own = (user.user_id, user.email)
+    for response in await together(*(run.client.call("user", token=user.access_token) for _ in range(auth.READS))):
+        if (seen := (response["user_id"], response["email"])) != own:
+            raise violation("user", expected=f"the user {own}", observed=seen, look=response.look)
+
+
+async def _nearly_right_passwords_are_refused(run: Run) -> None:
+    user = auth.altered(run, run.users.new_user(), characters=auth.LONG_PASSWORD)
+    await run.users.register(user)
+    for change in auth.NEARLY_RIGHT:
+        wrong = auth.altered(run, user, change=change)
+        await run.client.call(
+            "login", body={"email": wrong.email, "password": wrong.password}, status="invalid_credentials"
+        )
+    await run.users.sign_in(user)
 
 
 async def _forged_tokens_are_refused(run: Run, genuine: Genuine) -> None:

@@ -1,26 +1,36 @@
 *** Settings ***
-Documentation    People register, sign in and out: each gets a session of their own that ends when it should,
-...              and whoever has the wrong credentials gets nothing and learns nothing.
+Documentation    Users register, sign in and out: each gets a session of their own that ends when it should,
+...              and wrong credentials give no session and no information.
 
 Resource         ../../resources/common.resource
-Resource         ../../resources/session.resource
+Resource         ../../resources/users.resource
 
 
 *** Test Cases ***
-A Session Ends When It Says
+A Session Ends When Announced
     [Metadata]    Criterion    INT-01
-    A Session Ends When It Says
+    Given the session of Sam has expired
+    Then the token of Sam lives as long as announced
+    And the session of Sam lasted as long as announced
+    And the access token of Sam is refused
 
-Whoever Registers Gets A Session Of Their Own
+A Registered User Gets A Session Of Their Own
     [Metadata]    Criterion    INT-01
     When Sasha registers
     Then the session is Sasha's own
     And the token of Sasha lives as long as announced
-    And the session of Sasha goes on
+    And the session of Sasha works
 
-Whoever Signs In Gets A Session Of Their Own
+Users Who Sign In At Once Get Sessions Of Their Own
     [Metadata]    Criterion    INT-01
-    Several People Sign In At Once    5
+    VAR    @{users}    Alice    Bob    Carol    Dave    Erin
+    When Create Users Concurrently    @{users}
+    Then sessions are their users' own    @{users}
+    When Sign In Concurrently    @{users}
+    Then sessions are their users' own    @{users}
+    When Sign In Concurrently    @{users}
+    Then sessions are their users' own    @{users}
+    And tokens live as long as announced    @{users}
 
 Malformed Addresses Are Refused
     [Metadata]    Criterion    INT-01
@@ -36,64 +46,73 @@ Malformed Addresses Are Refused
 Weak Passwords Are Refused
     [Metadata]    Criterion    INT-01
     [Template]    Weak Password Is Refused
-    no characters
-    one character
-    one character too few
+    characters=0
+    characters=1
+    too_few_by=1
 
 The Shortest Strong Password Is Accepted
     [Metadata]    Criterion    INT-01
-    Shortest Strong Password Is Accepted
+    When Sasha registers with the shortest strong password
+    Then the session is Sasha's own
 
 A Nearly Right Password Is Refused
     [Metadata]    Criterion    INT-01
-    Nearly Right Password Is Refused
+    Given Alice registers with a long password
+    Then each nearly right password of Alice is refused
+    And Alice signs in again
 
 Wrong Password And Unknown User Look The Same
     [Metadata]    Criterion    INT-01
     Given Alice is signed in
-    Then a wrong password of Alice and an unknown user look the same
+    Then a wrong password of Alice and an unknown user look the same    pairs=21    ms=10
 
 Signing Up With A Known Address Reveals Nothing
     [Metadata]    Criterion    INT-01
     Given Alice registers
     Then registering the address of Alice again reveals nothing
+    And Sign In    Alice    password=reversed    expected=invalid_credentials
+    And the session is Alice's own
+    When Alice signs in again
+    Then the session is Alice's own
 
-Refreshing Gives New Tokens And The Used Ones Stop
+Refreshing Gives New Tokens And The Used Ones Are Refused
     [Metadata]    Criterion    INT-02
     Given Alice is signed in
     When Alice refreshes the session 3 times
-    Then each refresh token of Alice was new
+    Then each refresh token of Alice is new
     And the session is Alice's own
-    And the refresh tokens that Alice used are refused
+    And used refresh tokens are refused
 
-One Refresh Token Serves One Caller
+A Refresh Token Is Exchanged Once
     [Metadata]    Criterion    INT-02
     Given Alice is signed in
-    Then one refresh token of Alice serves one caller of several at once
+    Then one refresh token of Alice is exchanged once    times=5
+    And the session is Alice's own
 
-Logging Out Ends The Session
+Signing Out Ends The Session
     [Metadata]    Criterion    INT-02
     Given Alice is signed in
     And Alice refreshes the session 1 times
-    When Alice logs out
-    Then the session of Alice is over
+    When Alice signs out
+    Then the session of Alice has ended    @{USED SESSIONS}
     When Alice signs in again
-    Then the session of Alice goes on
+    Then the session of Alice works
 
 An Expired Token Is Refused And A Refresh Brings A New One
     [Metadata]    Criterion    INT-02
     Given the session of Sam has expired
     Then the access token of Sam is refused
+    And Call Route    logout    user=Sam    expected=expired
     When Sam refreshes the session 1 times
-    Then the session of Sam goes on
+    Then the session of Sam works
 
 Sessions Of One User Are Independent
     [Metadata]    Criterion    INT-02
     Given Alice is signed in
-    And Alice is signed in on her phone too
-    And Alice is signed in on her tablet too
-    When Alice on her phone refreshes the session 1 times
-    And Alice on her phone logs out
-    Then the session of Alice on her phone is over
-    And the session of Alice on her tablet goes on
-    And the session of Alice goes on
+    And Alice is signed in as Alice's phone too
+    And Alice is signed in as Alice's tablet too
+    When Alice's phone refreshes the session 1 times
+    And Alice's phone signs out
+    Then the session of Alice's phone has ended    @{USED SESSIONS}
+    And the session of Alice's tablet works
+    And the session of Alice works

@@ -1,66 +1,122 @@
 *** Settings ***
-Documentation    Protected routes are protected: whoever has no right gets in nowhere, and changes nothing by trying.
+Documentation    Protected routes are protected: a bad credential is refused everywhere, and the attempt changes nothing.
 
 Resource         ../../resources/common.resource
-Resource         ../../resources/protection.resource
+Resource         ../../resources/routes.resource
 
-Suite Setup      An Upload Address Is Left To Expire
+Suite Setup      Begin Expiring Upload
 
 
 *** Test Cases ***
 The Matrix Covers Every Route Of The Contract
+    [Documentation]    An addition to the contract must be tried too: a route, a WebSocket, or a kind of bad credential.
     [Metadata]    Criterion    INT-03
-    The Matrix Covers Every Route Of The Contract
+    ${cells} =    Get Matrix Size
+    Record Figure    INT-03    cells    ${cells}    cells
 
-Whoever Has The Right Is Let In
+A Good Token Is Accepted
     [Metadata]    Criterion    INT-03
-    The Owner Is Let In
-    Public Routes Need No Credential
+    Given the victim has a document and a conversation, the attacker has nothing
+    Then every route accepts the token of the owner
+    And every WebSocket accepts the token of the owner
 
-No Token Opens Nothing
+Public Routes Need No Credential
     [Metadata]    Criterion    INT-03
-    Nothing Opens With    none
+    [Setup]    The Victim Has A Document And A Conversation, The Attacker Has Nothing
+    [Template]    Every Public Route Accepts
+    none
+    garbage
+    wrong_signature
+    expired
+    alg_none
 
-Garbage Opens Nothing
+No Route Accepts A Missing Token
     [Metadata]    Criterion    INT-03
-    Nothing Opens With    garbage
+    Given the victim has a document and a conversation, the attacker has nothing
+    Then no route accepts    none
+    And nothing has changed
 
-A Wrong Signature Opens Nothing
+No Route Accepts Garbage
     [Metadata]    Criterion    INT-03
-    Nothing Opens With    wrong_signature
+    Given the victim has a document and a conversation, the attacker has nothing
+    Then no route accepts    garbage
+    And nothing has changed
 
-A Token Without A Signature Opens Nothing
+No Route Accepts A Wrong Signature
     [Metadata]    Criterion    INT-03
-    Nothing Opens With    alg_none
+    Given the victim has a document and a conversation, the attacker has nothing
+    Then no route accepts    wrong_signature
+    And nothing has changed
 
-An Expired Token Opens Nothing
+No Route Accepts A Token Without A Signature
     [Metadata]    Criterion    INT-03
-    Nothing Opens With    expired
+    Given the victim has a document and a conversation, the attacker has nothing
+    Then no route accepts    alg_none
+    And nothing has changed
 
-Another User's Token Opens Nothing
+No Route Accepts An Expired Token
     [Metadata]    Criterion    INT-03
-    Nothing Opens With    other_user
+    Given the victim has a document and a conversation, the attacker has nothing
+    Then no route accepts    expired
+    And nothing has changed
+
+No Route Accepts Another User's Token
+    [Metadata]    Criterion    INT-03
+    Given the victim has a document and a conversation, the attacker has nothing
+    Then no route accepts    other_user
+    And nothing has changed
 
 Badly Signed Webhooks Change Nothing
     [Metadata]    Criterion    INT-03
-    Badly Signed Webhooks Change Nothing
+    Given the victim has a document and a conversation, the attacker has nothing
+    And Create User    Carol
+    And Carol has announced    note    seed=302
+    When forged webhooks are refused    ${DATA.upload}
+    And forged webhooks are refused    ${UPLOAD}
+    Then the job is unchanged
+    And nothing has changed
 
 Repeated Webhooks Change Nothing
     [Metadata]    Criterion    INT-03
-    Repeated Webhooks Change Nothing
+    Need    webhook-secret
+    Given the victim has a document and a conversation, the attacker has nothing
+    When repeated webhooks are accepted    ${DATA.upload}    times=5
+    Then nothing has changed    seconds=1
 
 Repeated Webhooks Do Not Disturb The Processing
     [Metadata]    Criterion    INT-03
-    Repeated Webhooks Do Not Disturb The Processing
+    Need    webhook-secret
+    Given Create User    Alice
+    And Alice has announced    note    seed=303
+    When Send Bytes    ${UPLOAD}
+    And Repeat Webhook Until Processed    ${UPLOAD}    parse.success
+    Then each status was passed once    ${UPLOAD}
+    And no chunk is stored twice    ${UPLOAD}
 
 A Forged Upload Address Stores Nothing
     [Metadata]    Criterion    INT-03
-    Forged Addresses Store Nothing
+    Given Create User    Alice
+    And Alice has announced    note    seed=305
+    VAR    ${other}    ${UPLOAD}
+    And Alice has announced    note    seed=304
+    When every forged address is refused    ${UPLOAD}    ${other}
+    Then nothing is stored    ${UPLOAD}
+    And nothing is stored    ${other}
+    And the job is unchanged
+    And Send Bytes    ${UPLOAD}
 
 A Used Upload Address Stores Nothing
     [Metadata]    Criterion    INT-03
-    Used Address Stores Nothing
+    Given Create User    Alice
+    And Alice has announced    note    seed=306
+    When Send Bytes    ${UPLOAD}
+    Then Send Bytes    ${UPLOAD}    expected=used
+    And Send Bytes    ${UPLOAD}    ${UPLOAD.payload.altered}    expected=used
+    And Get Document Content    ${UPLOAD}    sha256    ==    ${UPLOAD.payload.sha256}
 
 An Expired Upload Address Stores Nothing
     [Metadata]    Criterion    INT-03
-    Expired Address Stores Nothing
+    ${expiring} =    Get Expiring Upload
+    The Address Works As Long As Announced    ${expiring}
+    Send Bytes    ${expiring.upload}    expected=expired
+    Nothing Is Stored    ${expiring.upload}

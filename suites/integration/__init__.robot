@@ -2,7 +2,7 @@
 Documentation    The deployment does, end to end, what the local integration did.
 
 Resource         ../../resources/common.resource
-Resource         ../../resources/protection.resource
+Resource         ../../resources/documents.resource
 Resource         ../../resources/connection.resource
 
 Suite Setup      Begin What Takes Its Time
@@ -10,7 +10,7 @@ Suite Setup      Begin What Takes Its Time
 
 *** Keywords ***
 Begin What Takes Its Time
-    [Documentation]    An upload address that shall expire unused, and connections that shall idle for a minute: begun now, looked at
-    ...                by later suites, so that nobody waits for them; what goes wrong is told there.
-    An Upload Address Is Left To Expire
+    [Documentation]    An upload address that expires unused, and connections that idle for a minute: begun now and checked by later
+    ...                suites, so that no test waits for them; failures are reported there.
+    Begin Expiring Upload
     Connections Are Left To Idle

@@ -21,8 +21,8 @@ from tests.bench.measured import BenchError, Tell, run_measured
 
 FEW, MANY = 5, 50  # tests
 WAYS = ("robot", "httpx")
-STEPS = ("Given Alice registers", "When Alice signs in again", "Then the token of Alice lives as long as announced",
-         "And Alice logs out")  # fmt: skip
+STEPS = ("Sign Up    Alice", "Sign In    Alice", "Get Session Field    token_lifetime    >    0    user=Alice",
+         "Sign Out    Alice")  # fmt: skip
 SLOWEST = 1.5
 WITHIN_SECONDS = 120.0
 IN_HTTPX = Path(__file__).with_name("http_steps.py")
@@ -50,7 +50,7 @@ def measure(folder: Path, scale: float, tell: Tell) -> Iterator[Figure]:
 
 def suite(tests: int) -> str:
     """A suite of so many tests."""
-    resource = PROJECT / "resources" / "session.resource"
+    resource = PROJECT / "resources" / "users.resource"
     common = PROJECT / "resources" / "common.resource"
     body = "\n".join(f"    {step}" for step in STEPS)
     cases = "\n\n".join(f"Session {number} From Its Beginning To Its End\n{body}" for number in range(tests))

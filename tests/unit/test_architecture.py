@@ -214,8 +214,8 @@ def test_a_decision_by_name_is_found(source: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "mistake"),
     [
-        ("Resource    session.resource\nResource    ../common.resource", "its first import is not common.resource"),
-        ("Resource    ../common.resource\nLibrary    SessionLibrary", "it imports the library SessionLibrary"),
+        ("Resource    users.resource\nResource    ../common.resource", "its first import is not common.resource"),
+        ("Resource    ../common.resource\nLibrary    UserLibrary", "it imports the library UserLibrary"),
         ("Documentation    Nothing is imported.", "its first import is not common.resource"),
     ],
 )

@@ -1,10 +1,17 @@
-"""Two login times are told apart only where they surely differ, and tokens given twice are found."""
+"""Two login times differ only where they certainly do; responses are compared; passwords are altered as named."""
 
 import random
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from acceptance.checks.auth import CONFIDENCE, LOGIN_GAP_MS, PAIRS, certain_gap, refresh_tokens_differ
+from acceptance.checks.auth import CONFIDENCE, NEARLY_RIGHT, PASSWORD_CHANGES, RefusedSignIns, altered, certain_gap
+from acceptance.clients.http import Response
 from acceptance.fixtures.users import User
+from acceptance.redaction.redactor import Redactor
+from acceptance.run import Run
+
+LOGIN_GAP_MS, PAIRS = 10.0, 21  # of suites/integration/02__accounts.robot
 
 
 def differences(shift: float, noise: float, seed: int, number: int = PAIRS) -> list[float]:
@@ -36,8 +43,42 @@ def test_the_bounds_are_those_of_the_sign_test() -> None:
         certain_gap([1] * 7, 0.99)
 
 
-def test_a_refresh_token_given_twice_is_found() -> None:
-    held = [User("a@b.c", "p", refresh_token=token) for token in ("one", "two", "one")]
-    refresh_tokens_differ(held[:2])
-    with pytest.raises(AssertionError, match="expected 3 different refresh tokens, observed 2"):
-        refresh_tokens_differ(held)
+def refusal(body: str = "no", milliseconds: float = 30, **headers: str) -> Response:
+    return Response("login", "POST", "/login", 401, headers, body.encode(), "r1", milliseconds / 1000)
+
+
+def test_alike_refusals_have_no_differences() -> None:
+    alike = RefusedSignIns([refusal("r1", a="1", id="1")], [refusal("r1", a="2")])
+    assert alike.differences("id") == []
+
+
+@pytest.mark.parametrize("unknown", [refusal("there is no such user"), refusal(retry="1")])
+def test_a_refusal_that_reveals_the_user_is_found(unknown: Response) -> None:
+    (line,) = RefusedSignIns([refusal(), refusal()], [refusal(), unknown]).differences("id")
+    assert line.startswith("wrong password: ") and "request r1" in line
+
+
+def test_the_gap_leaves_out_the_pair_that_opens_the_connection() -> None:
+    slow, fast = refusal(milliseconds=900), [refusal(milliseconds=30)] * PAIRS
+    refused = RefusedSignIns([slow, *fast], [slow, *fast])
+    assert (refused.gap_ms, refused.medians) == (0, "30.0 ms with a wrong password, 30.0 ms for unknown users")
+    assert RefusedSignIns([slow, *fast], [slow] * (PAIRS + 1)).gap_ms == pytest.approx(870)
+
+
+def run() -> Run:
+    limits = SimpleNamespace(password_characters=8)
+    return cast(Run, SimpleNamespace(redactor=Redactor(), contract=SimpleNamespace(limits=limits)))
+
+
+def test_every_change_gives_another_password() -> None:
+    user = User("a@b.c", "Aa1!correct")
+    changed: list[Any] = [altered(run(), user, change=change).password for change in PASSWORD_CHANGES]
+    assert changed[0] == user.password and len(set(changed)) == len(changed) == len(NEARLY_RIGHT) + 2
+    assert user.password == "Aa1!correct"
+
+
+@pytest.mark.parametrize("characters", [0, 1, 7, 28, 100])
+def test_a_password_is_cut_or_lengthened(characters: int) -> None:
+    long = altered(run(), User("a@b.c", "Aa1!correct"), characters=characters).password
+    assert len(long) == characters
+    assert long[:11] == "Aa1!correct"[:characters]

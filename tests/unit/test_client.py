@@ -55,6 +55,14 @@ def test_an_expected_error_must_have_the_documented_body(serve: Serve, client_at
         asyncio.run(client_at(serve(401, error, {"x-request-id": "r2"})).call("user", status=401))
 
 
+def test_a_refusal_by_name_has_the_code_of_the_contract(serve: Serve, client_at: ClientAt) -> None:
+    error = {"error": {"code": "weak_password", "message": "m", "request_id": "r1"}}
+    client = client_at(serve(422, error, {"x-request-id": "r1"}))
+    asyncio.run(client.call("signup", status="weak_password"))
+    with pytest.raises(AssertionError, match="expected the error code malformed_email, observed weak_password"):
+        asyncio.run(client.call("signup", status="malformed_email"))
+
+
 def test_no_answer_is_a_violation(client_at: ClientAt) -> None:
     with pytest.raises(AssertionError, match="limits: expected an answer, observed ConnectError"):
         asyncio.run(client_at("http://127.0.0.1:9").call("limits"))

@@ -3,15 +3,17 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Awaitable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
-from acceptance.checks.authorization import REQUIRED, SIGNED, differences, hold, matrix, sockets
-from acceptance.checks.signed_urls import FORGEABLE, forged_addresses, other_bytes
+from acceptance.checks.authorization import REQUIRED, SIGNED, differences, hold, matrix, refusals, sockets
+from acceptance.checks.signed_urls import FORGEABLE, forged_addresses
 from acceptance.checks.webhooks import bad_signatures, signed
 from acceptance.deployment.contract import Contract
+from acceptance.run import Run
+from acceptance.uploads import Payload
 
 ADDRESS = "http://s/object/upload/sign/documents/alice/1?token=aaa.bbb"
 OTHER = "http://s/object/upload/sign/documents/alice/2?token=ccc.ddd"
@@ -69,6 +71,18 @@ def test_a_contract_that_leaves_a_credential_out_is_told(contract: Contract) -> 
         matrix(changed(contract, refusals=refusals))
 
 
+def test_every_route_that_takes_tokens_is_called_and_the_changing_ones_last(contract: Contract) -> None:
+    kinds: dict[str, set[str]] = {"none": {"user", "owner"}, "other_user": {"owner"}}
+    for credential, wanted in kinds.items():
+        found = refusals(contract, credential)
+        routes = [name for name, route in contract.routes.items() if route.kind in wanted]
+        assert set(found) == {*routes, *sockets(contract)} and len(found) > 8
+        changing = [name in contract.routes and contract.route(name).method != "GET" for name in found]
+        assert changing == sorted(changing) and any(changing)
+    with pytest.raises(ValueError, match="no route refuses a credential of the kind 'revoked'"):
+        refusals(contract, "revoked")
+
+
 def test_signatures() -> None:
     good = signed(SCHEME, b"{}", "secret")
     assert good == "sha256=" + hmac.new(b"secret", b"{}", hashlib.sha256).hexdigest()
@@ -85,7 +99,8 @@ def test_addresses() -> None:
     assert ("none", "http://s/object/upload/sign/documents/alice/1") in made
     assert ("other_path", "http://s/object/upload/sign/documents/alice/1?token=ccc.ddd") in made
     assert {httpx.URL(address).params.get("token") for kind, address in made if kind == "garbage"} == {"garbage", ""}
-    assert other_bytes(b"ab") not in (b"ab", b"") and len(other_bytes(b"ab")) == 2
+    altered = Payload("a.pdf", b"ab").altered
+    assert altered != b"ab" and len(altered) == 2
 
 
 def test_differences_name_what_changed() -> None:
@@ -94,16 +109,20 @@ def test_differences_name_what_changed() -> None:
     assert differences({"a": 1}, {}) == ["a was 1, is None"]
 
 
-def test_all_offenders_are_named_in_one_message() -> None:
-    async def attempt(number: int) -> None:
+def test_all_failed_attempts_are_named_in_one_message() -> None:
+    logged: list[str] = []
+    run = cast(Run, SimpleNamespace(note=logged.append))
+
+    async def attempt(number: int) -> int:
         if number % 2:
             raise AssertionError(f"problem {number}")
+        return 401
 
-    async def all_of(attempts: list[tuple[str, Awaitable[object]]]) -> None:
-        await hold(attempts)
+    async def all_of(count: int) -> list[int]:
+        return await hold(run, [(f"try {number}", attempt(number)) for number in range(count)])
 
-    asyncio.run(all_of([("fine", attempt(0))]))
-    with pytest.raises(
-        AssertionError, match=r"expected 20 answers .* 10 that are not: try 1: problem 1; .*; and 4 more"
-    ):
-        asyncio.run(all_of([(f"try {number}", attempt(number)) for number in range(20)]))
+    assert asyncio.run(all_of(1)) == [401] and logged == ["try 0: 401"]
+    with pytest.raises(AssertionError, match=r"expected 20 responses .* 10 others: try 1: problem 1; .*; and 4 more"):
+        asyncio.run(all_of(20))
+    with pytest.raises(AssertionError, match="observed no attempt"):
+        asyncio.run(all_of(0))

@@ -1,4 +1,4 @@
-"""The matrix of INT-03: what every route and WebSocket of the contract answers to every kind of bad credential."""
+"""The matrix of INT-03: the refusal of every route and WebSocket of the contract for every kind of bad credential."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import contextlib
 import hashlib
 import string
 import uuid
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from acceptance.checks.auth import another_session, expired_session
-from acceptance.checks.fixtures import UserData, create_user_data
+from acceptance.checks.fixtures import UserData
 from acceptance.checks.forged_tokens import Credential, Genuine, forgeries
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import Contract, Route
@@ -31,17 +31,17 @@ SIGNED = {
 OBJECTS = frozenset({"document_id", "job_id", "conversation_id", "workflow_id"})
 WITH_A_BODY = frozenset({"signup", "login", "refresh", "upload", "chat"})
 AT_ONCE = 8
-SHOWN = 6  # offenders in a message
-Attempt = tuple[str, Awaitable[object]]  # what it is, for the message, and the call with its own judgement
-SEED = 301
-OF_ALICE = ("job", "document_status", "document_content", "documents", "jobs", "conversations")
-OF_BOB = ("documents", "jobs", "conversations")
-Seen = dict[str, object]
+COMPARED_EVERY_SECONDS = 0.1
+SHOWN = 6  # failed attempts in a message
+Attempt = tuple[str, Awaitable[int]]  # what it is, and the call, which checks its status or close code and returns it
+OF_OWNER = ("job", "document_status", "document_content")
+SOCKET = "WebSocket "  # before its name
+LISTS = ("documents", "jobs", "conversations")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One cell: a route or WebSocket, a kind of bad credential, and the status or close code that answers it."""
+    """One cell: a route or WebSocket, a kind of bad credential, and the status or close code of the refusal."""
 
     route: str
     credential: str
@@ -52,8 +52,8 @@ def matrix(contract: Contract) -> list[Case]:
     """Every cell; public routes, which take no credential, have none.
 
     Raises:
-        AssertionError: the contract says too little of a route, states a status that would let a bad credential in, or
-            has a route or credential that nothing here can make. So whatever is new in it cannot go unnoticed.
+        AssertionError: the contract misses a refusal of a route, states a status that is none, or has a route or a
+            credential that cannot be made here. So no addition to the contract goes unnoticed.
     """
     cases = [case for name, route in contract.routes.items() for case in _cases(contract, name, route)]
     if wrong := [case for case in cases if not 400 <= case.expected < 500]:
@@ -69,7 +69,7 @@ def matrix(contract: Contract) -> list[Case]:
 def sockets(contract: Contract) -> dict[str, str]:
     """The paths of the contract's WebSockets by name."""
     paths = {name: value for name, value in contract.realtime if isinstance(value, str) and value.startswith("/")}
-    return {f"WebSocket {name}": path for name, path in paths.items()}
+    return {f"{SOCKET}{name}": path for name, path in paths.items()}
 
 
 def _cases(contract: Contract, name: str, route: Route) -> list[Case]:
@@ -99,121 +99,118 @@ def _check_objects(name: str, path: str) -> None:
         )
 
 
-async def matrix_covers_the_contract(run: Run) -> None:
-    """Whether every route and WebSocket of the contract, and every credential that it names, is in the matrix."""
-    run.observe("INT-03", "cells", len(matrix(run.contract)), "cells", samples=1)
+def refusals(contract: Contract, kind: str) -> dict[str, int]:
+    """The status or close code of each route and WebSocket for a kind of bad credential, those that change data last.
 
-
-async def nothing_opens_with(run: Run, kind: str) -> None:
-    """Every route and WebSocket refuses every credential of a kind with exactly its status, and nothing has changed."""
-    protected = await protected_things(run)
-    cases = [case for case in matrix(run.contract) if case.credential == kind]
-    cases.sort(key=lambda case: _ends_something(run, case))  # so that one that is let in hides no other
-    made = [
-        attempt
-        for case in cases
-        for credential in forgeries(kind, protected.genuine)
-        for attempt in _attempts(run, case, credential, protected)
+    Routes that take signatures are left out: their calls are signed one by one.
+    """
+    found = [
+        case
+        for case in matrix(contract)
+        if case.credential == kind and (case.route not in contract.routes or _takes_token(contract, case.route))
     ]
-    await hold(made)
-    run.observe("INT-03", f"attempts with {kind}", len(made), "attempts", samples=len(made))
-    await nothing_has_changed(run)
+    if not found:
+        raise ValueError(f"no route refuses a credential of the kind '{kind}'")
+    found.sort(key=lambda case: case.route in contract.routes and contract.route(case.route).method != "GET")
+    return {case.route: case.expected for case in found}
 
 
-async def public_routes_need_no_credential(run: Run) -> None:
-    """Every public route answers its success, whatever credential comes with it."""
-    protected = await protected_things(run)
-    await hold(
-        (f"{name} with {credential.made}", _public(run, name, protected.alice.owner, credential.token))
-        for name, route in run.contract.routes.items()
-        if route.kind == "public"
-        for credential in (forgeries(kind, protected.genuine)[0] for kind in sorted(ACCESS))
-    )
+def _takes_token(contract: Contract, route: str) -> bool:
+    return contract.route(route).kind != "signature"
 
 
-async def the_owner_is_let_in(run: Run) -> None:
-    """Alice reads every route and WebSocket that is hers: what refuses everybody does not protect."""
-    protected = await protected_things(run)
-    identifiers, token = protected.alice.identifiers, protected.genuine.access_token
-    reads: list[Attempt] = [
-        (name, run.client.call(name, path=identifiers, token=token))
-        for name, route in run.contract.routes.items()
-        if route.method == "GET" and route.kind in ("user", "owner")
-    ]
-    for name, path in sockets(run.contract).items():
-        filled = path.format(**identifiers)
-        reads.append((f"{name}, token in its address", _is_confirmed(run, filled, token, None)))
-        reads.append(
-            (f"{name}, token in a message", _is_confirmed(run, filled, None, run.websocket.first_message(token)))
-        )
-    await hold(reads)
+async def call_with_forged(
+    run: Run, route: str, kind: str, data: UserData, other: User, status: int, most: int | None = None
+) -> list[int]:
+    """Call a route or WebSocket for a user's data with every forged token of a kind; each gets this status or code.
+
+    Args:
+        data: of the user whose tokens the forgeries are made of; its identifiers fill the path.
+        other: whose token a credential of the kind `other_user` is.
+        most: forgeries of the kind that are sent; None sends all.
+    """
+    forged = forgeries(kind, await _genuine(run, data.owner, other))[:most]
+    attempts = [attempt for credential in forged for attempt in _attempts(run, route, credential, data, status)]
+    return await hold(run, attempts)
 
 
-async def hold(attempts: Iterable[Attempt]) -> None:
-    """Make all attempts, a few at a time; one AssertionError names the ones that did not end as they should."""
-    at_once = asyncio.Semaphore(AT_ONCE)
+async def hold(run: Run, attempts: Iterable[Attempt]) -> list[int]:
+    """Make all attempts, a few at a time; returns and logs their status or close code.
 
-    async def tried(what: str, attempt: Awaitable[object]) -> str:
-        async with at_once:
+    Raises:
+        AssertionError: names the attempts that failed; or there was none.
+    """
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def tried(what: str, attempt: Awaitable[int]) -> tuple[int, str]:
+        async with gate:
             try:
-                await attempt
+                observed = await attempt
             except AssertionError as error:
-                return f"{what}: {error}"
-            return ""
+                run.note(f"{what}: FAILED")
+                return 0, f"{what}: {error}"
+            run.note(f"{what}: {observed}")
+            return observed, ""
 
     results = await together(*(tried(what, attempt) for what, attempt in attempts))
-    if wrong := [line for line in results if line]:
+    wrong = [problem for _, problem in results if problem]
+    if wrong or not results:
         more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        seen = f"{len(wrong)} that are not: {'; '.join(wrong[:SHOWN])}{more}"
-        raise violation("protection", expected=f"{len(results)} answers as the contract states them", observed=seen)
+        seen = f"{len(wrong)} others: {'; '.join(wrong[:SHOWN])}{more}" if wrong else "no attempt"
+        raise violation("protection", expected=f"{len(results)} responses as in the contract", observed=seen)
+    return [observed for observed, _ in results]
 
 
-def _ends_something(run: Run, case: Case) -> bool:
-    route = run.contract.routes.get(case.route)
-    return route is not None and route.method != "GET"
+async def _genuine(run: Run, user: User, other: User) -> Genuine:
+    """Tokens to make forgeries of; the user's are of a session of its own, which a forgery may end without harm."""
+    spare = await run.once(f"spare session of {user.user_id}", lambda: another_session(run, user))
+    expired = (await expired_session(run)).user
+    return Genuine(spare.access_token, spare.refresh_token, expired.access_token, other.access_token)
 
 
-def _attempts(run: Run, case: Case, credential: Credential, protected: Protected) -> Iterator[Attempt]:
-    what, identifiers, token = f"{case.route} with {credential.made}", protected.alice.identifiers, credential.token
-    path = sockets(run.contract).get(case.route)
+def _attempts(run: Run, route: str, credential: Credential, data: UserData, status: int) -> Iterator[Attempt]:
+    made, token, path = f"{route} with {credential.made}", credential.token, sockets(run.contract).get(route)
     if path is not None:
-        messages = run.websocket.first_message(token) if token else {"type": run.contract.realtime.token_message}
-        filled = path.format(**identifiers)
-        yield f"{what} in a message", _closes(run, filled, None, messages, case.expected)
+        message = run.websocket.first_message(token) if token else {"type": run.contract.realtime.token_message}
+        filled = path.format(**data.identifiers)
+        yield f"{made} in a message", _close_code(run, filled, None, message, status)
         if token:
-            yield f"{what} in its address", _closes(run, filled, token, None, case.expected)
-    elif run.contract.route(case.route).kind != "signature":
-        body = _body(run, case.route, protected)
-        yield what, run.client.call(case.route, path=identifiers, body=body, token=token, status=case.expected)
+            yield f"{made} in its address", _close_code(run, filled, token, None, status)
+    elif run.contract.route(route).kind == "public":
+        yield made, _public(run, route, data.owner, token, status)
+    else:
+        yield made, _status(run, route, data, token, status)
 
 
-def _body(run: Run, route: str, protected: Protected) -> dict[str, Any] | None:
-    """What the route would accept, were the credential good."""
+async def _status(run: Run, route: str, data: UserData, token: str | None, status: int) -> int:
+    """Call with a body that the route would accept, were the credential good."""
+    body: dict[str, Any] | None = None
     if route == "upload":
-        return Payload(f"{run.identifier}-forged.pdf", uuid.uuid4().bytes).announcement()
-    if route == "chat":
-        answer = protected.alice.answer
-        return {"message": answer.question, "conversation_id": answer.conversation_id}
-    return None
+        body = Payload(f"{run.identifier}-forged.pdf", uuid.uuid4().bytes).announcement()
+    elif route == "chat":
+        body = {"message": data.answer.question, "conversation_id": data.answer.conversation_id}
+    response = await run.client.call(route, path=data.identifiers, body=body, token=token, status=status)
+    return response.status
 
 
-async def _public(run: Run, route: str, alice: User, token: str | None) -> None:
-    user = run.users.new_user() if route == "signup" else replace(alice)
+async def _public(run: Run, route: str, owner: User, token: str | None, status: int) -> int:
+    user = run.users.new_user() if route == "signup" else replace(owner)
     body: dict[str, Any] | None = None
     if route == "refresh":
         await run.users.sign_in(user)
         body = {"refresh_token": user.refresh_token}
     elif route in ("signup", "login"):
         body = {"email": user.email, "password": user.password}
-    response = await run.client.call(route, body=body, token=token)
+    response = await run.client.call(route, body=body, token=token, status=status)
     if body is not None:
         user.take(response)
     if route == "signup":
         run.users.remember(user)
+    return response.status
 
 
-async def _closes(run: Run, path: str, token: str | None, message: dict[str, str] | None, code: int) -> None:
-    """A WebSocket is closed with this code, before anything is told."""
+async def _close_code(run: Run, path: str, token: str | None, message: dict[str, str] | None, code: int) -> int:
+    """The code that closes a WebSocket, which must be this one, before any application frame."""
     async with run.websocket.socket(path, token) as socket:
         if message is not None:
             with contextlib.suppress(AssertionError):  # it may be closed already
@@ -221,51 +218,39 @@ async def _closes(run: Run, path: str, token: str | None, message: dict[str, str
         seen = await socket.until_closed(within=10)
         if seen != code or socket.application_frames:
             raise violation(socket.what, expected=f"to be closed with {code} and no frame", observed=socket.summary())
-
-
-async def _is_confirmed(run: Run, path: str, token: str | None, message: dict[str, str] | None) -> None:
-    async with run.websocket.socket(path, token) as socket:
-        if message is not None:
-            await socket.send(message)
-        await socket.until_frame("connection_confirmed", within=10)
+        return seen
 
 
 @dataclass(frozen=True)
-class Protected:
-    """Alice with what is hers, Bob with nothing, what bad credentials are made of, and how all was at first."""
+class UserState:
+    """Everything that a user has, as REST reports it and, with `sql`, as the named queries do."""
 
-    alice: UserData
-    bob: User
-    genuine: Genuine
-    before: Seen = field(repr=False)
-
-
-async def protected_things(run: Run) -> Protected:
-    """The same for every test of the run: made once."""
-    return await run.once("protected things", lambda: _make(run))
+    user: User
+    data: UserData | None = field(repr=False)
+    content: dict[str, object] = field(repr=False)
 
 
-async def nothing_has_changed(run: Run) -> None:
-    """All that Alice has is as it was before the first attempt, and Bob still has nothing."""
-    protected = await protected_things(run)
-    changed = differences(protected.before, await seen_of(run, protected.alice, protected.bob))
+async def user_state(run: Run, user: User, data: UserData | None = None) -> UserState:
+    """What REST reports of a user's lists and of the document in `data`, and the rows of the named queries."""
+    routes = LISTS if data is None else (*OF_OWNER, *LISTS)
+    path = {} if data is None else data.identifiers
+    responses = await together(*(run.client.call(route, path=path, token=user.access_token) for route in routes))
+    content = {route: _content(response) for route, response in zip(routes, responses, strict=True)}
+    if data is not None and "sql" in run.descriptor.capabilities:
+        content |= await _rows(run, path["document_id"], path["job_id"])
+    return UserState(user, data, content)
+
+
+async def states_are_unchanged(run: Run, before: Sequence[UserState]) -> None:
+    """Everything that these users have is as it was; raises AssertionError naming each change."""
+    after = await together(*(user_state(run, state.user, state.data) for state in before))
+    pairs = zip(before, after, strict=True)
+    changed = [f"{was.user.email}: {line}" for was, now in pairs for line in differences(was.content, now.content)]
     if changed:
-        raise violation("what Alice and Bob have", expected="no change by refused calls", observed="; ".join(changed))
+        raise violation("what users have", expected="no change by refused calls", observed="; ".join(changed))
 
 
-async def seen_of(run: Run, alice: UserData, bob: User) -> Seen:
-    """What REST shows of Alice's things and of both lists, and what the named queries show where there are any."""
-    identifiers, token = alice.identifiers, alice.owner.access_token
-    reads = [(f"Alice's {name}", name, token) for name in OF_ALICE]
-    reads += [(f"Bob's {name}", name, bob.access_token) for name in OF_BOB]
-    responses = await together(*(run.client.call(name, path=identifiers, token=who) for _, name, who in reads))
-    seen: Seen = {what: _content(response) for (what, _, _), response in zip(reads, responses, strict=True)}
-    if "sql" in run.descriptor.capabilities:
-        seen |= await _rows(run, identifiers["document_id"], identifiers["job_id"])
-    return seen
-
-
-async def _rows(run: Run, document_id: str, job_id: str) -> Seen:
+async def _rows(run: Run, document_id: str, job_id: str) -> dict[str, object]:
     chunks = await run.database.rows("chunks", document_id=document_id)
     documents, jobs, events, vectors = await together(
         run.database.rows("documents", document_id=document_id),
@@ -277,22 +262,13 @@ async def _rows(run: Run, document_id: str, job_id: str) -> Seen:
     return {f"query {name}": sorted(map(str, rows)) for name, rows in tables.items()}
 
 
-def differences(before: Seen, after: Seen) -> list[str]:
-    """One line for each thing that is not as it was."""
+def differences(before: dict[str, object], after: dict[str, object]) -> list[str]:
+    """One line for each entry that is not as it was."""
     return [
         f"{what} was {str(was)[:300]}, is {str(after.get(what))[:300]}"
         for what, was in before.items()
         if was != after.get(what)
     ]
-
-
-async def _make(run: Run) -> Protected:
-    alice, bob = await together(run.users.signed_in(), run.users.signed_in())
-    user_data = await create_user_data(run, alice, seed=SEED)
-    expired = await expired_session(run)
-    spare = await another_session(run, alice)  # what a forgery may end must not be what we look with
-    genuine = Genuine(spare.access_token, spare.refresh_token, expired.access_token, bob.access_token)
-    return Protected(user_data, bob, genuine, await seen_of(run, user_data, bob))
 
 
 def _content(response: Response) -> object:

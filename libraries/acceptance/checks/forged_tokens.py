@@ -1,4 +1,4 @@
-"""Credentials that must open nothing: what an attacker makes of a real access token without knowing the key."""
+"""Bad credentials: what an attacker makes of a real access token without knowing the key."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import hmac
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from acceptance.errors import violation
 
-# Published as the example key of self-hosted Supabase; a deployment that kept it accepts tokens of anybody.
+Kind = Literal["none", "garbage", "wrong_signature", "expired", "alg_none", "other_user"]
+# Published as the example key of self-hosted Supabase; a deployment that kept it accepts everyone's tokens.
 EXAMPLE_KEY = "super-secret-jwt-token-with-at-least-32-characters-long"
 ATTACKERS_KEY = "a key of the attacker's own, long enough for any check"
 ANOTHER_USER = "00000000-0000-4000-8000-000000000001"
@@ -30,7 +31,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class Genuine:
-    """Real tokens of people, which bad credentials are made of: a live session, an expired one, and another user's."""
+    """Real tokens that bad credentials are made of: of a live session, of an expired one, and of another user."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -39,7 +40,7 @@ class Genuine:
 
 
 def forgeries(kind: str, of: Genuine) -> list[Credential]:
-    """Every bad credential of a kind; raises AssertionError for a kind that nothing here makes."""
+    """Every bad credential of a kind; raises AssertionError for a kind that cannot be made."""
     makers: dict[str, Callable[[], Iterator[tuple[str, str | None]]]] = {
         "none": lambda: iter([("no token", None)]),
         "garbage": lambda: _garbage(of),

@@ -191,7 +191,7 @@ async def ground(run: Run) -> Ground:
 async def bad_token_is_refused(run: Run, kind: str) -> None:
     """Every credential of a kind, in the address or as first message, is closed with 4401 and told nothing."""
     on = await ground(run)
-    expired = await expired_session(run) if kind == "expired" else on.owner
+    expired = (await expired_session(run)).user if kind == "expired" else on.owner
     genuine = Genuine(on.owner.access_token, on.owner.refresh_token, expired.access_token, on.other.access_token)
     code = run.contract.realtime.close.bad_token
     attempts = []

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import httpx
 
 from acceptance.clients.error_log import ErrorLog
-from acceptance.deployment.contract import MISSING, Contract, Route, pick, place
+from acceptance.deployment.contract import MISSING, Codes, Contract, Route, pick, place
 from acceptance.deployment.descriptor import Descriptor, is_local
 from acceptance.errors import violation
 from acceptance.redaction.redactor import Redactor
@@ -119,17 +119,24 @@ class ContractClient:
             request: see :meth:`send`.
 
         Raises:
-            AssertionError: another status, a missing field, or an error whose body is not the contract's.
+            AssertionError: another status, a missing field, an error whose body is not the contract's, or of a refusal
+                that has a code in the contract, another code.
         """
+        return self.check(await self.send(route, **request), status)
+
+    def check(self, response: Response, status: int | str | None = None) -> Response:
+        """The response, where it is what the contract says; see :meth:`call`."""
+        route = response.route
         expected = self.contract.status_of(route, "success" if status is None else status)
-        response = await self.send(route, **request)
         if response.status != expected:
             raise violation(route, expected=f"status {expected}", observed=response.excerpt(), look=response.look)
         if expected == self.contract.route(route).success:
             for word in response.paths:
                 response[word]
         elif expected >= 400 and expected != self.contract.errors.duplicate_document:
-            self.error_of(response)
+            code = self.error_of(response)["code"]
+            if status in Codes.model_fields and code != (wanted := getattr(self.contract.errors.codes, str(status))):
+                raise violation(route, expected=f"the error code {wanted}", observed=code, look=response.look)
         return response
 
     async def send(
@@ -207,8 +214,11 @@ class ContractClient:
             return filled
         return getattr(self.descriptor.services, route.at).url + filled  # type: ignore[no-any-return]
 
-    def field_of(self, response: Response, word: str) -> Any:
+    def field_of(self, response: Response, word: str, *, optional: bool = False) -> Any:
         """A field of a response by the contract's word for it: of a success, a duplicate, or any other error.
+
+        Args:
+            optional: None where the response has no such field, or an empty one.
 
         Raises:
             AssertionError: the response has no such field.
@@ -223,6 +233,8 @@ class ContractClient:
             raise ValueError(
                 f"{response.route}, status {response.status}: no field '{word}'; it has {', '.join(paths)}"
             )
+        if optional and pick(response.json(), paths[word]) in (MISSING, None, ""):
+            return None
         return replace(response, paths=paths)[word]
 
     def error_of(self, response: Response) -> Mapping[str, str]:

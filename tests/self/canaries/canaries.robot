@@ -1,7 +1,7 @@
 *** Settings ***
 Documentation       Spills secrets in every way that a step can; run by test_canaries.py, which searches what is left behind.
 Resource            ../../../resources/common.resource
-Library             PeopleLibrary
+Resource            ../../../resources/users.resource
 Library             RequestsLibrary
 Library             Spilling.py
 Suite Teardown      Spill At The End
