@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from acceptance import uploads
-from acceptance.checks import signed_urls
-from acceptance.checks.upload_integrity import duplicate_of
+from acceptance.checks import side_effects, signed_urls
+from acceptance.checks.side_effects import Records
+from acceptance.checks.upload_integrity import clock_difference
 from acceptance.clients.http import Response
+from acceptance.deployment.contract import MISSING, pick
+from acceptance.errors import violation
+from acceptance.fixtures.documents import Expectation, catalogue
+from acceptance.fixtures.users import User
 from acceptance.polling import together, wait_until
 from acceptance.uploads import Payload, Upload
 from assertionengine import AssertionOperator, verify_assertion
-from robot.api.deco import library
+from robot.api.deco import keyword, library
 from robot_run.keywords import Actor, checked, step, user_named
 from robot_run.lifecycle import the_run
 
 
 @dataclass
 class ConcurrentUploads:
-    """What became of announcements sent at the same moment."""
+    """Outcomes of announcements sent at the same moment; `look` names their requests."""
 
     accepted: list[Upload] = field(default_factory=list)
     refused: list[Response] = field(default_factory=list)
+    look: str = ""
 
 
 @library(scope="GLOBAL", version="1.0.0")
@@ -79,9 +85,21 @@ class DocumentLibrary:
         | Send Bytes    ${upload}
         | Send Bytes    ${upload}    ${other}    expected=wrong_bytes
         """
-        run = the_run()
         data = document if isinstance(document, bytes) or document is None else (await _payload(document)).data
-        return await uploads.put_bytes(run, upload, data, status=run.contract.status_of("upload_bytes", expected))
+        return await uploads.put_bytes(the_run(), upload, data, status=expected)
+
+    @step()
+    async def send_headers(self, upload: Upload, document: Payload | str, *, expected: int | str) -> None:
+        """Sends the headers of a PUT of a document to the signed address of an upload, and no byte of its body.
+
+        Fails where the deployment does not respond before it has the bytes.
+
+        | Send Headers    ${upload}    over-limit    expected=wrong_bytes
+        """
+        length = len((await _payload(document)).data)
+        wanted = the_run().contract.status_of("upload_bytes", expected)
+        status = await uploads.status_of_headers_alone(upload.signed_url, length)
+        checked(status, AssertionOperator["=="], wanted, f"status of the headers of a PUT of {length} bytes")
 
     @step()
     async def upload_document(self, document: Payload | str, *, user: Actor = None, seed: int = 0) -> Upload:
@@ -111,21 +129,44 @@ class DocumentLibrary:
         return await together(*(uploads.processed(run, owner, document) for document in documents))
 
     @step(within=600)
-    async def wait_until_processed(self, upload: Upload, *, timeout: float = uploads.PROCESSING_SECONDS) -> Upload:
-        """Waits until the job of an upload is complete; any other end fails with the job's reason.
+    async def process_documents(self, documents: list[Payload | str], *, user: Actor = None) -> list[Upload]:
+        """Uploads documents, as many at once as a user may have jobs, and waits until each job has ended.
+
+        Returns the uploads in the order of the documents; a failed job is no failure of the keyword.
+
+        | @{uploads} =    Process Documents    ${names}    user=Alice
+        """
+        run, owner = the_run(), user_named(user)
+
+        async def process(document: Payload | str) -> Upload:
+            return await uploads.finished(run, await uploads.sent(run, owner, await _payload(document)))
+
+        return await together(*map(process, documents), at_once=run.needs.concurrent_jobs_per_user)
+
+    @step(within=600)
+    async def wait_until_processed(self, *upload: Upload, timeout: float = uploads.PROCESSING_SECONDS) -> None:
+        """Waits until the jobs of all these uploads are complete; any other end fails with the job's reason.
 
         | Wait Until Processed    ${upload}    timeout=60
         """
-        return await uploads.complete(the_run(), upload, within=timeout)
+        await together(*(uploads.complete(the_run(), each, within=timeout) for each in upload))
 
     @step(within=600)
-    async def wait_until_job_ends(self, upload: Upload, *, timeout: float = uploads.PROCESSING_SECONDS) -> Upload:
-        """Waits until the job of an upload has ended, complete or failed.
+    async def wait_until_job_ends(self, *upload: Upload, timeout: float = uploads.PROCESSING_SECONDS) -> None:
+        """Waits until the jobs of all these uploads have ended, complete or failed.
 
         | Wait Until Job Ends    ${upload}
         | Get Job    ${upload}    status    ==    failed_parse
         """
-        return await uploads.finished(the_run(), upload, within=timeout)
+        await together(*(uploads.finished(the_run(), each, within=timeout) for each in upload))
+
+    @step(within=120)
+    async def jobs_should_not_change(self, *upload: Upload, duration: float = 2.0) -> None:
+        """Fails when any field of these jobs changes within some seconds; for jobs that have ended.
+
+        | Jobs Should Not Change    @{uploads}    duration=2
+        """
+        await uploads.unchanged(the_run(), upload, duration)
 
     @step(within=600)
     async def wait_until_job_status(
@@ -173,13 +214,14 @@ class DocumentLibrary:
         responses = await together(
             *(run.client.send("upload", body=each.announcement(), token=owner.access_token) for each in payloads)
         )
-        result = ConcurrentUploads()
+        result = ConcurrentUploads(look=f"requests {', '.join(response.request_id for response in responses)}")
         for each, response in zip(payloads, responses, strict=True):
             if response.status == run.contract.route("upload").success:
                 result.accepted.append(uploads.accepted(run, owner, each, response, begin))
             else:
-                duplicate_of(run.contract, response)
                 result.refused.append(response)
+        for response in result.refused:
+            run.client.check(response, "duplicate_document")
         return result
 
     @step()
@@ -249,6 +291,85 @@ class DocumentLibrary:
         value = response[field]
         return checked(value, assertion_operator, assertion_expected, what, message=message, look=response.look)
 
+    @keyword
+    def get_clock_difference(
+        self,
+        upload: Upload,
+        timestamp: str,
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        message: str | None = None,
+    ) -> float:
+        """Returns the seconds between an upload's announcement by our clock and a time that the deployment reports.
+
+        Fails where the time has no time zone.
+
+        | Get Clock Difference    ${upload}    ${last uploaded}    <=    60
+        """
+        seconds = clock_difference(upload, timestamp)
+        expected = None if assertion_expected is None else float(assertion_expected)
+        what = f"seconds between the announcement of '{upload.payload.filename}' and {timestamp}"
+        return float(checked(seconds, assertion_operator, expected, what, message=message))
+
+    @keyword
+    def get_upload_throughput(
+        self,
+        sent: list[Upload],
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        message: str | None = None,
+    ) -> float:
+        """Returns the throughput of `Send Bytes` in MB/s: all bytes by all seconds until the responses.
+
+        | ${throughput} =    Get Upload Throughput    ${uploads}
+        """
+        expected = None if assertion_expected is None else float(assertion_expected)
+        value = uploads.throughput(sent)
+        return float(checked(value, assertion_operator, expected, "throughput in MB/s", message=message))
+
+    @keyword
+    def get_catalogue(self, outcome: Literal["complete", "failed", "refused"]) -> dict[str, Expectation]:
+        """Returns the documents of the catalogue with one outcome: name and what is expected of it.
+
+        A failed one has ``status``, ``code`` and ``says``; a refused one ``error``. Fails where there is none.
+
+        | &{documents} =    Get Catalogue    refused
+        """
+        found = catalogue().expected(outcome)
+        if not found:
+            raise ValueError(f"no document of the catalogue has the outcome '{outcome}'")
+        return found
+
+    @keyword
+    def get_wrong_bytes(self, upload: Upload) -> dict[str, bytes]:
+        """Returns bytes by what is wrong with them, none of which are the bytes announced for an upload.
+
+        | &{wrong} =    Get Wrong Bytes    ${upload}
+        """
+        data = upload.payload.data
+        return {
+            "another last byte": data[:-1] + bytes([data[-1] ^ 1]), "one byte less": data[:-1],
+            "one byte more": data + b" ", "no byte": b"",
+        }  # fmt: skip
+
+    @step()
+    async def get_records(self, *, user: Actor = None) -> Records:
+        """Returns everything that a user has: the lists, and with ``sql`` the database's rows and its orphans.
+
+        | ${before} =    Get Records    user=Alice
+        | Announce Upload    over-limit    expected=too_large
+        | Records Should Be Unchanged    ${before}
+        """
+        return await side_effects.records(the_run(), user_named(user))
+
+    @step()
+    async def records_should_be_unchanged(self, before: Records) -> None:
+        """Fails when the user of `Get Records` has other records now, or there are new orphans.
+
+        | Records Should Be Unchanged    ${before}
+        """
+        await side_effects.unchanged(the_run(), before)
+
     @step()
     async def get_documents(
         self,
@@ -257,14 +378,18 @@ class DocumentLibrary:
         assertion_expected: Any = None,
         *,
         user: Actor = None,
+        upload: Upload | None = None,
         message: str | None = None,
     ) -> Any:
         """Returns a field of every document in a user's list, in the list's order.
 
+        - ``upload``: only of this document, in the list of its owner where no user is given.
+
         | Get Documents    document_id    contains    ${upload.document_id}    user=Alice
         | ${names} =    Get Documents    filename
         """
-        values = [entry[field] for entry in await uploads.listed_documents(the_run(), user_named(user))]
+        entries = await uploads.listed_documents(the_run(), _owner(user, upload))
+        values = _select(field, entries, upload)
         return checked(values, assertion_operator, assertion_expected, f"{field} in the document list", message=message)
 
     @step()
@@ -302,11 +427,18 @@ class DocumentLibrary:
     ) -> Any:
         """Returns a field of a job: ``status``, ``state``, ``retry_count``, ``total_pct``, ``last_error`` and others.
 
+        A path reads inside of a field; it fails where there is nothing.
+
         | Get Job    ${upload}    state    ==    done
+        | Get Job    ${upload}    last_error.code    ==    not_a_pdf
         """
         job = await uploads.job_of(the_run(), upload)
-        what = f"{field} of job {upload.job_id}"
-        return checked(job[field], assertion_operator, assertion_expected, what, message=message, look=job.look)
+        what = f"{field} of job {upload.job_id} of '{upload.payload.filename}'"
+        word, _, path = field.partition(".")
+        value = pick(job[word], path) if path else job[word]
+        if value is MISSING:
+            raise violation(what, expected="a value", observed=f"{word} {job[word]!r}", look=job.look)
+        return checked(value, assertion_operator, assertion_expected, what, message=message, look=job.look)
 
     @step()
     async def get_jobs(
@@ -316,15 +448,19 @@ class DocumentLibrary:
         assertion_expected: Any = None,
         *,
         user: Actor = None,
+        upload: Upload | None = None,
         state: str | None = None,
         message: str | None = None,
     ) -> Any:
         """Returns a field of every job in a user's list, all pages, of one state or of all.
 
+        - ``upload``: only of the jobs of this document, in the list of its owner where no user is given.
+
         | Get Jobs    job_id    ==    ${{[$upload.job_id]}}    user=Alice
         """
         filters = {} if state is None else {"state": state}
-        values = [entry[field] for entry in await uploads.listed_jobs(the_run(), user_named(user), **filters)]
+        entries = await uploads.listed_jobs(the_run(), _owner(user, upload), **filters)
+        values = _select(field, entries, upload)
         return checked(values, assertion_operator, assertion_expected, f"{field} in the job list", message=message)
 
 
@@ -332,3 +468,11 @@ async def _payload(document: Payload | str, seed: int = 0) -> Payload:
     if isinstance(document, Payload):
         return document
     return Payload.of(await uploads.document(the_run(), document, seed))
+
+
+def _owner(user: Actor, upload: Upload | None) -> User:
+    return upload.owner if upload is not None and user is None else user_named(user)
+
+
+def _select(field: str, entries: list[dict[str, Any]], upload: Upload | None) -> list[Any]:
+    return [entry[field] for entry in entries if upload is None or entry["document_id"] == upload.document_id]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from acceptance.polling import wait_until
 from acceptance.run import Run
 
 PROCESSING_SECONDS = 30.0
+POLL_SECONDS = 0.2
+MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,14 @@ class Payload:
 
 @dataclass
 class Upload:
-    """A document on its way: what the deployment called it, and how it ended. Times are seconds."""
+    """An announced document: its identifiers, and how it ended.
+
+    Attributes:
+        started: when it was announced, by the monotonic clock in seconds.
+        sending_seconds: how long its bytes took until they were accepted.
+        job: the job when it had ended.
+        seconds: from the announcement until the job had ended.
+    """
 
     owner: User
     payload: Payload
@@ -71,6 +81,7 @@ class Upload:
     job_id: str
     signed_url: str = field(repr=False)
     started: float
+    sending_seconds: float | None = None
     job: Response | None = None
     seconds: float | None = None
 
@@ -116,13 +127,30 @@ def accepted(run: Run, user: User, payload: Payload, response: Response, started
     return Upload(user, payload, response["document_id"], response["job_id"], response["signed_url"], started)
 
 
-async def put_bytes(run: Run, upload: Upload, data: bytes | None = None, *, status: int | None = None) -> Response:
+async def put_bytes(
+    run: Run, upload: Upload, data: bytes | None = None, *, status: int | str | None = None
+) -> Response:
     """Send the bytes to the signed address; expects the route's success, or exactly `status`."""
     content = upload.payload.data if data is None else data
     headers = {"content-type": upload.payload.mime}
-    return await run.client.call(
+    response = await run.client.call(
         "upload_bytes", path={"signed_url": upload.signed_url}, content=content, headers=headers, status=status
     )
+    if response.status == run.contract.route("upload_bytes").success:
+        upload.sending_seconds = response.elapsed
+    return response
+
+
+def throughput(uploads: Sequence[Upload]) -> float:
+    """Megabytes per second: all bytes sent by all seconds until they were accepted.
+
+    Raises:
+        ValueError: no bytes of an upload were sent.
+    """
+    seconds = [upload.sending_seconds for upload in uploads if upload.sending_seconds is not None]
+    if not uploads or len(seconds) != len(uploads):
+        raise ValueError("throughput: the bytes of each upload have to be sent before")
+    return sum(len(upload.payload.data) for upload in uploads) / MEGABYTE / sum(seconds)
 
 
 async def sent(run: Run, user: User, payload: Payload) -> Upload:
@@ -200,6 +228,26 @@ async def processed(run: Run, owner: User, name: str, seed: int | str = 0) -> Up
         return await upload_complete(run, owner, Payload.of(await document(run, name, seed)))
 
     return await run.once(f"document {name} #{seed} of {owner.user_id}", process)
+
+
+async def unchanged(run: Run, uploads: Sequence[Upload], duration: float) -> None:
+    """No field of these jobs changes within `duration` seconds; raises AssertionError naming the first that does.
+
+    A job that `finished` waited for is compared with what it was then.
+    """
+    if not uploads:
+        raise ValueError("no job to compare")
+    before = [upload.job or await job_of(run, upload) for upload in uploads]
+    until = time.monotonic() + duration
+    while time.monotonic() < until:
+        for upload, was in zip(uploads, before, strict=True):
+            now = await job_of(run, upload)
+            if now.json() != was.json():
+                raise violation(
+                    f"job {upload.job_id} of '{upload.payload.filename}'", expected=f"no change of {was.excerpt()}",
+                    observed=now.excerpt(), look=now.look,
+                )  # fmt: skip
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def delete(run: Run, upload: Upload) -> None:

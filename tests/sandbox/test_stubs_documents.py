@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from acceptance.fixtures.documents import Complete, Failed, Limits, TestDocument, catalogue, make
+from acceptance.fixtures.documents import Failed, Limits, TestDocument, catalogue, make
 from acceptance.fixtures.handbook import Fact, figures
 
 from sandbox.stubs.answering import answer
@@ -19,13 +19,13 @@ CHUNK = 1000
 RETRIEVED = 10
 
 
-@pytest.mark.parametrize("name", catalogue().names(becoming=Complete))
+@pytest.mark.parametrize("name", list(catalogue().expected("complete")))
 def test_a_good_document_arrives_whole(name: str) -> None:
     document = make(name, "run-1", LIMITS)
     assert document.problems(text_of(document)) == []
 
 
-@pytest.mark.parametrize("name", catalogue().names(becoming=Failed))
+@pytest.mark.parametrize("name", list(catalogue().expected("failed")))
 def test_a_bad_document_is_refused_with_its_reason(name: str) -> None:
     document = make(name, "run-1", LIMITS)
     with pytest.raises(DocumentError) as refused:

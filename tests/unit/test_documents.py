@@ -13,7 +13,7 @@ from acceptance.deployment.contract import read_contract
 from acceptance.errors import ConfigurationError
 from acceptance.fixtures import documents as documents
 from acceptance.fixtures import handbook
-from acceptance.fixtures.documents import Complete, Failed, Limits, Refused, TestDocument, catalogue, make
+from acceptance.fixtures.documents import Failed, Limits, Refused, TestDocument, catalogue, make
 from acceptance.fixtures.handbook import figures, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ def text_of(document: TestDocument) -> str:
     return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(document.data)).pages)
 
 
-@pytest.mark.parametrize("name", catalogue().names(becoming=Complete))
+@pytest.mark.parametrize("name", list(catalogue().expected("complete")))
 def test_what_is_to_become_a_text_holds_all_that_is_expected_of_it(name: str) -> None:
     document = make(name, "run-1", LIMITS)
     assert document.problems(text_of(document)) == []

@@ -7,13 +7,14 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import quote
 
 from acceptance.checks.fixtures import UserData, create_user_data
 from acceptance.checks.negative_inputs import Case, expanded, read_nonsense
-from acceptance.checks.side_effects import nothing_is_left
+from acceptance.checks.side_effects import records, unchanged
 from acceptance.checks.upload_integrity import recorded_for_owner, whole
 from acceptance.checks.webhooks import signed
 from acceptance.deployment.contract import Kind
@@ -44,6 +45,13 @@ REST_SECONDS = 2.0
 SHOWN = 12  # refusals that went wrong, in one message
 SEED = 12_000  # of the documents of this module
 _TECHNICAL = re.compile(r"traceback|exception|error:|[{}<>\\\n]|0x", re.IGNORECASE)
+
+
+@asynccontextmanager
+async def nothing_is_left(run: Run, user: User) -> AsyncIterator[None]:
+    before = await records(run, user)
+    yield
+    await unchanged(run, before)
 
 
 async def shared_user(run: Run) -> UserData:
@@ -161,7 +169,7 @@ async def wrong_bytes_are_refused(run: Run) -> None:
 
 async def unacceptable_documents_are_refused(run: Run) -> list[str]:
     """Every document of the catalogue that may not be uploaded is refused as it says there; says which."""
-    who, names = await shared_user(run), catalogue().names(becoming=Refused)
+    who, names = await shared_user(run), list(catalogue().expected("refused"))
     async with nothing_is_left(run, who.owner):
         for name in names:
             refused = await document(run, name, SEED)
@@ -174,7 +182,7 @@ async def unacceptable_documents_are_refused(run: Run) -> list[str]:
 
 async def unreadable_documents_fail(run: Run) -> list[str]:
     """Every document of the catalogue that cannot be read ends in a failed job with its reason; says which."""
-    who, names = await shared_user(run), catalogue().names(becoming=Failed)
+    who, names = await shared_user(run), list(catalogue().expected("failed"))
 
     async def fails(name: str) -> Upload:
         unreadable = await document(run, name, SEED)

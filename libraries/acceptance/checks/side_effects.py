@@ -1,10 +1,8 @@
-"""Everything that a person has in the deployment, and a check that nothing was added to it."""
+"""Side effects: everything that a user has in the deployment, and whether it has changed."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from acceptance.chat import listed_conversations
 from acceptance.clients.database import Row
@@ -17,8 +15,9 @@ from acceptance.uploads import listed_documents, listed_jobs
 
 @dataclass(frozen=True)
 class Records:
-    """Everything that a person has, as the lists show it and (with `sql`) as the database holds it."""
+    """Everything that a user has, by the lists and (with `sql`) by the database."""
 
+    user: User = field(repr=False, compare=False)
     documents: list[tuple[str, ...]]
     jobs: list[tuple[str, ...]]
     conversations: list[str]
@@ -28,7 +27,7 @@ class Records:
 
 
 async def records(run: Run, user: User) -> Records:
-    """What there is now."""
+    """Everything that a user has now."""
     documents, jobs = await together(listed_documents(run, user), listed_jobs(run, user))
     stored: list[Row] = []
     stored_jobs: list[Row] = []
@@ -38,6 +37,7 @@ async def records(run: Run, user: User) -> Records:
         stored_jobs = await run.database.rows("jobs", document_id=[row["document_id"] for row in stored])
         orphans = await run.database.rows("orphans")
     return Records(
+        user,
         sorted(tuple(map(str, entry.values())) for entry in documents),
         sorted(tuple(map(str, entry.values())) for entry in jobs),
         sorted(await listed_conversations(run, user)),
@@ -47,13 +47,12 @@ async def records(run: Run, user: User) -> Records:
     )
 
 
-@asynccontextmanager
-async def nothing_is_left(run: Run, user: User) -> AsyncIterator[None]:
-    """What is done inside leaves no record to this person, whole or half; raises AssertionError naming what it left."""
-    before = await records(run, user)
-    yield
-    after = await records(run, user)
-    for field in fields(Records):
-        was, now = getattr(before, field.name), getattr(after, field.name)
-        if was != now and not (field.name == "orphans" and now <= was):
-            raise violation(f"{field.name.replace('_', ' ')} after bad input", expected=was, observed=now)
+async def unchanged(run: Run, before: Records) -> None:
+    """Nothing was added to a user's records, or taken from them; raises AssertionError naming what is different."""
+    after = await records(run, before.user)
+    for part in fields(Records):
+        was, now = getattr(before, part.name), getattr(after, part.name)
+        if was != now and not (part.name == "orphans" and now <= was):
+            raise violation(
+                f"{part.name.replace('_', ' ')} of {before.user.email}", expected=f"no change of {was}", observed=now
+            )

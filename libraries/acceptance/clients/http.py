@@ -129,15 +129,36 @@ class ContractClient:
         route = response.route
         expected = self.contract.status_of(route, "success" if status is None else status)
         if response.status != expected:
-            raise violation(route, expected=f"status {expected}", observed=response.excerpt(), look=response.look)
-        if expected == self.contract.route(route).success:
+            raise violation(
+                response.route, expected=f"status {expected}", observed=response.excerpt(), look=response.look
+            )
+        if expected == self.contract.route(response.route).success:
             for word in response.paths:
                 response[word]
-        elif expected >= 400 and expected != self.contract.errors.duplicate_document:
+        elif expected == self.contract.errors.duplicate_document:
+            self._check_duplicate(response)
+        elif expected >= 400:
             code = self.error_of(response)["code"]
             if status in Codes.model_fields and code != (wanted := getattr(self.contract.errors.codes, str(status))):
                 raise violation(route, expected=f"the error code {wanted}", observed=code, look=response.look)
         return response
+
+    def _check_duplicate(self, response: Response) -> None:
+        """A refused duplicate has a flat body: the contract's fields, each a text, and no others."""
+        body, paths = response.json(), self.contract.duplicate
+        values = {word: pick(body, path) for word, path in paths.items()}
+        roots = {path.partition(".")[0] for path in paths.values()}
+        texts = all(isinstance(value, str) and value for value in values.values())
+        if not isinstance(body, dict) or body.keys() != roots or not texts:
+            raise violation(
+                response.route, expected=f"exactly {', '.join(paths.values())}", observed=response.excerpt(),
+                look=response.look,
+            )  # fmt: skip
+        if values["error_type"] != self.contract.duplicate_type:
+            raise violation(
+                f"{response.route}, error_type", expected=self.contract.duplicate_type, observed=values["error_type"],
+                look=response.look,
+            )  # fmt: skip
 
     async def send(
         self,
