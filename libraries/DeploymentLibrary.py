@@ -163,6 +163,14 @@ class DeploymentLibrary:
         if not limit.kept_by(value):
             raise violation(what or figure, expected=str(limit), observed=f"{value:g} {limit.unit}")
 
+    @keyword
+    def get_limit(self, criterion: str, figure: str) -> float | None:
+        """Returns the threshold of a criterion's figure: the deployment's own, or that of ``variables/criteria.yaml``.
+
+        | ${seconds} =    Get Limit    INT-08    realtime_lag
+        """
+        return limit_for(the_run().descriptor.thresholds, criterion, figure).threshold
+
     @getter()
     def get_deployment_field(self, path: str) -> Observed:
         """Returns a field of the deployment's descriptor by its dotted path, such as ``providers.parser.name``.

@@ -12,7 +12,7 @@ from typing import Any
 from acceptance.checks import auth, authorization
 from acceptance.checks.auth import PasswordChange, SessionEnd
 from acceptance.checks.fixtures import UserData, create_user_data
-from acceptance.checks.forged_tokens import claims_of
+from acceptance.checks.forged_tokens import Credential, Genuine, claims_of, forgeries
 from acceptance.clients.http import Response
 from acceptance.fixtures.users import User
 from acceptance.polling import together
@@ -217,6 +217,19 @@ class UserLibrary:
         | Sign Out    Alice
         """
         await the_run().users.log_out(user_named(user))
+
+    @step()
+    async def forge_credentials(self, kind: str, *, user: Actor = None) -> list[Credential]:
+        """Returns every bad credential of a kind, made of a user's session, each with ``kind`` and ``made``.
+
+        - ``kind``: as in the contract's refusals: ``garbage``, ``wrong_signature``, ``alg_none``, or ``expired``, which
+          needs the capability ``short-lived-tokens``.
+
+        | @{credentials} =    Forge Credentials    alg_none    user=Alice
+        """
+        run, account = the_run(), user_named(user)
+        expired = (await auth.expired_session(run)).user.access_token if kind == "expired" else ""
+        return forgeries(kind, Genuine(account.access_token, account.refresh_token, expired, ""))
 
     @keyword
     def switch_user(self, name: str) -> None:

@@ -1,44 +1,46 @@
 *** Settings ***
-Documentation    What happens to a document is told as it happens, over WebSocket and Server-Sent Events,
-...              and REST and the database say the same.
+Documentation    Events of jobs and workflows arrive as they happen, over WebSocket and Server-Sent Events (SSE), and agree with REST
+...              and the database.
 
 Resource         ../../resources/common.resource
-Resource         ../../resources/realtime.resource
+Resource         ../../resources/events.resource
 
 
 *** Test Cases ***
 Every Status Arrives Once And In Order
     [Metadata]    Criterion    INT-08
-    [Template]    ${channel} tells every status of ${a document} once
-    WebSocket    a readable document
-    Server-Sent Events    a readable document
-    WebSocket    an unreadable document
-    Server-Sent Events    an unreadable document
+    [Template]    The Job Reports Each Status Once
+    note    complete    WebSocket
+    note    complete    SSE
+    encrypted    failed_parse    WebSocket
+    encrypted    failed_parse    SSE
 
-Every Status Arrives Within A Second
+Every Status Arrives In Time
     [Metadata]    Criterion    INT-08
-    [Template]    Every status of ${a document} is told within a second
-    a readable document
-    an unreadable document
+    [Template]    The Events Arrive In Time
+    note
+    encrypted
 
 REST And Realtime Agree
     [Metadata]    Criterion    INT-08
-    [Template]    REST and both channels agree about ${a document}
-    a readable document
-    an unreadable document
+    [Template]    REST And Database Agree With The Events
+    note
+    encrypted
 
-Whoever Comes Later Is Told Exactly What They Missed
+A Late Subscriber Receives Exactly What It Missed
     [Metadata]    Criterion    INT-08
-    [Template]    ${channel} replays exactly what came after each event of ${a document}
-    WebSocket    a readable document
-    Server-Sent Events    a readable document
+    [Template]    The Replay After Each Event Is Exact
+    note    WebSocket
+    note    SSE
 
-The Way To An Answer Is Told Step By Step
+A Workflow Reports Its Steps And The Answer
     [Metadata]    Criterion    INT-08
-    [Template]    ${channel} tells the steps to an answer, and the answer
+    [Template]    The Workflow Reports Its Steps And The Answer
     WebSocket
-    Server-Sent Events
+    SSE
 
-The Way To An Answer Is The Same On Both Channels
+A Workflow Is The Same On Both Channels
     [Metadata]    Criterion    INT-08
-    Both Channels Tell The Same Steps
+    Given the workflow of an answer was traced
+    Then both channels should be the same
+    And Get Realtime Lag    ${TRACE}    <=    ${ANSWER SECONDS}

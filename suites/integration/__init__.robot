@@ -3,7 +3,7 @@ Documentation    The deployment does, end to end, what the local integration did
 
 Resource         ../../resources/common.resource
 Resource         ../../resources/documents.resource
-Resource         ../../resources/connection.resource
+Resource         ../../resources/events.resource
 
 Suite Setup      Begin What Takes Its Time
 
@@ -13,4 +13,4 @@ Begin What Takes Its Time
     [Documentation]    An upload address that expires unused, and connections that idle for a minute: begun now and checked by later
     ...                suites, so that no test waits for them; failures are reported there.
     Begin Expiring Upload
-    Connections Are Left To Idle
+    Idle Channels Are Open

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.checks.job_events import Event, RestSnapshot, ages, check_order, difference, lags, moment
+from acceptance.checks.job_events import Event, RestSnapshot, ages, check_order, lags, moment
 
 STATUSES = ["uploaded", "parsed", "complete"]
 
@@ -61,13 +61,6 @@ def test_age_counts_from_when_the_channel_was_open_and_by_one_clock() -> None:
     assert ages(events, clock=0.0, opened=0.0) == [1.0, 3.0]
     assert ages(events, clock=0.0, opened=10.5) == [0.5, 2.5]
     assert ages(events, clock=-2.0, opened=0.0) == [-1.0, 1.0]
-
-
-def test_the_first_difference_is_named() -> None:
-    assert difference([1, 2], [1, 2]) is None
-    assert difference([1, 2, 3], [1, 3]) == (2, 3)
-    assert difference([1], [1, 2]) == ("nothing", 2)
-    assert difference([1, 2], [1]) == (2, "nothing")
 
 
 def test_a_time_needs_its_zone() -> None:

@@ -70,7 +70,7 @@ def test_connections_that_bring_nothing_are_given_up() -> None:
 
 
 def test_a_refusal_ends_it_at_once() -> None:
-    with pytest.raises(AssertionError, match=r"to be let in again, observed 0 frames.*4401"):
+    with pytest.raises(AssertionError, match=r"to be accepted again, observed 0 frames.*4401"):
         _follow(_refused)
 
 

@@ -24,7 +24,7 @@ def test_a_claim_when_all_was_there_is_right() -> None:
 )
 def test_a_claim_before_all_was_there_is_named(claim: Claim) -> None:
     (problem,) = early_claims([Claim("realtime", ALL, NONE), claim], ALL)
-    assert problem.startswith("REST said complete")
+    assert problem.startswith("REST reported complete")
 
 
 def test_a_document_without_chunks_is_never_complete() -> None:

@@ -1,4 +1,4 @@
-"""Handbooks watched while they are processed: what REST and realtime say, and what is there when they say it."""
+"""Events of jobs and workflows over WebSocket and SSE, compared with REST, the clock and the database."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from itertools import zip_longest
 from typing import Any, Literal
 
 from acceptance.chat import Answer, ask
 from acceptance.clients.database import Connection
-from acceptance.clients.websocket import Frame, Socket, Subscription
-from acceptance.deployment.contract import MISSING, Complete, pick
+from acceptance.clients.sse import EventStreams
+from acceptance.clients.websocket import Frame, RealtimeClient, Socket, Subscription
+from acceptance.deployment.contract import MISSING, Complete, Contract, pick
 from acceptance.errors import violation
 from acceptance.fixtures.documents import TestDocument
 from acceptance.fixtures.users import User
@@ -25,22 +26,18 @@ from acceptance.uploads import PROCESSING_SECONDS, Payload, Upload, announce, do
 
 SEEDS = (1, 2, 3)  # each has all topics, in an order of its own; several are needed to tell vectors apart
 POLL_SECONDS = 0.05
-Channel = Literal["WebSocket", "Server-Sent Events"]
-CHANNELS: tuple[Channel, ...] = ("WebSocket", "Server-Sent Events")
-Kind = Literal["a readable document", "an unreadable document"]
-DOCUMENTS: dict[Kind, str] = {"a readable document": "note", "an unreadable document": "encrypted"}
-FAILURE = "failed_parse"
-SEED = 800
-LAG_SECONDS = 1.0  # between REST and realtime, either way; a deployment's own threshold takes its place
 REST_POLL_SECONDS = 0.03
+Channel = Literal["WebSocket", "SSE"]
+FINAL_SECONDS = 5.0  # until the final event, after REST had it
 QUIET_SECONDS = 0.5
 ANSWER_SECONDS = 15.0
 AGAIN_SECONDS = 0.05
+STAGES = {"failed_parse": "parse", "failed_chunking": "chunk", "failed_embedding": "embed"}  # where each failure occurs
 
 
 @dataclass(frozen=True)
 class Claim:
-    """That a document is complete, by REST or realtime, and what was there at that moment."""
+    """A report of completeness, by REST or realtime, and the chunks stored at that moment."""
 
     by: str
     chunks: frozenset[str]
@@ -49,7 +46,7 @@ class Claim:
 
 @dataclass
 class ObservedJob:
-    """One handbook on its way: the events as they came and as they were replayed, the views of REST, and the claims."""
+    """The job of one handbook: events live and replayed, snapshots of REST, and claims of completeness."""
 
     document: TestDocument
     upload: Upload
@@ -60,23 +57,23 @@ class ObservedJob:
 
 
 async def handbooks(run: Run) -> list[ObservedJob]:
-    """Handbooks of different users, watched once in a run (needs `sql`)."""
+    """The jobs of handbooks of different users, observed once in a run (needs `sql`)."""
     return await run.once("watched handbooks", lambda: _make(run))
 
 
 def early_claims(claims: Sequence[Claim], chunks: frozenset[str]) -> Iterator[str]:
-    """Claims of completeness at whose moment not everything was there; `chunks` are those that there are in the end."""
+    """Claims made before all of `chunks`, those of the complete document, were stored with their vectors."""
     for claim in claims:
         missing = len(chunks - claim.chunks)
         if missing or claim.without_vector or not claim.chunks:
             yield (
-                f"{claim.by} said complete when {len(claim.chunks)} chunks were there, {missing} were yet to come, and "
-                f"{len(claim.without_vector)} had no vector"
+                f"{claim.by} reported complete with {len(claim.chunks)} chunks stored, {missing} missing, "
+                f"{len(claim.without_vector)} without a vector"
             )
 
 
 def wrong_progress(steps: Sequence[Event | RestSnapshot], complete: Complete) -> Iterator[str]:
-    """Where progress goes back, or is at its end without being complete, or the other way round."""
+    """Steps where progress decreases, or is at its end without being complete, or the other way round."""
     reached = 0.0
     for step in steps:
         if not isinstance(step.total_pct, int | float) or not 0 <= step.total_pct <= complete.total_pct:
@@ -116,17 +113,7 @@ async def _by_realtime(run: Run, socket: Socket, look: Callable[[str], Awaitable
 
 
 async def _by_rest(run: Run, watched: ObservedJob, look: Callable[[str], Awaitable[None]]) -> None:
-    async def view() -> RestSnapshot:
-        asked = time.time()
-        job = await job_of(run, watched.upload)
-        words = (job["status"], job["state"], job["status_pct"], job["total_pct"])
-        watched.views.append(RestSnapshot(*words, asked=asked, answered=time.time(), look=job.look))
-        return watched.views[-1]
-
-    last = await wait_until(
-        view, lambda seen: seen.state in run.contract.jobs.final_states,
-        what=f"job {watched.upload.job_id} ends", within=PROCESSING_SECONDS, every=POLL_SECONDS,
-    )  # fmt: skip
+    last = await _poll(run, watched.upload, watched.views, every=POLL_SECONDS)
     if last.status == run.contract.jobs.complete.status:
         await look("REST")
 
@@ -140,7 +127,7 @@ async def _look(run: Run, watched: ObservedJob, connection: Connection, by: str)
 
 @dataclass(frozen=True)
 class Event:
-    """One event of a job: `at` is when it was received, `timestamp` when it says that it happened (Unix seconds)."""
+    """One event of a job: `at` is its arrival, `timestamp` its own time of what happened (Unix seconds)."""
 
     sequence: int
     status: str
@@ -150,10 +137,14 @@ class Event:
     timestamp: float
     at: float
 
+    @property
+    def step(self) -> str:
+        return _step(self.status, self.total_pct)
+
 
 @dataclass(frozen=True)
 class RestSnapshot:
-    """The job in one REST answer; `asked` and `answered` are Unix seconds."""
+    """The job in one REST response; `asked` and `answered` are Unix seconds."""
 
     status: str
     state: str
@@ -163,15 +154,41 @@ class RestSnapshot:
     answered: float
     look: str = ""
 
+    @property
+    def step(self) -> str:
+        return _step(self.status, self.total_pct)
+
+
+def _step(status: str, total_pct: Any) -> str:
+    return f"{status} at {total_pct:g} %" if isinstance(total_pct, int | float) else f"{status} at {total_pct!r}"
+
+
+class Trace:
+    """Both channels of one job or workflow, with all that they received."""
+
+    channels: dict[Channel, Subscription]
+
+    @property
+    def websocket(self) -> Subscription:
+        return self.channels["WebSocket"]
+
+    @property
+    def sse(self) -> Subscription:
+        return self.channels["SSE"]
+
 
 @dataclass
-class JobTrace:
-    """One job as every view told it; `clock` is the least that the deployment's clock is ahead of ours, in seconds."""
+class JobTrace(Trace):
+    """One job as seen by every view.
+
+    Attributes:
+        snapshots: responses of REST while the job was processed.
+        clock: seconds, at least, that the deployment's clock is ahead of ours.
+    """
 
     upload: Upload
-    frames: dict[Channel, list[Frame]] = field(default_factory=dict)
-    opened: dict[Channel, float] = field(default_factory=dict)  # Unix seconds
-    views: list[RestSnapshot] = field(default_factory=list)
+    channels: dict[Channel, Subscription] = field(default_factory=dict)
+    snapshots: list[RestSnapshot] = field(default_factory=list, repr=False)
     clock: float = 0.0
 
     @property
@@ -179,71 +196,128 @@ class JobTrace:
         return f"job {self.upload.job_id} of '{self.upload.payload.filename}'"
 
 
-async def followed(run: Run, kind: Kind) -> JobTrace:
-    """A document of this kind, followed once in a run."""
+@dataclass
+class WorkflowTrace(Trace):
+    """One answer as given by REST, at `answered` (Unix seconds), and the events on the way to it."""
 
-    async def make() -> JobTrace:
-        user, made = await run.users.signed_in(), await document(run, DOCUMENTS[kind], SEED)
-        return await follow(run, user, Payload.of(made))
+    workflow_id: str
+    answer: Answer
+    answered: float
+    channels: dict[Channel, Subscription] = field(default_factory=dict)
 
-    return await run.once(f"{kind}, followed", make)
-
-
-def check_each_status_once(run: Run, kind: Kind, followed: JobTrace, channel: Channel) -> None:
-    """The channel told every status once and in order, and ended with the right one; raises AssertionError."""
-    events = events_of(run, followed.upload.job_id, followed.frames[channel])
-    statuses = run.contract.jobs.statuses
-    if kind == "an unreadable document":
-        stage = statuses.index(run.contract.jobs.stages.parse)
-        statuses = [*statuses[: max(1, min(len(events) - 1, stage))], FAILURE]
-    check_order(events, statuses, f"{followed.name} over {channel}")
+    @property
+    def name(self) -> str:
+        return f"workflow {self.workflow_id}"
 
 
-async def follow(run: Run, user: User, payload: Payload) -> JobTrace:
-    """Announce a document, follow its job over everything, send its bytes, and stay until the job has ended."""
+async def trace_job(run: Run, user: User, payload: Payload) -> JobTrace:
+    """Announce a document, subscribe over both channels, send its bytes, and poll REST until the job has ended."""
     upload = await announce(run, user, payload)
-    token, followed = user.access_token, JobTrace(upload)
+    token, trace = user.access_token, JobTrace(upload)
     async with (
         run.websocket.job(upload.job_id, token, after=0) as socket,
         run.sse.job(upload.job_id, token, after=0) as stream,
     ):
-        await together(put_bytes(run, upload), _poll(run, followed))
+        trace.channels = {"WebSocket": socket, "SSE": stream}
+        await together(put_bytes(run, upload), _poll(run, upload, trace.snapshots, every=REST_POLL_SECONDS))
         for each in (socket, stream):
-            await each.until(lambda seen: has_ended(run, seen), what="the final event", within=5 * LAG_SECONDS)
+            await each.until(lambda seen: has_ended(run, seen), what="the final event", within=FINAL_SECONDS)
         await together(settled(run, socket), settled(run, stream))
-        for name, channel in zip(CHANNELS, (socket, stream), strict=True):
-            followed.frames[name], followed.opened[name] = channel.events, channel.opened
-    followed.clock = await clock_ahead(run)
-    return followed
+    trace.clock = await clock_ahead(run)
+    return trace
 
 
-def has_ended(run: Run, channel: Subscription) -> bool:
-    """Whether the channel told an event with which a job ends."""
-    return any(frame.data.get("state") in run.contract.jobs.final_states for frame in channel.events)
+async def trace_workflow(run: Run, user: User, question: str) -> WorkflowTrace:
+    """Ask under an identifier of our own, and follow the workflow over both channels at the same time."""
+    workflow_id = str(uuid.uuid4())
+
+    async def asked() -> tuple[Answer, float]:
+        return await ask(run, user, question, workflow_id=workflow_id), time.time()
+
+    followed = (_workflow_events(run, client, workflow_id, user) for client in (run.websocket, run.sse))
+    results: list[Any] = await together(asked(), *followed)
+    (answer, answered), socket, stream = results
+    return WorkflowTrace(workflow_id, answer, answered, {"WebSocket": socket, "SSE": stream})
+
+
+def has_ended(run: Run, channel: Subscription, after: int = 0) -> bool:
+    """Whether the event that ends a job or a workflow has arrived, with a number later than `after`."""
+    later = [frame for frame in channel.events if (frame.sequence or 0) > after]
+    if channel.subject == "workflow":
+        return any(frame.type == run.contract.realtime.answer_type for frame in later)
+    return any(frame.data.get("state") in run.contract.jobs.final_states for frame in later)
 
 
 async def settled(run: Run, channel: Subscription) -> None:
-    """Wait until nothing more is on its way: a pong came behind it, the channel has ended, or it stayed quiet."""
+    """Wait until nothing more is in transit: a pong came behind it, the channel has ended, or it is quiet."""
     if isinstance(channel, Socket):
         await channel.ping(within=run.contract.realtime.pong_within_seconds)
         return
-    try:
-        await channel.until(lambda seen: seen.closed is not None, what="ends", within=QUIET_SECONDS)
-    except AssertionError:
-        return
+    while channel.closed is None:
+        latest = max([channel.opened, *(frame.at for frame in channel.frames)])
+        if (left := latest + QUIET_SECONDS - time.time()) <= 0:
+            return
+        with suppress(AssertionError):
+            await channel.until(lambda seen: seen.closed is not None, what="ends", within=left)
 
 
 def events_of(run: Run, job_id: str, frames: Sequence[Frame]) -> list[Event]:
-    """The events in frames; raises AssertionError for one of another job, or without what the contract asks."""
+    """The events in frames; raises AssertionError for one of another job, or without a field of the contract."""
     events = []
     for frame in frames:
-        said = {word: pick(frame.data, path) for word, path in run.contract.realtime.job_event.items()}
-        if MISSING in said.values() or said["job_id"] != job_id or frame.type != run.contract.realtime.job_event_type:
-            wanted = f"{run.contract.realtime.job_event_type} of job {job_id} with {', '.join(said)}"
+        fields = {word: pick(frame.data, path) for word, path in run.contract.realtime.job_event.items()}
+        if (
+            MISSING in fields.values()
+            or fields["job_id"] != job_id
+            or frame.type != run.contract.realtime.job_event_type
+        ):
+            wanted = f"{run.contract.realtime.job_event_type} of job {job_id} with {', '.join(fields)}"
             raise violation(f"realtime of job {job_id}", expected=wanted, observed=frame.data)
-        happened = moment(said.pop("timestamp"), f"realtime of job {job_id}")
-        events.append(Event(**{k: v for k, v in said.items() if k != "job_id"}, timestamp=happened, at=frame.at))
+        happened = moment(fields.pop("timestamp"), f"realtime of job {job_id}")
+        events.append(Event(**{k: v for k, v in fields.items() if k != "job_id"}, timestamp=happened, at=frame.at))
     return events
+
+
+def event_fields(run: Run, channel: Subscription, field: str, type: str | None = None) -> list[Any]:
+    """A field of every event of a channel, or of those of one type, in order of arrival.
+
+    Args:
+        field: of a job as in the contract's `job_event`, of a workflow as in its `step` and `answer`; `timestamp` is
+            in Unix seconds, to the millisecond. Or `type`, `sequence`, or `data` (the whole frame); of a job also
+            `step`, such as `parsed at 40 %`.
+
+    Raises:
+        AssertionError: an event is of another job, or lacks a field.
+    """
+    frames = [frame for frame in channel.events if type in (None, frame.type)]
+    events = events_of(run, channel.key, frames) if channel.subject == "job" else []
+    if field in ("type", "sequence", "data"):
+        return [getattr(frame, field) for frame in frames]
+    if channel.subject == "job" and field in ("status", "state", "status_pct", "total_pct", "step"):
+        return [getattr(event, field) for event in events]
+    realtime = run.contract.realtime
+    values = []
+    for frame in frames:
+        paths = realtime.job_event if channel.subject == "job" else realtime.step | realtime.answer
+        value = pick(frame.data, paths[field])
+        if value is MISSING:
+            raise violation(channel.what, expected=f"'{field}' in each event", observed=frame.data)
+        values.append(round(moment(value, channel.what), 3) if field == "timestamp" else value)
+    return values
+
+
+def expected_statuses(contract: Contract, outcome: str, length: int) -> list[str]:
+    """The statuses of a job up to its outcome, in order.
+
+    Args:
+        outcome: the final status. A failure, such as `failed_parse`, ends the job before the end of its stage.
+        length: number of statuses observed; a failing job may have passed one or more of those before its failure.
+    """
+    statuses = contract.jobs.statuses
+    if outcome not in contract.jobs.failures:
+        return statuses[: statuses.index(outcome) + 1]
+    end = statuses.index(getattr(contract.jobs.stages, STAGES[outcome]))
+    return [*statuses[: max(1, min(length - 1, end))], outcome]
 
 
 def moment(text: Any, what: str) -> float:
@@ -258,145 +332,63 @@ def moment(text: Any, what: str) -> float:
 
 
 def check_order(events: Sequence[Event], statuses: Sequence[str], what: str) -> None:
-    """Every status exactly once and in order, numbered from 1 without a hole or a double."""
-    told = [(event.sequence, event.status) for event in events]
-    if told != list(enumerate(statuses, 1)):
-        raise violation(what, expected=format_events(list(enumerate(statuses, 1))), observed=format_events(told))
+    """Every status exactly once and in order, numbered from 1 without a gap or a duplicate."""
+    observed = [(event.sequence, event.status) for event in events]
+    if observed != list(enumerate(statuses, 1)):
+        raise violation(what, expected=format_events(list(enumerate(statuses, 1))), observed=format_events(observed))
 
 
-def format_events(told: Sequence[tuple[int, str]]) -> str:
+def format_events(events: Sequence[tuple[int, str]]) -> str:
     """Numbered statuses, for messages."""
-    return ", ".join(f"#{sequence} {status}" for sequence, status in told) or "nothing"
+    return ", ".join(f"#{sequence} {status}" for sequence, status in events) or "nothing"
 
 
-def difference(expected: Sequence[object], seen: Sequence[object]) -> tuple[object, object] | None:
-    """The first two that differ; `nothing` stands for what one of both has not. None where all are the same."""
-    pairs = zip_longest(expected, seen, fillvalue="nothing")
-    return next((pair for pair in pairs if pair[0] != pair[1]), None)
-
-
-def lags(events: Sequence[Event], views: Sequence[RestSnapshot]) -> list[float]:
+def lags(events: Sequence[Event], snapshots: Sequence[RestSnapshot]) -> list[float]:
     """For each event, the seconds by which realtime came after REST or REST after realtime; 0 where neither did."""
     order = {event.status: number for number, event in enumerate(events)}
     result = []
     for number, event in enumerate(events):
-        shown_at = [view.answered for view in views if order.get(view.status, -1) >= number]
-        stale = [view.asked for view in views if order.get(view.status, len(events)) < number]
-        frame_late = event.at - min(shown_at, default=event.at)
-        view_late = max(stale, default=event.at) - event.at
-        result.append(max(0.0, frame_late, view_late))
+        reached = [each.answered for each in snapshots if order.get(each.status, -1) >= number]
+        stale = [each.asked for each in snapshots if order.get(each.status, len(events)) < number]
+        frame_late = event.at - min(reached, default=event.at)
+        rest_late = max(stale, default=event.at) - event.at
+        result.append(max(0.0, frame_late, rest_late))
     return result
 
 
 def ages(events: Sequence[Event], clock: float, opened: float) -> list[float]:
-    """Seconds, at least, from when each event happened by its own word, the channel being open, to when it came."""
+    """Seconds, at least, from the timestamp of each event, the channel being open, to its arrival."""
     return [event.at - max(event.timestamp - clock, opened) for event in events]
 
 
-async def tells_in_time(run: Run, followed: JobTrace) -> None:
-    """Each event within a second of the REST view and of its own time, on both channels; raises AssertionError."""
-    own = run.descriptor.thresholds.get("INT-08")
-    allowed = own.value if own else LAG_SECONDS
-    worst: list[tuple[float, str]] = []
-    for channel, frames in followed.frames.items():
-        events = events_of(run, followed.upload.job_id, frames)
-        told = ages(events, followed.clock, followed.opened[channel])
-        both = zip(events, lags(events, followed.views), told, strict=True)
-        worst += [(max(lag, age), f"'{event.status}' over {channel}") for event, lag, age in both]
-    if not worst:
-        raise violation(followed.name, expected="events", observed="none")
-    seconds, which = max(worst)
-    run.observe("INT-08", "realtime_lag", [max(0.0, lag) for lag, _ in worst], "s", statistic="max")
-    if seconds > allowed:
-        raise violation(
-            followed.name, expected=f"each event within {allowed:g} s", observed=f"{which} after {seconds:.2f} s"
-        )
+def realtime_lags(run: Run, trace: JobTrace | WorkflowTrace) -> list[tuple[float, str]]:
+    """The lag of each event in seconds, and which event it is.
 
+    Of a job: behind REST, before REST, or behind the event's own timestamp, whichever is largest. Of a workflow: the
+    answer's behind REST.
 
-async def views_agree(run: Run, followed: JobTrace) -> None:
-    """Both channels and REST told the same; raises AssertionError naming the difference."""
-    first, second = ([frame.data for frame in followed.frames[channel]] for channel in CHANNELS)
-    if differing := difference(first, second):
-        raise violation(
-            f"{followed.name} over {CHANNELS[1]}",
-            expected=f"{differing[0]} as over {CHANNELS[0]}",
-            observed=differing[1],
-        )
-    events = events_of(run, followed.upload.job_id, followed.frames[CHANNELS[0]])
-    told = {event.status: (number, event.total_pct) for number, event in enumerate(events)}
-    reached = 0
-    for view in followed.views:
-        number, total = told.get(view.status, (-1, -1.0))
-        if number < reached or view.total_pct != total:
-            wanted = f"what realtime told, never going back ({format_events([(e.sequence, e.status) for e in events])})"
-            raise violation(f"REST of {followed.name}", expected=wanted, observed=view, look=view.look)
-        reached = number
-    last, end = followed.views[-1], events[-1]
-    seen = (last.status, last.state, last.status_pct, last.total_pct)
-    if seen != (end.status, end.state, end.status_pct, end.total_pct):
-        raise violation(
-            f"REST of {followed.name}", expected=f"to end as realtime did: {end}", observed=seen, look=last.look
-        )
-
-
-async def database_agrees(run: Run, followed: JobTrace) -> None:
-    """The events in the database are those that realtime told; raises AssertionError."""
-    rows = sorted(
-        await run.database.rows("job_events", job_id=followed.upload.job_id), key=lambda row: int(row["sequence"])
-    )
-    events = events_of(run, followed.upload.job_id, followed.frames[CHANNELS[0]])
-    recorded = [(row["sequence"], row["status"], round(row["at"].timestamp(), 3)) for row in rows]
-    told = [(event.sequence, event.status, round(event.timestamp, 3)) for event in events]
-    if differing := difference(told, recorded):
-        raise violation(f"named query 'job_events' of {followed.name}", expected=differing[0], observed=differing[1])
-    (job,) = await run.database.rows("jobs", job_id=followed.upload.job_id) or [{}]
-    if (job.get("status"), job.get("state")) != (events[-1].status, events[-1].state):
-        raise violation(f"named query 'jobs' of {followed.name}", expected=events[-1], observed=job)
-
-
-async def replay_is_exact(run: Run, followed: JobTrace, channel: Channel) -> None:
-    """Whoever comes later and names the last event seen gets exactly those after it; raises AssertionError."""
-    whole = [frame.data for frame in followed.frames[channel]]
-    token, job_id = followed.upload.owner.access_token, followed.upload.job_id
-    subscribe = run.websocket.job if channel == "WebSocket" else run.sse.job
-
-    async def replay(after: int) -> None:
-        async with subscribe(job_id, token, after=after) as channel_again:
-            if after < len(whole):
-                await channel_again.until(lambda seen: has_ended(run, seen), what="the final event again", within=5)
-            await settled(run, channel_again)
-            replayed = [frame.data for frame in channel_again.events]
-        if differing := difference(whole[after:], replayed):
-            wanted = f"what it told before: {differing[0]}"
-            raise violation(f"{channel} of {followed.name} after {after}", expected=wanted, observed=differing[1])
-
-    await together(*(replay(after) for after in range(len(whole) + 1)))
-
-
-async def _poll(run: Run, followed: JobTrace) -> None:
-    """Ask REST again and again until the job has ended."""
-    final = run.contract.jobs.final_states
-
-    async def look() -> RestSnapshot:
-        asked = time.time()
-        job = await job_of(run, followed.upload)
-        words = (job["status"], job["state"], job["status_pct"], job["total_pct"])
-        followed.views.append(RestSnapshot(*words, asked=asked, answered=time.time(), look=job.look))
-        return followed.views[-1]
-
-    await wait_until(
-        look,
-        lambda view: view.state in final,
-        what=f"{followed.name} ends",
-        within=PROCESSING_SECONDS,
-        every=REST_POLL_SECONDS,
-    )
+    Raises:
+        AssertionError: there is no event.
+    """
+    result: list[tuple[float, str]] = []
+    for name, channel in trace.channels.items():
+        if isinstance(trace, WorkflowTrace):
+            result += [
+                (max(0.0, frame.at - trace.answered), f"the answer over {name}") for frame in channel.events[-1:]
+            ]
+            continue
+        events = events_of(run, channel.key, channel.events)
+        both = zip(events, lags(events, trace.snapshots), ages(events, trace.clock, channel.opened), strict=True)
+        result += [(max(0.0, lag, age), f"'{event.status}' over {name}") for event, lag, age in both]
+    if not result:
+        raise violation(trace.name, expected="events", observed="none")
+    return result
 
 
 async def clock_ahead(run: Run) -> float:
     """Seconds, at least, that the deployment's clock is ahead of ours.
 
-    A health document may be some moments old, so each can only say less than the truth: the largest counts.
+    A health document may be some moments old, so each gives a lower bound: the largest counts.
     """
     ahead = []
     for _ in range(3):
@@ -405,103 +397,35 @@ async def clock_ahead(run: Run) -> float:
     return max(ahead)
 
 
-@dataclass
-class ObservedWorkflow:
-    """One answer as REST gave it and as each channel told it; `answered` is when REST did (Unix seconds)."""
-
-    workflow_id: str
-    answer: Answer
-    answered: float
-    frames: dict[Channel, list[Frame]]
+async def _poll(run: Run, upload: Upload, snapshots: list[RestSnapshot], *, every: float) -> RestSnapshot:
+    """Take snapshots of the job until it has ended; returns the last."""
+    return await wait_until(
+        partial(_snapshot, run, upload, snapshots), lambda seen: seen.state in run.contract.jobs.final_states,
+        what=f"job {upload.job_id} of '{upload.payload.filename}' ends", within=PROCESSING_SECONDS, every=every,
+    )  # fmt: skip
 
 
-async def watched(run: Run) -> ObservedWorkflow:
-    """An answer that was watched once in a run, from the document that was followed."""
-
-    async def make() -> ObservedWorkflow:
-        upload = (await followed(run, "a readable document")).upload
-        note = await document(run, DOCUMENTS["a readable document"], SEED)
-        assert note.handbook is not None
-        return await watch(run, upload.owner, note.handbook.facts[0].question)
-
-    return await run.once("watched answer", make)
+async def _snapshot(run: Run, upload: Upload, snapshots: list[RestSnapshot]) -> RestSnapshot:
+    asked = time.time()
+    job = await job_of(run, upload)
+    fields = (job["status"], job["state"], job["status_pct"], job["total_pct"])
+    snapshots.append(RestSnapshot(*fields, asked=asked, answered=time.time(), look=job.look))
+    return snapshots[-1]
 
 
-async def watch(run: Run, user: User, question: str) -> ObservedWorkflow:
-    """Ask under an identifier of our own, and follow the way to the answer over both channels at once."""
-    workflow_id = str(uuid.uuid4())
-
-    async def asked() -> tuple[Answer, float]:
-        return await ask(run, user, question, workflow_id=workflow_id), time.time()
-
-    told = [_told(run, channel, workflow_id, user) for channel in CHANNELS]
-    results: list[Any] = await together(asked(), *told)
-    (answer, answered), frames = results[0], results[1:]
-    return ObservedWorkflow(workflow_id, answer, answered, dict(zip(CHANNELS, frames, strict=True)))
-
-
-def check_steps(run: Run, watched: ObservedWorkflow, channel: Channel) -> None:
-    """Numbered from 1, steps that never go back, and at last the answer as REST gave it; raises AssertionError."""
-    what = f"workflow {watched.workflow_id} over {channel}"
-    frames, realtime = watched.frames[channel], run.contract.realtime
-    if [frame.sequence for frame in frames] != list(range(1, len(frames) + 1)):
-        numbers = [frame.sequence for frame in frames]
-        raise violation(what, expected="numbers from 1 without a hole or a double", observed=numbers)
-    kinds = [frame.type for frame in frames]
-    if len(kinds) < 2 or kinds != [realtime.step_type] * (len(kinds) - 1) + [realtime.answer_type]:
-        raise violation(
-            what, expected=f"{realtime.step_type}, one or more, then {realtime.answer_type}", observed=kinds
-        )
-    _check_progress(run, frames[:-1], what)
-    success, reported = (pick(frames[-1].data, realtime.answer[word]) for word in ("success", "response"))
-    response = watched.answer.response
-    if success is not True or reported != response.json():
-        raise violation(what, expected=f"success and {response.json()}", observed=frames[-1].data, look=response.look)
-
-
-def check_agreement(watched: ObservedWorkflow) -> None:
-    """Both channels told the same, and the answer within a second of REST; raises AssertionError."""
-    what = f"workflow {watched.workflow_id}"
-    first, second = ([frame.data for frame in watched.frames[channel]] for channel in CHANNELS)
-    if differing := difference(first, second):
-        wanted = f"{differing[0]} as over {CHANNELS[0]}"
-        raise violation(f"{what} over {CHANNELS[1]}", expected=wanted, observed=differing[1])
-    for channel, frames in watched.frames.items():
-        late = frames[-1].at - watched.answered
-        if late > LAG_SECONDS:
-            wanted = f"the answer within {LAG_SECONDS:g} s of REST"
-            raise violation(f"{what} over {channel}", expected=wanted, observed=f"{late:.2f} s later")
-
-
-def _check_progress(run: Run, steps: Sequence[Frame], what: str) -> None:
-    reached = 0.0
-    for frame in steps:
-        said = {word: pick(frame.data, path) for word, path in run.contract.realtime.step.items()}
-        named = all(isinstance(said[word], str) and said[word] for word in ("step", "message"))
-        progress = said["progress"]
-        if MISSING in said.values() or not named or isinstance(progress, bool) or not isinstance(progress, int | float):
-            raise violation(
-                what, expected="a step and a message in words, and progress as a number", observed=frame.data
-            )
-        if not reached <= progress <= 1:
-            raise violation(what, expected=f"progress from {reached:g} to 1", observed=progress)
-        moment(said["timestamp"], what)
-        reached = progress
-
-
-async def _told(run: Run, channel: Channel, workflow_id: str, user: User) -> list[Frame]:
-    """What the channel tells until the answer. Before the question has arrived, nothing has this identifier yet."""
+async def _workflow_events(
+    run: Run, client: RealtimeClient | EventStreams, workflow_id: str, user: User
+) -> Subscription:
+    """A channel of the workflow up to its answer. It is refused as unknown until the question has arrived."""
     unknown = {run.contract.realtime.close.unknown, run.contract.errors.unknown_identifier}
-    subscribe = run.websocket.workflow if channel == "WebSocket" else run.sse.workflow
-    response = run.contract.realtime.answer_type
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
-        async with subscribe(workflow_id, user.access_token, after=0) as subscription:
-            await subscription.until(
-                lambda seen: seen.closed in unknown or any(frame.type == response for frame in seen.events),
-                what=f"{response} of workflow {workflow_id}", within=max(0.0, deadline - time.monotonic()),
+        async with client.workflow(workflow_id, user.access_token, after=0) as channel:
+            await channel.until(
+                lambda seen: seen.closed in unknown or has_ended(run, seen),
+                what="the answer", within=max(0.0, deadline - time.monotonic()),
             )  # fmt: skip
-            if subscription.closed not in unknown:
-                await settled(run, subscription)
-                return subscription.events
+            if channel.closed not in unknown:
+                await settled(run, channel)
+                return channel
         await asyncio.sleep(AGAIN_SECONDS)

@@ -1,46 +1,47 @@
-"""The events of the contract as Server-Sent Events: the same frames as over a WebSocket, on the other channel."""
+"""Server-Sent Events (SSE) client of the contract: the frames of a WebSocket over HTTP streams."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import httpx_sse
 
 from acceptance.clients.http import ContractClient
-from acceptance.clients.websocket import Subscription, frame_of
+from acceptance.clients.websocket import Subject, Subscription, frame_of
 
 
 class EventStreams:
-    """Subscribes to jobs and workflows of the contract; leaving a stream closes it.
+    """Subscribes to jobs and workflows over SSE; leaving a stream closes it.
 
-    A stream that is refused ends with that HTTP status as `closed`, one that breaks off with 0.
+    A refused stream ends with its HTTP status as `closed`, an ended one with 0.
     """
 
     def __init__(self, client: ContractClient) -> None:
         self._client = client
 
-    @asynccontextmanager
-    async def job(self, job_id: str, token: str | None, *, after: int | None = None) -> AsyncIterator[Subscription]:
-        """The events of a job; `after` replays what came later than that sequence number."""
-        async with self._events("job_events", {"job_id": job_id}, token, after) as subscription:
-            yield subscription
+    def job(
+        self, job_id: str, token: str | None, *, after: int | None = None
+    ) -> AbstractAsyncContextManager[Subscription]:
+        """The events of a job; `after` replays the events later than that sequence number."""
+        return self.channel("job", job_id, token, after=after)
 
-    @asynccontextmanager
-    async def workflow(
+    def workflow(
         self, workflow_id: str, token: str | None, *, after: int | None = None
-    ) -> AsyncIterator[Subscription]:
+    ) -> AbstractAsyncContextManager[Subscription]:
         """The events of a workflow."""
-        async with self._events("workflow_stream", {"workflow_id": workflow_id}, token, after) as subscription:
-            yield subscription
+        return self.channel("workflow", workflow_id, token, after=after)
 
     @asynccontextmanager
-    async def _events(
-        self, route: str, path: dict[str, str], token: str | None, after: int | None
+    async def channel(
+        self, subject: Subject, key: str, token: str | None, *, after: int | None = None
     ) -> AsyncIterator[Subscription]:
-        subscription = Subscription(f"Server-Sent Events {route} {next(iter(path.values()))}")
+        """The events of a job or a workflow."""
+        route = "job_events" if subject == "job" else "workflow_stream"
+        path = {f"{subject}_id": key}
+        subscription = Subscription(f"SSE {route} {key}", subject, key)
         query = {self._client.contract.realtime.after_parameter: after} if after is not None else None
         async with self._client.stream(route, path=path, token=token, query=query) as response:
             if response.status_code != self._client.contract.route(route).success:
@@ -62,6 +63,6 @@ async def _read_events(subscription: Subscription, source: httpx_sse.EventSource
     try:
         async for event in source.aiter_sse():
             subscription.add(frame_of(event.data))
-    except Exception as error:  # noqa: BLE001  # whatever ends the stream is told to whoever waits for it
+    except Exception as error:  # noqa: BLE001  # reported by the subscription that waits
         reason = f"{type(error).__name__}: {error}"
     subscription.end(0, reason)

@@ -1,4 +1,4 @@
-"""The one realtime client: WebSockets of the contract, every frame kept with its time."""
+"""WebSocket client of the contract; keeps every frame with the time of its arrival."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 from urllib.parse import urlencode
@@ -22,6 +22,7 @@ from acceptance.errors import violation
 from acceptance.polling import RateLimiter
 
 CONTROL = ("ping", "pong")
+Subject = Literal["job", "workflow"]
 JOINS_PER_SECOND = 50  # plans allow 100 or 500
 
 
@@ -43,23 +44,31 @@ class Frame:
 
 @dataclass
 class Subscription:
-    """What one subscriber received so far, from when it was `opened` (Unix seconds).
+    """An event channel with everything it has received.
 
-    A channel that ended says how in `closed`: WebSocket close code, HTTP status, or 0.
+    Attributes:
+        what: names the channel in messages.
+        subject, key: whose events it carries, where it was opened for a job or a workflow.
+        opened, closed_at: Unix seconds.
+        closed: how it ended, None while it is open: WebSocket close code, HTTP status, or 0.
+        release: closes the channel, where a caller keeps it open.
     """
 
     what: str
+    subject: Subject | None = None
+    key: str = ""
     opened: float = field(default_factory=time.time)
-    frames: list[Frame] = field(default_factory=list)
-    pings: list[float] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list, repr=False)
+    pings: list[float] = field(default_factory=list, repr=False)
     closed: int | None = None
-    closed_at: float = 0.0  # Unix seconds
+    closed_at: float = 0.0
     reason: str = ""
+    release: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
     _waiting: dict[asyncio.Future[None], Callable[[], bool]] = field(default_factory=dict, repr=False)
 
     @property
     def application_frames(self) -> list[Frame]:
-        """Every frame that is no heartbeat, in order of arrival."""
+        """The frames that are no heartbeats, in order of arrival."""
         return [frame for frame in self.frames if frame.type not in CONTROL]
 
     @property
@@ -68,7 +77,7 @@ class Subscription:
         return [frame for frame in self.frames if frame.sequence is not None]
 
     async def until(self, satisfied: Callable[[Self], bool], *, what: str, within: float) -> None:
-        """Wait for a condition on what was received; raises AssertionError naming what arrived instead."""
+        """Wait for a condition on the frames received; raises AssertionError with the last of them."""
         if satisfied(self):
             return
         self._waiting[came := asyncio.get_running_loop().create_future()] = lambda: satisfied(self)
@@ -99,10 +108,14 @@ class Subscription:
         return self.closed
 
     def summary(self) -> str:
-        """The last frames and how the channel ended, for messages."""
-        shown = [f"#{f.sequence} {f.data.get('status', f.type)}" if f.sequence else f.type for f in self.frames[-5:]]
-        ending = f"closed with {self.closed} {self.reason}".strip() if self.closed is not None else "open"
-        return f"{len(self.frames)} frames, the last {', '.join(shown) or 'none'}; {ending}"
+        """The last frames and the state of the channel, for messages."""
+        last = [f"#{f.sequence} {f.data.get('status', f.type)}" if f.sequence else f.type for f in self.frames[-5:]]
+        return f"{len(self.frames)} frames, the last {', '.join(last) or 'none'}; {self.state}"
+
+    @property
+    def state(self) -> str:
+        """`open`, or `closed with` the code and the reason."""
+        return "open" if self.closed is None else f"closed with {self.closed} {self.reason}".strip()
 
     def add(self, frame: Frame) -> None:
         (self.pings.append(frame.at) if frame.type == "ping" else self.frames.append(frame))
@@ -114,30 +127,30 @@ class Subscription:
         self._changed()
 
     def _changed(self) -> None:
-        """Wake who waits for what has come, and nobody else: of a thousand subscribers each is told of every frame."""
+        """Resume the waiters whose condition now holds; thousands of subscriptions share the loop."""
         for came, satisfied in self._waiting.items():
             try:
                 if not came.done() and satisfied():
                     came.set_result(None)
-            except Exception as error:  # noqa: BLE001  # it is for who waits, not for who reads
+            except Exception as error:  # noqa: BLE001  # belongs to the waiter, not to the reader
                 came.set_exception(error)
 
 
 @dataclass
 class Socket(Subscription):
-    """A WebSocket subscription; answers the server's pings as the contract asks."""
+    """A WebSocket; answers the server's pings."""
 
     connection: ClientConnection | None = field(default=None, repr=False)
 
     async def send(self, message: str | bytes | dict[str, Any]) -> None:
         """Send a frame: a mapping as JSON text, else as it is (bytes as a binary frame)."""
         try:
-            await self._line().send(json.dumps(message) if isinstance(message, dict) else message)
+            await self._live().send(json.dumps(message) if isinstance(message, dict) else message)
         except ConnectionClosed:
             raise violation(self.what, expected="a connection that is open", observed=self.summary()) from None
 
     async def ping(self, *, within: float) -> float:
-        """Seconds until a ping of ours was answered by a pong; everything sent before the pong has then arrived."""
+        """Send a ping frame; returns the seconds to its pong. Everything sent before the pong has then arrived."""
         answered = self._pongs()
         begin = time.monotonic()
         await self.send({"type": "ping"})
@@ -145,34 +158,34 @@ class Socket(Subscription):
         return time.monotonic() - begin
 
     async def protocol_ping(self, *, within: float) -> float:
-        """Seconds until a ping of the protocol itself was answered."""
+        """Send a ping of the WebSocket protocol; returns the seconds to its pong."""
         begin = time.monotonic()
         try:
             async with asyncio.timeout(within):
-                await (await self._line().ping())
+                await (await self._live().ping())
         except (TimeoutError, ConnectionClosed):
             response = f"an answer to a ping of the protocol within {within:g} s"
             raise violation(self.what, expected=response, observed=self.summary()) from None
         return time.monotonic() - begin
 
     async def cut(self) -> None:
-        """Drop the line without a closing handshake, as a lost network does."""
-        self._line().transport.abort()
+        """Drop the connection without a closing handshake, as a lost network does."""
+        self._live().transport.abort()
 
     def _pongs(self) -> int:
         return sum(frame.type == "pong" for frame in self.frames)
 
-    def _line(self) -> ClientConnection:
+    def _live(self) -> ClientConnection:
         if self.connection is None:
             raise violation(self.what, expected="an open connection", observed=self.summary())
         return self.connection
 
 
 class RealtimeClient:
-    """Subscribes to jobs and workflows of the contract.
+    """Subscribes to jobs and workflows over WebSocket.
 
-    The channels are context managers: leaving one closes it. A handshake that is refused by HTTP ends the subscription
-    with that status as `closed`; a refusal after the handshake ends it with the close code.
+    Channels are context managers: leaving one closes it. A handshake refused by HTTP ends the subscription with that
+    status as `closed`; a refusal after the handshake ends it with the close code.
     """
 
     def __init__(self, contract: Contract, base: str, joins_per_second: float = JOINS_PER_SECOND) -> None:
@@ -182,29 +195,41 @@ class RealtimeClient:
         self._pace = RateLimiter(joins_per_second)
 
     def first_message(self, token: str) -> dict[str, str]:
-        """What names the user on a connection whose address holds no token."""
+        """The message that authenticates a connection whose address holds no token."""
         return {"type": self._contract.token_message, self._contract.token_parameter: token}
 
-    @asynccontextmanager
-    async def job(self, job_id: str, token: str | None, *, after: int | None = None) -> AsyncIterator[Socket]:
-        """WebSocket of a job's events; `after` replays what came later than that sequence number."""
-        async with self.socket(self._contract.job.format(job_id=job_id), token, after=after) as socket:
-            yield socket
+    def job(self, job_id: str, token: str | None, *, after: int | None = None) -> AbstractAsyncContextManager[Socket]:
+        """WebSocket of a job's events; `after` replays the events later than that sequence number."""
+        return self.channel("job", job_id, token, after=after)
+
+    def workflow(
+        self, workflow_id: str, token: str | None, *, after: int | None = None
+    ) -> AbstractAsyncContextManager[Socket]:
+        """WebSocket of a workflow's events."""
+        return self.channel("workflow", workflow_id, token, after=after)
 
     @asynccontextmanager
-    async def workflow(self, workflow_id: str, token: str | None, *, after: int | None = None) -> AsyncIterator[Socket]:
-        """WebSocket of a workflow's events."""
-        async with self.socket(self._contract.workflow.format(workflow_id=workflow_id), token, after=after) as socket:
+    async def channel(
+        self, subject: Subject, key: str, token: str | None, *, after: int | None = None
+    ) -> AsyncIterator[Socket]:
+        """WebSocket of the events of a job or a workflow."""
+        path = (
+            self._contract.job.format(job_id=key)
+            if subject == "job"
+            else self._contract.workflow.format(workflow_id=key)
+        )
+        async with self.socket(path, token, after=after) as socket:
+            socket.subject, socket.key = subject, key
             yield socket
 
     @asynccontextmanager
     async def socket(
         self, path: str, token: str | None, *, after: int | str | bytes | None = None, within: float = 10.0
     ) -> AsyncIterator[Socket]:
-        """WebSocket of any path; `after` may be nonsense."""
+        """WebSocket of any path; `after` may be invalid."""
         query = {self._contract.token_parameter: token, self._contract.after_parameter: after}
-        words = urlencode({name: value for name, value in query.items() if value is not None})
-        url = f"{self._base}{path}" + (f"?{words}" if words else "")
+        encoded = urlencode({name: value for name, value in query.items() if value is not None})
+        url = f"{self._base}{path}" + (f"?{encoded}" if encoded else "")
         socket = Socket(f"WebSocket {path}")
         await self._pace.turn()
         try:
@@ -243,7 +268,7 @@ async def _read_socket(socket: Socket, connection: ClientConnection) -> None:
 
 
 def frame_of(message: str | bytes) -> Frame:
-    """What was received, now; what is no JSON object is a frame that says so."""
+    """A frame received now; content that is no JSON object becomes a frame of a type that says so."""
     try:
         data = json.loads(message)
     except ValueError:
