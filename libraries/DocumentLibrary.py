@@ -42,7 +42,7 @@ class DocumentLibrary:
     """
 
     @step()
-    async def create_document(self, name: str, *, seed: int = 0, **properties: Any) -> Payload:
+    async def create_document(self, name: str, *, seed: int | str = 0, **properties: Any) -> Payload:
         """Creates a document of the catalogue for this run; the same name and seed give the same bytes.
 
         - ``properties``: replace ``filename`` or ``mime``.
@@ -223,6 +223,33 @@ class DocumentLibrary:
         for response in result.refused:
             run.client.check(response, "duplicate_document")
         return result
+
+    @step()
+    async def announce_concurrently(self, document: Payload | str, *users: str) -> list[Upload]:
+        """Announces the same document as several users at the same moment; returns an upload for each, in their order.
+
+        | ${one}    ${other} =    Announce Concurrently    note    Dora    Emil
+        """
+        run, payload = the_run(), await _payload(document)
+        return await together(*(uploads.announce(run, user_named(user), payload) for user in users))
+
+    @step()
+    async def send_bytes_concurrently(self, *sent: Upload) -> None:
+        """Sends the bytes of several uploads at the same moment.
+
+        | Send Bytes Concurrently    ${one}    ${other}
+        """
+        await together(*(uploads.put_bytes(the_run(), upload) for upload in sent))
+
+    @keyword
+    def get_storage_paths(self, upload: Upload) -> uploads.StoragePaths:
+        """Returns paths of an upload's bytes at the storage service: ``read``, open to their owner, and ``closed``.
+
+        | ${paths} =    Get Storage Paths    ${upload}
+        | Create API Session    Bob    service=storage
+        | GET On Session    Bob    ${paths.read}    expected_status=400
+        """
+        return uploads.storage_paths(the_run(), upload)
 
     @step()
     async def retry_job(self, upload: Upload, *, expected: int | str = "success") -> Response:

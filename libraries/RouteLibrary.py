@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import string
+import uuid
 from typing import Any, Literal
 
 from acceptance.checks import authorization, signed_urls, webhooks
@@ -268,6 +270,55 @@ class RouteLibrary:
         look = "; ".join(response.look for response in responses)
         statuses = sorted(response.status for response in responses)
         return checked(statuses, assertion_operator, assertion_expected, what, message=message, look=look)
+
+    @keyword
+    def get_response_fields(self, response: Response) -> dict[str, Any]:
+        """Returns every field of a successful response, by the contract's words.
+
+        | &{job} =    Get Response Fields    ${response}
+        """
+        return {word: response[word] for word in response.paths}
+
+    @keyword
+    def get_mentions(
+        self,
+        response: Response,
+        texts: list[str],
+        assertion_operator: AssertionOperator | None = None,
+        assertion_expected: Any = None,
+        message: str | None = None,
+        *,
+        known: str = "",
+    ) -> Any:
+        """Returns which of these texts the body of a response contains, except those that its request contained.
+
+        - ``texts``: such as the ``traces`` of `Get User Data`; one at least.
+        - ``known``: what was sent in the body of the request; the address is read from the response.
+
+        | Get Mentions    ${response}    ${data.traces}    ==    ${NOTHING}
+        """
+        if not texts:
+            raise ValueError("no text to look for")
+        body, sent = response.content.decode("utf-8", "replace"), f"{response.url} {known}"
+        values = [text for text in texts if text in body and text not in sent]
+        what = f"{response.route}: texts in the response that the request did not contain"
+        return checked(values, assertion_operator, assertion_expected, what, message=message, look=response.look)
+
+    @keyword
+    def get_unknown_identifiers(self) -> dict[str, str]:
+        """Returns a new identifier, which nothing has, for each word in the paths of the contract's owner routes.
+
+        | &{unknown} =    Get Unknown Identifiers
+        | Call Route    document_status    &{unknown}    expected=unknown_identifier
+        """
+        routes = the_run().contract.routes.values()
+        return {
+            word: str(uuid.uuid4())
+            for route in routes
+            if route.kind == "owner"
+            for _, word, _, _ in string.Formatter().parse(route.path)
+            if word
+        }
 
     @keyword
     def get_contract_value(

@@ -279,11 +279,12 @@ class UserLibrary:
         return checked(value, assertion_operator, assertion_expected, f"{field} of the session", message=message)
 
     @step(within=120)
-    async def get_user_data(self, user: Actor = None, *, seed: int = 301) -> UserData:
+    async def get_user_data(self, user: Actor = None, *, seed: int | str = 301) -> UserData:
         """Returns what a user has: a processed note and the first answer of a conversation about it.
 
         Created by the first test of the run that asks for the data of this user and ``seed``, then shared. It has
-        ``upload``, ``answer``, ``facts`` and ``identifiers`` (by the words of the contract's paths).
+        ``upload``, ``answer``, ``facts``, ``identifiers`` (by the words of the contract's paths) and ``traces`` (texts
+        that no other user may see).
 
         | Create User    Reader    shared=True
         | ${data} =    Get User Data    Reader

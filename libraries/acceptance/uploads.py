@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -255,6 +257,26 @@ async def delete(run: Run, upload: Upload) -> None:
     await run.client.call("document_delete", path={"document_id": upload.document_id}, token=upload.owner.access_token)
     run.ledger.note("document", upload.document_id, gone=True)
     run.ledger.note("job", upload.job_id, gone=True)
+
+
+@dataclass(frozen=True)
+class StoragePaths:
+    """Paths of stored bytes at the storage service: one that is open to their owner, and those open to nobody."""
+
+    read: str
+    closed: list[str]
+
+
+def storage_paths(run: Run, upload: Upload) -> StoragePaths:
+    """Where the bytes of an upload are at the storage service; raises AssertionError for another signed address."""
+    storage, path = run.contract.storage, urlsplit(upload.signed_url).path
+    before, _, after = storage.upload.partition("{object}")
+    found = re.fullmatch(f".*{re.escape(before)}(.+){re.escape(after)}", path)
+    if found is None:
+        expected = f"…{storage.upload}, as the contract's storage.upload says"
+        raise violation("signed address", expected=expected, observed=path)
+    fill = [template.format(object=found[1]) for template in (storage.read, *storage.closed)]
+    return StoragePaths(fill[0], fill[1:])
 
 
 async def listed_documents(run: Run, user: User) -> list[dict[str, Any]]:
