@@ -14,10 +14,9 @@ from acceptance.errors import violation
 from acceptance.fixtures.handbook import Fact, Handbook, figures
 from acceptance.polling import together
 from acceptance.uploads import Upload
-from assertionengine import AssertionOperator
 from robot.api import logger
 from robot.api.deco import keyword, library
-from robot_run.keywords import Actor, checked, step, user_named
+from robot_run.keywords import Actor, Observed, getter, step, user_named
 from robot_run.lifecycle import the_run
 
 
@@ -105,21 +104,14 @@ class ChatLibrary:
         path = {"conversation_id": known}
         return await the_run().client.call("conversation_delete", path=path, token=user_named(user).access_token)
 
-    @step()
-    async def get_conversations(
-        self,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        user: Actor = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    async def get_conversations(self, *, user: Actor = None) -> Observed:
         """Returns the identifiers of a user's conversations.
 
         | Get Conversations    contains    ${answer.conversation_id}    user=Alice
         """
         values = await chat.listed_conversations(the_run(), user_named(user))
-        return checked(values, assertion_operator, assertion_expected, "the conversation list", message=message)
+        return Observed(values, "the conversation list")
 
     @step(within=120)
     async def get_handbook_answers(self) -> list[Answer]:
@@ -205,34 +197,17 @@ class ChatLibrary:
         """
         return await concurrency.run_journeys(the_run(), users)
 
-    @keyword
-    def get_answer_text(
-        self,
-        answer: Answer,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_answer_text(self, answer: Answer) -> Observed:
         """Returns the text of an answer.
 
         | Get Answer Text    ${answer}    contains    ${fact.figure}
         """
         what = f"answer to '{answer.question}'"
-        return checked(
-            answer.text, assertion_operator, assertion_expected, what, message=message, look=answer.response.look
-        )
+        return Observed(answer.text, what, answer.response.look)
 
-    @keyword
-    def get_answer_figures(
-        self,
-        answer: Answer | str,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-        *,
-        of: Any = None,
-        beside: Any = None,
-    ) -> Any:
+    @getter()
+    def get_answer_figures(self, answer: Answer | str, *, of: Any = None, beside: Any = None) -> Observed:
         """Returns every figure in the text of an answer, sorted, without separators of thousands.
 
         - ``answer``: an answer, or a text such as that of `Ask Streaming`.
@@ -252,18 +227,10 @@ class ChatLibrary:
         values = sorted(found - _figures_of(beside))
         asked, look = (answer.question, answer.response.look) if isinstance(answer, Answer) else ("a question", "")
         what = f"figures in the answer to '{asked}'"
-        return checked(values, assertion_operator, assertion_expected, what, message=message, look=look)
+        return Observed(values, what, look)
 
-    @keyword
-    def get_cited_documents(
-        self,
-        answer: Answer,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-        *,
-        beside: Upload | None = None,
-    ) -> Any:
+    @getter()
+    def get_cited_documents(self, answer: Answer, *, beside: Upload | None = None) -> Observed:
         """Returns identifiers of the documents that an answer cites, each once.
 
         - ``beside``: leave out this document.
@@ -273,58 +240,36 @@ class ChatLibrary:
         known = None if beside is None else beside.document_id
         values = [document for document in answer.documents if document != known]
         what = f"documents cited for '{answer.question}'"
-        return checked(values, assertion_operator, assertion_expected, what, message=message, look=answer.response.look)
+        return Observed(values, what, answer.response.look)
 
-    @keyword
-    def get_answer_model(
-        self,
-        answer: Answer,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_answer_model(self, answer: Answer) -> Observed:
         """Returns the name of the model that an answer says it was given by.
 
         | Get Answer Model    ${answer}    ==    ${declared}
         """
         what = f"model of the answer to '{answer.question}'"
-        return checked(
-            answer.model, assertion_operator, assertion_expected, what, message=message, look=answer.response.look
-        )
+        return Observed(answer.model, what, answer.response.look)
 
-    @keyword
-    def get_sources(
-        self,
-        answer: Answer,
-        field: str = "document_id",
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_sources(self, answer: Answer, field: str = "document_id") -> Observed:
         """Returns a field of every source that an answer cites: ``document_id``, ``title`` or ``chunk``.
 
         | Get Sources    ${answer}    document_id    ==    ${{[$upload.document_id]}}
         """
         values = [getattr(source, field) for source in answer.sources]
         what = f"{field} of the sources of '{answer.question}'"
-        return checked(values, assertion_operator, assertion_expected, what, message=message, look=answer.response.look)
+        return Observed(values, what, answer.response.look)
 
-    @keyword
-    def get_first_source(
-        self,
-        answer: Answer,
-        field: str = "document_id",
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_first_source(self, answer: Answer, field: str = "document_id") -> Observed:
         """Returns a field of the first source that an answer cites; None where it cites none.
 
         | Get First Source    ${answer}    document_id    ==    ${upload.document_id}
         """
         value = getattr(answer.sources[0], field) if answer.sources else None
         what = f"{field} of the first source of '{answer.question}'"
-        return checked(value, assertion_operator, assertion_expected, what, message=message, look=answer.response.look)
+        return Observed(value, what, answer.response.look)
 
 
 def _figures_of(holders: Any) -> set[str]:

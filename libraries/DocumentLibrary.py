@@ -19,7 +19,7 @@ from acceptance.polling import together, wait_until
 from acceptance.uploads import Payload, Upload
 from assertionengine import AssertionOperator, verify_assertion
 from robot.api.deco import keyword, library
-from robot_run.keywords import Actor, checked, step, user_named
+from robot_run.keywords import Actor, Observed, checked, getter, step, user_named
 from robot_run.lifecycle import the_run
 
 
@@ -297,17 +297,8 @@ class DocumentLibrary:
         """
         return (await signed_urls.until_expired(the_run(), expiring))[1]
 
-    @step()
-    async def get_document(
-        self,
-        upload: Upload,
-        field: str = "status",
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        user: Actor = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    async def get_document(self, upload: Upload, field: str = "status", *, user: Actor = None) -> Observed:
         """Returns a field of a document: ``filename``, ``bytes_len``, ``mime``, ``sha256``, ``status``, ``state``.
 
         | Get Document    ${upload}    status    ==    complete
@@ -316,7 +307,7 @@ class DocumentLibrary:
         response = await the_run().client.call("document_status", path={"document_id": upload.document_id}, token=token)
         what = f"{field} of '{upload.payload.filename}'"
         value = response[field]
-        return checked(value, assertion_operator, assertion_expected, what, message=message, look=response.look)
+        return Observed(value, what, response.look)
 
     @keyword
     def get_clock_difference(
@@ -397,17 +388,10 @@ class DocumentLibrary:
         """
         await side_effects.unchanged(the_run(), before)
 
-    @step()
+    @getter()
     async def get_documents(
-        self,
-        field: str = "document_id",
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        user: Actor = None,
-        upload: Upload | None = None,
-        message: str | None = None,
-    ) -> Any:
+        self, field: str = "document_id", *, user: Actor = None, upload: Upload | None = None
+    ) -> Observed:
         """Returns a field of every document in a user's list, in the list's order.
 
         - ``upload``: only of this document, in the list of its owner where no user is given.
@@ -417,18 +401,10 @@ class DocumentLibrary:
         """
         entries = await uploads.listed_documents(the_run(), _owner(user, upload))
         values = _select(field, entries, upload)
-        return checked(values, assertion_operator, assertion_expected, f"{field} in the document list", message=message)
+        return Observed(values, f"{field} in the document list")
 
-    @step()
-    async def get_document_content(
-        self,
-        upload: Upload,
-        field: str = "sha256",
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    async def get_document_content(self, upload: Upload, field: str = "sha256") -> Observed:
         """Returns a field of the stored bytes: ``sha256``, ``bytes_len``, ``mime``, or the ``data`` itself.
 
         | Get Document Content    ${upload}    sha256    ==    ${upload.payload.sha256}
@@ -440,18 +416,10 @@ class DocumentLibrary:
         stored = Payload(upload.payload.filename, response.content, mime)
         value = response.content if field == "data" else stored.announcement()[field]
         what = f"{field} of the stored bytes of '{upload.payload.filename}'"
-        return checked(value, assertion_operator, assertion_expected, what, message=message, look=response.look)
+        return Observed(value, what, response.look)
 
-    @step()
-    async def get_job(
-        self,
-        upload: Upload,
-        field: str = "status",
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    async def get_job(self, upload: Upload, field: str = "status") -> Observed:
         """Returns a field of a job: ``status``, ``state``, ``retry_count``, ``total_pct``, ``last_error`` and others.
 
         A path reads inside of a field; it fails where there is nothing.
@@ -465,20 +433,12 @@ class DocumentLibrary:
         value = pick(job[word], path) if path else job[word]
         if value is MISSING:
             raise violation(what, expected="a value", observed=f"{word} {job[word]!r}", look=job.look)
-        return checked(value, assertion_operator, assertion_expected, what, message=message, look=job.look)
+        return Observed(value, what, job.look)
 
-    @step()
+    @getter()
     async def get_jobs(
-        self,
-        field: str = "job_id",
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        user: Actor = None,
-        upload: Upload | None = None,
-        state: str | None = None,
-        message: str | None = None,
-    ) -> Any:
+        self, field: str = "job_id", *, user: Actor = None, upload: Upload | None = None, state: str | None = None
+    ) -> Observed:
         """Returns a field of every job in a user's list, all pages, of one state or of all.
 
         - ``upload``: only of the jobs of this document, in the list of its owner where no user is given.
@@ -488,7 +448,7 @@ class DocumentLibrary:
         filters = {} if state is None else {"state": state}
         entries = await uploads.listed_jobs(the_run(), _owner(user, upload), **filters)
         values = _select(field, entries, upload)
-        return checked(values, assertion_operator, assertion_expected, f"{field} in the job list", message=message)
+        return Observed(values, f"{field} in the job list")
 
 
 async def _payload(document: Payload | str, seed: int = 0) -> Payload:

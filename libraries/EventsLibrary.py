@@ -6,6 +6,7 @@ import time
 from contextlib import AsyncExitStack, suppress
 from itertools import pairwise
 from typing import Any, Literal
+from urllib.parse import quote
 
 from acceptance import uploads
 from acceptance.checks import job_events, websocket_connections
@@ -16,9 +17,8 @@ from acceptance.clients.websocket import Frame, Socket, Subject, Subscription
 from acceptance.deployment.contract import pick
 from acceptance.errors import violation
 from acceptance.uploads import PROCESSING_SECONDS, Payload, Upload
-from assertionengine import AssertionOperator
 from robot.api.deco import keyword, library
-from robot_run.keywords import Actor, checked, step, user_named
+from robot_run.keywords import Actor, Observed, getter, step, user_named
 from robot_run.lifecycle import the_run
 
 
@@ -43,14 +43,14 @@ class EventsLibrary:
         user: Actor = None,
         credential: Credential | None = None,
         token_in: Literal["address", "message", "none"] = "address",
-        after: int | None = None,
+        after: Any = None,
         lasting: bool = False,
     ) -> Subscription:
         """Opens a channel for the events of a job or workflow; a refused channel is returned too.
 
         - ``credential``: a forged one instead of the user's token, see `Forge Credentials`.
         - ``token_in``: of a WebSocket: send the token in the address, as the first message, or not at all.
-        - ``after``: replay the events later than this sequence number; 0 replays all.
+        - ``after``: replay the events later than this sequence number; 0 replays all. A wrong value is sent as it is.
         - ``lasting``: stays open until the end of the run instead of the test.
 
         | ${channel} =    Open Event Channel    job    ${upload.job_id}    over=SSE    after=0
@@ -67,7 +67,7 @@ class EventsLibrary:
         channels = run.channels if lasting else run.context.channels
         stack = await channels.enter_async_context(AsyncExitStack())
         channel: Subscription = await stack.enter_async_context(
-            client.channel(subject, identifier, token if token_in == "address" else None, after=after)
+            client.channel(subject, quote(identifier, safe=""), token if token_in == "address" else None, after=after)
         )
         channel.release = stack
         if isinstance(channel, Socket) and token_in == "message":
@@ -239,18 +239,10 @@ class EventsLibrary:
             raise violation(channel.what, expected=f"to stay open for {seconds:g} idle seconds", observed=observed)
         return idle()
 
-    @keyword
+    @getter()
     def get_events(
-        self,
-        channel: Subscription,
-        field: str = "status",
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        type: str | None = None,
-        among: list[Any] | None = None,
-        message: str | None = None,
-    ) -> Any:
+        self, channel: Subscription, field: str = "status", *, type: str | None = None, among: list[Any] | None = None
+    ) -> Observed:
         """Returns a field of every event received, in order of arrival; fails where one lacks it or is of another job.
 
         - ``type``: events of this type only.
@@ -261,18 +253,10 @@ class EventsLibrary:
         values = job_events.event_fields(the_run(), channel, field, type)
         values = [value for value in values if among is None or value in among]
         what = f"{field} of events over {channel.what}"
-        return checked(values, assertion_operator, assertion_expected, what, message=message, look=channel.summary())
+        return Observed(values, what, channel.summary())
 
-    @step(tags=("needs-sql",))
-    async def get_stored_events(
-        self,
-        upload: Upload,
-        field: str = "status",
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        message: str | None = None,
-    ) -> Any:
+    @getter(tags=("needs-sql",))
+    async def get_stored_events(self, upload: Upload, field: str = "status") -> Observed:
         """Returns a field of every event of a job in the database, in the order of their numbers.
 
         - ``field``: ``sequence``, ``status`` or ``timestamp``, as `Get Events` has them.
@@ -283,24 +267,17 @@ class EventsLibrary:
         rows.sort(key=lambda row: int(row["sequence"]))
         values = [round(row["at"].timestamp(), 3) if field == "timestamp" else row[field] for row in rows]
         what = f"{field} of the events of job {upload.job_id} by named query 'job_events'"
-        return checked(values, assertion_operator, assertion_expected, what, message=message)
+        return Observed(values, what)
 
-    @keyword
-    def get_frames(
-        self,
-        channel: Subscription,
-        field: str = "type",
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_frames(self, channel: Subscription, field: str = "type") -> Observed:
         """Returns a field of every frame received but heartbeats, numbered or not, in order of arrival.
 
         | Get Frames    ${channel}    type    ==    ${{[]}}
         """
         values = [pick(frame.data, field) for frame in channel.application_frames]
         what = f"{field} of frames over {channel.what}"
-        return checked(values, assertion_operator, assertion_expected, what, message=message, look=channel.summary())
+        return Observed(values, what, channel.summary())
 
     @keyword
     def get_expected_statuses(self, outcome: str = "complete", *, observed: list[str] | None = None) -> list[str]:
@@ -313,15 +290,8 @@ class EventsLibrary:
         """
         return job_events.expected_statuses(the_run().contract, outcome, len(observed or []))
 
-    @keyword
-    def get_snapshots(
-        self,
-        trace: JobTrace,
-        field: str = "status",
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_snapshots(self, trace: JobTrace, field: str = "status") -> Observed:
         """Returns a field of the job over REST while it was traced, each value once as long as it did not change.
 
         - ``field``: ``status``, ``state``, ``status_pct``, ``total_pct``, or ``step``, such as ``parsed at 40 %``.
@@ -332,23 +302,17 @@ class EventsLibrary:
         changes = values[:1] + [after for before, after in pairwise(values) if after != before]
         look = trace.snapshots[-1].look
         what = f"{field} of {trace.name} over REST"
-        return checked(changes, assertion_operator, assertion_expected, what, message=message, look=look)
+        return Observed(changes, what, look)
 
-    @keyword
-    def get_realtime_lag(
-        self,
-        trace: JobTrace | WorkflowTrace,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_realtime_lag(self, trace: JobTrace | WorkflowTrace) -> Observed:
         """Returns the largest lag between realtime and REST in a trace, in seconds; see `Get Realtime Lags`.
 
         | Get Realtime Lag    ${trace}    <=    ${limit}
         """
         lag, event = max(job_events.realtime_lags(the_run(), trace))
         what = f"realtime lag of {trace.name} in seconds, largest for {event}"
-        return checked(lag, assertion_operator, assertion_expected, what, message=message)
+        return Observed(lag, what)
 
     @keyword
     def get_realtime_lags(self, trace: JobTrace | WorkflowTrace) -> list[float]:
@@ -361,64 +325,36 @@ class EventsLibrary:
         """
         return [lag for lag, _ in job_events.realtime_lags(the_run(), trace)]
 
-    @step(within=120)
-    async def get_close_code(
-        self,
-        channel: Subscription,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        timeout: float = 10.0,
-        message: str | None = None,
-    ) -> Any:
+    @getter(within=120)
+    async def get_close_code(self, channel: Subscription, *, timeout: float = 10.0) -> Observed:
         """Waits until the other side has closed a channel; returns the close code, or the HTTP status of a refusal.
 
         | Get Close Code    ${channel}    ==    4404
         """
         code = await channel.until_closed(within=timeout)
         what = f"close code of {channel.what}"
-        return checked(code, assertion_operator, assertion_expected, what, message=message, look=channel.summary())
+        return Observed(code, what, channel.summary())
 
-    @keyword
-    def get_channel_state(
-        self,
-        channel: Subscription,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_channel_state(self, channel: Subscription) -> Observed:
         """Returns ``open``, or how a channel ended, such as ``closed with 1009``.
 
         | Get Channel State    ${channel}    ==    open
         """
         what = f"state of {channel.what}"
-        return checked(channel.state, assertion_operator, assertion_expected, what, message=message)
+        return Observed(channel.state, what)
 
-    @keyword
-    def get_open_seconds(
-        self,
-        channel: Subscription,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_open_seconds(self, channel: Subscription) -> Observed:
         """Returns how long a channel has been open, or was before it was closed.
 
         | Get Open Seconds    ${channel}    <=    30
         """
         seconds = (channel.closed_at if channel.closed is not None else time.time()) - channel.opened
-        return checked(
-            seconds, assertion_operator, assertion_expected, f"seconds open of {channel.what}", message=message
-        )
+        return Observed(seconds, f"seconds open of {channel.what}")
 
-    @keyword
-    def get_ping_gaps(
-        self,
-        channel: Subscription,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_ping_gaps(self, channel: Subscription) -> Observed:
         """Returns the seconds before each ping of the server: since the opening, then since the ping before.
 
         The last value is the time since the latest ping, in which none has come yet.
@@ -428,18 +364,10 @@ class EventsLibrary:
         times = [channel.opened, *channel.pings, time.time()]
         gaps = [round(later - earlier, 3) for earlier, later in pairwise(times)]
         what = f"seconds before pings over {channel.what}"
-        return checked(gaps, assertion_operator, assertion_expected, what, message=message)
+        return Observed(gaps, what)
 
-    @step(within=60)
-    async def get_disturbances(
-        self,
-        channels: list[Socket],
-        jobs: list[Upload],
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        *,
-        message: str | None = None,
-    ) -> Any:
+    @getter(within=60)
+    async def get_disturbances(self, channels: list[Socket], jobs: list[Upload]) -> Observed:
         """Waits for the end of the jobs; returns a line for each channel without all of its job, or with another's.
 
         - ``channels``: WebSockets on these jobs; none may receive anything of another's.
@@ -448,4 +376,4 @@ class EventsLibrary:
         """
         lines = await websocket_connections.disturbed(the_run(), channels, jobs)
         what = f"disturbed among {len(channels)} channels"
-        return checked(lines, assertion_operator, assertion_expected, what, message=message)
+        return Observed(lines, what)

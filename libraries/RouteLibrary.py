@@ -13,9 +13,8 @@ from acceptance.clients.http import Response
 from acceptance.deployment.contract import Kind, pick
 from acceptance.polling import together
 from acceptance.uploads import Upload
-from assertionengine import AssertionOperator
 from robot.api.deco import keyword, library
-from robot_run.keywords import Actor, checked, step, user_named
+from robot_run.keywords import Actor, Observed, getter, step, user_named
 from robot_run.lifecycle import the_run
 
 
@@ -214,17 +213,8 @@ class RouteLibrary:
             raise ValueError(f"the contract has no route of kind {kind}, method {method}, with {word} in its path")
         return found
 
-    @keyword
-    def get_response_field(
-        self,
-        response: Response,
-        field: str,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-        *,
-        optional: bool = False,
-    ) -> Any:
+    @getter()
+    def get_response_field(self, response: Response, field: str, *, optional: bool = False) -> Observed:
         """Returns a field of a response by the contract's word for it.
 
         - ``field``: of a success as in the route's ``answer``; of an error ``code``, ``message``, ``request_id``; of a
@@ -236,32 +226,20 @@ class RouteLibrary:
         """
         value = the_run().client.field_of(response, field, optional=optional)
         what = f"{field} of {response.route}"
-        return checked(value, assertion_operator, assertion_expected, what, message=message, look=response.look)
+        return Observed(value, what, response.look)
 
-    @keyword
-    def get_response_text(
-        self,
-        response: Response,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_response_text(self, response: Response) -> Observed:
         """Returns the body of a response as text.
 
         | Get Response Text    ${response}    not contains    ${user.user_id}
         """
         text = response.content.decode("utf-8", "replace")
         what = f"body of {response.route}"
-        return checked(text, assertion_operator, assertion_expected, what, message=message, look=response.look)
+        return Observed(text, what, response.look)
 
-    @keyword
-    def get_statuses(
-        self,
-        responses: list[Response],
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_statuses(self, responses: list[Response]) -> Observed:
         """Returns the statuses of several responses, sorted.
 
         | Get Statuses    ${responses}    ==    ${{ [200, 401, 401] }}
@@ -269,7 +247,7 @@ class RouteLibrary:
         what = f"statuses of {len(responses)} responses"
         look = "; ".join(response.look for response in responses)
         statuses = sorted(response.status for response in responses)
-        return checked(statuses, assertion_operator, assertion_expected, what, message=message, look=look)
+        return Observed(statuses, what, look)
 
     @keyword
     def get_response_fields(self, response: Response) -> dict[str, Any]:
@@ -279,17 +257,8 @@ class RouteLibrary:
         """
         return {word: response[word] for word in response.paths}
 
-    @keyword
-    def get_mentions(
-        self,
-        response: Response,
-        texts: list[str],
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-        *,
-        known: str = "",
-    ) -> Any:
+    @getter()
+    def get_mentions(self, response: Response, texts: list[str], *, known: str = "") -> Observed:
         """Returns which of these texts the body of a response contains, except those that its request contained.
 
         - ``texts``: such as the ``traces`` of `Get User Data`; one at least.
@@ -302,7 +271,7 @@ class RouteLibrary:
         body, sent = response.content.decode("utf-8", "replace"), f"{response.url} {known}"
         values = [text for text in texts if text in body and text not in sent]
         what = f"{response.route}: texts in the response that the request did not contain"
-        return checked(values, assertion_operator, assertion_expected, what, message=message, look=response.look)
+        return Observed(values, what, response.look)
 
     @keyword
     def get_unknown_identifiers(self) -> dict[str, str]:
@@ -320,18 +289,12 @@ class RouteLibrary:
             if word
         }
 
-    @keyword
-    def get_contract_value(
-        self,
-        path: str,
-        assertion_operator: AssertionOperator | None = None,
-        assertion_expected: Any = None,
-        message: str | None = None,
-    ) -> Any:
+    @getter()
+    def get_contract_value(self, path: str) -> Observed:
         """Returns a value of the contract by its dotted path.
 
         | ${characters} =    Get Contract Value    limits.filename_characters
         | @{statuses} =    Get Contract Value    jobs.statuses
         """
         value = pick(the_run().contract.model_dump(), path)
-        return checked(value, assertion_operator, assertion_expected, f"{path} of the contract", message=message)
+        return Observed(value, f"{path} of the contract")

@@ -1,39 +1,62 @@
 *** Settings ***
-Documentation    Whatever is wrong is refused as documented, or fails for a reason that its user can read, and leaves nothing behind.
+Documentation    Bad input is refused as documented, or fails for a reason that its user can read, and leaves nothing behind.
 
 Resource         ../../resources/common.resource
-Resource         ../../resources/bad_input.resource
+Resource         ../../resources/negative_inputs.resource
 
 
 *** Test Cases ***
-Nothing Of The Contract Is Left Out
+Every Parameter Of The Contract Has Negative Inputs
     [Metadata]    Criterion    INT-12
-    Every Parameter Of The Contract Has Its Nonsense
+    Get Uncovered Parameters    ==    ${NO PROBLEMS}
 
-Nonsense In Every Parameter Is Refused
+Negative Inputs Of Every Parameter Are Refused
     [Metadata]    Criterion    INT-12
-    [Template]    Nonsense is refused by each ${kind} route
+    [Template]    Each ${kind} route refuses its negative inputs
     public
     user
     owner
     signature
 
+A Malformed Body Is Refused
+    [Metadata]    Criterion    INT-12
+    Given the tester has a document and a conversation
+    Then each malformed body is refused
+    And nothing has changed
+
 Channels Of Nothing Are Closed
     [Metadata]    Criterion    INT-12
-    Channels Of Nothing Are Closed
+    Given the tester has a document and a conversation
+    Then the channel of each wrong identifier is closed
+    And a wrong number to begin after harms no channel
 
-Absurd File Names Are Refused Or Kept Harmless
+Odd File Names Are Kept
     [Metadata]    Criterion    INT-12
-    Absurd Names Are Kept Harmless
+    Given the tester has a document and a conversation
+    When documents with odd names are processed
+    Then each keeps the name that was sent
+    When they are deleted
+    Then nothing has changed
 
-Wrong Bytes Are Refused And The Right Ones Then Taken
+Wrong Bytes Are Refused And The Right Ones Then Accepted
     [Metadata]    Criterion    INT-12
-    Wrong Bytes Are Refused And The Right Ones Taken
+    Given the tester has a document and a conversation
+    ${UPLOAD} =    Announce Upload    note    user=Tester
+    VAR    ${UPLOAD}    ${UPLOAD}    scope=TEST
+    When wrong bytes are refused
+    Then the right bytes are then accepted
+    And nothing has changed
 
 Documents That May Not Be Uploaded Are Refused
     [Metadata]    Criterion    INT-12
-    Unacceptable Documents Are Refused
+    Given the tester has a document and a conversation
+    Then each unacceptable document is refused
+    And nothing has changed
 
 Documents That Cannot Be Read Fail With A Reason
     [Metadata]    Criterion    INT-12
-    Unreadable Documents Fail With A Reason
+    Given the tester has a document and a conversation
+    When each unreadable document fails with its reason
+    Then Jobs Should Not Change    @{UPLOADS}    duration=${AT REST}
+    When they are deleted
+    Then nothing has changed

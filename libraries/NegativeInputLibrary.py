@@ -1,0 +1,69 @@
+"""Negative inputs of `variables/nonsense.yaml`: something wrong for each parameter of each route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from acceptance.checks import input_validation
+from acceptance.checks.fixtures import UserData
+from acceptance.checks.negative_inputs import expanded
+from acceptance.uploads import Upload
+from robot.api.deco import keyword, library
+from robot_run.keywords import Observed, getter, step
+from robot_run.lifecycle import the_run
+
+
+@library(scope="GLOBAL", version="1.0.0")
+class NegativeInputLibrary:
+    """Sends what must be refused, one thing wrong at a time, and the valid counterpart."""
+
+    @getter()
+    def get_uncovered_parameters(self) -> Observed:
+        """Returns each route and parameter of the contract without a negative input, and each input of nothing.
+
+        | Get Uncovered Parameters    ==    ${NO PROBLEMS}
+        """
+        return Observed(input_validation.negative_inputs().gaps(the_run().contract), "parameters not covered")
+
+    @step(within=120)
+    async def send_negative_inputs(self, route: str, *, data: UserData, upload: Upload | None = None) -> int:
+        """Calls a route with everything that is wrong for each parameter and the body; fails naming each not refused.
+
+        - ``data``: of the user who calls; it fills the path.
+        - ``upload``: whose signed address is called, for the route that takes bytes.
+
+        Returns the number of calls, each of which had the exact status and error of the contract.
+
+        | ${calls} =    Send Negative Inputs    chat    data=${data}
+        """
+        return await input_validation.send_negative_inputs(the_run(), route, data, upload)
+
+    @step()
+    async def send_valid_input(self, route: str, *, data: UserData) -> bool:
+        """Calls a route with its valid counterpart, so that a refusal was for what was wrong; removes what it made.
+
+        Returns whether the route has one.
+
+        | Send Valid Input    upload    data=${data}
+        """
+        return await input_validation.send_valid_input(the_run(), route, data.owner)
+
+    @keyword
+    def get_negative_values(self, kind: str) -> dict[str, Any]:
+        """Returns the wrong values of a kind of parameter, such as ``identifier`` or ``sequence``, by what is wrong.
+
+        | &{identifiers} =    Get Negative Values    identifier
+        """
+        values = input_validation.negative_inputs().kinds[kind].nonsense
+        return {what: expanded(value) for what, value in values.items()}
+
+    @keyword
+    def get_odd_file_names(self) -> dict[str, str]:
+        """Returns file names that are odd and allowed, by what is odd; one at least.
+
+        | &{names} =    Get Odd File Names
+        """
+        names = input_validation.negative_inputs().kept_filenames
+        if not names:
+            raise ValueError("no odd file name to try")
+        return {what: str(expanded(name)) for what, name in names.items()}
