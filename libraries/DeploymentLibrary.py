@@ -192,5 +192,10 @@ class DeploymentLibrary:
 
     @keyword
     def judge_what_was_seen(self) -> None:
-        """Seal, judge and report what this call of robot saw; fails unless the verdict is GO or PASS."""
+        """Seals, judges and reports what this call of robot observed; fails unless the verdict is GO or PASS.
+
+        The test that ends a plain run calls it; suites do not.
+
+        | Judge What Was Seen
+        """
         judge_what_was_seen()

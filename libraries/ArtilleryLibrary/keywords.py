@@ -184,7 +184,11 @@ class ArtilleryLibrary:
 
     @keyword
     def get_load_result(self) -> LoadResult:
-        """Returns the last load's result, whole or partial: requests, arrivals, health of the generator."""
+        """Returns the last load's result, whole or partial: requests, arrivals, health of the generator.
+
+        | ${result} =    Get Load Result
+        | Log    ${result.reason}
+        """
         return self._last()
 
     @keyword

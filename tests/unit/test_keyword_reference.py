@@ -58,7 +58,7 @@ def test_every_keyword_is_documented(site: tuple[Path, list[KeywordEntry]]) -> N
     assert without_documentation(site[1]) == []
 
 
-def every_library_keyword_has_an_example(site: tuple[Path, list[KeywordEntry]]) -> None:
+def test_every_library_keyword_has_an_example(site: tuple[Path, list[KeywordEntry]]) -> None:
     assert without_example(site[1]) == []
 
 

@@ -13,7 +13,6 @@ from acceptance.uploads import (
     delete,
 )
 
-CLOSED_SECONDS = 10.0
 KEYS = {
     "documents": "document_id",
     "jobs": "job_id",

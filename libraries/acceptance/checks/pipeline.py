@@ -182,7 +182,6 @@ class Processed:
         return self.name
 
 
-ASPECTS = ("events", "text", "chunks", "vectors", "realtime events", "replayed events", "claims", "progress")
 Aspect = Literal["events", "text", "chunks", "vectors", "realtime events", "replayed events", "claims", "progress"]
 
 

@@ -46,19 +46,6 @@ async def whole(run: Run, upload: Upload) -> None:
         raise violation(f"documents with identifier {upload.document_id}", expected=[payload.filename], observed=names)
 
 
-async def recorded_for_owner(run: Run, upload: Upload) -> None:
-    """The database holds it once, for its owner, with the name, size and hash that were announced (needs `sql`)."""
-    payload = upload.payload
-    expected = {
-        "document_id": upload.document_id, "user_id": upload.owner.user_id, "filename": payload.filename,
-        "bytes_len": len(payload.data), "sha256": payload.sha256,
-    }  # fmt: skip
-    rows = await run.database.rows("documents", document_id=upload.document_id)
-    seen = [{column: _plain(row[column]) for column in expected} for row in rows]
-    if seen != [expected]:
-        raise violation("named query 'documents'", expected=[expected], observed=seen)
-
-
 def clock_difference(upload: Upload, timestamp: str) -> float:
     """Seconds between the announcement of an upload by our clock and a time that the deployment reports.
 
