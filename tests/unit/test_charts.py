@@ -10,8 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.records import Series
-from acceptance.report.charts import POINTS, Chart, Threshold, for_log, histogram, lines, sparkline
-from acceptance.report.svg import LOG, rounded
+from acceptance.report.charts import LOG, POINTS, Chart, Threshold, for_log, histogram, lines, rounded, sparkline
 
 HOSTILE = '<script>alert("x")</script>&'
 

@@ -12,7 +12,7 @@ from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Decision, Note, Observation, Outcome, Plan, Scope
 from acceptance.report.analysis import LINES, SECTIONS, STRATEGIES
 from acceptance.report.documents import NAMES, documents
-from acceptance.report.links import anchor, lost_references, without_references
+from acceptance.report.markdown import anchor, lost_references, without_references
 from acceptance.report.validate import broken_rows
 from acceptance.verdict.gate import judge
 from hypothesis import given, settings

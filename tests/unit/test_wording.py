@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from acceptance.report.links import lost_references, with_references, without_references
-from acceptance.report.markdown import amount, count, number, prose, ranges, safe
+from acceptance.report.markdown import (
+    amount,
+    count,
+    lost_references,
+    number,
+    prose,
+    ranges,
+    safe,
+    with_references,
+    without_references,
+)
 
 
 def test_targets_stand_at_the_end_each_once() -> None:

@@ -34,7 +34,17 @@ MERGED = "merged"  # folder of runs whose evidence was merged
 NOTHING = "0" * 64
 _INTERNED = 200  # characters
 _NO_FIELDS: set[str] = set()
-SHOWN = 5  # of many mistakes of one file, so many by line
+SHOWN = 5  # mistakes of one file that are listed by line
+_LISTS: dict[type, str] = {
+    Scope: "scopes",
+    Plan: "plans",
+    Outcome: "outcomes",
+    Observation: "observations",
+    Series: "series",
+    Trend: "trends",
+    Decision: "decisions",
+    Note: "notes",
+}
 
 
 @dataclass
@@ -77,25 +87,10 @@ class Bundle:
 
     def add(self, record: Record) -> None:
         """Put a record among those of its kind."""
-        match record:
-            case Scope():
-                self.scopes.append(record)
-            case Plan():
-                self.plans.append(record)
-            case Outcome():
-                self.outcomes.append(record)
-            case Observation():
-                self.observations.append(record)
-                if record.artifact is not None:
-                    self.artifacts[record.artifact.path] = record.artifact.sha256
-            case Series():
-                self.series.append(record)
-            case Trend():
-                self.trends.append(record)
-            case Decision():
-                self.decisions.append(record)
-            case Note():
-                self.notes.append(record)
+        if type(record) in _LISTS:
+            getattr(self, _LISTS[type(record)]).append(record)
+        if isinstance(record, Observation) and record.artifact is not None:
+            self.artifacts[record.artifact.path] = record.artifact.sha256
 
 
 def read_run(folder: Path) -> list[Bundle]:

@@ -12,8 +12,7 @@ from functools import cached_property
 
 from acceptance.evidence.reader import Bundle
 from acceptance.evidence.records import Series
-from acceptance.report.links import PAGE, anchor
-from acceptance.report.markdown import amount, number, safe, words
+from acceptance.report.markdown import PAGE, amount, anchor, number, safe, words
 from acceptance.report.rows import (
     NO_FIGURE,
     TEXT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from textwrap import shorten, wrap
 
-from acceptance.report.markdown import words
+from acceptance.report.markdown import count, words
 from acceptance.report.rows import is_claimed
 from acceptance.verdict.diff import Comparison, Difference, Edited, Ended, Moved
 from acceptance.verdict.gate import Gate
@@ -39,7 +39,7 @@ def in_sum(comparison: Comparison) -> str:
     parts += [f"worse: {', '.join(worse)}"] if worse else []
     parts += [f"better: {', '.join(better)}"] if better else []
     if comparison.unclaimed:
-        parts.append(f"{_number(len(comparison.unclaimed), 'criterion')} no longer claimed")
+        parts.append(f"{_count(len(comparison.unclaimed), 'criterion')} no longer claimed")
     sentence = "; ".join(parts) if parts else "no verdict, criterion or test got worse or better"
     sentence += _still_kept(comparison)
     apart = [word for word in ("deployment", "build") if getattr(one, word) != getattr(other, word)]
@@ -52,7 +52,7 @@ def _still_kept(comparison: Comparison) -> str:
     if not kept:
         return ""
     most = max(kept, key=lambda one: one.worse or 0.0)
-    changed = f"; {_number(len(kept), 'figure')} changed and kept {'its' if len(kept) == 1 else 'their'} threshold"
+    changed = f"; {_count(len(kept), 'figure')} changed and kept {'its' if len(kept) == 1 else 'their'} threshold"
     worse = f", most {most.criterion} {words(most.name)}: {_percent(most.percent)}" if (most.worse or 0.0) > 0 else ""
     return changed + worse
 
@@ -73,7 +73,11 @@ def _all(comparison: Comparison) -> Iterator[str]:
     yield from _edited("Thresholds", comparison.thresholds, WIDTH)
     yield from _edited("Decisions", comparison.decisions, DIGEST)
     yield ""
-    equal = [_number(count, _one(kind)) for kind, count in comparison.equal.items() if count]
+    equal = [
+        count(many, "criterion" if kind == "criteria" else kind[:-1], kind)
+        for kind, many in comparison.equal.items()
+        if many
+    ]
     yield f"Equal: {', '.join(equal) or 'nothing'}"
     yield from _wrapped(in_sum(comparison), 0)
 
@@ -93,7 +97,7 @@ def _criteria(moved: Sequence[Moved]) -> Iterator[str]:
     if moved:
         yield from ("", "Criteria")
     for row in moved:
-        step = f"{_words(row.before)} -> {_words(row.after)}"
+        step = f"{words(row.before)} -> {words(row.after)}"
         yield f"  {row.id:9} {step:28} {row.title}"
         if row.reason:
             was = "was: " if row.better else ""
@@ -151,7 +155,7 @@ def _tests(comparison: Comparison) -> Iterator[str]:
         yield from ("", "Tests")
     for ending, tests in by_ending.items():
         if ending == "new" and len(tests) > SHOWN:
-            yield f"  {_ENDINGS[ending]:12} {_number(len(tests), 'test')}"
+            yield f"  {_ENDINGS[ending]:12} {_count(len(tests), 'test')}"
             continue
         for test in tests[:SHOWN]:
             new = " (new)" if test.before == "" and ending != "new" else ""
@@ -161,7 +165,7 @@ def _tests(comparison: Comparison) -> Iterator[str]:
         yield from _more(tests, 15)
     for names, word, why in ((come, "new", "more"), (gone, "gone", "less")):
         if names:
-            yield f"  {word:12} {_number(len(names), 'test')}, since {why} is claimed"
+            yield f"  {word:12} {_count(len(names), 'test')}, since {why} is claimed"
     for slow in comparison.slower[:SHOWN]:
         times = f" {slow.before:.1f} s -> {slow.after:.1f} s"
         yield f"  {'much slower':12} {_end_of(slow.test, WIDTH - 15 - len(times))}{times}"
@@ -196,29 +200,20 @@ def _counts(comparison: Comparison, *, better: bool) -> Iterator[str]:
     steps = [_GOOD[test.after] - _GOOD[test.before or "pass"] for test in comparison.tests if test.after]
     tests = sum(step > 0 if better else step < 0 for step in steps)
     if criteria:
-        yield _number(criteria, "criterion")
+        yield _count(criteria, "criterion")
     if crossed:
-        yield f"{_number(crossed, 'figure')} {'within the limit again' if better else 'beyond the limit'}"
+        yield f"{_count(crossed, 'figure')} {'within the limit again' if better else 'beyond the limit'}"
     if tests:
-        yield _number(tests, "test")
+        yield _count(tests, "test")
     gone = sum(test.after == "" for test in comparison.tests) - len(_by_claims(comparison)[1])
     if gone and not better:
-        yield f"{_number(gone, 'test')} gone"
+        yield f"{_count(gone, 'test')} gone"
     if comparison.slower and not better:
-        yield f"{_number(len(comparison.slower), 'test')} much slower"
+        yield f"{_count(len(comparison.slower), 'test')} much slower"
 
 
-def _number(count: int, what: str) -> str:
-    plural = "criteria" if what == "criterion" else f"{what}s"
-    return f"{count} {what if count == 1 else plural}"
-
-
-def _one(kind: str) -> str:
-    return "criterion" if kind == "criteria" else kind.removesuffix("s")
-
-
-def _words(status: str) -> str:
-    return status.replace("_", " ")
+def _count(many: int, what: str) -> str:
+    return count(many, what, "criteria" if what == "criterion" else "")
 
 
 def _value(value: float | None, unit: str) -> str:

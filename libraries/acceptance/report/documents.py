@@ -15,7 +15,7 @@ from acceptance.evidence.records import Decision
 from acceptance.report import markdown, rows
 from acceptance.report.analysis import PERFORMANCE, Section, sections, strategies
 from acceptance.report.decisions import measurements
-from acceptance.report.links import PAGE, with_references
+from acceptance.report.markdown import PAGE, with_references
 from acceptance.report.rows import is_claimed, state_of
 from acceptance.verdict.criteria import Criteria, area
 from acceptance.verdict.criterion_results import UNKNOWABLE, Row, Tried

@@ -7,6 +7,10 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
+PAGE = "gate.html"
+_LINK = re.compile(r"(?<!\\)\[((?:[^\[\]\\\n]|\\.)*)\]\(([^()\s]*#[^()\s]+)\)")
+_REFERENCE = re.compile(r"(?<!\\)\]\[(\d+)\]")
+_DEFINITION = re.compile(r"^\[(\d+)\]: (\S+)$\n?", re.MULTILINE)
 _SHORTER = (("s", "ms", 0.1), ("ms", "µs", 0.01))  # below so much
 MOST = 300  # characters of a message; all of it stands where the link beside it leads
 _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
@@ -14,6 +18,47 @@ _ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "{": "&#123;", "}": "&#125;"
 _ESCAPED |= {mark: f"\\{mark}" for mark in "\\`*[]|~_"}
 _MARKS = re.compile(r"[&<>\\`*\[\]|~]|\{(?=[{%#])|\}(?=\})|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _OWN = re.compile(r"(`[^`]+`|(?<![\w*])\*\w[^*`]*\w\*(?![\w*]))")  # code and emphasis in the texts of this project
+
+
+def anchor(reference: str) -> str:
+    """The `id` of an observation in the gate page, by its run and line (`run/writer:number`)."""
+    return "o-" + re.sub(r"[^A-Za-z0-9-]", "-", reference)
+
+
+def anchor_of_tests(criterion: str) -> str:
+    """The `id` of the list of a criterion's tests in the gate page."""
+    return f"tests-{criterion}"
+
+
+def with_references(markdown: str) -> str:
+    """The text with `[29.9 s][12]` in place of each link to a part of a page, and the targets at its end.
+
+    A figure links to its observation once; where it is repeated, it is plain text.
+    """
+    numbers: dict[str, int] = {}
+
+    def numbered(link: re.Match[str]) -> str:
+        if link[2] in numbers and link[2].startswith(f"{PAGE}#{anchor('')}"):
+            return link[1]
+        return f"[{link[1]}][{numbers.setdefault(link[2], len(numbers) + 1)}]"
+
+    text = _LINK.sub(numbered, markdown)
+    targets = "".join(f"[{number}]: {target}\n" for target, number in numbers.items())
+    return f"{text}\n{targets}" if targets else text
+
+
+def without_references(markdown: str) -> str:
+    """The text with inline links; a reference without a target stays one."""
+    known = dict(_DEFINITION.findall(markdown))
+    text = _DEFINITION.sub("", markdown)
+    return _REFERENCE.sub(lambda one: f"]({known[one[1]]})" if one[1] in known else one[0], text)
+
+
+def lost_references(markdown: str) -> list[str]:
+    """References without a target, and with more than one."""
+    defined = [number for number, _ in _DEFINITION.findall(markdown)]
+    twice = {number for number in defined if defined.count(number) > 1}
+    return sorted({*_REFERENCE.findall(markdown)} - {*defined} | twice, key=int)
 
 
 def one_line(text: str, most: int = MOST) -> str:

@@ -12,8 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from acceptance.evidence.reader import Bundle
 from acceptance.report.documents import NAMES, SUBJECTS
-from acceptance.report.links import anchor, anchor_of_tests
-from acceptance.report.markdown import words
+from acceptance.report.markdown import anchor, anchor_of_tests, words
 from acceptance.report.rows import WORDS, is_check, reason_of
 from acceptance.report.view_model import CHECK, TESTS, GateView, cut, value_of
 from acceptance.verdict.criteria import Criteria

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from acceptance.report.links import PAGE, anchor, anchor_of_tests
-from acceptance.report.markdown import amount, count, safe, words
+from acceptance.report.markdown import PAGE, amount, anchor, anchor_of_tests, count, safe, words
 from acceptance.verdict.criterion_results import CLOSING, REPORT, UNCLAIMED, Row, Tried
 from acceptance.verdict.gate import Gate
 from acceptance.verdict.metrics import Figure

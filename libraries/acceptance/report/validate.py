@@ -9,8 +9,7 @@ from html.parser import HTMLParser
 from acceptance.evidence.reader import Bundle
 from acceptance.report.analysis import SECTIONS
 from acceptance.report.documents import NAMES, decisions_of, documents
-from acceptance.report.links import PAGE, anchor, anchor_of_tests, lost_references, without_references
-from acceptance.report.markdown import target
+from acceptance.report.markdown import PAGE, anchor, anchor_of_tests, lost_references, target, without_references
 from acceptance.report.page import page
 from acceptance.report.rows import is_claimed
 from acceptance.report.view_model import LEAST_SAMPLES

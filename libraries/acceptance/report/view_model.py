@@ -16,8 +16,7 @@ from acceptance.evidence.recorder import FILES
 from acceptance.evidence.records import Trend
 from acceptance.report import charts
 from acceptance.report.charts import Chart, Threshold
-from acceptance.report.links import anchor
-from acceptance.report.markdown import in_unit, is_all, words
+from acceptance.report.markdown import anchor, in_unit, is_all, words
 from acceptance.report.rows import ENDINGS, WORDS, counted, findings, state_of, tests_of
 from acceptance.verdict.criteria import Area, Criteria, Criterion, area
 from acceptance.verdict.criterion_results import KINDS, Row, Tried
