@@ -26,11 +26,13 @@ from acceptance.report.rows import (
     format_value,
     in_line,
     is_claimed,
+    judged_bundles,
     observed_figures,
+    own_runs,
     state_of,
 )
 from acceptance.verdict.criterion_results import Row
-from acceptance.verdict.gate import UNKNOWN, Gate
+from acceptance.verdict.gate import Gate
 from acceptance.verdict.metrics import Figure
 
 LINES = 10  # below a table
@@ -79,12 +81,7 @@ class Measured:
 
     def __init__(self, gate: Gate, bundles: Sequence[Bundle]) -> None:
         self.rows = {row.id: row for row in gate.criteria}
-        deployments = {one.run: one.deployment for one in gate.runs}
-        self._bundles = [
-            bundle
-            for bundle in sorted(bundles, key=lambda one: one.run, reverse=True)
-            if deployments.get(bundle.run) in (gate.deployment, UNKNOWN)
-        ]
+        self._gate, self._bundles = gate, judged_bundles(gate, bundles)
 
     def figures(self, *names: str) -> Iterator[tuple[Row, Figure]]:
         """The observed figures, in the order of the names."""
@@ -98,7 +95,8 @@ class Measured:
         """The series of the newest run that has one, and the link to its chart; none of what is not claimed."""
         if criterion not in self.rows or not is_claimed(self.rows[criterion]):
             return None
-        found = ((bundle.run, one) for bundle in self._bundles for one in bundle.series)
+        own = own_runs(self._gate, self.rows[criterion])
+        found = ((bundle.run, one) for bundle in reversed(self._bundles) if bundle.run in own for one in bundle.series)
         of = ((run, one) for run, one in found if one.criterion == criterion and one.name.startswith(beginning))
         return next(((one, f"{PAGE}#{anchor(f'{run}/{one.reference}')}") for run, one in of), None)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from acceptance.evidence.reader import Bundle
 from acceptance.report.markdown import PAGE, amount, anchor, anchor_of_tests, count, safe, words
 from acceptance.verdict.criterion_results import CLOSING, REPORT, UNCLAIMED, Row, Tried
-from acceptance.verdict.gate import Gate
+from acceptance.verdict.gate import UNKNOWN, Gate
 from acceptance.verdict.metrics import Figure
 
 WORDS = {
@@ -31,6 +32,20 @@ class Unseen:
 
     reason: str
     criteria: tuple[str, ...]
+
+
+def judged_bundles(gate: Gate, bundles: Iterable[Bundle]) -> list[Bundle]:
+    """The judged bundles by run; of copies, the one with the most observations."""
+    best: dict[str, Bundle] = {}
+    for bundle in sorted(bundles, key=lambda one: (-len(one.observations), one.home)):
+        best.setdefault(bundle.run, bundle)
+    judged = {one.run for one in gate.runs}
+    return [best[run] for run in sorted(best) if run in judged]
+
+
+def own_runs(gate: Gate, row: Row) -> set[str]:
+    """The runs on the deployment that proved a criterion."""
+    return {one.run for one in gate.runs if one.deployment in (row.proven_on or gate.deployment, UNKNOWN)}
 
 
 def state_of(row: Row) -> str:

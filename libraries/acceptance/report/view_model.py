@@ -17,10 +17,10 @@ from acceptance.evidence.records import Trend
 from acceptance.report import charts
 from acceptance.report.charts import Chart, Threshold
 from acceptance.report.markdown import anchor, in_unit, is_all, words
-from acceptance.report.rows import ENDINGS, WORDS, counted, findings, state_of, tests_of
+from acceptance.report.rows import ENDINGS, WORDS, counted, findings, judged_bundles, own_runs, state_of, tests_of
 from acceptance.verdict.criteria import Area, Criteria, Criterion, area
 from acceptance.verdict.criterion_results import KINDS, Row, Tried
-from acceptance.verdict.gate import UNKNOWN, Gate, Judged
+from acceptance.verdict.gate import Gate, Judged
 from acceptance.verdict.metrics import Figure, Seen, samples_of
 
 MEANING = {
@@ -80,25 +80,27 @@ class GateView:
     def of(cls, gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> GateView:
         """The view of the gate of these bundles."""
         judged = {one.run: one for one in gate.runs}
-        seen = _sampled(_each_once(bundles, judged))
+        seen = _sampled(judged_bundles(gate, bundles))
         drawn: list[Drawn] = []
         rows = []
         for row in gate.criteria:
-            own = {run for run, one in judged.items() if one.deployment in (row.proven_on or gate.deployment, UNKNOWN)}
+            own = own_runs(gate, row)
             figures = []
             for figure in row.figures[:FIGURES]:
                 chart = _distribution(row, figure, [one for one in seen[row.id, figure.name] if one[0] in own])
                 if chart is not None:
                     drawn.append(Drawn(f"chart-{len(drawn) + 1}", chart, row))
                 figures.append(figure_view(figure, row, judged, drawn[-1].id if chart else ""))
-            for bundle in _each_once(bundles, judged):
+            for bundle in judged_bundles(gate, bundles):
                 for series in bundle.series:
                     if series.criterion == row.id and bundle.run in own:
                         place = anchor(f"{bundle.run}/{series.reference}")
                         drawn.append(Drawn(place, charts.lines(series), row))
             criterion = criteria.criteria[row.id]
             rows.append(CriterionView(row, criterion, criteria.areas[area(row.id)], tuple(figures)))
-        return cls(gate, tuple(rows), tuple(drawn[:CHARTS]), max(0, len(drawn) - CHARTS))
+        series_first = sorted(drawn, key=lambda one: one.id.startswith("chart-"))  # the documents link to series
+        kept = {one.id for one in series_first[:CHARTS]}
+        return cls(gate, tuple(rows), tuple(one for one in drawn if one.id in kept), len(drawn) - len(kept))
 
     @property
     def meaning(self) -> str:
@@ -205,14 +207,6 @@ class GateView:
     def has_trend(self) -> bool:
         """Whether a figure has a history."""
         return any(row.main and row.main.trend for row in self.rows)
-
-
-def _each_once(bundles: Iterable[Bundle], judged: Mapping[str, Judged]) -> list[Bundle]:
-    """The judged bundles; of copies, the one with the most observations."""
-    best: dict[str, Bundle] = {}
-    for bundle in sorted(bundles, key=lambda one: (-len(one.observations), one.home)):
-        best.setdefault(bundle.run, bundle)
-    return [best[run] for run in sorted(best) if run in judged]
 
 
 def _sampled(bundles: Iterable[Bundle]) -> Mapping[tuple[str, str], list[Seen]]:
