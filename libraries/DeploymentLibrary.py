@@ -84,7 +84,7 @@ _FAILED = "Failed test skipped using "  # how the message begins that --skiponfa
 
 
 def _status(status: Status, message: str) -> Status:
-    """How a test ended: one that failed has failed, though Robot Framework was told to call it skipped."""
+    """How a test ended: one that failed has failed, even where options make Robot Framework report it as skipped."""
     skipped_failure = _FAILED in message.partition("\n")[0] or (status == "SKIP" and _several(message))
     return "FAIL" if skipped_failure else status
 
@@ -106,7 +106,7 @@ def _cause(status: str, message: str) -> Cause | None:
 
 
 def _several(message: str) -> bool:
-    """Whether several things failed: then one that was nobody's fault excuses none of the others."""
+    """Whether several things failed: one that is the environment's excuses none of the others."""
     return any(words in message for words in _MORE)
 
 

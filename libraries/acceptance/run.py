@@ -126,7 +126,7 @@ class Run:
         self.log: Callable[[str], None] = lambda line: None
         self.live: Callable[[str], None] = lambda line: None
         self.show: Callable[[Observation | Series], None] = lambda record: None
-        self._recorded: list[Observation | Series | str] = []  # shown by the caller: the loop has to measure
+        self._recorded: list[Observation | Series | str] = []  # logged by the caller: the loop has to measure
         self.loop = LoopThread()
 
     def wait(self, coroutine: Coroutine[Any, Any, Result], *, within: float = 60.0) -> Result:

@@ -30,7 +30,7 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True)
 class Payload:
-    """What is sent: a name, bytes, and what is said of them."""
+    """A document to send: name, bytes and media type."""
 
     filename: str
     data: bytes = field(repr=False)
@@ -261,7 +261,7 @@ async def delete(run: Run, upload: Upload) -> None:
 
 @dataclass(frozen=True)
 class StoragePaths:
-    """Paths of stored bytes at the storage service: one that is open to their owner, and those open to nobody."""
+    """Paths of stored bytes at the storage service: one that is open to their owner, and those closed to everyone."""
 
     read: str
     closed: list[str]

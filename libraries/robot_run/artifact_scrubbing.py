@@ -20,7 +20,7 @@ from acceptance.yaml_models import PROJECT
 from RedactingListener import REDACTOR
 from robot.libraries.BuiltIn import BuiltIn
 
-# What a run may write into a folder that holds other things too, as the one where somebody works.
+# What a run may write into a folder that holds other things too, such as the working folder.
 OWN = ("output.xml", "log.html", "report.html", "xunit.xml", EVIDENCE, "journal", "browser")
 
 _since = time.time()

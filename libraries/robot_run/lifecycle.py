@@ -19,7 +19,7 @@ CapabilityMissing.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
 # So is one whose criterion does not apply; the gate knows it by its message.
 NotApplicable.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
 NotApplicable.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
-# A violation is shown as any assertion is: by its message alone.
+# A violation is reported as any assertion is: by its message alone.
 Violation.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
 
 

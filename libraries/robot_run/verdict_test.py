@@ -21,7 +21,7 @@ from robot.running.context import EXECUTION_CONTEXTS
 
 from robot_run.artifact_scrubbing import sealing
 
-CLAIMS = "Claims"  # suite metadata; what is not said is what the tests that run name
+CLAIMS = "Claims"  # suite metadata; without it, the criteria that the tests name
 TEST = "The Verdict Is GO Or PASS"
 KEYWORD = "Judge What Was Seen"
 
@@ -54,8 +54,8 @@ def judge_what_was_seen() -> None:
     if run is None:
         raise violation("the run", expected="to see something of the deployment", observed="nothing")
     with sealing(run):
-        gate, told = conclude_inline(run, name=_name, claims=_claims, plan=_plan)
-    for line in told:
+        gate, problems = conclude_inline(run, name=_name, claims=_claims, plan=_plan)
+    for line in problems:
         logger.warn(line)
     logger.info(f'<a href="{PAGE}">{PAGE}</a>: {gate.verdict}', html=True)
     logger.console(f"\n{gate.line}\n{run.folder / PAGE}")

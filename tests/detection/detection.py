@@ -29,7 +29,7 @@ from tests.detection.mutant_runner import Attempt, HarnessMutants
 from tests.detection.mutants import AREA, HARNESS_MUTANTS
 
 SHORT = ("--variable", "SCALE:detection")  # load that is long enough to notice a defect, and that no gate accepts
-SHOWN = 160  # characters of a message; detection.json has all of it
+LISTED = 160  # characters of a message; detection.json has all of it
 LOAD_AREA, LOAD_FILE = (
     "PERF",
     "tests/detection/load_mutants.py",
@@ -224,14 +224,16 @@ def _noticed(defect: Defect, gate: Gate) -> tuple[str, str]:
 
 def _told(finding: Finding) -> str:
     if finding.detected:
-        return f"detected {finding.name} ({finding.seconds:.0f} s) by {finding.test}: {shorten(finding.message, SHOWN)}"
+        return (
+            f"detected {finding.name} ({finding.seconds:.0f} s) by {finding.test}: {shorten(finding.message, LISTED)}"
+        )
     judged = finding.name not in BY_NAME
     missed = sorted(set(finding.must) - set(finding.violated)) if judged else []
     beside = sorted(set(finding.violated) - {*finding.must, *finding.may}) if judged else []
     reasons = [] if finding.active else ["it was never active"]
     reasons += [f"{', '.join(missed)} did not notice"] if missed else []
     reasons += [f"{', '.join(beside)} should not be violated"] if beside else []
-    reasons += [shorten(finding.message, 2 * SHOWN)] if finding.message else []
+    reasons += [shorten(finding.message, 2 * LISTED)] if finding.message else []
     return f"NOT DETECTED {finding.name} ({finding.seconds:.0f} s): {'; '.join(reasons)}"
 
 

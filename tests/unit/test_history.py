@@ -15,7 +15,7 @@ from acceptance.runner.finalize import conclude, judge_again
 from acceptance.verdict import history
 from acceptance.verdict.criterion_results import Row
 from acceptance.verdict.gate import Gate, Judged, judge
-from acceptance.verdict.history import LISTED, SHOWN, remember, trends
+from acceptance.verdict.history import LISTED, TREND_POINTS, remember, trends
 from acceptance.verdict.metrics import Figure
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -140,7 +140,7 @@ def test_a_trend_is_of_the_same_deployment_figure_and_unit_the_oldest_first(tmp_
 
 
 def test_a_trend_is_of_the_last_runs_alone(tmp_path: Path) -> None:
-    remembered(tmp_path, *(gate(day) for day in range(SHOWN + 5)))
+    remembered(tmp_path, *(gate(day) for day in range(TREND_POINTS + 5)))
     assert [point.run for point in the(tmp_path, gate(100)).past][::29] == ["run-5", "run-34"]
 
 

@@ -32,7 +32,7 @@ OBJECTS = frozenset({"document_id", "job_id", "conversation_id", "workflow_id"})
 WITH_A_BODY = frozenset({"signup", "login", "refresh", "upload", "chat"})
 AT_ONCE = 8
 COMPARED_EVERY_SECONDS = 0.1
-SHOWN = 6  # failed attempts in a message
+LISTED = 6  # failed attempts in a message
 Attempt = tuple[str, Awaitable[int]]  # what it is, and the call, which checks its status or close code and returns it
 OF_OWNER = ("job", "document_status", "document_content")
 SOCKET = "WebSocket "  # before its name
@@ -155,8 +155,8 @@ async def hold(run: Run, attempts: Iterable[Attempt]) -> list[int]:
     results = await together(*(tried(what, attempt) for what, attempt in attempts))
     wrong = [problem for _, problem in results if problem]
     if wrong or not results:
-        more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        seen = f"{len(wrong)} others: {'; '.join(wrong[:SHOWN])}{more}" if wrong else "no attempt"
+        more = f"; and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
+        seen = f"{len(wrong)} others: {'; '.join(wrong[:LISTED])}{more}" if wrong else "no attempt"
         raise violation("protection", expected=f"{len(results)} responses as in the contract", observed=seen)
     return [observed for observed, _ in results]
 

@@ -1,8 +1,7 @@
 """Data is consistent after everything (INT-14): the closing check of a run, and of the last suite.
 
-On a deployment whose descriptor says `exclusive` every row counts, whoever made it. Where others use it too, those rows
-count that hang on a user, document or job that this run made; a row that lost everything by which it could be told
-whose it was is not held against the deployment there.
+On a deployment whose descriptor says `exclusive` every row counts. Where others use it too, the rows count that hang on
+a user, document or job of this run; a row without any such link is not held against the deployment there.
 """
 
 from __future__ import annotations

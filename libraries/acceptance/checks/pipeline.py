@@ -109,9 +109,9 @@ async def stored(run: Run, jobs: dict[str, str]) -> dict[str, Stored]:
 
 def wrong_events(events: Sequence[Row], statuses: Sequence[str]) -> Iterator[str]:
     """Where the events are not every status exactly once and in order, numbered from 1, at times that never go back."""
-    told = [(row["sequence"], row["status"]) for row in events]
-    if told != list(enumerate(statuses, 1)):
-        yield f"expected the statuses {', '.join(statuses)}, once each and numbered from 1; recorded are {told}"
+    recorded = [(row["sequence"], row["status"]) for row in events]
+    if recorded != list(enumerate(statuses, 1)):
+        yield f"expected the statuses {', '.join(statuses)}, once each and numbered from 1; recorded are {recorded}"
     for before, after in pairwise(events):
         if after["at"] < before["at"]:
             yield f"'{after['status']}' is recorded at {after['at']}, before '{before['status']}' at {before['at']}"

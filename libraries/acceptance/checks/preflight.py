@@ -38,7 +38,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Preflight:
-    """The problems found, one line each, by criterion, and what each service said of itself."""
+    """The problems found, one line each, by criterion, and what each service reports of itself."""
 
     problems: Mapping[str, list[str]]
     probes: list[Probe]
@@ -61,7 +61,7 @@ async def record_probes(run: Run) -> list[Probe]:
     """A probe of every service; records what each says of itself, and the slowest."""
     probes = await probe_services(run)
     for probe in probes:
-        says = f"{probe.build or 'not told'}, {probe.version}"
+        says = f"{probe.build or 'not reported'}, {probe.version}"
         run.observe("PRE-01", f"build and version of {probe.service}", says, "text", samples=1)
     run.observe("PRE-01", "slowest_probe", [probe.seconds for probe in probes], "s", statistic="max")
     return probes
@@ -118,8 +118,8 @@ def unhealthy(document: Any, environment: str, now: float) -> list[str]:
     problems = [f"{name} is {named.get(name, 'not named')}" for name in HEALTHY if named.get(name) != "healthy"]
     if (status := pick(document, "status")) != "healthy":
         problems.append(f"status is {status}")
-    if (said := pick(document, "environment")) != environment:
-        problems.append(f"environment is {said}, the descriptor says {environment}")
+    if (reported := pick(document, "environment")) != environment:
+        problems.append(f"environment is {reported}, the descriptor says {environment}")
     stamp = str(pick(document, "timestamp"))
     try:
         age = now - datetime.fromisoformat(stamp).timestamp()
@@ -139,9 +139,9 @@ def judged(name: str, service: Service, response: httpx.Response) -> Probe:
     if name == "worker" and service.heartbeat_age is None:
         return Probe(name, "the descriptor does not say where its answer names the heartbeat's age (heartbeat_age)")
     sources = {"build": service.build, "version": service.version}
-    said = {word: _all_said(response, source) for word, source in sources.items() if source}
-    probe = Probe(name, "", ", ".join(said.get("build", ())), ", ".join(said.get("version", ())))
-    unnamed = [word for word, values in said.items() if not values]
+    reported = {word: _values_at(response, source) for word, source in sources.items() if source}
+    probe = Probe(name, "", ", ".join(reported.get("build", ())), ", ".join(reported.get("version", ())))
+    unnamed = [word for word, values in reported.items() if not values]
     if unnamed:
         return replace(probe, problem=f"{response.url}: does not say its {' and '.join(unnamed)}")
     return replace(probe, problem=_stale(response, service))
@@ -243,7 +243,7 @@ async def _probe_database(run: Run) -> Probe:
     return Probe("database", problem, version=version, seconds=time.monotonic() - begin)
 
 
-def _all_said(response: httpx.Response, source: str) -> list[str]:
+def _values_at(response: httpx.Response, source: str) -> list[str]:
     """The different values that an answer names at a source; none when one of several is missing."""
     value = _read(response, source)
     values = value if isinstance(value, list) else [value]

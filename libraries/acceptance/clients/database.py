@@ -31,7 +31,7 @@ class DatabaseInspector:
 
         Args:
             query: its name in the contract.
-            columns: the result columns that are wanted; all, unless said.
+            columns: the result columns that are wanted; default: all.
             equal: result columns and the values that they must have; a list means any of its values.
 
         Raises:

@@ -41,7 +41,7 @@ class RequestTiming:
     elapsed: float
 
 
-# Told of each exchange of the task (and its children) that sets it, whether or not an answer came.
+# Receives the timing of each request of the task (and its children) that sets it, with or without a response.
 on_request: ContextVar[Callable[[RequestTiming], None] | None] = ContextVar("on_exchange", default=None)
 
 
@@ -371,7 +371,7 @@ class ContractClient:
 
 
 def _ignore(_: RequestTiming) -> None:
-    """Told where nobody asks."""
+    """The default: timings are not collected."""
 
 
 def _secrets_in(value: str) -> list[str]:

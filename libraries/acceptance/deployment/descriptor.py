@@ -192,8 +192,8 @@ class Descriptor(Data):
     providers: Providers
     platform: Platform | None = None
     users: Literal["signup", "admin-api", "pool"]
-    exclusive: bool = False  # nobody but the run uses it: whatever is found in it counts, whoever made it
-    baseline: str | None = None  # the recording that its behaviour must equal; that of its own name, unless said
+    exclusive: bool = False  # only the run uses it: everything found in it counts
+    baseline: str | None = None  # the recording that its behaviour must equal; default: that of its own name
     sibling_of: str | None = None  # of the same build, it shows what that deployment cannot be made to show
     sessions: Sessions
     plan: Plan = Plan()

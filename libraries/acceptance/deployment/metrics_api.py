@@ -111,6 +111,6 @@ class Platform:
         labels = {label.field: label.value for label in series.labels}
         service = self._names.get(labels.get("resource", ""))
         if service is None:
-            return None  # of something that nobody asked for
+            return None  # of a service that was not asked for
         points = tuple(sorted((one.timestamp.timestamp(), one.value) for one in series.values))
         return Line(service, labels.get("instance", ""), series.unit, points)

@@ -34,7 +34,7 @@ MERGED = "merged"  # folder of runs whose evidence was merged
 NOTHING = "0" * 64
 _INTERNED = 200  # characters
 _NO_FIELDS: set[str] = set()
-SHOWN = 5  # mistakes of one file that are listed by line
+LISTED = 5  # mistakes of one file that are listed by line
 _LISTS: dict[type, str] = {
     Scope: "scopes",
     Plan: "plans",
@@ -191,8 +191,8 @@ def _read_file(path: Path) -> tuple[str | None, Chain, list[Record], list[str]]:
                 else:
                     records.append(_slim(record))
             previous = sha256(line).hexdigest()
-    more = [f"{path.name}: and {len(wrong) - SHOWN} more such lines"] if len(wrong) > SHOWN else []
-    return run, Chain(records=number, last=previous or NOTHING), records, [*wrong[:SHOWN], *more]
+    more = [f"{path.name}: and {len(wrong) - LISTED} more such lines"] if len(wrong) > LISTED else []
+    return run, Chain(records=number, last=previous or NOTHING), records, [*wrong[:LISTED], *more]
 
 
 def _slim(record: Record) -> Record:

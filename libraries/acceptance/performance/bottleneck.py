@@ -24,7 +24,7 @@ from acceptance.performance.resource_sampler import ResourceSamples
 CPU, MEMORY, CONNECTIONS, LOCKS, QUEUE, GENERATOR = "CPU", "memory", "connections", "locks", "queue", "generator"
 UNITS = {("cpu", "cpu"): 1.0, ("cpu", "cores"): 1.0, ("memory", "bytes"): 1.0, ("memory", "MB"): 1e6}  # → cores, bytes
 LEAST_GROWTH = 0.2  # share of the uploads that are not processed as fast as they come in
-SHOWN = 3
+LISTED = 3
 LITTLE = 0.5  # share of a host's CPU; when the deployment uses more, it is most of it
 RUNNING = 3  # samples of a running mean, for the moment at which a bound was reached
 
@@ -232,7 +232,7 @@ def first_to_saturate(facts: Facts) -> str:
     if facts.reached:
         others = ", then ".join(str(one) for one in facts.reached[1:])
         return f"{facts.reached[0]}" + (f"; then {others}" if others else "")
-    highest = ", ".join(used(facts, facts.last)[:SHOWN]) or "nothing was sampled"
+    highest = ", ".join(used(facts, facts.last)[:LISTED]) or "nothing was sampled"
     until = {
         Held.HELD: f"and no limit broke, up to {facts.last.rate} users/s",
         Held.BROKE: f"though limits broke at {facts.last.rate} users/s",
@@ -287,7 +287,7 @@ def _about(facts: Facts, one: Saturation) -> Iterator[str]:
     mean = resource.mean(step)
     assert mean is not None
     fact = f"{resource.name} reached {mean:.3g} {resource.unit} of {resource.limit} at {step.rate} users/s"
-    others = [text for text in used(facts, step) if not text.startswith(resource.name)][:SHOWN]
+    others = [text for text in used(facts, step) if not text.startswith(resource.name)][:LISTED]
     beside = f", with {', '.join(others)}" if others else ""
     if resource.of == facts.host:
         yield f"{fact}: {_shared(facts, resource, step)}"
@@ -334,7 +334,7 @@ def _shared(facts: Facts, host: Resource, step: Step) -> str:
     """The services that use the CPU, or the memory, of a machine that all share."""
     unit, least = ("cores", 1.0) if host.kind == CPU else ("GiB", 2.0**30)
     used, whole = _parts(facts, host, step)
-    most = sorted(used.items(), key=lambda one: -one[1])[:SHOWN]
+    most = sorted(used.items(), key=lambda one: -one[1])[:LISTED]
     parts = ", ".join(f"{name} {amount / least:.2f}" for name, amount in most)
     own = sum(used.values())
     if own < LITTLE * whole:
@@ -353,7 +353,7 @@ def _parts(facts: Facts, host: Resource, step: Step) -> tuple[dict[str, float], 
 
 def _most_connections(facts: Facts, step: Step) -> str:
     inside = [count for at, count in facts.applications if step.began <= at < step.ended]
-    most = Counter(inside[-1]).most_common(SHOWN) if inside else []
+    most = Counter(inside[-1]).most_common(LISTED) if inside else []
     return (
         "most are of " + ", ".join(f"{name} ({count})" for name, count in most) if most else "their owners are unknown"
     )
@@ -363,7 +363,7 @@ def _refusals(facts: Facts) -> Iterator[str]:
     failed = [one for one in facts.last.requests if not one.ok]
     statuses = Counter(one.status for one in failed if one.status in (429, 503))
     for status, count in statuses.items():
-        highest = ", ".join(used(facts, facts.last)[:SHOWN])
+        highest = ", ".join(used(facts, facts.last)[:LISTED])
         yield (
             f"{count} of {len(facts.last.requests)} requests were refused with {status} at {facts.last.rate} users/s"
             f" ({format_failures(one for one in failed if one.status == status)})"

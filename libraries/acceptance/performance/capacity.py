@@ -46,7 +46,7 @@ class Step:
     Args:
         rate: users that arrive in a second.
         began: seconds since the epoch.
-        offered: requests that its users make in a second if nobody waits.
+        offered: requests that its users make in a second without waiting.
         achieved: requests in a second that were answered rightly within the step.
         first_byte: milliseconds, of calls that no model bounds; none where none was answered.
         error_rate: percent of the requests begun in it that ended.

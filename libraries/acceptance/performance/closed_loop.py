@@ -31,7 +31,7 @@ REQUESTS = 11  # of all three flows together
 FAILURES = (AssertionError, TypeError, ValueError, LookupError, AttributeError)
 FlowName = Literal["authentication", "upload", "conversation"]
 FLOWS: tuple[FlowName, ...] = ("authentication", "upload", "conversation")
-SHOWN = 5
+LISTED = 5
 Span = tuple[float, float]  # from and to, by the monotonic clock
 CRITERION = "PERF-12"
 MEASURED = (0, 60)  # seconds that the criterion asks for, of the fewer and of all
@@ -260,7 +260,7 @@ def by_route(attempts: Iterable[RequestSample], window: Span) -> dict[str, float
 def format_failures(failed: Sequence[RequestSample]) -> str:
     """Failed requests by route, and the message of the first."""
     routes = Counter(one.timing.route for one in failed)
-    counts = ", ".join(f"{count} x {route}" for route, count in routes.most_common(SHOWN))
+    counts = ", ".join(f"{count} x {route}" for route, count in routes.most_common(LISTED))
     return f"{counts}; the first: {failed[0].problem}"
 
 
@@ -360,7 +360,7 @@ def _first_bytes(run: Run, seen: Load, *, name: UsersFigure) -> Figure:
         run.observe_series(CRITERION, seen.name("first byte"), by_second(seen), "ms")
     return figure_of_samples(
         run, CRITERION, seen.name(name), samples, "ms", "mean", name.replace("_", " "),
-        details=", ".join(f"{route} {ms:.0f} ms" for route, ms in slowest[:SHOWN]),
+        details=", ".join(f"{route} {ms:.0f} ms" for route, ms in slowest[:LISTED]),
         ours=seen.generator.busy(profile().generator),
     )  # fmt: skip
 

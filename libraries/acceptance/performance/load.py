@@ -35,7 +35,7 @@ AT_ONCE = 8  # users created at the same time
 Take = Callable[[LoggedRequest], float | None]  # a time of a request in milliseconds; None where it has none
 Prepared = tuple[User, dict[str, str]]  # and their data for flows.cjs
 IDENTIFIER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-SHOWN = 4  # of many reasons
+LISTED = 4  # of many reasons
 LEAST_REQUESTS = 3  # of a flow: 1,800 flows of three guarantee the 4,814 that are asked for
 
 
@@ -133,7 +133,7 @@ def format_failures(requests: Iterable[LoggedRequest]) -> str:
     reasons = Counter(
         f"{one.endpoint}: {IDENTIFIER.sub('<id>', reason)}" for one in requests for reason in one.failures
     )
-    return ", ".join(f"{count} x {reason}" for reason, count in reasons.most_common(SHOWN)) or "no request failed"
+    return ", ".join(f"{count} x {reason}" for reason, count in reasons.most_common(LISTED)) or "no request failed"
 
 
 def users_needed(script: LoadScript, concurrent_jobs: int, uploads_a_day: int) -> int:

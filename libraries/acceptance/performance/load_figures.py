@@ -30,7 +30,7 @@ LoadFigure = Literal[
     "whole_answers_slower",
 ]  # fmt: skip
 SPAN_SECONDS = 5.0  # of one point in a chart
-SHOWN = 4  # of many endpoints, phases or reasons
+LISTED = 4  # of many endpoints, phases or reasons
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _error_rate(run: Run, seen: Load) -> Figure:
     parts = dict(error_rates(seen))
     for name, (rate, attempted) in parts.items():
         run.observe("PERF-03", f"error_rate, {name}", rate, "%", samples=attempted)
-    worst = sorted(parts.items(), key=lambda part: -part[1][0])[:SHOWN]
+    worst = sorted(parts.items(), key=lambda part: -part[1][0])[:LISTED]
     where = ", ".join(f"{rate:.2f} % in {name}" for name, (rate, _) in worst if rate)
     details = f"{format_failures(seen.result.requests)}; {where}"
     return Figure(f"errors of {counts.attempted} requests attempted", percent, "%", samples, details)
@@ -203,7 +203,7 @@ def slowest(seen: Load, *, bound: bool | None = None, take: Take = first_byte) -
     kept = sorted(
         ((Distribution.of(values), name) for name, values in times.items()), key=lambda one: -one[0].percentile(95)
     )
-    return ", ".join(f"{name} mean {one.mean:.0f} ms, p95 {one.percentile(95):.0f} ms" for one, name in kept[:SHOWN])
+    return ", ".join(f"{name} mean {one.mean:.0f} ms, p95 {one.percentile(95):.0f} ms" for one, name in kept[:LISTED])
 
 
 def over_time(seen: Load, take: Take) -> dict[str, list[Point]]:

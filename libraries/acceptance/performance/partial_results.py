@@ -1,4 +1,4 @@
-"""What is known of a load that was interrupted, with whoever was to tell of it: partial figures, marked as such."""
+"""Records partial metrics of an interrupted load, marked as such."""
 
 from __future__ import annotations
 

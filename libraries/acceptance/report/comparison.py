@@ -11,7 +11,7 @@ from acceptance.verdict.diff import Comparison, Difference, Edited, Ended, Moved
 from acceptance.verdict.gate import Gate
 
 WIDTH = 100
-SHOWN = 20  # of a long list
+LISTED = 20  # of a long list
 PLAIN = 10  # figures without a limit, those that changed most
 REASON = 300  # characters
 DIGEST = 12  # characters of a SHA-256
@@ -154,10 +154,10 @@ def _tests(comparison: Comparison) -> Iterator[str]:
     if comparison.tests or comparison.slower:
         yield from ("", "Tests")
     for ending, tests in by_ending.items():
-        if ending == "new" and len(tests) > SHOWN:
+        if ending == "new" and len(tests) > LISTED:
             yield f"  {_ENDINGS[ending]:12} {_count(len(tests), 'test')}"
             continue
-        for test in tests[:SHOWN]:
+        for test in tests[:LISTED]:
             new = " (new)" if test.before == "" and ending != "new" else ""
             yield f"  {_ENDINGS[ending]:12} {_end_of(test.test, WIDTH - 15 - len(new))}{new}"
             if ending in ("fail", "flaky", "skip") and test.message:
@@ -166,7 +166,7 @@ def _tests(comparison: Comparison) -> Iterator[str]:
     for names, word, why in ((come, "new", "more"), (gone, "gone", "less")):
         if names:
             yield f"  {word:12} {_count(len(names), 'test')}, since {why} is claimed"
-    for slow in comparison.slower[:SHOWN]:
+    for slow in comparison.slower[:LISTED]:
         times = f" {slow.before:.1f} s -> {slow.after:.1f} s"
         yield f"  {'much slower':12} {_end_of(slow.test, WIDTH - 15 - len(times))}{times}"
     yield from _more(comparison.slower, 15)
@@ -227,8 +227,8 @@ def _percent(percent: float | None) -> str:
 
 
 def _more(things: Sequence[object], indent: int) -> Iterator[str]:
-    if len(things) > SHOWN:
-        yield f"{'':{indent}}and {len(things) - SHOWN} more"
+    if len(things) > LISTED:
+        yield f"{'':{indent}}and {len(things) - LISTED} more"
 
 
 def _wrapped(text: str, indent: int) -> list[str]:

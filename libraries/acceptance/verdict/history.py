@@ -17,7 +17,7 @@ from acceptance.verdict.gate import Gate, Verdict
 from acceptance.verdict.metrics import Figure
 from acceptance.yaml_models import Data
 
-SHOWN = 30  # points of a trend
+TREND_POINTS = 30  # points of a trend
 RECENT = 3  # runs that are held against those before, the judged one among them
 LEAST_BEFORE = 9  # with fewer, not even the clearest difference reaches ALPHA
 MOST_BEFORE = 20
@@ -104,7 +104,7 @@ def trends(folder: Path, gate: Gate) -> tuple[list[Trend], list[str]]:
             continue
         points = [
             Past(run=one.run, name=one.name, time=one.time, build=one.build, value=value)
-            for one, value in known[-SHOWN:]
+            for one, value in known[-TREND_POINTS:]
         ]
         alike = [value for one, value in known if one.name == gate.name]
         worse = "" if figure.missing or not isinstance(figure.value, float) else regression(figure, alike)

@@ -14,7 +14,7 @@ from acceptance.evidence.reader import Bundle
 from acceptance.verdict.criteria import Criteria
 
 CLOCKS_DIFFER = timedelta(minutes=5)
-SHOWN = 3
+LISTED = 3
 
 
 def unsound(bundle: Bundle, criteria: Criteria, now: datetime) -> list[str]:
@@ -70,7 +70,7 @@ def _foreign(bundle: Bundle) -> Iterator[str]:
 
 def _some(texts: Iterable[str]) -> list[str]:
     found = list(texts)
-    return found[:SHOWN] + ([f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else [])
+    return found[:LISTED] + ([f"and {len(found) - LISTED} more"] if len(found) > LISTED else [])
 
 
 def utc_now() -> datetime:
