@@ -6,6 +6,7 @@ Library             RequestsLibrary
 Library             Spilling.py
 Suite Teardown      Spill At The End
 Metadata            Spilled    ${SPILLED}
+Metadata            Claims    PRE
 
 
 *** Variables ***
