@@ -18,8 +18,8 @@ BASELINE = PROJECT / "variables" / "baseline.yaml"
 HEADER = """\
 # local:      the mission's figures of the local integration, to match or beat
 # tolerance:  by how much a deployment may differ from a recording; everything else must be equal
-# recordings: how a deployment of this name behaved, by `make baseline DEPLOYMENT=name`; descriptors say by `baseline:`
-#             which one it must equal, unless it is that of its own name.
+# recordings: how a deployment of this name behaved, by `make baseline DEPLOYMENT=name`; the field `baseline:`
+#             of a descriptor names the one that it must equal, unless it is that of its own name.
 #             load: means of successive spans of 10 s, in ms: to the first byte (endpoints), to the last one (totals)
 #             visit: each call of ten users who come at the same time, in ms
 """

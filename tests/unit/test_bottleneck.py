@@ -127,7 +127,7 @@ def test_nothing_is_invented_where_nothing_was_used_up() -> None:
     assert "look for a lock or a pool inside the application" in text
 
 
-def test_a_pool_that_does_not_grow_with_the_load_is_told() -> None:
+def test_a_pool_that_does_not_grow_with_the_load_is_named() -> None:
     texts = suggestions(facts(watched(pool=0)))
     assert "stayed as few while the load rose from 10 to 40 users/s" in texts[0]
     assert "those of api-1 (2), worker-1 (3)" in texts[0]
@@ -138,7 +138,7 @@ def test_a_pool_that_did_not_grow_is_none_where_something_was_used_up() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_refusals_are_told_as_such(status: int) -> None:
+def test_refusals_are_named_as_such(status: int) -> None:
     texts = suggestions(facts(watched(), steps(status=status)))
     assert texts[0].startswith(
         f"243 of 243 requests were refused with {status} at 40 users/s (81 x login: got {status}"
@@ -158,12 +158,12 @@ def test_a_machine_that_others_use_does_not_hide_a_pool_that_does_not_grow() -> 
     assert "those of api-1 (2), worker-1 (3)" in texts[1]
 
 
-def test_a_machine_that_the_deployment_uses_up_is_told_with_who_does() -> None:
+def test_a_machine_that_the_deployment_uses_up_is_named_with_its_users() -> None:
     texts = suggestions(facts(watched(cpu={"machine": 100, "api": 60, "worker": 30}), steps(broken=False)))
     assert "all parts share it (api 0.60, worker 0.30, database 0.20 cores)" in texts[0]
 
 
-def test_the_memory_of_a_machine_that_all_share_is_told_with_who_uses_it() -> None:
+def test_the_memory_of_a_machine_that_all_share_is_named_with_its_users() -> None:
     [text] = suggestions(facts(watched(memory={"machine": 0.95, "api": 0.5, "database": 0.25}), steps(broken=False)))
     assert "all parts share it (api 0.50, database 0.25 GiB): more of it" in text
     [text] = suggestions(facts(watched(memory={"machine": 0.95, "api": 0.25}), steps(broken=False)))

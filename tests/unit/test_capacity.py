@@ -92,7 +92,7 @@ def test_a_load_that_is_borne_holds_in_every_step() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("made", "expected"),
     [
         (log(slow_from=40), "first byte p95 1000 ms (at most 450 ms)"),
         (log(slow_from=40), "first byte p99 1000 ms (at most 600 ms)"),
@@ -100,10 +100,10 @@ def test_a_load_that_is_borne_holds_in_every_step() -> None:
         (log(skip=5), "of 120 requests a second were answered in time (at least 90%)"),
     ],
 )
-def test_each_limit_can_be_broken(made: RequestLog, said: str) -> None:
+def test_each_limit_can_be_broken(made: RequestLog, expected: str) -> None:
     last = steps(made)[-1]
     assert last.held is Held.BROKE
-    assert said in last.reason
+    assert expected in last.reason
 
 
 def test_answers_of_a_model_have_limits_of_their_own() -> None:
@@ -263,5 +263,5 @@ def test_a_first_step_of_a_busy_generator_is_no_capacity(monkeypatch: pytest.Mon
         return SimpleNamespace(capacity=capacity, repeats=(), name=lambda figure: figure)
 
     monkeypatch.setattr(scaling, "scaled", applied)
-    with pytest.raises(EnvironmentUnavailable, match="the first step already says nothing of the deployment"):
+    with pytest.raises(EnvironmentUnavailable, match="nothing is known about the deployment from the first step on"):
         asyncio.run(scaling.capacity(run(), "full"))

@@ -97,7 +97,7 @@ def test_the_moment_with_the_fewest_counts() -> None:
         _judged(load, AT_WORK)
 
 
-def test_a_flow_that_nobody_went_through_was_not_applied() -> None:
+def test_a_load_without_one_of_the_flows_was_not_applied() -> None:
     load = _load()
     load.users[0].attempts.pop()
     with pytest.raises(EnvironmentUnavailable, match=r"in authentication, upload$"):

@@ -68,7 +68,7 @@ def compared(kept: Journey, of: Any = None) -> PerformanceResult:
     return result
 
 
-def test_as_quick_as_recorded_passes_and_the_differences_are_told() -> None:
+def test_as_quick_as_recorded_passes_with_the_differences() -> None:
     result = compared(seen(105))
     assert result.passes_baseline is True
     assert result.baseline_comparison == {"chat": 0, "login": pytest.approx(5)}
@@ -83,7 +83,7 @@ def test_what_is_surely_slower_does_not_pass() -> None:
     assert result.baseline_comparison["login"] == pytest.approx(40)
 
 
-def test_what_scatters_too_much_to_be_certain_is_not_called_slower_and_that_is_told() -> None:
+def test_what_scatters_too_much_to_be_certain_is_not_called_slower() -> None:
     kept = seen(100)
     kept.times["login"] = [10.0, 400.0] * 5
     result = compared(kept)
@@ -118,7 +118,7 @@ def test_an_endpoint_without_a_call_is_not_measured() -> None:
     [
         (run(), 3, "was one of 10 users at once, not 3"),
         (run(compared_with="bare"), USERS, "no visit of 'bare' is recorded"),
-        (run(compared_with="nobody"), USERS, "no visit of 'nobody' is recorded"),
+        (run(compared_with="missing"), USERS, "no visit of 'missing' is recorded"),
         (run("local", compared_with=None), USERS, "'local' is not local"),
     ],
 )
@@ -141,11 +141,11 @@ async def test_a_visit_with_a_failed_call_is_no_baseline(monkeypatch: pytest.Mon
     async def visited(*_: object) -> Journey:
         return kept
 
-    async def nobody(*_: object) -> None:
+    async def none(*_: object) -> None:
         return None
 
     monkeypatch.setattr(concurrent_journey, "run_journey", visited)
-    monkeypatch.setattr(concurrent_journey, "prepared", nobody)
+    monkeypatch.setattr(concurrent_journey, "prepared", none)
     assert (await record_journey(run())).endpoints == kept.endpoints
     kept.failed.append(("login", violation("login", expected=200, observed=500)))
     with pytest.raises(AssertionError, match="login: login: expected 200, observed 500"):

@@ -139,10 +139,10 @@ LAST = replace(FIRST, at=110.0, committed=1900, rolled_back=110, hit=149, read=1
 
 
 def test_counters_are_the_difference_over_the_time() -> None:
-    told = counted([FIRST, LAST], own=100)
-    assert (told.throughput, told.error_rate, told.deadlocks, told.cache_hits) == (90.0, 0.1, 0, 0.99)
-    assert told.connections == {"active": 5, "idle": 4, "open": 7, "most": 200}
-    assert told.not_measured == {}
+    found = counted([FIRST, LAST], own=100)
+    assert (found.throughput, found.error_rate, found.deadlocks, found.cache_hits) == (90.0, 0.1, 0, 0.99)
+    assert found.connections == {"active": 5, "idle": 4, "open": 7, "most": 200}
+    assert found.not_measured == {}
 
 
 @pytest.mark.parametrize(
@@ -156,15 +156,15 @@ def test_counters_are_the_difference_over_the_time() -> None:
     ],
 )
 def test_what_cannot_be_read_is_not_measured(readings: list[Reading], own: int, reason: str) -> None:
-    told = counted(readings, own)
-    assert (told.throughput, told.error_rate, told.deadlocks) == (None, None, None)
-    assert reason in told.not_measured["throughput"] and reason in told.not_measured["error_rate"]
+    found = counted(readings, own)
+    assert (found.throughput, found.error_rate, found.deadlocks) == (None, None, None)
+    assert reason in found.not_measured["throughput"] and reason in found.not_measured["error_rate"]
 
 
 def test_states_that_the_role_may_not_see_are_not_made_up() -> None:
-    told = counted([FIRST, replace(LAST, states={HIDDEN: 6, "active": 1})], own=0)
-    assert told.connections is not None and told.connections["open"] == 7
-    assert "6 of 7 connections are hidden" in told.not_measured["connections"]
+    found = counted([FIRST, replace(LAST, states={HIDDEN: 6, "active": 1})], own=0)
+    assert found.connections is not None and found.connections["open"] == 7
+    assert "6 of 7 connections are hidden" in found.not_measured["connections"]
 
 
 async def test_a_database_that_refuses_is_the_deployment_s_fault(contract: Contract) -> None:

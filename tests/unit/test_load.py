@@ -46,7 +46,7 @@ def script(share: float = 1.0) -> LoadScript:
 
 
 def result(*, share: float = 1.0, ending: Ending = Ending.COMPLETE, lag: float = 2.0, cpu: float = 0.2) -> LoadResult:
-    """A load as it should go: everybody arrives, and every answer is right and there after 20 ms."""
+    """A load as it should go: all users arrive, and every response is right and there after 20 ms."""
     used = script(share)
     plan = LoadPlan(
         script="script.yml",
@@ -70,7 +70,7 @@ def result(*, share: float = 1.0, ending: Ending = Ending.COMPLETE, lag: float =
                     LoggedRequest(user, scenario.name, endpoint, began, True, first_byte=20.0, total=25.0)
                 )
         at += phase.duration
-    return LoadResult(plan, log, ending, "somebody ended it")
+    return LoadResult(plan, log, ending, "ended by a signal")
 
 
 def changed(before: LoadResult, change: Callable[[int, LoggedRequest], LoggedRequest]) -> LoadResult:
@@ -154,7 +154,7 @@ def test_a_load_that_went_well_is_met(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "said"),
+    ("name", "change", "expected"),
     [
         (
             "PERF-01",
@@ -179,8 +179,10 @@ def test_a_load_that_went_well_is_met(name: str) -> None:
         ("PERF-06 of a model", slow(1, 1, 700.0, endpoint="chat"), "chat mean 700 ms"),
     ],
 )
-def test_what_is_worse_is_violated(name: str, change: Callable[[int, LoggedRequest], LoggedRequest], said: str) -> None:
-    with pytest.raises(Violation, match=re.escape(said)):
+def test_what_is_worse_is_violated(
+    name: str, change: Callable[[int, LoggedRequest], LoggedRequest], expected: str
+) -> None:
+    with pytest.raises(Violation, match=re.escape(expected)):
         judge(name, observed(changed(result(), change)))
 
 
@@ -198,10 +200,10 @@ def test_calls_of_a_model_are_not_judged_without_limits() -> None:
         judge("PERF-06 of a model", observed(result(), own=UnderLoad()))
 
 
-@pytest.mark.parametrize(("lag", "cpu", "said"), [(10.1, 0.2, "lag"), (2.0, 0.81, "cpu")])
-def test_a_generator_that_did_not_keep_up_verifies_nothing(lag: float, cpu: float, said: str) -> None:
+@pytest.mark.parametrize(("lag", "cpu", "expected"), [(10.1, 0.2, "lag"), (2.0, 0.81, "cpu")])
+def test_a_generator_that_did_not_keep_up_verifies_nothing(lag: float, cpu: float, expected: str) -> None:
     run = observed(result(lag=lag, cpu=cpu))
-    with pytest.raises(EnvironmentUnavailable, match=said):
+    with pytest.raises(EnvironmentUnavailable, match=expected):
         judge("PERF-05", run)
     named = {limit.figure for limit in read_criteria(CRITERIA).criteria["PERF-05"].limits}
     assert not named & {name for _, name in run.seen}
@@ -245,7 +247,7 @@ def _whole(load_result: LoadResult) -> Load:
 )
 def test_an_unfinished_load_is_never_met(name: str, ending: Ending, error: type[Exception]) -> None:
     run = observed(result(ending=ending))
-    with pytest.raises(error, match="somebody ended it"):
+    with pytest.raises(error, match="ended by a signal"):
         judge(name, run)
     assert not _limited() & {seen for _, seen in run.seen}
 

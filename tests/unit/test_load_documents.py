@@ -46,7 +46,7 @@ def listed(number: int, status: str = "complete", job: str = "") -> dict[str, st
 
 
 @pytest.mark.parametrize(
-    ("lists", "said"),
+    ("lists", "expected"),
     [
         ({"u1": [listed(1)], "u2": [listed(2), listed(9)]}, []),
         ({"u1": [listed(1)]}, ["is lost: its owner's list does not have it"]),
@@ -56,8 +56,8 @@ def listed(number: int, status: str = "complete", job: str = "") -> dict[str, st
         ({"u1": [listed(1, job="j2")], "u2": [listed(2)]}, ["ended as 'complete' of job j2"]),
     ],
 )
-def test_every_document_has_to_be_in_its_owners_list(lists: dict[str, Rows], said: list[str]) -> None:
-    assert list(documents.wrong_ends(SENT, lists, "complete").values()) == said
+def test_every_document_has_to_be_in_its_owners_list(lists: dict[str, Rows], expected: list[str]) -> None:
+    assert list(documents.wrong_ends(SENT, lists, "complete").values()) == expected
 
 
 def rows() -> dict[str, Rows]:
@@ -94,7 +94,7 @@ def test_a_database_as_it_should_be_has_no_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected"),
     [
         (lambda data: data["documents"].pop(), "document d2 (job j2) is lost"),
         (lambda data: data["documents"][1].update(sha256="h2"), "d1 (job j1) is 801 bytes of user u1 with hash h2"),
@@ -112,10 +112,12 @@ def test_a_database_as_it_should_be_has_no_problem() -> None:
         (lambda data: data["chunks"].clear(), "has the chunks none"),
     ],
 )  # fmt: skip
-def test_whatever_differs_from_what_was_sent_is_named(change: Callable[[dict[str, Rows]], object], said: str) -> None:
+def test_whatever_differs_from_what_was_sent_is_named(
+    change: Callable[[dict[str, Rows]], object], expected: str
+) -> None:
     database = rows()
     change(database)
-    assert said in problems(database)
+    assert expected in problems(database)
 
 
 def test_what_became_of_an_upload_without_an_answer_only_the_deployment_knows() -> None:

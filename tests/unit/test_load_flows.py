@@ -1,4 +1,4 @@
-"""The flows of the load are those of the contract, and what they bring beside their requests does what it says."""
+"""The flows of the load are those of the contract, and the functions beside their requests work."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_each_document_is_a_pdf_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "figure"),
+    ("text", "figure"),
     [
         ("It has carried 12,345 passengers [1].", "12345"),
         ("It has carried 12345 passengers.", "12345"),
@@ -95,8 +95,8 @@ def test_each_document_is_a_pdf_of_its_own() -> None:
         ("Of 7 boats one carried 12 345.", "12345"),
     ],
 )
-def test_the_figure_of_an_answer_is_read(said: str, figure: str) -> None:
-    body = json.dumps(f'{{"text": "{said}", "sources": [{{"title": "12345"}}]}}')
+def test_the_figure_of_an_answer_is_read(text: str, figure: str) -> None:
+    body = json.dumps(f'{{"text": "{text}", "sources": [{{"title": "12345"}}]}}')
     code = (
         "const context = { vars: { user: { figure: '12345' } } };"
         f"await flows.readAnswer({{ name: 'chat' }}, {{ body: {body} }}, context);"

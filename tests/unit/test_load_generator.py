@@ -1,4 +1,4 @@
-"""A load's generator that was too busy verifies nothing, and blames nobody."""
+"""A load's generator that was too busy verifies nothing, and is no violation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_one_look_at_a_generator_says_nothing_of_its_lag() -> None:
         judge("PERF-01", observed(short, share=0.1))
 
 
-def test_what_a_busy_generator_broke_off_is_nobodys_fault() -> None:
+def test_what_a_busy_generator_broke_off_is_no_violation() -> None:
     run = observed(result(ending=Ending.STOPPED_EARLY, lag=200.0))
     with pytest.raises(EnvironmentUnavailable, match="did not keep up"):
         judge("PERF-05", run)

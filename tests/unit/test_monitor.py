@@ -18,7 +18,7 @@ from acceptance.run import Run
 from tests.unit.conftest import Serve, descriptor_at
 
 MonitorAt = Callable[[str], CloudPerformanceMonitor]
-NOBODY = "http://127.0.0.1:9"
+UNREACHABLE = "http://127.0.0.1:9"
 ENDPOINTS = {*endpoint_latency.READING, endpoint_latency.MODEL_BOUND}
 KEPT = Timing(dns=None, connect=None, tls=None, server=0.002, body=0.001, total=0.004)
 FRESH = Timing(dns=None, connect=0.5, tls=None, server=0.002, body=0.001, total=0.504)
@@ -43,8 +43,8 @@ def seen(monkeypatch: pytest.MonkeyPatch, times: ResponseTimes) -> None:
     monkeypatch.setattr(endpoint_latency, "measure", measure)
 
 
-def test_nobody_there_has_no_response_times(monitor_at: MonitorAt) -> None:
-    monitor = monitor_at(NOBODY)
+def test_an_unreachable_deployment_has_no_response_times(monitor_at: MonitorAt) -> None:
+    monitor = monitor_at(UNREACHABLE)
     assert asyncio.run(monitor.monitor_response_times()) == {}
     assert monitor.errors and "ConnectError" in monitor.errors[0].observed
     assert set(monitor.not_measured) == ENDPOINTS
@@ -60,7 +60,7 @@ def test_means_are_of_connections_that_were_kept(monitor_at: MonitorAt, monkeypa
     kept = {"health": [FRESH, KEPT, KEPT], "user": [KEPT], "jobs": [FRESH]}
     kept |= {name: [] for name in ENDPOINTS - set(kept)}
     seen(monkeypatch, ResponseTimes(kept=kept, fresh={}, failed={"user": "user: expected status 200, observed 503"}))
-    monitor = monitor_at(NOBODY)
+    monitor = monitor_at(UNREACHABLE)
     assert asyncio.run(monitor.monitor_response_times()) == {"health": 4.0}
     assert "503" in monitor.not_measured["user"]
     assert "keeps no connection" in monitor.not_measured["jobs"]
@@ -68,7 +68,7 @@ def test_means_are_of_connections_that_were_kept(monitor_at: MonitorAt, monkeypa
 
 
 def test_a_database_that_cannot_be_seen_is_not_measured(monitor_at: MonitorAt) -> None:
-    metrics = asyncio.run(monitor_at(NOBODY).monitor_database_performance())
+    metrics = asyncio.run(monitor_at(UNREACHABLE).monitor_database_performance())
     assert metrics.query_times == {}
     assert (metrics.connection_pool, metrics.throughput, metrics.error_rate) == (None, None, None)
     assert "needs the capability 'sql'" in metrics.not_measured["throughput"]
@@ -76,7 +76,7 @@ def test_a_database_that_cannot_be_seen_is_not_measured(monitor_at: MonitorAt) -
 
 
 def test_the_baseline_is_the_mission_s_and_asks_the_deployment_nothing(monitor_at: MonitorAt) -> None:
-    baseline = asyncio.run(monitor_at(NOBODY).get_performance_baseline())
+    baseline = asyncio.run(monitor_at(UNREACHABLE).get_performance_baseline())
     assert baseline.target_metrics is not None and baseline.target_metrics["mean_response_time"] == 322.2
     assert baseline.thresholds is not None and baseline.thresholds["PERF-11.query_p95"] == "under 200 ms"
     assert baseline.local_integration_data is not None

@@ -79,7 +79,7 @@ def test_one_that_had_just_begun_has_what_there_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [ending for ending in Ending if ending is not Ending.INTERRUPTED])
-def test_of_others_the_suites_have_told(ending: Ending, tmp_path: Path) -> None:
+def test_other_endings_are_recorded_by_the_suites(ending: Ending, tmp_path: Path) -> None:
     left(tmp_path, ending, [])
     assert (recorded(tmp_path).observations, recorded(tmp_path).outcomes) == ([], [])
 

@@ -1,4 +1,4 @@
-"""PERF-07: noise is no regression, ten percent and ten milliseconds are allowed, what is surely worse is told."""
+"""PERF-07: noise is no regression, ten percent and ten milliseconds are allowed, what is surely worse is named."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_many_endpoints_share_the_level() -> None:
     assert false / 200 <= 3 * LEVEL
 
 
-def test_the_bound_that_is_told_exceeds_the_margin_of_what_is_worse_and_of_nothing_else() -> None:
+def test_the_bound_exceeds_the_margin_of_what_is_worse_and_of_nothing_else() -> None:
     """Those that are less certain are held against a greater share of the level than the most certain one."""
     seen = set()
     for seed in range(40):
@@ -72,12 +72,12 @@ def test_the_bound_that_is_told_exceeds_the_margin_of_what_is_worse_and_of_nothi
 def test_nine_that_are_alike_are_all_worse_or_none_is() -> None:
     """Where the most certain one is not certain enough, none after it is."""
     before = {f"e{number}": endpoint(20, 0.3) for number in range(9)}
-    told = set()
+    found_worse = set()
     for tenth in range(300, 460, 4):
         found = compare(before, {name: endpoint(tenth / 10, 0.3, seed=2) for name in before})
-        told.add(tuple({one.worse for one in found}))
+        found_worse.add(tuple({one.worse for one in found}))
         assert [one.worse for one in found] == [one.bound > one.margin for one in found]
-    assert told == {(False,), (True,)}
+    assert found_worse == {(False,), (True,)}
 
 
 def test_what_cannot_be_compared_is_named() -> None:

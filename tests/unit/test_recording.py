@@ -225,7 +225,7 @@ async def test_a_cloud_does_not_become_the_local_baseline_by_being_recorded(reco
         await baseline.outcomes(away)
 
 
-@pytest.mark.parametrize("name", ["nobody", "sandbox"])
+@pytest.mark.parametrize("name", ["missing", "sandbox"])
 def test_without_a_recorded_load_nothing_is_known(name: str, recorded: Path) -> None:
     without_load(recorded)
     with pytest.raises(EnvironmentUnavailable, match=f"no load of '{name}' is recorded"):

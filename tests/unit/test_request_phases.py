@@ -21,7 +21,7 @@ from tests.unit.conftest import Serve
 async def timings_of(transport: TimingTransport, address: str, calls: int) -> list[Timing]:
     async with httpx.AsyncClient(transport=transport) as client:
         for _ in range(calls):
-            assert (await client.get(address)).json() == {"said": "so"}
+            assert (await client.get(address)).json() == {"is": "so"}
     return transport.timings
 
 
@@ -37,8 +37,8 @@ async def test_a_fresh_connection_is_opened_for_each_call(serve_kept: str) -> No
     assert [one.fresh for one in timings] == [True] * 3
 
 
-async def test_the_look_up_is_told_apart_from_the_connect(serve: Serve) -> None:
-    address = serve(200, {"said": "so"})
+async def test_the_look_up_is_timed_apart_from_the_connect(serve: Serve) -> None:
+    address = serve(200, {"is": "so"})
     [by_number] = await timings_of(TimingTransport(), address, 1)
     [by_name] = await timings_of(TimingTransport(), address.replace("127.0.0.1", "localhost"), 1)
     assert by_number.dns is None and by_number.tls is None
@@ -46,13 +46,13 @@ async def test_the_look_up_is_told_apart_from_the_connect(serve: Serve) -> None:
 
 
 async def test_the_parts_are_within_the_whole(serve: Serve) -> None:
-    [one] = await timings_of(TimingTransport(), serve(200, {"said": "so"}), 1)
+    [one] = await timings_of(TimingTransport(), serve(200, {"is": "so"}), 1)
     assert one.connect is not None
     parts = (one.connect, one.server, one.body)
     assert all(part >= 0 for part in parts) and sum(parts) <= one.total
 
 
-async def test_tls_is_told_apart(secure: tuple[str, ssl.SSLContext]) -> None:
+async def test_tls_is_timed_apart(secure: tuple[str, ssl.SSLContext]) -> None:
     address, trust = secure
     [one] = await timings_of(TimingTransport(verify=trust), address, 1)
     assert one.tls is not None and one.tls > 0
@@ -66,7 +66,7 @@ async def test_who_is_not_trusted_is_a_failure_of_httpx(secure: tuple[str, ssl.S
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9/", "http://nowhere.invalid/"])
-async def test_nobody_there_is_a_failure_of_httpx_and_no_timing(address: str) -> None:
+async def test_no_server_is_a_failure_of_httpx_and_no_timing(address: str) -> None:
     transport = TimingTransport()
     async with httpx.AsyncClient(transport=transport) as client:
         with pytest.raises(httpx.ConnectError):
@@ -122,7 +122,7 @@ def test_the_interval_holds_the_true_percentile_as_often_as_it_says(percent: flo
 def serve_kept(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> str:
     """A server that keeps its connections open."""
     monkeypatch.setattr(BaseHTTPRequestHandler, "protocol_version", "HTTP/1.1")
-    return serve(200, {"said": "so"})
+    return serve(200, {"is": "so"})
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def secure(tmp_path: Path) -> tuple[str, ssl.SSLContext]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            content = b'{"said": "so"}'
+            content = b'{"is": "so"}'
             self.send_response(200)
             self.send_header("content-length", str(len(content)))
             self.end_headers()

@@ -56,8 +56,8 @@ def test_one_lost_event_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
 def _observed(
     monkeypatch: pytest.MonkeyPatch, *, wanted: int = 2, opened: int = 2, second: list[Event] | None = None
 ) -> Any:
-    """A run in which two subscribers of one job were told this; it takes down what is observed."""
-    told = SubscriberRun(
+    """A run in which two subscribers of one job received this; it keeps what is observed."""
+    received = SubscriberRun(
         uploads=[cast(Any, SimpleNamespace(job_id=JOBS[0]))],
         wanted=wanted,
         ready=Ready(asked=opened, listening=opened, seconds=1.0),
@@ -68,7 +68,7 @@ def _observed(
     )
 
     async def listened(*_: object) -> SubscriberRun:
-        return told
+        return received
 
     monkeypatch.setattr(subscribers, "listened", listened)
     run = of_run(figures={}, contract=SimpleNamespace(jobs=SimpleNamespace(statuses=STATUSES)))

@@ -26,7 +26,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 STATUSES = ["uploaded", "parsed", "complete"]
 JOBS = ("11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222")
-Tell = Callable[[int], list[int]]  # by the number of the subscriber, the numbers of the events that it is told
+Tell = Callable[[int], list[int]]  # by the number of the subscriber, the numbers of the events that it is sent
 
 
 def _event(sequence: int, *, timestamp: float = 100.0, at: float = 100.2) -> Event:
@@ -49,7 +49,7 @@ ALL = [_event(number) for number in (1, 2, 3)]
         ([ALL[2], ALL[2], ALL[0]], "1 lost, 1 doubled, 1 out of order"),
     ],
 )
-def test_what_was_told_is_held_against_what_was_to_be_told(events: list[Event], wrong: str) -> None:
+def test_received_events_are_compared_with_the_statuses(events: list[Event], wrong: str) -> None:
     assert delivered(events, STATUSES, 0.0, 0.0).problem == wrong
 
 
@@ -91,12 +91,12 @@ def _frame(job_id: str, number: int) -> str:
     return json.dumps({"type": "job_status", **body, "timestamp": datetime.now(UTC).isoformat()})
 
 
-async def _told(
+async def _received(
     contract: Contract, tell: Tell, *, refuse: int = -1, late: Mapping[int, list[int]] = MappingProxyType({})
 ) -> tuple[Ready, list[Delivery]]:
-    """What six subscribers of two jobs made of a server that tells them so; some are refused, or told more at last."""
+    """Six subscribers of two jobs at a server that sends them this; some are refused, or sent more at the end."""
     subscribers = 6
-    said: list[Data] = []
+    lines: list[Data] = []
     came: list[int] = []
     all_came = asyncio.Event()
 
@@ -129,17 +129,17 @@ async def _told(
             joins_per_second=1000,
             within_seconds=1.0,
         )
-        await listen(plan, said.append)
-    (ready,) = (one for one in said if isinstance(one, Ready))
-    assert isinstance(said[-1], Ended)
-    received = [one for one in said if isinstance(one, Received)]
+        await listen(plan, lines.append)
+    (ready,) = (one for one in lines if isinstance(one, Ready))
+    assert isinstance(lines[-1], Ended)
+    received = [one for one in lines if isinstance(one, Received)]
     run = cast(Run, type("R", (), {"contract": contract}))
     events = [events_of(run, JOBS[one.job], [Frame(data, at) for at, data in one.frames]) for one in received]
     return ready, [delivered(each, STATUSES, 0.0, 0.0) for each in events]
 
 
-async def test_a_server_that_tells_everybody_everything(contract: Contract) -> None:
-    ready, deliveries = await _told(contract, lambda number: [2, 3])
+async def test_a_server_that_sends_every_event_to_all(contract: Contract) -> None:
+    ready, deliveries = await _received(contract, lambda number: [2, 3])
     assert (ready.asked, ready.listening, ready.problems) == (6, 6, ())
     assert [delivery.problem for delivery in deliveries] == [""] * 6
 
@@ -148,33 +148,33 @@ async def test_a_server_that_tells_everybody_everything(contract: Contract) -> N
     ("events", "wrong"),
     [([3], "1 lost"), ([2, 2, 3], "1 doubled"), ([2, 3, 3], "1 doubled"), ([2, 1, 3], "1 doubled"), ([], "2 lost")],
 )
-async def test_one_subscriber_who_is_told_something_else_is_noticed(
+async def test_one_subscriber_who_receives_something_else_is_noticed(
     contract: Contract, events: list[int], wrong: str
 ) -> None:
-    _, deliveries = await _told(contract, lambda number: events if number == 4 else [2, 3])
+    _, deliveries = await _received(contract, lambda number: events if number == 4 else [2, 3])
     assert sorted(delivery.problem for delivery in deliveries) == [""] * 5 + [wrong]
 
 
 async def test_frames_that_change_places_are_noticed(contract: Contract, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.unit.test_subscribers.STATUSES", ["uploaded", "parsed", "chunking", "complete"])
-    _, deliveries = await _told(contract, lambda number: [3, 2, 4] if number == 4 else [2, 3, 4])
+    _, deliveries = await _received(contract, lambda number: [3, 2, 4] if number == 4 else [2, 3, 4])
     assert sorted(delivery.problem for delivery in deliveries) == [""] * 5 + ["1 out of order"]
 
 
 async def test_what_comes_after_the_final_event_is_noticed_too(contract: Contract) -> None:
-    _, deliveries = await _told(contract, lambda number: [2, 3], late={4: [3]})
+    _, deliveries = await _received(contract, lambda number: [2, 3], late={4: [3]})
     assert sorted(delivery.problem for delivery in deliveries) == [""] * 5 + ["1 doubled"]
 
 
 async def test_one_who_is_refused_is_named_and_the_others_go_on(contract: Contract) -> None:
-    ready, deliveries = await _told(contract, lambda number: [2, 3], refuse=2)
+    ready, deliveries = await _received(contract, lambda number: [2, 3], refuse=2)
     assert (ready.asked, ready.listening) == (6, 5)
     assert "closed with 4401" in ready.problems[0]
     assert sorted(delivery.problem for delivery in deliveries) == [""] * 5 + ["3 lost"]
 
 
 def _plan(address: str) -> SubscriberPlan:
-    job = Job(job_id=JOBS[0], token="a-token-of-somebody")
+    job = Job(job_id=JOBS[0], token="a-token")
     return SubscriberPlan(
         address=address,
         contract=read_contract(CONTRACT),

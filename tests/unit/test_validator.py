@@ -14,7 +14,7 @@ from acceptance.validator import CloudIntegrationValidator
 from tests.unit.conftest import Serve, descriptor_at
 
 ValidatorAt = Callable[[str], CloudIntegrationValidator]
-NOBODY = "http://127.0.0.1:9"
+UNREACHABLE = "http://127.0.0.1:9"
 ERROR = {"error": {"code": "c", "message": "m", "request_id": "r-1"}}
 WRONG = {
     "401": (401, ERROR, "401"),
@@ -43,7 +43,7 @@ def wrong(
 ) -> tuple[CloudIntegrationValidator, str]:
     """A validator of a deployment that answers everything in one wrong way, and what it must have seen."""
     if request.param == "nothing":
-        return validator_at(NOBODY), "ConnectError"
+        return validator_at(UNREACHABLE), "ConnectError"
     status, body, seen = WRONG[request.param]
     return validator_at(serve(status, body, {"x-request-id": "r-1"})), seen
 
@@ -87,7 +87,7 @@ def test_performance_fails_with_the_reason(wrong: tuple[CloudIntegrationValidato
 
 
 def test_a_document_that_is_not_there_is_named(validator_at: ValidatorAt, tmp_path: Path) -> None:
-    result = asyncio.run(validator_at(NOBODY).test_document_upload_flow(str(tmp_path / "missing.pdf")))
+    result = asyncio.run(validator_at(UNREACHABLE).test_document_upload_flow(str(tmp_path / "missing.pdf")))
     (error,) = result.errors
     assert error.step == "document" and "missing.pdf" in error.observed
 

@@ -42,7 +42,7 @@ class Generator:
         return (
             f"the generator did not keep up: 1 % of its loop's turns were {self.lag_p99_ms:.0f} ms late or more"
             f" (at most {bounds.lag_ms:g}), it used {self.cpu:.0f} % of a core (at most {bounds.cpu:g}):"
-            " its figures say nothing about the deployment"
+            " nothing is known about the deployment"
         )
 
     def check(self, bounds: Bounds) -> None:

@@ -99,7 +99,7 @@ class Load:
         """Raises EnvironmentUnavailable where the generator was too busy for its figures to be the deployment's."""
         if self.busy:
             raise EnvironmentUnavailable(
-                f"the load generator did not keep up: {self.busy}; its figures say nothing about the deployment"
+                f"the load generator did not keep up: {self.busy}; nothing is known about the deployment"
             )
 
     def must_have_shape(self, phases: Sequence[tuple[float, float]], scenarios: Sequence[str]) -> None:

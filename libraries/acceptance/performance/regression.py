@@ -6,7 +6,7 @@ worse when the lower confidence bound of its worsening exceeds the margin; Holm'
 
 A short load has shorter spans. Welch's test takes each run's scatter from its own spans, so they need not be as long as
 the recorded ones; but what lasts for seconds then slows several neighbours, which are less independent than they are
-taken for, and the level is less than it says. It shows what is broken, and its figures are those of no criterion.
+taken for, and the true level is lower. It shows what is broken, and its figures are those of no criterion.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def endpoint_of(samples: Sequence[tuple[float, float]], seconds: float = SPAN_SE
 
 
 def compare(before: Mapping[str, Endpoint], now: Mapping[str, Endpoint], time: str = "first byte") -> list[Comparison]:
-    """Each endpoint that both runs have often enough, by name; `time` says which time of it is compared."""
+    """Each endpoint that both runs have often enough, by name; `time` names the compared time."""
     shared = sorted(
         name for name in before.keys() & now.keys() if min(len(before[name].spans), len(now[name].spans)) >= LEAST_SPANS
     )
@@ -92,7 +92,7 @@ def compare(before: Mapping[str, Endpoint], now: Mapping[str, Endpoint], time: s
 
 
 def not_compared(before: Mapping[str, Endpoint], now: Mapping[str, Endpoint], parts: str = "spans") -> list[str]:
-    """Each endpoint that could not be compared, with the reason; `parts` says what its spans are."""
+    """Each endpoint that could not be compared, with the reason; `parts` names its spans."""
     problems = [f"{name}: is not in the recording" for name in sorted(now.keys() - before.keys())]
     problems += [f"{name}: was recorded, and not called now" for name in sorted(before.keys() - now.keys())]
     for name in sorted(before.keys() & now.keys()):

@@ -1,4 +1,4 @@
-"""PERF-09: the resources of a deployment, looked at about each second while it is loaded."""
+"""PERF-09: samples of a deployment's resources, about each second of a load."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from acceptance.performance.database import opened
 from acceptance.performance.pg_stats import Reading, read_counters
 from acceptance.run import Run
 
-LOOK_SECONDS = 1.0
+SAMPLE_SECONDS = 1.0
 METRICS = ("cpu", "cpu-limit", "memory", "memory-limit")
 VALUES = 2  # of a metric, in each step at least
-DATABASE = "database"  # kinds of problems: what could not be watched
+DATABASE = "database"  # kinds of problems: what could not be sampled
 PLATFORM = "platform"
 
 
 @dataclass(frozen=True)
 class ResourceSample:
-    """One look at the database: `at` in seconds since the epoch, jobs under way, connections by application."""
+    """One sample of the database: `at` in seconds since the epoch, jobs under way, connections by application."""
 
     at: float
     reading: Reading
@@ -36,7 +36,7 @@ class ResourceSample:
 
 @dataclass
 class ResourceSamples:
-    """What was seen: looks at the database, the platform's series by metric; `problems` says why something was not."""
+    """Samples of the database, the platform's series by metric, and why one of them is missing."""
 
     looks: list[ResourceSample] = field(default_factory=list)
     metrics: dict[str, list[Line]] = field(default_factory=dict)
@@ -45,13 +45,13 @@ class ResourceSamples:
 
 @asynccontextmanager
 async def watched(run: Run, *, steps_of: float) -> AsyncIterator[ResourceSamples]:
-    """Resources, watched for as long as this is entered; what the platform kept of that time is read at its end.
+    """Samples resources while the block runs; the platform's own series of that time are read at its end.
 
     Args:
-        steps_of: seconds of a step; a platform whose metrics are coarser says nothing of one.
+        steps_of: seconds of a step; a platform with coarser metrics is not read.
     """
     seen, begin = ResourceSamples(), time.time()
-    task = asyncio.ensure_future(_look_on(run, seen))
+    task = asyncio.ensure_future(_sample_on(run, seen))
     try:
         yield seen
     finally:
@@ -76,20 +76,20 @@ async def _read_platform(run: Run, seen: ResourceSamples, begin: float) -> None:
         seen.problems[PLATFORM] = str(error)
 
 
-async def _look_on(run: Run, seen: ResourceSamples) -> None:
+async def _sample_on(run: Run, seen: ResourceSamples) -> None:
     try:
         async with await opened(run.database) as connection:
             while True:
                 begin = time.monotonic()
-                seen.looks.append(await _look(run, connection))
-                await asyncio.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - begin)))
+                seen.looks.append(await _sample(run, connection))
+                await asyncio.sleep(max(0.0, SAMPLE_SECONDS - (time.monotonic() - begin)))
     except CapabilityMissing as missing:
         seen.problems[DATABASE] = str(missing)
     except (AssertionError, psycopg.Error) as error:
-        seen.problems[DATABASE] = f"it could not be looked at any more: {' '.join(str(error).split())}"
+        seen.problems[DATABASE] = f"it could not be sampled any more: {' '.join(str(error).split())}"
 
 
-async def _look(run: Run, connection: Connection) -> ResourceSample:
+async def _sample(run: Run, connection: Connection) -> ResourceSample:
     at, reading = time.time(), await read_counters(connection)
     states = await run.database.counts_over(connection, "jobs", "state")
     applications = await run.database.counts_over(connection, "backends", "application")

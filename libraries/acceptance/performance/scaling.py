@@ -178,7 +178,7 @@ async def capacity(run: Run, scale: str) -> int:
     steps = sum(len(one.steps) for one in seen.repeats)
     if seen.capacity.at_least and not seen.capacity.rate:
         reasons = f"{seen.capacity.at_least}; {'; '.join(seen.capacity.broke)}"
-        raise EnvironmentUnavailable(f"the first step already says nothing of the deployment: {reasons}")
+        raise EnvironmentUnavailable(f"nothing is known about the deployment from the first step on: {reasons}")
     run.observe("PERF-08", seen.name("capacity"), seen.capacity.rate, "users/s", samples=steps)
     run.observe("PERF-08", seen.name("stated_capacity"), str(seen.capacity), "text", samples=steps)
     for number, text in enumerate(seen.capacity.broke, 1):
