@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -108,6 +109,9 @@ def checked(
         Violation: the comparison does not hold.
     """
     logger.info(f"{what}: {repr(value)[:LOGGED_CHARACTERS]}" + (f"; {look}" if look else ""))
+    if isinstance(value, int | float) and isinstance(expected, str):
+        with suppress(ValueError):  # `>    0` means the number
+            expected = float(expected)
     try:
         return verify_assertion(value, operator, expected, what)
     except AssertionError:

@@ -1,0 +1,47 @@
+"""Steps and getters of keyword libraries: their signature, their comparison, and what a failed one says."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from acceptance.errors import Violation
+from assertionengine import AssertionOperator
+from robot_run.keywords import Observed, checked, getter
+
+
+class Shelf:
+    @getter()
+    def get_size(self, name: str, *, unit: str = "cm") -> Observed:
+        return Observed(7, f"size of {name} in {unit}", "request 9ab")
+
+
+def test_a_getter_takes_operator_expectation_and_message_behind_its_own_arguments() -> None:
+    names = list(inspect.signature(Shelf.get_size).parameters)
+    assert names == ["self", "name", "assertion_operator", "assertion_expected", "unit", "message"]
+    assert Shelf.get_size.__annotations__["assertion_operator"] == AssertionOperator | None
+
+
+def test_a_getter_returns_the_value_with_and_without_a_comparison() -> None:
+    assert Shelf().get_size("oak") == 7
+    assert Shelf().get_size("oak", AssertionOperator["<"], 8, unit="in") == 7
+
+
+def test_a_failed_comparison_says_what_was_expected_and_observed_and_where_to_look() -> None:
+    with pytest.raises(Violation, match=r"size of oak in cm: expected 8, observed 7; request 9ab"):
+        Shelf().get_size("oak", AssertionOperator["=="], 8)
+    with pytest.raises(Violation, match="too small: expected greater than 9"):
+        Shelf().get_size("oak", AssertionOperator[">"], 9, message="too small")
+
+
+@pytest.mark.parametrize(("value", "expected"), [(7, "7"), (7.5, "7.5"), ("7", "7")])
+def test_a_number_is_compared_with_a_number_in_text(value: Any, expected: str) -> None:
+    assert checked(value, AssertionOperator["=="], expected, "it") == value
+    with pytest.raises(Violation):
+        checked(value, AssertionOperator["=="], "8", "it")
+
+
+def test_a_list_of_lines_is_reported_by_its_lines() -> None:
+    with pytest.raises(Violation, match="problems: expected none, observed one; two"):
+        checked(["one", "two"], AssertionOperator["=="], [], "problems")
