@@ -335,6 +335,15 @@ class EventsLibrary:
         what = f"close code of {channel.what}"
         return Observed(code, what, channel.summary())
 
+    @getter(within=120)
+    async def get_refusal_code(self, channel: Subscription, *, timeout: float = 10.0) -> Observed:
+        """As `Get Close Code`, of a channel that must be closed before it delivers anything: a frame fails at once.
+
+        | Get Refusal Code    ${channel}    ==    4401
+        """
+        code = await channel.until_refused(within=timeout)
+        return Observed(code, f"refusal of {channel.what}", channel.summary())
+
     @getter()
     def get_channel_state(self, channel: Subscription) -> Observed:
         """Returns ``open``, or how a channel ended, such as ``closed with 1009``.

@@ -191,7 +191,7 @@ async def _session(run: Run, user: User) -> None:
     await together(*(run.client.call("user", token=user.access_token, status="expired") for _ in range(auth.READS)))
     code = run.contract.realtime.close.bad_token
     async with run.websocket.job(str(uuid.uuid4()), user.access_token) as socket:
-        if await socket.until_closed(within=10) != code:
+        if await socket.until_refused(within=10) != code:
             raise violation(socket.what, expected=f"to be closed with {code}", observed=socket.summary())
 
 

@@ -42,6 +42,26 @@ async def test_an_end_wakes_who_waits_for_it() -> None:
     assert await wait == 1012
 
 
+async def test_a_channel_that_delivers_instead_of_refusing_fails_at_once() -> None:
+    subscription = Subscription("channel")
+    refused = asyncio.ensure_future(subscription.until_refused(within=300))
+    await asyncio.sleep(0)
+    subscription.add(frame(1))
+    with pytest.raises(AssertionError, match="before any frame"):
+        await refused
+    subscription.end(4401, "refused, but late")
+    with pytest.raises(AssertionError, match="before any frame"):
+        await subscription.until_refused(within=300)
+
+
+async def test_the_code_of_a_refusal_is_returned() -> None:
+    subscription = Subscription("channel")
+    refused = asyncio.ensure_future(subscription.until_refused(within=300))
+    await asyncio.sleep(0)
+    subscription.end(4401, "bad token")
+    assert await refused == 4401
+
+
 async def test_a_condition_that_raises_does_so_for_who_waits_and_not_for_who_reads() -> None:
     subscription = Subscription("channel")
     wait = asyncio.ensure_future(subscription.until(lambda seen: seen.events[0].data["no"], what="x", within=30))

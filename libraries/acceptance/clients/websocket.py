@@ -107,6 +107,17 @@ class Subscription:
         assert self.closed is not None
         return self.closed
 
+    async def until_refused(self, *, within: float) -> int:
+        """The code with which the other side ended the channel before any application frame, which is a violation."""
+
+        def ended(_: Subscription) -> bool:
+            return self.closed is not None or bool(self.application_frames)
+
+        await self.until(ended, what="is closed", within=within)
+        if self.closed is None or self.application_frames:
+            raise violation(self.what, expected="to be closed before any frame", observed=self.summary())
+        return self.closed
+
     def summary(self) -> str:
         """The last frames and the state of the channel, for messages."""
         last = [f"#{f.sequence} {f.data.get('status', f.type)}" if f.sequence else f.type for f in self.frames[-5:]]
