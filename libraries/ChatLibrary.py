@@ -10,7 +10,7 @@ from acceptance.checks import concurrency, retrieval_qa
 from acceptance.checks.concurrency import Journey
 from acceptance.checks.retrieval_qa import AnsweredFact
 from acceptance.clients.http import Response
-from acceptance.errors import violation
+from acceptance.errors import cut, violation
 from acceptance.fixtures.handbook import Fact, Handbook, figures
 from acceptance.polling import together
 from acceptance.uploads import Upload
@@ -88,11 +88,11 @@ class ChatLibrary:
         run = the_run()
         token = user_named(user).access_token
         async with run.client.stream("chat", path={}, token=token, body={"message": question}) as response:
-            await response.aread()
-            if response.status_code != run.contract.route("chat").success:
-                expected = run.contract.route("chat").success
-                raise violation("chat, streamed", expected=f"status {expected}", observed=response.text[:300])
-            return response.text
+            text = b"".join([part async for part in run.client.parts_of(response)]).decode("utf-8", "replace")
+            if response.status_code != (expected := run.contract.route("chat").success):
+                observed = f"{response.status_code} {cut(run.redactor.clean(text))}"
+                raise violation("chat, streamed", expected=f"status {expected}", observed=observed)
+            return text
 
     @step()
     async def delete_conversation(self, conversation: Answer | str, *, user: Actor = None) -> Response:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from acceptance.clients.http import Response
-from acceptance.deployment.contract import MISSING, pick
-from acceptance.errors import violation
+from acceptance.deployment.contract import by_words, pick
 from acceptance.fixtures.handbook import figures
 from acceptance.fixtures.users import User
 from acceptance.run import Run
@@ -79,14 +78,7 @@ async def ask(run: Run, user: User, question: str, **options: Any) -> Answer:
     """Send a question, as :func:`send` does, and read its answer."""
     response = await send(run, user, question, **options)
     paths = run.contract.sources
-    sources = []
-    for entry in response["sources"]:
-        values = {word: pick(entry, path) for word, path in paths.items()}
-        if MISSING in values.values():
-            raise violation(
-                "chat", expected=f"each source with {', '.join(paths.values())}", observed=entry, look=response.look
-            )
-        sources.append(Source(**{word: str(value) for word, value in values.items()}))
+    sources = [Source(**by_words(entry, paths)) for entry in response["sources"]]
     return Answer(
         question,
         str(response["text"]),

@@ -9,7 +9,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from ArtilleryLibrary.errors import ConfigurationError as ConfigurationError
@@ -17,6 +19,8 @@ from ArtilleryLibrary.errors import EnvironmentUnavailable as EnvironmentUnavail
 from ArtilleryLibrary.errors import NotWritten as NotWritten
 
 LISTED = 10  # problems in one message
+SHOWN = 300  # characters of a value in a message
+_HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Mn", "Zl", "Zp", "Zs"})
 
 
 class CapabilityMissing(Exception):
@@ -51,9 +55,42 @@ class Violation(AssertionError):
         return found[1] if found else ""
 
 
+def shown(value: object, most: int = SHOWN) -> str:
+    """A value in a message: texts in quotes, lists and mappings as JSON, what cannot be seen as an escape; cut."""
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=str)
+    text = (
+        json.dumps(value, ensure_ascii=False, default=str)
+        if isinstance(value, str | list | tuple | dict)
+        else str(value)
+    )
+    return cut(visible(text), most)
+
+
+def cut(text: str, most: int = SHOWN) -> str:
+    """The beginning of a text, and how long it is where that is not all; secrets are hidden before."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
+
+
+def visible(text: str) -> str:
+    """Text with an escape for each character that cannot be seen, or looks like another one."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escaped(letter) if _is_hidden(letter) else letter for letter in text)
+
+
+def _is_hidden(letter: str) -> bool:
+    # Cc, Cf, Co, Cs: no characters that are seen; Mn: joins the letter before; Zs, Zl, Zp: spaces other than ours
+    return letter != "\n" and not " " <= letter <= "~" and unicodedata.category(letter) in _HIDDEN
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
 def violation(what: str, *, expected: object, observed: object, look: str = "") -> Violation:
     """A violation of any expected and observed values."""
-    return Violation(what, str(expected), str(observed), look)
+    return Violation(visible(what), visible(str(expected)), visible(str(observed)), visible(look))
 
 
 def shortened(problems: Iterable[str]) -> str:

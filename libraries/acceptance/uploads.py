@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from acceptance.clients.http import Response
-from acceptance.deployment.contract import MISSING, FieldPaths, pick
+from acceptance.deployment.contract import by_words
 from acceptance.errors import violation
 from acceptance.fixtures.documents import Limits, TestDocument, make
 from acceptance.fixtures.handbook import Handbook
@@ -282,7 +282,7 @@ def storage_paths(run: Run, upload: Upload) -> StoragePaths:
 async def listed_documents(run: Run, user: User) -> list[dict[str, Any]]:
     """Every document that the list shows to this person, by our words."""
     response = await run.client.call("documents", token=user.access_token)
-    return [_entry(response, listed, run.contract.listed_document) for listed in response["documents"]]
+    return [by_words(listed, run.contract.listed_document) for listed in response["documents"]]
 
 
 async def listed_jobs(run: Run, user: User, **filters: object) -> list[dict[str, Any]]:
@@ -294,7 +294,7 @@ async def listed_jobs(run: Run, user: User, **filters: object) -> list[dict[str,
     jobs: list[dict[str, Any]] = []
     while True:
         response = await run.client.call("jobs", query={**filters, "offset": len(jobs)}, token=user.access_token)
-        page = [_entry(response, listed, run.contract.listed_job) for listed in response["jobs"]]
+        page = [by_words(listed, run.contract.listed_job) for listed in response["jobs"]]
         jobs += page
         if not (page and response["has_more"]):
             break
@@ -303,14 +303,6 @@ async def listed_jobs(run: Run, user: User, **filters: object) -> list[dict[str,
             "jobs", expected=f"{response['total']} jobs in all pages", observed=len(jobs), look=response.look
         )
     return jobs
-
-
-def _entry(response: Response, listed: Any, paths: FieldPaths) -> dict[str, Any]:
-    values = {word: pick(listed, path) for word, path in paths.items()}
-    if MISSING in values.values():
-        expected = f"each entry with {', '.join(paths.values())}"
-        raise violation(response.route, expected=expected, observed=listed, look=response.look)
-    return values
 
 
 async def status_of_headers_alone(signed_url: str, length: int, *, within: float = 10.0) -> int:

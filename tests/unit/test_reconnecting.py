@@ -20,7 +20,7 @@ Tell = Callable[[ServerConnection, int], Awaitable[None]]
 
 async def _whole(connection: ServerConnection, after: int) -> None:
     for sequence in range(after + 1, LAST + 1):
-        await connection.send(json.dumps({"type": "job_status", "sequence": sequence}))
+        await connection.send(json.dumps({"type": "any", "sequence": sequence}))
     async for _ in connection:
         await connection.send('{"type": "pong"}')
 

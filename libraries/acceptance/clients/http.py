@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import time
@@ -15,12 +16,16 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import httpx
 
+from acceptance.clients.body import ACCEPTED, UnreadableError, bounded, parse_json
 from acceptance.clients.error_log import ErrorLog
-from acceptance.deployment.contract import MISSING, Codes, Contract, Route, pick, place
+from acceptance.deployment.contract import MISSING, Codes, Contract, Route, compiled, mistake_in, pick, place
 from acceptance.deployment.descriptor import Descriptor, is_local
-from acceptance.errors import violation
+from acceptance.errors import cut, shown, violation
 from acceptance.redaction.redactor import Redactor
 
+DEADLINE = 30.0  # seconds for a whole call, and one more for each so many bytes that are sent
+SENT_PER_SECOND = 100_000
+EXCERPT_OF = 20_000  # bytes of a body that are cleaned before its beginning is shown
 LOGGED_CALLS = 20  # of one step
 LOGGED_CHARACTERS = 400  # of a body
 SECRET_FIELDS = ("access_token", "refresh_token", "signed_url")  # of responses
@@ -59,11 +64,12 @@ class Response:
     elapsed: float
     paths: Mapping[str, str] = field(repr=False, default_factory=dict)
     first_byte: float = 0.0
+    clean: Callable[[str], str] = field(repr=False, default=str)
 
     def json(self) -> Any:
         """The body as JSON, or MISSING where it is not JSON."""
         try:
-            return json.loads(self.content)
+            return parse_json(self.content)
         except ValueError:
             return MISSING
 
@@ -77,8 +83,11 @@ class Response:
         return value
 
     def excerpt(self) -> str:
-        """Status and the beginning of the body, for messages."""
-        return f"{self.status} {self.content[:300].decode('utf-8', 'replace')!r}"
+        """Status and the beginning of the body without secrets, for messages; of a redirect, where it leads."""
+        if 300 <= self.status < 400:
+            return f"{self.status}, Location: {shown(self.headers.get('location', 'none'))}"
+        text = self.content[:EXCERPT_OF].decode("utf-8", "replace")
+        return f"{self.status} {cut(self.clean(text))}"
 
     @property
     def look(self) -> str:
@@ -89,22 +98,28 @@ class Response:
 class ContractClient:
     """Calls a deployment by the contract: with `traceparent` and a request identifier, journalling every error body.
 
-    A deployment that does not answer within `timeout` seconds, or not at all, raises AssertionError: it is wrong.
+    A deployment that sends nothing for `timeout` seconds, or has not answered in full after `deadline`, raises
+    AssertionError: it is wrong. So does one whose answer is longer than the contract's `limits.response_bytes`, or
+    whose success is not as the contract says. Redirects are not followed.
     With a `transport` of the caller's, calls go straight to the deployment, whatever proxies the environment names.
     """
 
     def __init__(
         self, descriptor: Descriptor, contract: Contract, journal: ErrorLog, redactor: Redactor, timeout: float = 10.0,
-        transport: httpx.AsyncBaseTransport | None = None,
+        deadline: float = DEADLINE, transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:  # fmt: skip
         self.descriptor = descriptor
         self.contract = contract
         self._journal = journal
         self._redactor = redactor
         self._logged: list[str] = []
+        self._schemas: dict[str, Any] = {}
+        self.unanswered = 0  # calls that timed out since the last answer
         self._calls = 0
+        self._deadline = deadline
         self._http = httpx.AsyncClient(
             timeout=timeout,
+            headers={"accept-encoding": ACCEPTED},
             transport=transport,
             trust_env=transport is None and not is_local(descriptor.services.api.url),
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=120, keepalive_expiry=4.0),
@@ -133,9 +148,8 @@ class ContractClient:
                 response.route, expected=f"status {expected}", observed=response.excerpt(), look=response.look
             )
         if expected == self.contract.route(response.route).success:
-            for word in response.paths:
-                response[word]
-        elif expected == self.contract.errors.duplicate_document:
+            return response
+        if expected == self.contract.errors.duplicate_document:
             self._check_duplicate(response)
         elif expected >= 400:
             code = self.error_of(response)["code"]
@@ -211,18 +225,28 @@ class ContractClient:
         self, route: str, *, path: Mapping[str, object], token: str | None, query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None,
     ) -> AsyncIterator[httpx.Response]:  # fmt: skip
-        """An answer whose body arrives bit by bit; its status is not yet judged. No time limit between two bits."""
+        """An answer whose body arrives bit by bit; its status is not yet judged. No time limit after its head."""
         entry = self.contract.route(route)
         sent = self._headers(token, {"accept": "text/event-stream", **(headers or {})})
         url, begin = self.url(entry, path), time.monotonic()
         json_body = place(dict(body), entry.body) if body is not None else None
         timeout = httpx.Timeout(self._http.timeout.connect, read=None)
+        head = asyncio.timeout(self._deadline)
         try:
-            async with self._http.stream(
-                entry.method, url, params=query, headers=sent, json=json_body, timeout=timeout
-            ) as received:
+            async with (
+                head,
+                self._http.stream(
+                    entry.method, url, params=query, headers=sent, json=json_body, timeout=timeout
+                ) as received,
+            ):
+                head.reschedule(None)
+                self.unanswered = 0
                 yield received
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, UnreadableError) as error:
+            raise self._unanswered(route, entry.method, url, error, begin, sent) from None
+        except TimeoutError as error:
+            if not head.expired():
+                raise
             raise self._unanswered(route, entry.method, url, error, begin, sent) from None
 
     def url(self, route: Route, path: Mapping[str, object]) -> str:
@@ -301,19 +325,59 @@ class ContractClient:
                 head = time.monotonic() - begin
 
         tell = on_request.get() or _ignore
+        allowed = self._deadline + (len(payload) / SENT_PER_SECOND if isinstance(payload, bytes) else 0)
         try:
-            received = await self._http.request(method, url, content=payload, headers=sent, extensions={"trace": trace})
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            async with (
+                asyncio.timeout(allowed),
+                self._http.stream(method, url, content=payload, headers=sent, extensions={"trace": trace}) as received,
+            ):
+                content = await self._body_of(received)
+        except (httpx.HTTPError, httpx.InvalidURL, UnreadableError, TimeoutError) as error:
             elapsed = time.monotonic() - begin
             tell(RequestTiming(route, 0, begin, head or elapsed, elapsed))
             raise self._unanswered(route, method, url, error, begin, sent) from None
         response = Response(
-            route, method, url, received.status_code, received.headers, received.content,
-            self._request_id(received.headers, sent), time.monotonic() - begin, paths, head,
+            route, method, url, received.status_code, received.headers, content,
+            self._request_id(received.headers, sent), time.monotonic() - begin, paths, head, self._redactor.clean,
         )  # fmt: skip
         tell(RequestTiming(route, response.status, begin, head, response.elapsed))
+        self.unanswered = 0
         self._keep(response)
+        self._validate(response)
         return response
+
+    async def _body_of(self, received: httpx.Response) -> bytes:
+        return b"".join([part async for part in self.parts_of(received)])
+
+    def parts_of(self, received: httpx.Response) -> AsyncIterator[bytes]:
+        """The body of a streamed answer as it arrives, decompressed; never more than the contract's limit."""
+        encoding = received.headers.get("content-encoding", "")
+        return bounded(received.aiter_raw(), encoding, self.contract.limits.response_bytes)
+
+    async def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | AsyncIterable[bytes] | None
+    ) -> Response:
+        """Send any request with these headers alone, and take whatever comes back; the error log receives it."""
+        return await self._exchange(method, method, url, headers, content, {})
+
+    def _validate(self, response: Response) -> None:
+        """A success has all fields of the contract, each of its kind; raises AssertionError naming the first wrong."""
+        if not response.paths or response.status != self.contract.route(response.route).success:
+            return
+        try:
+            document = parse_json(response.content)
+        except ValueError as error:
+            raise violation(
+                response.route, expected="JSON", observed=f"{error}: {response.excerpt()}", look=response.look
+            ) from None
+        if response.route not in self._schemas:
+            self._schemas[response.route] = compiled(self.contract.schema_of(response.paths, response.route))
+        if mistake := mistake_in(document, self._schemas[response.route]):
+            where, expected, found = mistake
+            raise violation(
+                ", ".join(filter(None, (response.route, where))), expected=expected,
+                observed=f"{cut(self._redactor.clean(found))} in {response.excerpt()}", look=response.look,
+            )  # fmt: skip
 
     def _headers(self, token: str | None, headers: Mapping[str, str] | None) -> dict[str, str]:
         sent = {
@@ -363,9 +427,17 @@ class ContractClient:
     def _unanswered(
         self, route: str, method: str, url: str, error: Exception, begin: float, sent: Mapping[str, str]
     ) -> AssertionError:
+        elapsed = time.monotonic() - begin
+        if isinstance(error, UnreadableError):
+            seen = str(error)
+        elif isinstance(error, TimeoutError):
+            seen = f"no whole answer after {elapsed:.1f} s"
+        else:
+            seen = f"{type(error).__name__}: {str(error) or 'no answer'} after {elapsed:.1f} s"
+        if isinstance(error, TimeoutError | httpx.TimeoutException):
+            self.unanswered += 1
         return violation(
-            route, expected="an answer",
-            observed=f"{type(error).__name__}: {str(error) or 'no answer'} after {time.monotonic() - begin:.1f} s",
+            route, expected="an answer", observed=seen,
             look=f"{method} {url}, request {sent[self.contract.errors.request_id_header]}",
         )  # fmt: skip
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import cast
 
+import httpx
 import httpx_sse
 
+from acceptance.clients.body import UnreadableError
 from acceptance.clients.http import ContractClient
-from acceptance.clients.websocket import Subject, Subscription, frame_of
+from acceptance.clients.websocket import Subject, Subscription, event_schemas, frame_of
 
 
 class EventStreams:
@@ -21,6 +26,7 @@ class EventStreams:
 
     def __init__(self, client: ContractClient) -> None:
         self._client = client
+        self._schemas = event_schemas(client.contract)
 
     def job(
         self, job_id: str, token: str | None, *, after: int | None = None
@@ -45,24 +51,45 @@ class EventStreams:
         query = {self._client.contract.realtime.after_parameter: after} if after is not None else None
         async with self._client.stream(route, path=path, token=token, query=query) as response:
             if response.status_code != self._client.contract.route(route).success:
-                await response.aread()
-                subscription.end(response.status_code, response.text[:200])
+                subscription.end(response.status_code, await self._reason(response))
                 yield subscription
                 return
             subscription.opened = time.time()
-            reader = asyncio.create_task(_read_events(subscription, httpx_sse.EventSource(response)))
+            reader = asyncio.create_task(self._read(subscription, response))
             try:
                 yield subscription
             finally:
                 reader.cancel()
                 await asyncio.gather(reader, return_exceptions=True)
 
+    async def _read(self, subscription: Subscription, response: httpx.Response) -> None:
+        reason = ""
+        source = httpx_sse.EventSource(cast(httpx.Response, _Text(response.headers, self._client.parts_of(response))))
+        try:
+            async for event in source.aiter_sse():
+                subscription.add(frame_of(event.data, self._schemas))
+                if subscription.problem:
+                    break
+        except UnreadableError as error:
+            subscription.problem = f"{error}"
+        except Exception as error:  # noqa: BLE001  # reported by the subscription that waits
+            reason = f"{type(error).__name__}: {error}"
+        subscription.end(0, reason)
 
-async def _read_events(subscription: Subscription, source: httpx_sse.EventSource) -> None:
-    reason = ""
-    try:
-        async for event in source.aiter_sse():
-            subscription.add(frame_of(event.data))
-    except Exception as error:  # noqa: BLE001  # reported by the subscription that waits
-        reason = f"{type(error).__name__}: {error}"
-    subscription.end(0, reason)
+    async def _reason(self, response: httpx.Response) -> str:
+        parts = [part async for part in self._client.parts_of(response)]
+        return b"".join(parts)[:200].decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
+class _Text:
+    """An event stream as httpx-sse reads it: always UTF-8, without the byte order mark that it may begin with."""
+
+    headers: httpx.Headers
+    parts: AsyncIterator[bytes]
+
+    async def aiter_text(self) -> AsyncIterator[str]:
+        decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
+        async for part in self.parts:
+            if text := decoder.decode(part):
+                yield text

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -16,22 +16,26 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from acceptance.deployment.contract import Contract
+from acceptance.clients.body import parse_json
+from acceptance.deployment.contract import Contract, compiled, mistake_in
 from acceptance.deployment.descriptor import is_local
-from acceptance.errors import violation
+from acceptance.errors import cut, violation
 from acceptance.polling import RateLimiter
 
 CONTROL = ("ping", "pong")
 Subject = Literal["job", "workflow"]
 JOINS_PER_SECOND = 50  # plans allow 100 or 500
+MOST_FRAMES = 10_000  # of one channel
+MOST_FRAME_BYTES = 1_048_576  # of a frame that is received
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame; `at` is the wall clock (Unix seconds) when it was received."""
+    """One frame; received `at` (Unix seconds); `problem` says why it is not by the contract."""
 
     data: dict[str, Any]
     at: float
+    problem: str = ""
 
     @property
     def type(self) -> str:
@@ -39,7 +43,8 @@ class Frame:
 
     @property
     def sequence(self) -> int | None:
-        return self.data.get("sequence")
+        number = self.data.get("sequence")
+        return number if isinstance(number, int) else None
 
 
 @dataclass
@@ -50,6 +55,7 @@ class Subscription:
         what: names the channel in messages.
         subject, key: whose events it carries, where it was opened for a job or a workflow.
         opened, closed_at: Unix seconds.
+        problem: what it received that is not by the contract; whoever waits for something then fails.
         closed: how it ended, None while it is open: WebSocket close code, HTTP status, or 0.
         release: closes the channel, where a caller keeps it open.
     """
@@ -63,6 +69,7 @@ class Subscription:
     closed: int | None = None
     closed_at: float = 0.0
     reason: str = ""
+    problem: str = ""
     release: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
     _waiting: dict[asyncio.Future[None], Callable[[], bool]] = field(default_factory=dict, repr=False)
 
@@ -78,9 +85,12 @@ class Subscription:
 
     async def until(self, satisfied: Callable[[Self], bool], *, what: str, within: float) -> None:
         """Wait for a condition on the frames received; raises AssertionError with the last of them."""
+        self._raise_problem()
         if satisfied(self):
             return
-        self._waiting[came := asyncio.get_running_loop().create_future()] = lambda: satisfied(self)
+        self._waiting[came := asyncio.get_running_loop().create_future()] = lambda: (
+            bool(self.problem) or satisfied(self)
+        )
         try:
             async with asyncio.timeout(within):
                 await came
@@ -88,6 +98,11 @@ class Subscription:
             raise violation(f"{self.what}: {what}", expected=f"within {within:g} s", observed=self.summary()) from None
         finally:
             del self._waiting[came]
+        self._raise_problem()
+
+    def _raise_problem(self) -> None:
+        if self.problem:
+            raise violation(self.what, expected="frames as in the contract", observed=self.problem)
 
     async def until_frame(self, kind: str, *, within: float, **having: object) -> Frame:
         """The first frame of a type that has these values."""
@@ -129,15 +144,21 @@ class Subscription:
         return "open" if self.closed is None else f"closed with {self.closed} {self.reason}".strip()
 
     def add(self, frame: Frame) -> None:
+        """Keep a frame; one that is not by the contract, or one too many, is the channel's problem."""
+        if not self.problem:
+            too_many = len(self.frames) + len(self.pings) >= MOST_FRAMES
+            self.problem = f"more than {MOST_FRAMES:,} frames" if too_many else frame.problem
+        if len(self.frames) + len(self.pings) >= MOST_FRAMES:
+            return
         (self.pings.append(frame.at) if frame.type == "ping" else self.frames.append(frame))
-        self._changed()
+        self.changed()
 
     def end(self, code: int, reason: str = "") -> None:
         if self.closed is None:
             self.closed, self.closed_at, self.reason = code, time.time(), reason
-        self._changed()
+        self.changed()
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
         """Resume the waiters whose condition now holds; thousands of subscriptions share the loop."""
         for came, satisfied in self._waiting.items():
             try:
@@ -204,6 +225,7 @@ class RealtimeClient:
         self._base = base.replace("http", "ws", 1) if base.startswith("http") else base
         self._proxy: Literal[True] | None = None if is_local(base) else True
         self._pace = RateLimiter(joins_per_second)
+        self._schemas = event_schemas(contract)
 
     def first_message(self, token: str) -> dict[str, str]:
         """The message that authenticates a connection whose address holds no token."""
@@ -244,17 +266,21 @@ class RealtimeClient:
         socket = Socket(f"WebSocket {path}")
         await self._pace.turn()
         try:
-            connection = await connect(
-                url, open_timeout=within, proxy=self._proxy, compression=None, ping_interval=None, close_timeout=2
-            )
+            connection = await _Connect(
+                url, open_timeout=within, proxy=self._proxy, compression=None, ping_interval=None, close_timeout=2,
+                max_size=MOST_FRAME_BYTES,
+            )  # fmt: skip
         except InvalidStatus as refused:
-            socket.end(refused.response.status_code, "handshake refused")
+            location = refused.response.headers.get("location")
+            socket.end(
+                refused.response.status_code, "handshake refused" + (f", Location: {location}" if location else "")
+            )
             yield socket
             return
         except (OSError, TimeoutError, websockets.InvalidHandshake) as error:
             raise violation(socket.what, expected="a handshake", observed=f"{type(error).__name__}: {error}") from None
         socket.connection, socket.opened = connection, time.time()
-        reader = asyncio.create_task(_read_socket(socket, connection))
+        reader = asyncio.create_task(_read_socket(socket, connection, self._schemas))
         try:
             yield socket
         finally:
@@ -264,26 +290,63 @@ class RealtimeClient:
             await asyncio.gather(reader, return_exceptions=True)
 
 
-async def _read_socket(socket: Socket, connection: ClientConnection) -> None:
+class _Connect(connect):
+    """Follows no redirect: it leads where no contract says."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
+async def _read_socket(socket: Socket, connection: ClientConnection, schemas: Schemas) -> None:
     try:
         async for message in connection:
-            frame = frame_of(message)
+            frame = frame_of(message, schemas)
             socket.add(frame)
+            if socket.problem:
+                break
             if frame.type == "ping":
                 await connection.send('{"type": "pong"}')
-    except ConnectionClosed:
-        pass
+    except ConnectionClosed as error:
+        if error.sent is not None and error.sent.code != 1000 and not error.rcvd:
+            reason = error.sent.reason or error.__cause__ or "not as RFC 6455 says"
+            socket.problem = f"what this client cannot take ({error.sent.code}): {reason}"
     finally:
         if connection.close_code is not None:
             socket.end(connection.close_code, connection.close_reason or "")
+        socket.changed()
 
 
-def frame_of(message: str | bytes) -> Frame:
+Schemas = Mapping[str, Any]
+
+
+def event_schemas(contract: Contract) -> Schemas:
+    """What the frames of each type have to be, by their `type`."""
+    realtime = contract.realtime
+    fields = {
+        realtime.job_event_type: realtime.job_event,
+        realtime.step_type: realtime.step,
+        realtime.answer_type: realtime.answer,
+    }
+    return {kind: compiled(contract.schema_of(paths)) for kind, paths in fields.items()}
+
+
+def frame_of(message: str | bytes, schemas: Schemas) -> Frame:
     """A frame received now; content that is no JSON object becomes a frame of a type that says so."""
+    now = time.time()
     try:
-        data = json.loads(message)
-    except ValueError:
-        data = None
-    return Frame(
-        data if isinstance(data, dict) else {"type": "not a JSON object", "text": str(message)[:200]}, time.time()
-    )
+        data = parse_json(message)
+    except ValueError as error:
+        data, reason = None, str(error)
+    else:
+        reason = "not an object"
+    if not isinstance(data, dict):
+        begins = cut(message if isinstance(message, str) else repr(message), 200)
+        return Frame(
+            {"type": "not a JSON object", "text": begins}, now, f"a frame that is no JSON object ({reason}): {begins}"
+        )
+    kind = data.get("type")
+    schema = schemas.get(kind) if isinstance(kind, str) else None
+    if schema is None or schema.is_valid(data) or not (mistake := mistake_in(data, schema)):
+        return Frame(data, now)
+    where, expected, found = mistake
+    return Frame(data, now, f"{', '.join(filter(None, (kind, where)))}: expected {expected}, found {cut(found)}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+import jsonschema_rs
+from pydantic import Field, model_validator
 
 from acceptance.yaml_models import PROJECT, Data, read_model
 
@@ -121,6 +124,7 @@ class ContractLimits(Data):
     filename_characters: int
     password_characters: int
     json_body_bytes: int
+    response_bytes: int = Field(ge=1)
     chunk_gap_characters: int
 
 
@@ -147,6 +151,7 @@ class Contract(Data):
     duplicate: FieldPaths
     duplicate_type: str
     jobs: Jobs
+    fields: dict[str, dict[str, Any]]
     sources: FieldPaths
     listed_document: FieldPaths
     listed_job: FieldPaths
@@ -156,6 +161,45 @@ class Contract(Data):
     webhook: Webhook
     storage: Storage
     queries: dict[str, str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fields_are_schemas_of_known_words(self) -> Self:
+        known = {*self._words()}
+        for name, schema in self.fields.items():
+            route, _, word = name.rpartition(".")
+            if word not in known or (route and word not in self.routes[route].answer):
+                raise ValueError(f"fields.{name}: nothing that is received has a field of this name")
+            try:
+                compiled(flattened(schema))
+            except jsonschema_rs.ValidationError as error:
+                raise ValueError(f"fields.{name}: no JSON Schema: {error.message}") from None
+        return self
+
+    def _words(self) -> Iterator[str]:
+        for route in self.routes.values():
+            yield from route.answer
+        yield from chain(self.realtime.job_event, self.realtime.step, self.realtime.answer)
+        yield from chain(self.sources, self.listed_document, self.listed_job, self.listed_conversation)
+
+    def schema_of(self, paths: Mapping[str, str], route: str = "") -> dict[str, Any]:
+        """The JSON Schema of a document that has all of these fields: an object within another for each dot."""
+        root: dict[str, Any] = {}
+        entries = {"documents": self.listed_document, "jobs": self.listed_job, "sources": self.sources}
+        entries["conversations"] = self.listed_conversation
+        for word, path in paths.items():
+            inner = root
+            for part in path.split("."):
+                if part == "*" or part.isdigit():  # of a list
+                    inner["type"] = "array"
+                    inner = inner.setdefault("items", {})
+                    continue
+                inner["type"] = "object"
+                inner["required"] = sorted({*inner.get("required", ()), part})
+                inner = inner.setdefault("properties", {}).setdefault(part, {})
+            inner |= flattened(self.fields.get(f"{route}.{word}") or self.fields.get(word) or {})
+            if word in entries and inner.get("type") == "array":
+                inner["items"] = self.schema_of(entries[word])
+        return root
 
     def route(self, name: str) -> Route:
         """The route of that name; an unknown one is the caller's mistake, and raises KeyError with the known ones."""
@@ -210,6 +254,34 @@ def read_contract(path: Path) -> Contract:
     return read_model(path, Contract)
 
 
+def flattened(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with the lists within its `enum` taken apart, so that a file can name a list that it has already."""
+    values = schema.get("enum")
+    if not isinstance(values, list):
+        return dict(schema)
+    return schema | {"enum": [one for value in values for one in (value if isinstance(value, list) else [value])]}
+
+
+def compiled(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    """A schema that can be validated against; formats count.
+
+    Raises:
+        jsonschema_rs.ValidationError: it is no schema.
+    """
+    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+
+
+def mistake_in(document: Any, schema: Any) -> tuple[str, str, str] | None:
+    """The first place where a document is not as its compiled schema says: where, what is expected, what is there."""
+    wrong = next(schema.iter_errors(document), None)
+    if wrong is None:
+        return None
+    where = ".".join(str(part) for part in wrong.instance_path)
+    if type(wrong.kind).__name__.endswith("Required"):
+        return where, f"a field '{wrong.kind.property}'", "none"
+    return where, "a value as in the contract's fields", wrong.message
+
+
 MISSING = object()
 
 
@@ -227,6 +299,11 @@ def pick(document: Any, path: str) -> Any:
     else:
         return MISSING
     return pick(value, rest) if rest else value
+
+
+def by_words(document: Any, paths: Mapping[str, str]) -> dict[str, Any]:
+    """The values of a document by our words; MISSING where it has none."""
+    return {word: pick(document, path) for word, path in paths.items()}
 
 
 def place(fields: dict[str, Any], paths: FieldPaths) -> dict[str, Any]:
