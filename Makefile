@@ -2,6 +2,7 @@
 # make check                                           lint, types and unit tests: a minute or two
 # make test                                            all of the project's own tests
 # make detect [DEFECT=] [CRITERION=] [SHARD=i/n]       see whether planted defects and harness mutants are noticed
+# make detect HOSTILE=all                              see whether hostile deployments are borne (or one MODE)
 # make docs                                            the keyword reference with a search, in docs/site/index.html
 # make baseline [DEPLOYMENT=sandbox]                   record what INT-16 and PERF-07 compare with
 # make bench                                           what this project itself costs, into docs/benchmarks.md: 13 quiet minutes
@@ -42,7 +43,7 @@ docs: $(SET_UP)
 	@$(RUN_PYTHON) docs/build.py
 
 detect: $(SET_UP) $(NODE_SET_UP)
-	@$(RUN_PYTHON) -m tests.detection --deployment '$(DEPLOYMENT)' $(if $(DEFECT),--defect '$(DEFECT)') $(if $(CRITERION),--criterion '$(CRITERION)') $(if $(SHARD),--shard '$(SHARD)')
+	@$(RUN_PYTHON) -m tests.detection --deployment '$(DEPLOYMENT)' $(if $(DEFECT),--defect '$(DEFECT)') $(if $(HOSTILE),--hostile '$(HOSTILE)') $(if $(CRITERION),--criterion '$(CRITERION)') $(if $(SHARD),--shard '$(SHARD)')
 
 baseline: $(SET_UP) $(NODE_SET_UP)
 	@$(RUN_PYTHON) -m acceptance baseline --deployment '$(DEPLOYMENT)'

@@ -8,13 +8,17 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from acceptance.errors import SUITE_ERROR
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Plan
 from acceptance.redaction.redactor import Redactor
 from acceptance.run import RUN
+from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.yaml_models import PROJECT
 from robot.api import SuiteVisitor, TestSuite
 from robot.running import TestCase
@@ -33,6 +37,10 @@ class AcceptancePlan(SuiteVisitor):
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
         self._visited: list[TestCase] = []
+
+    def start_suite(self, suite: TestSuite) -> None:
+        if suite.parent is None:
+            fail_on_unknown_criteria(suite.all_tests)
 
     def visit_test(self, test: TestCase) -> None:
         self._visited.append(test)
@@ -54,9 +62,31 @@ def plan_of(tests: Iterable[TestCase]) -> Plan:
     return Plan(tests={name: tuple(identities) for name, identities in declared.items()})
 
 
-def criteria_of(test: TestCase) -> list[str]:
-    """The criteria that a test names in its metadata."""
+def criteria_of(test: Any) -> list[str]:
+    """The criteria that a test names in its metadata, as far as there are such."""
+    return [name for name in _named(test) if name in _criteria()]
+
+
+def fail_on_unknown_criteria(tests: Iterable[TestCase]) -> None:
+    """Have a test that names a criterion which does not exist fail as a mistake of its suite."""
+    for test in tests:
+        unknown = [name for name in _named(test) if name not in _criteria()]
+        if unknown:
+            near = get_close_matches(unknown[0], _criteria(), n=1)
+            hint = f" (did you mean {near[0]}?)" if near else f"; add it to {CRITERIA.relative_to(PROJECT)}"
+            what = f"{test.source}:{test.lineno}: there is no criterion {', '.join(unknown)}{hint}"
+            failing = test.body.create_keyword(name="Fail", args=[f"{SUITE_ERROR}: {what}"])
+            test.body.remove(failing)
+            test.body.insert(0, failing)
+
+
+def _named(test: Any) -> list[str]:
     return str(test.metadata.get(METADATA, "")).split()
+
+
+@cache
+def _criteria() -> frozenset[str]:
+    return frozenset(read_criteria(CRITERIA).criteria)
 
 
 def identity(test: Any) -> str:

@@ -10,13 +10,13 @@ from acceptance.checks import concurrency, retrieval_qa
 from acceptance.checks.concurrency import Journey
 from acceptance.checks.retrieval_qa import AnsweredFact
 from acceptance.clients.http import Response
-from acceptance.errors import cut, violation
+from acceptance.errors import SuiteError, cut, violation
 from acceptance.fixtures.handbook import Fact, Handbook, figures
 from acceptance.polling import together
 from acceptance.uploads import Upload
 from robot.api import logger
-from robot.api.deco import keyword, library
-from robot_run.keywords import Actor, Observed, getter, step, user_named
+from robot.api.deco import library
+from robot_run.keywords import Actor, Observed, getter, keyword, step, user_named
 from robot_run.lifecycle import the_run
 
 
@@ -74,7 +74,7 @@ class ChatLibrary:
         | @{answers} =    Ask Concurrently    @{facts}    user=Alice    at_once=4
         """
         if not questions:
-            raise ValueError("no question to ask")
+            raise SuiteError("no question to ask")
         run, asker = the_run(), user_named(user)
         texts = [question.question if isinstance(question, Fact) else question for question in questions]
         return await together(*(chat.ask(run, asker, text) for text in texts), at_once=at_once)
@@ -136,7 +136,7 @@ class ChatLibrary:
                 path = {"conversation_id": conversation}
                 await run.client.call("conversation_delete", path=path, token=owner.access_token)
 
-    @keyword
+    @keyword()
     def get_facts(
         self, document: Upload, *, first: int | None = None, last: int | None = None, follow_ups: bool = False
     ) -> list[Fact]:
@@ -151,7 +151,7 @@ class ChatLibrary:
         facts = document.handbook.facts[slice(first) if last is None else slice(-last, None)]
         found = [each for fact in facts for each in (fact, *([fact.follow_up] if follow_ups else [])) if each]
         if not found:
-            raise ValueError(f"{document}: no such facts")
+            raise SuiteError(f"{document}: no such facts")
         return found
 
     @step(within=120)
@@ -165,7 +165,7 @@ class ChatLibrary:
         """
         return await retrieval_qa.answered_facts(the_run(), document)
 
-    @keyword
+    @keyword()
     def get_cited_chunks(self, answer: Answer, fact: Fact, chunks: list[dict[str, Any]]) -> list[str]:
         """Returns the cited chunks that hold a fact's figure and its sentence; fails where there is none.
 
@@ -222,7 +222,7 @@ class ChatLibrary:
         if of is not None:
             known = _figures_of(of)
             if not known:
-                raise ValueError(f"no figure in {of}")
+                raise SuiteError(f"no figure in {of}")
             found &= known
         values = sorted(found - _figures_of(beside))
         asked, look = (answer.question, answer.response.look) if isinstance(answer, Answer) else ("a question", "")

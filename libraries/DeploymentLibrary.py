@@ -7,26 +7,38 @@ from pathlib import Path
 from typing import Any
 
 from acceptance.deployment.contract import MISSING, pick
-from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, NotWritten, violation
+from acceptance.errors import (
+    PROJECT_ERROR,
+    SUITE_ERROR,
+    CapabilityMissing,
+    ConfigurationError,
+    EnvironmentUnavailable,
+    NotWritten,
+    SuiteError,
+    violation,
+)
 from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.records import Cause, Status
 from acceptance.run import TestContext, close_run, opened_run
 from acceptance.verdict.criteria import limit_for
 from acceptance.yaml_models import PROJECT
-from AcceptancePlan import identity
+from AcceptancePlan import criteria_of, fail_on_unknown_criteria, identity
 from RedactingListener import RedactingListener
 from robot.api import logger
-from robot.api.deco import keyword, library
+from robot.api.deco import library
 from robot_run.artifact_scrubbing import sweep_at_exit
-from robot_run.keywords import Observed, getter
+from robot_run.keywords import Observed, getter, keyword
 from robot_run.lifecycle import begin_test, refuse_debug_file, the_run
-from robot_run.verdict_test import add_verdict, judge_what_was_seen
+from robot_run.verdict_test import TEST as VERDICT_TEST
+from robot_run.verdict_test import add_verdict, judge_after_all, judge_what_was_seen
 
 
 class _Listener(RedactingListener):
     """Redacts, closes what each test opened, and records how it ended."""
 
     def start_suite(self, data: Any, result: Any) -> None:
+        if data.parent is None:
+            fail_on_unknown_criteria(data.all_tests)
         add_verdict(data)
 
     def start_test(self, data: Any, result: Any) -> None:
@@ -38,12 +50,12 @@ class _Listener(RedactingListener):
             ended, run.context = run.context, TestContext()
             run.wait(ended.channels.aclose())
         super().end_test(data, result)
-        if run is not None and not run.evidence.closed:
+        if run is not None and not run.evidence.closed and result.name != VERDICT_TEST:
             status = _status(result.status, result.message)
             run.evidence.test(
                 name=identity(result),
                 status=status,
-                criteria=result.metadata.get("Criterion", "").split(),
+                criteria=criteria_of(result),
                 message=result.message,
                 cause=_cause(status, result.message),
                 seconds=result.elapsed_time.total_seconds(),
@@ -52,6 +64,7 @@ class _Listener(RedactingListener):
             )
 
     def close(self) -> None:
+        judge_after_all()
         run = opened_run()
         if run is not None:
             sweep_at_exit(run)
@@ -66,10 +79,25 @@ def _source(test: Any) -> str:
 
 
 # What Robot Framework says of tests that it did not get to, or not to the end of.
-_STOPPED = ("Execution terminated by signal", "Test execution stopped due to a fatal error.")
-
-
-_OURS = tuple(f"{error.__name__}: " for error in (EnvironmentUnavailable, NotWritten))
+_STOPPED = (
+    "Execution terminated by signal",
+    "Test execution stopped due to a fatal error.",
+    "Failure occurred and exit-on-failure mode is in use.",
+    "Error occurred and exit-on-error mode is in use.",
+)
+_OURS = (
+    *(f"{error.__name__}: " for error in (ConfigurationError, EnvironmentUnavailable, NotWritten)),
+    PROJECT_ERROR,
+    SUITE_ERROR,
+)
+# What Robot Framework says of mistakes in a suite, before any keyword has looked at the deployment.
+_MISTAKE = re.compile(
+    r"""No[ ]keyword[ ]with[ ]name[ ]'
+    | Variable[ ]'[^']*'[ ](?:not[ ]found|is[ ]) | Resolving[ ](?:variable|expression)[ ] | Setting[ ]variable[ ]
+    | Evaluating[ ]expression[ ] | (?:FOR|IF|WHILE|TRY|VAR|Invalid|Importing)[ ] | Multiple[ ]keywords[ ]
+    | ValueError:[ ]Argument[ ]' | Keyword[ ]'[^']*'[ ](?:expected|got|missing|is)[ ]""",
+    re.VERBOSE,
+)
 _MORE = (
     "Several failures occurred:",
     "Also teardown failed:",
@@ -95,14 +123,19 @@ def _cause(status: str, message: str) -> Cause | None:
         return None
     raised = _SETUP.sub("", message)
     failures = _FAILURES.split(raised)[1:] if raised.startswith(_MORE[0]) else []
-    if failures and all(failure.startswith(_OURS) for failure in failures):
+    if failures and all(_is_ours(failure) for failure in failures):
         return "environment"
     if not _several(message):
-        if raised.startswith(_OURS) or message.endswith(_STOPPED):
+        if _is_ours(raised) or message.endswith(_STOPPED):
             return "environment"
         if status == "SKIP" and CapabilityMissing.__name__ in raised.partition("\n")[0]:
             return "capability"
     return "product"
+
+
+def _is_ours(failure: str) -> bool:
+    """Whether it says that a tool, this project or a suite is at fault."""
+    return failure.startswith(_OURS) or _MISTAKE.match(failure) is not None
 
 
 def _several(message: str) -> bool:
@@ -117,7 +150,7 @@ class DeploymentLibrary:
     def __init__(self) -> None:
         refuse_debug_file()
 
-    @keyword
+    @keyword()
     def need(self, capability: str) -> None:
         """Skips the test, naming the capability, unless the deployment's descriptor lists it.
 
@@ -125,7 +158,7 @@ class DeploymentLibrary:
         """
         the_run().descriptor.need(capability)
 
-    @keyword
+    @keyword()
     def record_figure(self, criterion: str, name: str, value: float | str, unit: str, samples: int = 1) -> None:
         """Records something measured for a criterion, in its unit (``text`` for a text), from so many samples.
 
@@ -133,7 +166,7 @@ class DeploymentLibrary:
         """
         the_run().observe(criterion, name, value, unit, samples=samples)
 
-    @keyword
+    @keyword()
     def record_samples(
         self, criterion: str, name: str, samples: list[float], unit: str, statistic: str = "max"
     ) -> float:
@@ -144,7 +177,7 @@ class DeploymentLibrary:
         the_run().observe(criterion, name, samples, unit, statistic=statistic)
         return Distribution.of(samples).statistic(statistic)
 
-    @keyword
+    @keyword()
     def record_share(self, criterion: str, name: str, part: int, whole: int) -> None:
         """Records a share in percent, of so many samples.
 
@@ -152,7 +185,7 @@ class DeploymentLibrary:
         """
         the_run().observe(criterion, name, 100 * part / whole, "%", samples=whole)
 
-    @keyword
+    @keyword()
     def limit_should_be_kept(self, criterion: str, figure: str, value: float, what: str = "") -> None:
         """A value keeps the limit of a criterion's figure, with the deployment's own threshold where it has one.
 
@@ -163,7 +196,7 @@ class DeploymentLibrary:
         if not limit.kept_by(value):
             raise violation(what or figure, expected=str(limit), observed=f"{value:g} {limit.unit}")
 
-    @keyword
+    @keyword()
     def get_limit(self, criterion: str, figure: str) -> float | None:
         """Returns the threshold of a criterion's figure: the deployment's own, or that of ``variables/criteria.yaml``.
 
@@ -179,10 +212,10 @@ class DeploymentLibrary:
         """
         value = pick(the_run().descriptor.model_dump(exclude={"secrets"}), path)
         if value is MISSING:
-            raise ValueError(f"the descriptor has no field '{path}'")
+            raise SuiteError(f"the descriptor has no field '{path}'")
         return Observed(value, f"{path} of the descriptor")
 
-    @keyword
+    @keyword()
     def report_environment_problem(self, reason: str) -> None:
         """Fails the test because of our own documents or tools; the deployment is not judged by it.
 
@@ -190,7 +223,7 @@ class DeploymentLibrary:
         """
         raise EnvironmentUnavailable(reason)
 
-    @keyword
+    @keyword()
     def judge_what_was_seen(self) -> None:
         """Seals, judges and reports what this call of robot observed; fails unless the verdict is GO or PASS.
 

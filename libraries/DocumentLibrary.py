@@ -12,14 +12,14 @@ from acceptance.checks.side_effects import Records
 from acceptance.checks.upload_integrity import clock_difference
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import MISSING, pick
-from acceptance.errors import violation
+from acceptance.errors import SuiteError, violation
 from acceptance.fixtures.documents import Expectation, catalogue
 from acceptance.fixtures.users import User
 from acceptance.polling import together, wait_until
 from acceptance.uploads import Payload, Upload
 from assertionengine import AssertionOperator, verify_assertion
-from robot.api.deco import keyword, library
-from robot_run.keywords import Actor, Observed, checked, getter, step, user_named
+from robot.api.deco import library
+from robot_run.keywords import Actor, Observed, checked, getter, keyword, step, user_named
 from robot_run.lifecycle import the_run
 
 
@@ -241,7 +241,7 @@ class DocumentLibrary:
         """
         await together(*(uploads.put_bytes(the_run(), upload) for upload in sent))
 
-    @keyword
+    @keyword()
     def get_storage_paths(self, upload: Upload) -> uploads.StoragePaths:
         """Returns paths of an upload's bytes at the storage service: ``read``, open to their owner, and ``closed``.
 
@@ -309,7 +309,7 @@ class DocumentLibrary:
         value = response[field]
         return Observed(value, what, response.look)
 
-    @keyword
+    @keyword()
     def get_clock_difference(
         self,
         upload: Upload,
@@ -329,7 +329,7 @@ class DocumentLibrary:
         what = f"seconds between the announcement of '{upload.payload.filename}' and {timestamp}"
         return float(checked(seconds, assertion_operator, expected, what, message=message))
 
-    @keyword
+    @keyword()
     def get_upload_throughput(
         self,
         sent: list[Upload],
@@ -345,7 +345,7 @@ class DocumentLibrary:
         value = uploads.throughput(sent)
         return float(checked(value, assertion_operator, expected, "throughput in MB/s", message=message))
 
-    @keyword
+    @keyword()
     def get_catalogue(self, outcome: Literal["complete", "failed", "refused"]) -> dict[str, Expectation]:
         """Returns the documents of the catalogue with one outcome: name and what is expected of it.
 
@@ -355,10 +355,10 @@ class DocumentLibrary:
         """
         found = catalogue().expected(outcome)
         if not found:
-            raise ValueError(f"no document of the catalogue has the outcome '{outcome}'")
+            raise SuiteError(f"no document of the catalogue has the outcome '{outcome}'")
         return found
 
-    @keyword
+    @keyword()
     def get_wrong_bytes(self, upload: Upload) -> dict[str, bytes]:
         """Returns bytes by what is wrong with them, none of which are the bytes announced for an upload.
 

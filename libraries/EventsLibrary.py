@@ -17,8 +17,8 @@ from acceptance.clients.websocket import Frame, Socket, Subject, Subscription
 from acceptance.deployment.contract import pick
 from acceptance.errors import violation
 from acceptance.uploads import PROCESSING_SECONDS, Payload, Upload
-from robot.api.deco import keyword, library
-from robot_run.keywords import Actor, Observed, getter, step, user_named
+from robot.api.deco import library
+from robot_run.keywords import Actor, Observed, getter, keyword, step, user_named
 from robot_run.lifecycle import the_run
 
 
@@ -90,7 +90,7 @@ class EventsLibrary:
         """
         await channel.release.aclose()
 
-    @keyword
+    @keyword()
     def create_frame(self, length: int, *, binary: bool = False) -> str | bytes:
         """Returns a ping that is padded with blanks to a length in bytes, as text or binary.
 
@@ -279,7 +279,7 @@ class EventsLibrary:
         what = f"{field} of frames over {channel.what}"
         return Observed(values, what, channel.summary())
 
-    @keyword
+    @keyword()
     def get_expected_statuses(self, outcome: str = "complete", *, observed: list[str] | None = None) -> list[str]:
         """Returns the contract's statuses of a job that ends with an outcome, in order.
 
@@ -314,7 +314,7 @@ class EventsLibrary:
         what = f"realtime lag of {trace.name} in seconds, largest for {event}"
         return Observed(lag, what)
 
-    @keyword
+    @keyword()
     def get_realtime_lags(self, trace: JobTrace | WorkflowTrace) -> list[float]:
         """Returns the lag of every event of a trace, over both channels, in seconds.
 

@@ -15,9 +15,9 @@ from acceptance.performance.subscribers import SubscribersFigure
 from ArtilleryLibrary.report import as_text
 from assertionengine import AssertionOperator
 from robot.api import logger
-from robot.api.deco import keyword, library
+from robot.api.deco import library
 from robot_run.figures import checked_figure
-from robot_run.keywords import step
+from robot_run.keywords import keyword, step
 from robot_run.lifecycle import the_run
 
 LOAD_SECONDS = 480.0  # users and documents are created, four minutes of load, and every document is processed
@@ -53,7 +53,7 @@ class LoadLibrary:
     def _load(self) -> Load:
         return the_run().wait(load(the_run(), self._scale), within=LOAD_SECONDS)
 
-    @keyword
+    @keyword()
     def apply_load(self) -> None:
         """Applies the load of the three flows by Artillery, once in a run.
 
@@ -64,7 +64,7 @@ class LoadLibrary:
         """
         logger.info(as_text(self._load().result))
 
-    @keyword
+    @keyword()
     def get_load_figure(
         self,
         figure: LoadFigure,
@@ -82,7 +82,7 @@ class LoadLibrary:
         figures = load_figures.figure(the_run(), self._scale, figure)
         return _checked(figures, LOAD_SECONDS, assertion_operator, assertion_expected)
 
-    @keyword
+    @keyword()
     def get_criterion_limit(self, criterion: str, figure: str) -> float:
         """Returns the threshold of a criterion's figure, as strict as the deployment's descriptor has it.
 
@@ -95,7 +95,7 @@ class LoadLibrary:
         logger.info(f"{criterion}: {figure} {limit}")
         return limit.threshold
 
-    @keyword
+    @keyword()
     def get_model_limit(self, statistic: Literal["p95", "p99"]) -> float:
         """Returns the descriptor's limit for the first byte of calls that a model bounds, in milliseconds.
 
@@ -105,7 +105,7 @@ class LoadLibrary:
         """
         return load_figures.model_limit(the_run(), statistic)
 
-    @keyword
+    @keyword()
     def load_should_be_complete(self) -> None:
         """Fails where the deployment ended the load; where our own side did, nothing is known about the deployment.
 
@@ -113,7 +113,7 @@ class LoadLibrary:
         """
         self._load().must_be_complete()
 
-    @keyword
+    @keyword()
     def load_should_have_shape(self, phases: list[tuple[float, float]], scenarios: list[str]) -> None:
         """The load had these phases and these scenarios of one weight, and each scenario was attempted.
 
@@ -124,7 +124,7 @@ class LoadLibrary:
         """
         self._load().must_have_shape(phases, scenarios)
 
-    @keyword
+    @keyword()
     def generator_should_have_kept_up(self) -> None:
         """The load's generator kept up; else nothing is known about the deployment.
 
@@ -132,7 +132,7 @@ class LoadLibrary:
         """
         self._load().must_be_measured()
 
-    @keyword
+    @keyword()
     def need_recorded_load(self) -> None:
         """Skips the test for the local baseline itself; without a recorded local run nothing can be compared.
 
@@ -140,7 +140,7 @@ class LoadLibrary:
         """
         recording.need_recorded_load(the_run())
 
-    @keyword
+    @keyword()
     def every_endpoint_should_have_been_compared(self, time: Literal["first byte", "whole answer"]) -> None:
         """Each endpoint was measured often enough in this load and in the recorded one.
 
@@ -158,7 +158,7 @@ class LoadLibrary:
         """
         await closed_loop.load(the_run(), self._scale)
 
-    @keyword
+    @keyword()
     def get_users_figure(
         self,
         figure: UsersFigure,
@@ -202,7 +202,7 @@ class LoadLibrary:
         """
         await subscribers.listened(the_run(), self._scale)
 
-    @keyword
+    @keyword()
     def get_subscribers_figure(
         self,
         figure: SubscribersFigure,

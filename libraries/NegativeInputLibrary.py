@@ -7,9 +7,10 @@ from typing import Any
 from acceptance.checks import input_validation
 from acceptance.checks.fixtures import UserData
 from acceptance.checks.negative_inputs import expanded
+from acceptance.errors import SuiteError
 from acceptance.uploads import Upload
-from robot.api.deco import keyword, library
-from robot_run.keywords import Observed, getter, step
+from robot.api.deco import library
+from robot_run.keywords import Observed, getter, keyword, step
 from robot_run.lifecycle import the_run
 
 
@@ -48,7 +49,7 @@ class NegativeInputLibrary:
         """
         return await input_validation.send_valid_input(the_run(), route, data.owner)
 
-    @keyword
+    @keyword()
     def get_negative_values(self, kind: str) -> dict[str, Any]:
         """Returns the wrong values of a kind of parameter, such as ``identifier`` or ``sequence``, by what is wrong.
 
@@ -57,7 +58,7 @@ class NegativeInputLibrary:
         values = input_validation.negative_inputs().kinds[kind].nonsense
         return {what: expanded(value) for what, value in values.items()}
 
-    @keyword
+    @keyword()
     def get_odd_file_names(self) -> dict[str, str]:
         """Returns file names that are odd and allowed, by what is odd; one at least.
 
@@ -65,5 +66,5 @@ class NegativeInputLibrary:
         """
         names = input_validation.negative_inputs().kept_filenames
         if not names:
-            raise ValueError("no odd file name to try")
+            raise SuiteError("no odd file name to try")
         return {what: str(expanded(name)) for what, name in names.items()}

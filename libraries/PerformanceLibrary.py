@@ -6,9 +6,9 @@ from acceptance.performance import database, endpoint_latency
 from acceptance.performance.database import DatabaseFigure
 from acceptance.performance.endpoint_latency import CallPart
 from assertionengine import AssertionOperator
-from robot.api.deco import keyword, library
+from robot.api.deco import library
 from robot_run.figures import checked_figure
-from robot_run.keywords import step
+from robot_run.keywords import keyword, step
 from robot_run.lifecycle import the_run
 
 WITHIN = 300.0  # a hundred samples of everything, over a long line too
@@ -40,7 +40,7 @@ class PerformanceLibrary:
         """
         return list((await endpoint_latency.measured(the_run())).kept)
 
-    @keyword
+    @keyword()
     def get_failed_endpoints(
         self, assertion_operator: AssertionOperator | None = None, assertion_expected: float | None = None
     ) -> float:
@@ -51,7 +51,7 @@ class PerformanceLibrary:
         figure = the_run().wait(endpoint_latency.endpoints_failed(the_run()), within=WITHIN)
         return checked_figure(figure, assertion_operator, assertion_expected)
 
-    @keyword
+    @keyword()
     def get_response_time(
         self,
         endpoint: str,
@@ -67,7 +67,7 @@ class PerformanceLibrary:
         figure = the_run().wait(endpoint_latency.response_time(the_run(), endpoint), within=WITHIN)
         return checked_figure(figure, assertion_operator, assertion_expected)
 
-    @keyword
+    @keyword()
     def get_call_part(
         self,
         part: CallPart,
@@ -91,7 +91,7 @@ class PerformanceLibrary:
         """
         return list((await database.measured(the_run())).queries)
 
-    @keyword
+    @keyword()
     def get_query_time(
         self,
         query: str,
@@ -105,7 +105,7 @@ class PerformanceLibrary:
         figure = the_run().wait(database.query_figure(the_run(), query), within=WITHIN)
         return checked_figure(figure, assertion_operator, assertion_expected)
 
-    @keyword
+    @keyword()
     def get_database_figure(
         self,
         figure: DatabaseFigure,

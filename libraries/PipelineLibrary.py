@@ -8,8 +8,9 @@ from acceptance.checks import baseline, fixtures, pipeline
 from acceptance.checks.baseline import Outcome
 from acceptance.checks.fixtures import CatalogueDocument
 from acceptance.checks.pipeline import Aspect, OwnSentence, Processed, Which
-from robot.api.deco import keyword, library
-from robot_run.keywords import Observed, getter, step
+from acceptance.errors import SuiteError
+from robot.api.deco import library
+from robot_run.keywords import Observed, getter, keyword, step
 from robot_run.lifecycle import the_run
 
 
@@ -44,7 +45,7 @@ class PipelineLibrary:
         """
         found = [each for each in await fixtures.samples(the_run()) if each.valid]
         if not found:
-            raise ValueError("the catalogue has no valid document")
+            raise SuiteError("the catalogue has no valid document")
         return found
 
     @getter()
@@ -79,7 +80,7 @@ class PipelineLibrary:
         problems = pipeline.misplaced_vectors(the_run(), documents)
         return Observed(problems, "vectors")
 
-    @keyword
+    @keyword()
     def get_own_sentences(self, document: Processed) -> list[OwnSentence]:
         """Returns a sentence of each chunk that stands in no other: ``text`` and ``chunk_id``.
 

@@ -11,10 +11,11 @@ from acceptance.checks.fixtures import UserData
 from acceptance.checks.forged_tokens import Kind as Credential
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import Kind, pick
+from acceptance.errors import SuiteError
 from acceptance.polling import together
 from acceptance.uploads import Upload
-from robot.api.deco import keyword, library
-from robot_run.keywords import Actor, Observed, getter, step, user_named
+from robot.api.deco import library
+from robot_run.keywords import Actor, Observed, getter, keyword, step, user_named
 from robot_run.lifecycle import the_run
 
 
@@ -73,7 +74,7 @@ class RouteLibrary:
             for _ in range(times)
         ]
         if not calls:
-            raise ValueError("no call: name at least one user")
+            raise SuiteError("no call: name at least one user")
         responses = await together(*calls)
         return {user: responses[n * times : (n + 1) * times] for n, user in enumerate(users)}
 
@@ -163,7 +164,7 @@ class RouteLibrary:
         status = run.contract.status_of("upload_bytes", expected)
         return await signed_urls.send_to_forged(run, upload, credential, other, status)
 
-    @keyword
+    @keyword()
     def get_matrix_size(self) -> int:
         """Returns how many pairs of a route or WebSocket and a bad credential the contract has to refuse.
 
@@ -173,7 +174,7 @@ class RouteLibrary:
         """
         return len(authorization.matrix(the_run().contract))
 
-    @keyword
+    @keyword()
     def get_refusals(self, credential: Credential) -> dict[str, int]:
         """Returns the status, or close code, with which each route and WebSocket refuses a kind of credential.
 
@@ -192,7 +193,7 @@ class RouteLibrary:
         """
         return [name.removeprefix(authorization.SOCKET) for name in authorization.sockets(the_run().contract)]
 
-    @keyword
+    @keyword()
     def get_routes(self, kind: Kind | None = None, *, method: str | None = None, word: str | None = None) -> list[str]:
         """Returns names of the contract's routes; fails where there is none.
 
@@ -210,7 +211,7 @@ class RouteLibrary:
             and (not word or f"{{{word}}}" in route.path)
         ]
         if not found:
-            raise ValueError(f"the contract has no route of kind {kind}, method {method}, with {word} in its path")
+            raise SuiteError(f"the contract has no route of kind {kind}, method {method}, with {word} in its path")
         return found
 
     @getter()
@@ -249,7 +250,7 @@ class RouteLibrary:
         statuses = sorted(response.status for response in responses)
         return Observed(statuses, what, look)
 
-    @keyword
+    @keyword()
     def get_response_fields(self, response: Response) -> dict[str, Any]:
         """Returns every field of a successful response, by the contract's words.
 
@@ -267,13 +268,13 @@ class RouteLibrary:
         | Get Mentions    ${response}    ${data.traces}    ==    ${NOTHING}
         """
         if not texts:
-            raise ValueError("no text to look for")
+            raise SuiteError("no text to look for")
         body, sent = response.content.decode("utf-8", "replace"), f"{response.url} {known}"
         values = [text for text in texts if text in body and text not in sent]
         what = f"{response.route}: texts in the response that the request did not contain"
         return Observed(values, what, response.look)
 
-    @keyword
+    @keyword()
     def get_unknown_identifiers(self) -> dict[str, str]:
         """Returns a new identifier, which nothing has, for each word in the paths of the contract's owner routes.
 

@@ -14,11 +14,12 @@ from acceptance.checks.auth import PasswordChange, SessionEnd
 from acceptance.checks.fixtures import UserData, create_user_data
 from acceptance.checks.forged_tokens import Credential, Genuine, claims_of, forgeries
 from acceptance.clients.http import Response
+from acceptance.errors import SuiteError
 from acceptance.fixtures.users import User
 from acceptance.polling import together
-from robot.api.deco import keyword, library
+from robot.api.deco import library
 from robot_run.api_session import open_api_session
-from robot_run.keywords import Actor, Observed, getter, know_user, step, user_named
+from robot_run.keywords import Actor, Observed, getter, keyword, know_user, step, user_named
 from robot_run.lifecycle import the_run
 
 
@@ -230,7 +231,7 @@ class UserLibrary:
         expired = (await auth.expired_session(run)).user.access_token if kind == "expired" else ""
         return forgeries(kind, Genuine(account.access_token, account.refresh_token, expired, ""))
 
-    @keyword
+    @keyword()
     def switch_user(self, name: str) -> None:
         """Makes another user of this test the active one.
 
@@ -239,7 +240,7 @@ class UserLibrary:
         user_named(name)
         the_run().context.active = name
 
-    @keyword
+    @keyword()
     def create_api_session(self, alias: str, *, user: Actor = None, service: str = "api") -> None:
         """Opens a RequestsLibrary session to a service of the deployment, for ``GET On Session`` and its like.
 
@@ -265,7 +266,7 @@ class UserLibrary:
         | Get Session Field    token_lifetime    >    0    user=Alice
         """
         if field not in SESSION_FIELDS:
-            raise ValueError(f"field '{field}': unknown; a session has {', '.join(SESSION_FIELDS)}")
+            raise SuiteError(f"field '{field}': unknown; a session has {', '.join(SESSION_FIELDS)}")
         value = SESSION_FIELDS[field](user_named(user))
         return Observed(value, f"{field} of the session")
 
@@ -311,7 +312,7 @@ class UserLibrary:
         | User State Should Be Unchanged    ${before}    seconds=1
         """
         if not before:
-            raise ValueError("no state to compare with")
+            raise SuiteError("no state to compare with")
         run, until = the_run(), time.monotonic() + seconds
         await authorization.states_are_unchanged(run, before)
         while time.monotonic() < until:

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         match options.command:
             case "up":
-                return reaper.up(options.defect, options.descriptor, options.detach)
+                return reaper.up(options.defect, options.descriptor, options.detach, options.hostile)
             case "down":
                 return down()
             case "status":
@@ -95,6 +95,15 @@ def _send(sandbox: state.Sandbox, number: signal.Signals) -> None:
                 return
 
 
+def _mode(name: str) -> str:
+    from sandbox import hostile
+
+    if name not in hostile.NAMES:
+        known = ", ".join(hostile.MODES)
+        raise argparse.ArgumentTypeError(f"no mode '{name}'; there are {known}, each alone or with {hostile.BEHIND}")
+    return name
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox", description="The embedded deployment, on free loopback ports."
@@ -102,6 +111,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start, and stay until Ctrl-C or the end of the parent process")
     up.add_argument("--defect", metavar="NAME", help="start with one thing wrong; `defects` lists them")
+    up.add_argument(
+        "--hostile", metavar="MODE", type=_mode, help="one server in place of everything, that answers in a hostile way"
+    )
     up.add_argument(
         "--descriptor", metavar="PATH", type=Path, help="write the descriptor here, and the secrets beside it, as .env"
     )

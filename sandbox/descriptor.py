@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,9 @@ SECRETS: Final = {
 
 
 def describe(settings: Settings) -> dict[str, Any]:
-    """The descriptor as data."""
+    """The descriptor as data; a hostile server is all services that answer over HTTP, and offers nothing else."""
+    if settings.hostile:
+        return _hostile(settings)
     identity = {"build": "json:build", "version": "json:version"}
     return {
         "name": "sandbox",
@@ -74,6 +77,14 @@ def describe(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _hostile(settings: Settings) -> dict[str, Any]:
+    whole = describe(replace_fields(settings, hostile=""))
+    services = {name: service | {"url": settings.api_url} for name, service in whole["services"].items()}
+    services["realtime"]["url"] = settings.url("api", "ws")
+    del services["database"], whole["platform"], whole["load"], whole["exclusive"]
+    return whole | {"services": services, "users": "signup", "capabilities": [], "secrets": {}}
+
+
 def write(settings: Settings, path: Path) -> None:
     """Write the secrets, then the descriptor, each atomically: a reader never finds half of it."""
     values = {
@@ -86,5 +97,5 @@ def write(settings: Settings, path: Path) -> None:
     lines = "".join(f"{SECRETS[name]}={value}\n" for name, value in values.items())
     file, secrets_file = written(path)
     replace(secrets_file, lines)
-    content = describe(settings) | {"secrets_file": secrets_file.name}
+    content = describe(settings) | ({} if settings.hostile else {"secrets_file": secrets_file.name})
     replace(file, yaml.safe_dump(content, sort_keys=False))

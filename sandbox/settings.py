@@ -43,6 +43,7 @@ class Settings:
     service: str = "supervisor"
     version: str = "1.0.0"
     environment: str = "sandbox"
+    hostile: str = ""
 
     admin_password: str = field(default_factory=_secret, repr=False)
     application_password: str = field(default_factory=_secret, repr=False)

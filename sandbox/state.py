@@ -28,6 +28,7 @@ class Sandbox:
     descriptor: str
     detached: bool
     defect: str | None
+    hostile: str | None = None
     reaper: int = 0
     reaper_started: str | None = None
     supervisor: int = 0

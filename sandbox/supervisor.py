@@ -38,7 +38,8 @@ class Supervisor:
         self._on_ready = on_ready
         self._reserved: dict[str, socket.socket] = {name: reserve() for name in LISTENERS}
         ports = {name: bound.getsockname()[1] for name, bound in self._reserved.items()}
-        self._settings = Settings(Path(sandbox.directory), ports, build=source_build())
+        build = "hostile" if sandbox.hostile else source_build()
+        self._settings = Settings(Path(sandbox.directory), ports, build=build, hostile=sandbox.hostile or "")
         self._children = Children(self._settings)
 
     def run(self) -> None:
@@ -60,6 +61,9 @@ class Supervisor:
         say(f"sandbox {settings.version}, build {settings.build}, starts in {settings.directory}")
         _prepare_process()
         settings.logs.mkdir(mode=0o700)
+        if settings.hostile:
+            self._start_hostile()
+            return
         cluster = postgres.Cluster(settings)
         cluster.initialise()
         loaded = services.load()
@@ -83,6 +87,17 @@ class Supervisor:
             self._progress(service.name)
         descriptor.write(settings, Path(self._sandbox.descriptor))
         self._print_addresses()
+        self._on_ready()
+
+    def _start_hostile(self) -> None:
+        """One server in place of every service."""
+        from sandbox import hostile
+
+        settings = self._settings
+        self._children.start(Service("hostile", hostile.run))
+        self._await("hostile", settings.api_url, lambda: _listens(settings.ports["api"]))
+        descriptor.write(settings, Path(self._sandbox.descriptor))
+        say(f"a server that answers in one way, {settings.hostile}, is ready; descriptor {self._sandbox.descriptor}")
         self._on_ready()
 
     def _await(self, name: str, where: str, answers: Callable[[], bool]) -> None:
@@ -139,6 +154,14 @@ class Supervisor:
         say(f"sandbox is ready after {time.monotonic() - self._begun:.1f} s")
         for name, address in addresses.items():
             say(f"  {name:<15} {address}")
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _answers(url: str) -> bool:

@@ -16,7 +16,7 @@ from acceptance import recordings
 from acceptance.checks import baseline
 from acceptance.deployment.descriptor import is_local
 from acceptance.deployment.provisioning import is_provisioned, open_deployment
-from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable
+from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, ProjectError
 from acceptance.evidence.merge import merge
 from acceptance.performance.concurrent_journey import record_journey
 from acceptance.performance.recording import record_load
@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return COULD_NOT_RUN
     except OSError as error:
         return complain([f"{error.filename or options.results}: {error.strerror or error}"])
+    except Exception as error:  # noqa: BLE001 a traceback tells a user nothing, and its status would mean NO-GO
+        return complain([str(ProjectError(error))])
 
 
 def complain(problems: Sequence[str]) -> int:
@@ -79,8 +81,9 @@ def _run(options: argparse.Namespace) -> int:
     )
     runner.point_latest(folder)
     if ending.problems:
-        return complain(ending.problems)
-    print_gate(ending.gate)
+        complain(ending.problems)
+    else:
+        print_gate(ending.gate)
     print(f"\n{ending.gate.line}\n{folder / PAGE}", flush=True)
     return ending.status
 
@@ -108,7 +111,7 @@ def _baseline(options: argparse.Namespace) -> int:
                     recorded["load"] = load.model_dump(mode="json")
             except (AssertionError, EnvironmentUnavailable, CapabilityMissing) as error:
                 progress.say(f"no baseline: {error}")
-                return 1
+                return COULD_NOT_RUN
             finally:
                 run.close()
     recorded["local"] = is_local(opened.descriptor.services.api.url)
@@ -149,7 +152,7 @@ def _clean_up(options: argparse.Namespace) -> int:
     print(f"{removed} users of earlier runs removed")
     for line in left:
         print(f"remains: {line}")
-    return 1 if left else 0
+    return COULD_NOT_RUN if left else 0
 
 
 def print_gate(gate: Gate) -> None:

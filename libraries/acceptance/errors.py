@@ -4,6 +4,8 @@
 `EnvironmentUnavailable`: the test tooling, or a provider's interface, failed; nothing is known about the deployment.
 `CapabilityMissing`: the descriptor does not offer what the check needs; the criterion is not verified.
 `NotApplicable`: the criterion's own rule excludes this deployment.
+`SuiteError` (a `ValueError`): a mistake in a suite, such as an unknown user; nothing is known about the deployment.
+`ProjectError`: any other exception of this project; nothing is known about the deployment.
 `ConfigurationError`: invalid input of the run; nothing was judged.
 """
 
@@ -11,8 +13,10 @@ from __future__ import annotations
 
 import json
 import re
+import traceback
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 from ArtilleryLibrary.errors import ConfigurationError as ConfigurationError
 from ArtilleryLibrary.errors import EnvironmentUnavailable as EnvironmentUnavailable
@@ -32,6 +36,9 @@ class CapabilityMissing(Exception):
 
 
 NOT_APPLICABLE = "not applicable: "
+SUITE_ERROR = "mistake in the suite"
+PROJECT_ERROR = "error of this project"
+_OWN = "libraries"  # the folder of our code
 
 
 class NotApplicable(Exception):
@@ -39,6 +46,22 @@ class NotApplicable(Exception):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{NOT_APPLICABLE}{reason}")
+
+
+class SuiteError(ValueError):
+    """A mistake in a suite: says what was written, and what could be."""
+
+    def __str__(self) -> str:
+        return f"{SUITE_ERROR}: {super().__str__()}"
+
+
+class ProjectError(Exception):
+    """An exception that this project did not expect, and where it was raised."""
+
+    def __init__(self, error: BaseException) -> None:
+        at = [frame for frame in traceback.extract_tb(error.__traceback__) if _OWN in Path(frame.filename).parts]
+        place = f", at {Path(at[-1].filename).name}:{at[-1].lineno}" if at else ""
+        super().__init__(f"{PROJECT_ERROR}: {type(error).__name__}: {error}{place}")
 
 
 class Violation(AssertionError):
@@ -86,6 +109,10 @@ def _is_hidden(letter: str) -> bool:
 
 def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+class Unresponsive(Violation):
+    """So many calls in a row were not answered in time that the run need not go on."""
 
 
 def violation(what: str, *, expected: object, observed: object, look: str = "") -> Violation:

@@ -16,7 +16,7 @@ import httpx
 
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import by_words
-from acceptance.errors import violation
+from acceptance.errors import SuiteError, violation
 from acceptance.fixtures.documents import Limits, TestDocument, make
 from acceptance.fixtures.handbook import Handbook
 from acceptance.fixtures.users import User
@@ -97,10 +97,10 @@ class Upload:
         """The text of a generated document.
 
         Raises:
-            ValueError: the document is not generated from a handbook.
+            SuiteError: the document is not generated from a handbook.
         """
         if self.payload.handbook is None:
-            raise ValueError(f"{self}: its text is not generated from a handbook")
+            raise SuiteError(f"{self}: its text is not generated from a handbook")
         return self.payload.handbook
 
 
@@ -147,11 +147,11 @@ def throughput(uploads: Sequence[Upload]) -> float:
     """Megabytes per second: all bytes sent by all seconds until they were accepted.
 
     Raises:
-        ValueError: no bytes of an upload were sent.
+        SuiteError: no bytes of an upload were sent.
     """
     seconds = [upload.sending_seconds for upload in uploads if upload.sending_seconds is not None]
     if not uploads or len(seconds) != len(uploads):
-        raise ValueError("throughput: the bytes of each upload have to be sent before")
+        raise SuiteError("throughput: the bytes of each upload have to be sent before")
     return sum(len(upload.payload.data) for upload in uploads) / MEGABYTE / sum(seconds)
 
 
@@ -238,7 +238,7 @@ async def unchanged(run: Run, uploads: Sequence[Upload], duration: float) -> Non
     A job that `finished` waited for is compared with what it was then.
     """
     if not uploads:
-        raise ValueError("no job to compare")
+        raise SuiteError("no job to compare")
     before = [upload.job or await job_of(run, upload) for upload in uploads]
     until = time.monotonic() + duration
     while time.monotonic() < until:

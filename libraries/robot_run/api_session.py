@@ -9,6 +9,7 @@ from typing import Any
 import requests
 from acceptance.clients.body import ACCEPTED
 from acceptance.clients.http import DEADLINE
+from acceptance.errors import SuiteError
 from acceptance.fixtures.users import User
 from acceptance.run import Run
 from requests.adapters import BaseAdapter
@@ -59,12 +60,12 @@ def open_api_session(alias: str, user: User | None, service: str) -> None:
     """Register a session with RequestsLibrary, which has to be imported by the suite or its resources.
 
     Raises:
-        ValueError: the descriptor has no such service.
+        SuiteError: the descriptor has no such service.
     """
     run = the_run()
     known = getattr(run.descriptor.services, service, None)
     if known is None or not hasattr(known, "url"):
-        raise ValueError(f"service '{service}': the descriptor '{run.descriptor.name}' has no such service with a url")
+        raise SuiteError(f"service '{service}': the descriptor '{run.descriptor.name}' has no such service with a url")
     session = requests.Session()
     session.trust_env = False  # what the environment names, the contract's client takes into account
     session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]  # never followed

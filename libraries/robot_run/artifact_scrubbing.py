@@ -18,7 +18,7 @@ from acceptance.redaction.scrub import scrub
 from acceptance.run import Run
 from acceptance.yaml_models import PROJECT
 from RedactingListener import REDACTOR
-from robot.libraries.BuiltIn import BuiltIn
+from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 
 # What a run may write into a folder that holds other things too, such as the working folder.
 OWN = ("output.xml", "log.html", "report.html", "xunit.xml", EVIDENCE, "journal", "browser")
@@ -31,11 +31,17 @@ _sealed = False
 def sealing(run: Run) -> Iterator[None]:
     """What is there is swept before the run is sealed inside; what is written later, when the process ends."""
     global _since, _sealed
-    being_written = Path(BuiltIn().get_variable_value("${OUTPUT FILE}")).name
-    for line in _sweep(run.folder, leave=[being_written]):
+    for line in _sweep(run.folder, leave=_being_written()):
         run.evidence.note(line)
     yield
     _since, _sealed = time.time(), True
+
+
+def _being_written() -> list[str]:
+    try:
+        return [Path(BuiltIn().get_variable_value("${OUTPUT FILE}")).name]
+    except RobotNotRunningError:  # the execution has ended
+        return [path.name for path in Path().glob(OWN[0])] or [OWN[0]]
 
 
 def sweep_at_exit(run: Run) -> None:

@@ -1,25 +1,102 @@
-"""How keyword libraries run the core: one decorator for steps, one function for assertions, users by their names."""
+"""How keyword libraries run the core: decorators of keywords, one function for assertions, users by their names.
+
+Whatever a keyword raises says whose fault it is: see `acceptance.errors`.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
+import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from acceptance.errors import violation
+from acceptance.errors import (
+    CapabilityMissing,
+    ConfigurationError,
+    EnvironmentUnavailable,
+    NotApplicable,
+    NotWritten,
+    ProjectError,
+    SuiteError,
+    shown,
+    violation,
+)
 from acceptance.fixtures.users import User
 from assertionengine import AssertionOperator, verify_assertion
-from robot.api import logger
-from robot.api.deco import keyword
+from robot.api import FatalError, SkipExecution, deco, logger
+from robot.errors import RobotError
 
 from robot_run.lifecycle import the_run
 
 Result = TypeVar("Result")
 LOGGED_CHARACTERS = 300  # of a value
 Actor = User | str | None  # a user, the name of one in this test, or the active one
+
+
+def keyword(
+    name: str | None = None, *, tags: tuple[str, ...] = ()
+) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Make a method a keyword whose arguments are checked, and whose unexpected exceptions are called this project's.
+
+    Args:
+        name: the keyword's name, where it is not the method's; may hold embedded arguments.
+        tags: keyword tags.
+    """
+
+    def decorate(method: Callable[..., Result]) -> Callable[..., Result]:
+        signature, wanted = inspect.signature(method), _wanted_classes(method)
+
+        @functools.wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Result:
+            try:
+                _check_arguments(signature, wanted, args, kwargs)
+                return method(*args, **kwargs)
+            except _EXPECTED:
+                raise
+            except Exception as error:  # noqa: BLE001 whatever it is, it says nothing of the deployment
+                logger.info(traceback.format_exc())
+                raise ProjectError(error) from None
+
+        if hasattr(method, "__signature__"):  # what Robot Framework reads the arguments from
+            call.__signature__ = method.__signature__  # type: ignore[attr-defined]
+        decorated: Callable[..., Result] = deco.keyword(name, tags=tags)(call)
+        return decorated
+
+    return decorate
+
+
+_EXPECTED = (
+    AssertionError, CapabilityMissing, ConfigurationError, EnvironmentUnavailable, FatalError, NotApplicable,
+    NotWritten, RobotError, SkipExecution, SuiteError,
+)  # fmt: skip
+
+
+def _wanted_classes(method: Callable[..., Any]) -> dict[str, tuple[type, ...]]:
+    """The parameters that take objects of our own classes alone, which Robot Framework does not check."""
+    found = {}
+    for name, hint in get_type_hints(inspect.unwrap(method)).items():
+        classes = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        own = [one for one in classes if isinstance(one, type) and one.__module__.startswith("acceptance")]
+        if own and all(one in own or one is type(None) for one in classes):
+            found[name] = tuple(one for one in classes if isinstance(one, type))
+    return found
+
+
+def _check_arguments(
+    signature: inspect.Signature, wanted: dict[str, tuple[type, ...]], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    if not wanted:
+        return
+    for name, given in signature.bind(*args, **kwargs).arguments.items():
+        several = signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+        for value in (given if several else (given,)) if name in wanted else ():
+            if not isinstance(value, wanted[name]):
+                kinds = " or ".join(one.__name__ for one in wanted[name] if one is not type(None))
+                raise SuiteError(f"argument '{name}': expected a value of type {kinds}, found {shown(value, 100)}")
 
 
 def step(
@@ -38,8 +115,7 @@ def step(
         def call(self: object, *args: Any, **kwargs: Any) -> Result:
             return the_run().wait(method(self, *args, **kwargs), within=within)
 
-        decorated: Callable[..., Result] = keyword(name, tags=tags)(call)
-        return decorated
+        return keyword(name, tags=tags)(call)
 
     return decorate
 
@@ -83,8 +159,7 @@ def getter(*, within: float = 60.0, tags: tuple[str, ...] = ()) -> Callable[[Cal
         types = {"assertion_operator": AssertionOperator | None, "assertion_expected": Any, "message": str | None}
         call.__signature__ = signature  # type: ignore[attr-defined]
         call.__annotations__ = {**method.__annotations__, **types, "return": Any}
-        decorated: Callable[..., Any] = keyword(tags=tags)(call)
-        return decorated
+        return keyword(tags=tags)(call)
 
     return decorate
 
@@ -131,17 +206,17 @@ def user_named(name: Actor) -> User:
     """The user that this test knows by a name; None is the active user, and a user stands for itself.
 
     Raises:
-        ValueError: no user of that name was created in this test.
+        SuiteError: no user of that name was created in this test.
     """
     if isinstance(name, User):
         return name
     context = the_run().context
     if name is None and context.active is None:
-        raise ValueError("no user is active: use 'Create User' before, or name one by 'user='")
+        raise SuiteError("no user is active: use 'Create User' before, or name one by 'user='")
     wanted = context.active if name is None else name
     if wanted not in context.users:
         known = ", ".join(context.users) or "none"
-        raise ValueError(f"no user '{wanted}' in this test (known: {known}): use 'Create User    {wanted}' before")
+        raise SuiteError(f"no user '{wanted}' in this test (known: {known}): use 'Create User    {wanted}' before")
     return context.users[wanted]
 
 

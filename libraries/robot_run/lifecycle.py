@@ -6,7 +6,15 @@ import os
 import sys
 from pathlib import Path
 
-from acceptance.errors import CapabilityMissing, ConfigurationError, NotApplicable, Violation
+from acceptance.errors import (
+    CapabilityMissing,
+    ConfigurationError,
+    NotApplicable,
+    ProjectError,
+    SuiteError,
+    Unresponsive,
+    Violation,
+)
 from acceptance.run import RUN, Run, open_run, opened_run
 from RedactingListener import REDACTOR
 from robot.api import FatalError, logger
@@ -21,6 +29,10 @@ NotApplicable.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
 NotApplicable.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
 # A violation is reported as any assertion is: by its message alone.
 Violation.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
+ProjectError.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
+SuiteError.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
+# Where nothing answers any more, the tests that are left are not run.
+Unresponsive.ROBOT_EXIT_ON_FAILURE = True  # type: ignore[attr-defined]
 
 
 _test = ""

@@ -8,6 +8,7 @@ Suites whose tests name no criterion get none.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Any
 
 from acceptance.errors import violation
@@ -26,6 +27,7 @@ TEST = "The Verdict Is GO Or PASS"
 KEYWORD = "Judge What Was Seen"
 
 _name, _claims, _plan = "", list[str](), Plan(tests={})
+_judged = False
 
 
 def add_verdict(suite: Any) -> None:
@@ -48,11 +50,20 @@ def add_verdict(suite: Any) -> None:
     suite.tests.create(name=TEST, doc="All that was seen, sealed and judged.").body.create_keyword(name=KEYWORD)
 
 
+def judge_after_all() -> None:
+    """Judge what was seen where the execution was stopped before its last test."""
+    if _name and not _judged and opened_run() is not None:
+        with suppress(AssertionError):  # the console has it
+            judge_what_was_seen()
+
+
 def judge_what_was_seen() -> None:
     """Seal, judge and report; raises AssertionError unless the verdict is GO or PASS."""
+    global _judged
     run = opened_run()
     if run is None:
         raise violation("the run", expected="to see something of the deployment", observed="nothing")
+    _judged = True
     with sealing(run):
         gate, problems = conclude_inline(run, name=_name, claims=_claims, plan=_plan)
     for line in problems:

@@ -14,6 +14,7 @@ import pytest
 from acceptance.clients.error_log import ErrorLog
 from acceptance.clients.http import ContractClient, RequestTiming, Response, on_request
 from acceptance.deployment.contract import Contract, pick, place
+from acceptance.errors import SuiteError
 from acceptance.redaction.redactor import Redactor
 
 from tests.unit.conftest import Serve, descriptor_at
@@ -188,7 +189,7 @@ def test_words_and_paths() -> None:
 def test_refusals_by_kind_and_by_route(contract: Contract) -> None:
     assert contract.refused("job", "other_user") == 404
     assert contract.refused("upload_bytes", "used") == 403
-    with pytest.raises(KeyError, match="does not say"):
+    with pytest.raises(SuiteError, match="does not say"):
         contract.refused("health", "none")
 
 

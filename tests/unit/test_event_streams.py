@@ -74,9 +74,7 @@ async def test_a_frame_that_is_not_by_the_contract_fails_who_waits(contract: Con
         await connection.wait_closed()
 
     async with websocket(contract, tell) as socket:
-        with pytest.raises(
-            AssertionError, match=f"WebSocket .*: expected frames as in the contract, .*{reason}"
-        ):
+        with pytest.raises(AssertionError, match=f"WebSocket .*: expected frames as in the contract, .*{reason}"):
             await socket.until(lambda seen: bool(seen.events), what="an event", within=30)
 
 

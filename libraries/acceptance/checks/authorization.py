@@ -16,7 +16,7 @@ from acceptance.checks.fixtures import UserData
 from acceptance.checks.forged_tokens import Credential, Genuine, forgeries
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import Contract, Route
-from acceptance.errors import violation
+from acceptance.errors import SuiteError, violation
 from acceptance.fixtures.users import User
 from acceptance.polling import together
 from acceptance.run import Run
@@ -110,7 +110,7 @@ def refusals(contract: Contract, kind: str) -> dict[str, int]:
         if case.credential == kind and (case.route not in contract.routes or _takes_token(contract, case.route))
     ]
     if not found:
-        raise ValueError(f"no route refuses a credential of the kind '{kind}'")
+        raise SuiteError(f"no route refuses a credential of the kind '{kind}'")
     found.sort(key=lambda case: case.route in contract.routes and contract.route(case.route).method != "GET")
     return {case.route: case.expected for case in found}
 

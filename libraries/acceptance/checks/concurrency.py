@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from acceptance.chat import Answer, ask
 from acceptance.checks.job_events import check_order, events_of, has_ended
+from acceptance.errors import SuiteError
 from acceptance.fixtures.handbook import Fact, Handbook
 from acceptance.fixtures.users import User
 from acceptance.polling import together
@@ -66,10 +67,10 @@ async def run_journeys(run: Run, users: int) -> list[Journey]:
     """Let users upload, follow and question their own document, all at once; records the slowest of each.
 
     Raises:
-        ValueError: fewer than two users.
+        SuiteError: fewer than two users.
     """
     if users < 2:
-        raise ValueError("journeys at once need two users at least")
+        raise SuiteError("journeys at once need two users at least")
     accounts = await together(*(run.users.signed_in() for _ in range(users)))
     notes = [Payload.of(await document(run, "note", SEED + number)) for number in range(users)]
     journeys = [Journey(*each) for each in zip(accounts, notes, strict=True)]

@@ -17,7 +17,7 @@ from acceptance.checks import job_events
 from acceptance.checks.fixtures import CatalogueDocument, samples
 from acceptance.checks.job_events import ObservedJob, format_events
 from acceptance.clients.database import Row
-from acceptance.errors import EnvironmentUnavailable, expect_none, violation
+from acceptance.errors import EnvironmentUnavailable, SuiteError, expect_none, violation
 from acceptance.fixtures.documents import TestDocument
 from acceptance.fixtures.handbook import figures, words
 from acceptance.run import Run
@@ -194,7 +194,7 @@ def problems_of(run: Run, each: Processed, aspect: Aspect) -> list[str]:
             as replayed, `claims` of completeness with what was there at that moment, `progress` in every view.
 
     Raises:
-        ValueError: the document was not observed while it was processed.
+        SuiteError: the document was not observed while it was processed.
     """
     statuses, complete = run.contract.jobs.statuses, run.contract.jobs.complete
     match aspect:
@@ -207,7 +207,7 @@ def problems_of(run: Run, each: Processed, aspect: Aspect) -> list[str]:
         case "vectors":
             return list(wrong_vectors(each.stored, run.descriptor.providers.embedding.dimensions))
     if each.observed is None:
-        raise ValueError(f"{each.name} was not observed while it was processed: it has no {aspect}")
+        raise SuiteError(f"{each.name} was not observed while it was processed: it has no {aspect}")
     if aspect == "claims":
         chunks = frozenset(chunk.chunk_id for chunk in each.stored.chunks)
         silent = sorted({"REST", "realtime"} - {claim.by for claim in each.observed.claims})
@@ -339,10 +339,10 @@ def misplaced(texts: Sequence[str], vectors: Sequence[Vector]) -> dict[int, str]
         vectors: one for each text, in the same order, all of one dimension.
 
     Raises:
-        ValueError: fewer texts, or another number of vectors.
+        SuiteError: fewer texts, or another number of vectors.
     """
     if len(texts) < LEAST_TEXTS or len(texts) != len(vectors):
-        raise ValueError(f"{len(texts)} texts and {len(vectors)} vectors; at least {LEAST_TEXTS} of each are needed")
+        raise SuiteError(f"{len(texts)} texts and {len(vectors)} vectors; at least {LEAST_TEXTS} of each are needed")
     empty = [place for place, vector in enumerate(vectors) if not _length(vector)]
     if empty:
         return dict.fromkeys(empty, "its vector has no direction: all its values are zero, or some are no numbers")

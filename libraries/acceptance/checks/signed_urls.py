@@ -12,7 +12,7 @@ import httpx
 from acceptance.checks.authorization import Attempt, hold
 from acceptance.checks.forged_tokens import forged
 from acceptance.clients.http import Response
-from acceptance.errors import CapabilityMissing
+from acceptance.errors import CapabilityMissing, SuiteError
 from acceptance.polling import wait_until
 from acceptance.run import Run
 from acceptance.uploads import Payload, Upload, announce, document, put_bytes
@@ -100,4 +100,4 @@ def forged_addresses(kind: str, address: str, other: str) -> Iterator[tuple[str,
     elif kind == "wrong_signature":
         yield from ((made, str(url.copy_set_param(name, token))) for made, token in forged(words[name]))
     else:
-        raise ValueError(f"no address is forged for '{kind}'; known: {', '.join(FORGEABLE)}")
+        raise SuiteError(f"no address is forged for '{kind}'; known: {', '.join(FORGEABLE)}")

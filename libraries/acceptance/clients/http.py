@@ -20,11 +20,12 @@ from acceptance.clients.body import ACCEPTED, UnreadableError, bounded, parse_js
 from acceptance.clients.error_log import ErrorLog
 from acceptance.deployment.contract import MISSING, Codes, Contract, Route, compiled, mistake_in, pick, place
 from acceptance.deployment.descriptor import Descriptor, is_local
-from acceptance.errors import cut, shown, violation
+from acceptance.errors import SuiteError, Unresponsive, Violation, cut, shown, violation, visible
 from acceptance.redaction.redactor import Redactor
 
 DEADLINE = 30.0  # seconds for a whole call, and one more for each so many bytes that are sent
 SENT_PER_SECOND = 100_000
+MOST_UNANSWERED = 6  # calls in a row; no more are made then
 EXCERPT_OF = 20_000  # bytes of a body that are cleaned before its beginning is shown
 LOGGED_CALLS = 20  # of one step
 LOGGED_CHARACTERS = 400  # of a body
@@ -74,7 +75,9 @@ class Response:
             return MISSING
 
     def __getitem__(self, word: str) -> Any:
-        """A field of the answer by our word for it."""
+        """A field of the answer by our word for it; an unknown word is the caller's mistake: SuiteError."""
+        if word not in self.paths:
+            raise SuiteError(f"{self.route} has no field '{word}'; it has {', '.join(self.paths) or 'none'}")
         value = pick(self.json(), self.paths[word])
         if value is MISSING:
             raise violation(
@@ -275,7 +278,7 @@ class ContractClient:
         else:
             paths = contract.errors.shape if response.status >= 400 else response.paths
         if word not in paths:
-            raise ValueError(
+            raise SuiteError(
                 f"{response.route}, status {response.status}: no field '{word}'; it has {', '.join(paths)}"
             )
         if optional and pick(response.json(), paths[word]) in (MISSING, None, ""):
@@ -324,6 +327,10 @@ class ContractClient:
             if event.endswith("receive_response_headers.complete"):
                 head = time.monotonic() - begin
 
+        if self.unanswered >= MOST_UNANSWERED:
+            raise Unresponsive(
+                route, "an answer", f"no call any more: {self.unanswered} in a row were not answered", f"{method} {url}"
+            )
         tell = on_request.get() or _ignore
         allowed = self._deadline + (len(payload) / SENT_PER_SECOND if isinstance(payload, bytes) else 0)
         try:
@@ -434,12 +441,13 @@ class ContractClient:
             seen = f"no whole answer after {elapsed:.1f} s"
         else:
             seen = f"{type(error).__name__}: {str(error) or 'no answer'} after {elapsed:.1f} s"
+        kind: type[Violation] = Violation
         if isinstance(error, TimeoutError | httpx.TimeoutException):
             self.unanswered += 1
-        return violation(
-            route, expected="an answer", observed=seen,
-            look=f"{method} {url}, request {sent[self.contract.errors.request_id_header]}",
-        )  # fmt: skip
+            if self.unanswered >= MOST_UNANSWERED:
+                kind, seen = Unresponsive, f"{seen}, as {self.unanswered} calls in a row: the run stops here"
+        look = f"{method} {urlsplit(url).path}, request {sent[self.contract.errors.request_id_header]}"
+        return kind(route, "an answer", visible(seen), look)
 
 
 def _ignore(_: RequestTiming) -> None:

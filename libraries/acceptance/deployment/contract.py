@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import jsonschema_rs
 from pydantic import Field, model_validator
 
+from acceptance.errors import SuiteError
 from acceptance.yaml_models import PROJECT, Data, read_model
 
 CONTRACT = PROJECT / "variables" / "contract.yaml"
@@ -202,11 +203,11 @@ class Contract(Data):
         return root
 
     def route(self, name: str) -> Route:
-        """The route of that name; an unknown one is the caller's mistake, and raises KeyError with the known ones."""
+        """The route of that name; an unknown one is the caller's mistake: SuiteError with the known ones."""
         try:
             return self.routes[name]
         except KeyError:
-            raise KeyError(f"no route '{name}' in the contract; it has {', '.join(self.routes)}") from None
+            raise SuiteError(f"no route '{name}' in the contract; it has {', '.join(self.routes)}") from None
 
     @property
     def model_bound(self) -> tuple[str, ...]:
@@ -232,9 +233,9 @@ class Contract(Data):
             return status
         try:
             return self.refused(route, expected)
-        except KeyError:
+        except SuiteError:
             refusals = [name for name, value in self.errors if isinstance(value, int)]
-            raise ValueError(
+            raise SuiteError(
                 f"route '{route}': the contract knows no outcome '{expected}'; it knows a status, success,"
                 f" {', '.join([*refusals, *self.refusals['owner']])}"
             ) from None
@@ -246,7 +247,7 @@ class Contract(Data):
             return entry.refuses[credential]
         if entry.kind in ("user", "owner"):
             return self.refusals[entry.kind][credential]
-        raise KeyError(f"the contract does not say how route '{route}' ({entry.kind}) refuses '{credential}'")
+        raise SuiteError(f"the contract does not say how route '{route}' ({entry.kind}) refuses '{credential}'")
 
 
 def read_contract(path: Path) -> Contract:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, SecretStr, StringConstraints, field_validator, model_validator
 
-from acceptance.errors import CapabilityMissing, ConfigurationError
+from acceptance.errors import CapabilityMissing, ConfigurationError, SuiteError
 from acceptance.yaml_models import Data, read_model
 
 CAPABILITIES = frozenset(
@@ -221,7 +221,9 @@ class Descriptor(Data):
         return self
 
     def need(self, capability: str) -> None:
-        """Raises CapabilityMissing unless the descriptor lists the capability."""
+        """Raises CapabilityMissing unless the descriptor lists the capability, SuiteError where there is none such."""
+        if capability not in CAPABILITIES:
+            raise SuiteError(f"no capability is called '{capability}'; there are {', '.join(sorted(CAPABILITIES))}")
         if capability not in self.capabilities:
             raise CapabilityMissing(capability)
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from acceptance.deployment.descriptor import Descriptor
 from acceptance.deployment.provisioning import OpenDeployment, open_deployment
-from acceptance.errors import ConfigurationError
+from acceptance.errors import ConfigurationError, ProjectError
 from acceptance.evidence.reader import EVIDENCE, recorded_artifacts
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Plan, Scope, moment
@@ -31,6 +32,7 @@ from acceptance.yaml_models import PROJECT
 
 RUNS = PROJECT / "runs"
 RESULTS = PROJECT / "results"
+TRACEBACK = "traceback.txt"  # of an exception of ours, in the run's folder
 CLAIMS = "--metadata Claims:"
 EXIT = {"GO": 0, "PASS": 0, "NO-GO": 1, "INCONCLUSIVE": 2}
 NOT_RUN = (251, 252, 255)  # exit status of robot: help or version, bad options or data, unexpected error
@@ -169,6 +171,8 @@ def run(request: RunRequest) -> Ending:
             interrupted = True
             _note(recorder, progress, "interrupted: the evidence up to then is judged")
             problems = () if scope.started else ["interrupted before the suites started"]
+        except Exception as error:  # noqa: BLE001 a run ends in a gate, whatever breaks
+            problems = _broke(error, scope, request.folder, recorder)
         progress.doing("judging the evidence")
         for line in scrub(request.folder, redactor, keep=recorded_artifacts(request.folder)):
             recorder.note(line)
@@ -176,6 +180,15 @@ def run(request: RunRequest) -> Ending:
         for line in broken:
             progress.say(line)
     return Ending(gate, tuple(redactor.clean(problem) for problem in problems), interrupted)
+
+
+def _broke(error: Exception, scope: Scope, folder: Path, recorder: Recorder) -> Sequence[str]:
+    """An exception of ours: what was claimed is not verified by it; the traceback is kept in the run's folder."""
+    text = recorder.redactor.clean("".join(traceback.format_exception(error)))
+    (folder / TRACEBACK).write_text(text, encoding="utf-8", errors="backslashreplace")
+    what = f"{ProjectError(error)} ({TRACEBACK})"
+    recorder.test(name="the run itself", status="FAIL", cause="environment", criteria=scope.claims, message=what)
+    return () if scope.started else [what]
 
 
 def interrupt(number: int, frame: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from acceptance.checks import consistency, preflight
-from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
+from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, ProjectError
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Status
 from acceptance.run import Run
@@ -24,10 +24,13 @@ SELF_CHECKS: Checks = PREFLIGHT_CHECKS | CLOSING_CHECKS | REPORT_CHECKS
 
 def run_preflight(observer: Run, recorder: Recorder) -> list[str]:
     """Run the preflight; returns the problems that keep the run from starting."""
-    found = observer.wait(preflight.check(observer), within=PREFLIGHT_SECONDS)
-    for criterion, problems in found.problems.items():
+    try:
+        found = observer.wait(preflight.check(observer), within=PREFLIGHT_SECONDS).problems
+    except AssertionError as error:
+        found = {"PRE-01": [str(error)], "PRE-02": []}
+    for criterion, problems in found.items():
         record(recorder, f"{PREFLIGHT}{criterion}", criterion, problems)
-    return [f"{name}: {problem}" for name in ("PRE-01", "PRE-02") for problem in found.problems[name]]
+    return [f"{name}: {problem}" for name in ("PRE-01", "PRE-02") for problem in found[name]]
 
 
 def run_closing_checks(observer: Run, recorder: Recorder) -> None:
@@ -37,10 +40,11 @@ def run_closing_checks(observer: Run, recorder: Recorder) -> None:
         observer.wait(consistency.check(observer), within=CLOSING_SECONDS)
     except CapabilityMissing as error:
         recorder.test(name=name, criteria=["INT-14"], status="SKIP", cause="capability", message=str(error))
-    except EnvironmentUnavailable as error:
-        recorder.test(name=name, criteria=["INT-14"], status="FAIL", cause="environment", message=str(error))
     except AssertionError as error:
         record(recorder, name, "INT-14", [str(error)])
+    except Exception as error:  # noqa: BLE001 says nothing of the deployment
+        what = str(error if isinstance(error, EnvironmentUnavailable) else ProjectError(error))
+        recorder.test(name=name, criteria=["INT-14"], status="FAIL", cause="environment", message=what)
     else:
         record(recorder, name, "INT-14", [])
 

@@ -10,12 +10,13 @@ from typing import Literal
 from acceptance.evidence.reader import Bundle, without_copies
 from acceptance.evidence.records import Scope
 from acceptance.verdict.criteria import Criteria
-from acceptance.verdict.criterion_results import KINDS, Group, Row, Status, row_of
+from acceptance.verdict.criterion_results import KINDS, Group, Row, Status, Tried, row_of, tried
 from acceptance.verdict.validity import times_of, unsound, utc_now
 from acceptance.yaml_models import Data
 
 Verdict = Literal["GO", "NO-GO", "INCONCLUSIVE", "PASS"]
 UNKNOWN = "unknown"
+LISTED = 3
 
 
 class Judged(Data):
@@ -39,6 +40,7 @@ class Gate(Data):
         relaxed: one line for each threshold that is looser than the criterion's own.
         left_out: runs that were given and do not count, with the reason.
         unsound: why the evidence, or a part of it, is invalid.
+        beside: tests that name no criterion and did not pass; while there are any, the verdict is neither GO nor PASS.
     """
 
     run: str
@@ -56,6 +58,7 @@ class Gate(Data):
     runs: tuple[Judged, ...] = ()
     notes: tuple[str, ...] = ()
     criteria: tuple[Row, ...]
+    beside: tuple[Tried, ...] = ()
 
     def named(self, status: Status) -> list[str]:
         """Identifiers of the required criteria of that status."""
@@ -83,7 +86,8 @@ def judge(given: Sequence[Bundle], criteria: Criteria, now: datetime | None = No
     rows = tuple(row_of(name, criterion, own, others) for name, criterion in criteria.criteria.items())
     claims = {claim for scope in scopes for claim in scope.claims}
     whole = [problem for bundle in bundles for problem in problems[bundle.run]]
-    verdict, why = _verdict(rows, criteria, claims, whole)
+    beside = tuple(_beside(bundles))
+    verdict, why = _verdict(rows, criteria, claims, [*whole, *_failed_beside(beside)])
     name = " + ".join(sorted({scope.name for scope in scopes})) or UNKNOWN
     proven = sorted({row.proven_on for row in rows if row.proven_on})
     line = f"{verdict} ({name}: {why})"
@@ -106,7 +110,21 @@ def judge(given: Sequence[Bundle], criteria: Criteria, now: datetime | None = No
         runs=tuple(_judged(bundle) for bundle in sorted((*bundles, *siblings), key=lambda bundle: bundle.run)),
         notes=tuple(_notes((*bundles, *siblings))),
         criteria=rows,
+        beside=beside,
     )
+
+
+def _beside(bundles: Sequence[Bundle]) -> Iterator[Tried]:
+    """The tests that name no criterion and did not pass."""
+    named = {outcome.test for bundle in bundles for outcome in bundle.outcomes if outcome.criteria}
+    yield from (test for test in tried(bundles) if test.name not in named and test.status == "FAIL")
+
+
+def _failed_beside(beside: Sequence[Tried]) -> Iterator[str]:
+    if beside:
+        names = ", ".join(test.name for test in beside[:LISTED]) + (", …" if len(beside) > LISTED else "")
+        tests = "1 test that names" if len(beside) == 1 else f"{len(beside)} tests that name"
+        yield f"{tests} no criterion did not pass: {names}"
 
 
 def _newest(scope: Scope) -> tuple[str, str, int]:
