@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from acceptance.deployment.contract import MISSING, pick
 from acceptance.errors import (
-    PROJECT_ERROR,
-    SUITE_ERROR,
     CapabilityMissing,
     ConfigurationError,
     EnvironmentUnavailable,
@@ -21,6 +18,7 @@ from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.records import Cause, Status
 from acceptance.run import TestContext, close_run, opened_run
 from acceptance.verdict.criteria import limit_for
+from acceptance.verdict.failures import FURTHER, failures_in
 from acceptance.yaml_models import PROJECT
 from AcceptancePlan import criteria_of, fail_on_unknown_criteria, identity
 from RedactingListener import RedactingListener
@@ -85,29 +83,7 @@ _STOPPED = (
     "Failure occurred and exit-on-failure mode is in use.",
     "Error occurred and exit-on-error mode is in use.",
 )
-_OURS = (
-    *(f"{error.__name__}: " for error in (ConfigurationError, EnvironmentUnavailable, NotWritten)),
-    PROJECT_ERROR,
-    SUITE_ERROR,
-)
-# What Robot Framework says of mistakes in a suite, before any keyword has looked at the deployment.
-_MISTAKE = re.compile(
-    r"""No[ ]keyword[ ]with[ ]name[ ]'
-    | Variable[ ]'[^']*'[ ](?:not[ ]found|is[ ]) | Resolving[ ](?:variable|expression)[ ] | Setting[ ]variable[ ]
-    | Evaluating[ ]expression[ ] | (?:FOR|IF|WHILE|TRY|VAR|Invalid|Importing)[ ] | Multiple[ ]keywords[ ]
-    | ValueError:[ ]Argument[ ]' | Keyword[ ]'[^']*'[ ](?:expected|got|missing|is)[ ]""",
-    re.VERBOSE,
-)
-_MORE = (
-    "Several failures occurred:",
-    "Also teardown failed:",
-    "Also failure occurred:",
-    "Also parent suite teardown failed:",
-)
-_SETUP = re.compile(
-    r"^(?:(?:Parent suite s|S)etup failed:\n|Failed test skipped using [^\n]*\n+(?:Original failure:\n)?)*"
-)
-_FAILURES = re.compile(r"\n\n\d+\) ")  # between the failures of one test, each numbered
+_TOOLS = tuple(f"{error.__name__}: " for error in (ConfigurationError, EnvironmentUnavailable, NotWritten))
 _FAILED = "Failed test skipped using "  # how the message begins that --skiponfailure leaves
 
 
@@ -118,29 +94,25 @@ def _status(status: Status, message: str) -> Status:
 
 
 def _cause(status: str, message: str) -> Cause | None:
-    """Why a test did not pass, by the exception that the core raised (see acceptance.errors)."""
+    """Why a test did not pass, by the exceptions that its steps raised (see acceptance.errors).
+
+    It is the deployment's fault where any of its failures may be: one that is ours excuses none of the others.
+    """
     if status == "PASS":
         return None
-    raised = _SETUP.sub("", message)
-    failures = _FAILURES.split(raised)[1:] if raised.startswith(_MORE[0]) else []
-    if failures and all(_is_ours(failure) for failure in failures):
+    failures = failures_in(message)
+    if failures and all(one.text.startswith(_TOOLS) or one.is_ours for one in failures):
         return "environment"
     if not _several(message):
-        if _is_ours(raised) or message.endswith(_STOPPED):
+        if message.endswith(_STOPPED):
             return "environment"
-        if status == "SKIP" and CapabilityMissing.__name__ in raised.partition("\n")[0]:
+        if status == "SKIP" and CapabilityMissing.__name__ in failures[0].text.partition("\n")[0]:
             return "capability"
     return "product"
 
 
-def _is_ours(failure: str) -> bool:
-    """Whether it says that a tool, this project or a suite is at fault."""
-    return failure.startswith(_OURS) or _MISTAKE.match(failure) is not None
-
-
 def _several(message: str) -> bool:
-    """Whether several things failed: one that is the environment's excuses none of the others."""
-    return any(words in message for words in _MORE)
+    return any(words in message for words in FURTHER)
 
 
 @library(scope="GLOBAL", listener=_Listener(), version="1.0.0")

@@ -31,6 +31,7 @@ from acceptance.runner.subprocesses import handling
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.criterion_results import UNCLAIMED, UNSOUND
 from acceptance.verdict.diff import compare, load_gate
+from acceptance.verdict.failures import told
 from acceptance.verdict.gate import Gate
 from acceptance.yaml_models import PROJECT
 
@@ -158,6 +159,7 @@ def _clean_up(options: argparse.Namespace) -> int:
 def print_gate(gate: Gate) -> None:
     """Print the table of claimed criteria, the number of the others, then invalid and omitted evidence."""
     claimed = [row for row in gate.criteria if row.reason != UNCLAIMED]
+    explained = {name for cause in gate.causes for name in cause.criteria}
     print()
     for row in claimed:
         figure = "" if row.figure is None else f"{row.figure:.4g} {row.unit}"
@@ -165,20 +167,39 @@ def print_gate(gate: Gate) -> None:
         mark = row.status.replace("_", " ")
         print(f"{row.id:9} {mark:14} {figure:>14} {limit:15} {row.title}")
         reason = f"{UNSOUND}: see below" if row.reason.startswith(UNSOUND) else row.reason
-        if reason:
-            print(f"{'':10}{_plain(shorten(reason, REASON_CHARACTERS, placeholder=' …'))}")
-        failed = next((test for test in row.tests if test.source and (test.status == "FAIL" or test.flaky)), None)
-        if row.status == "violated" and failed:
-            print(f"{'':10}look at {failed.source}, and at {failed.link}")
+        if reason and row.id not in explained:
+            print(f"{'':10}{_short(reason)}")
     if len(claimed) < len(gate.criteria):
         others = [row for row in gate.criteria if row.reason == UNCLAIMED]
         required = sum(row.required for row in others)
         rest = len(others) - required
         print(f"{len(others)} more ({required} required, {rest} that do not gate) are not claimed by this run")
+    _print_causes(gate)
     for problem in gate.unsound:
         print(f"{UNSOUND}: {problem}")
     for run in gate.left_out:
         print(f"left out: {run}")
+
+
+def _print_causes(gate: Gate) -> None:
+    """Each root cause once: what was expected and observed, and where to look."""
+    tests = {test.name: test for row in gate.criteria for test in row.tests}
+    for cause in gate.causes:
+        failure, first = cause.failure, tests[cause.tests[0]]
+        print(f"\nviolates {', '.join(cause.criteria)}: {_short(failure.what)}")
+        for word, text in (("expected", failure.expected), ("observed", failure.observed), ("look at", failure.look)):
+            if text:
+                print(f"{'':10}{word:9} {_short(text)}")
+        more = f", and {len(cause.tests) - 1} more" if len(cause.tests) > 1 else ""
+        print(f"{'':10}{'test':9} {first.name}{more}")
+        if first.source:
+            print(f"{'':10}{'':9} {first.source}, {first.link}")
+    for test in gate.beside:
+        print(f"\nnames no criterion and did not pass: {test.name}\n{'':10}{_short(told(test.message))}")
+
+
+def _short(text: str) -> str:
+    return _plain(shorten(text, REASON_CHARACTERS, placeholder=" …"))
 
 
 def _plain(text: str) -> str:

@@ -78,7 +78,7 @@ def test_it_says_what_is_violated_and_where_to_look(shown: Callable[..., _Read])
     read = shown(change=_failing)
     assert "Verdict: NO-GO" in read.text
     assert "1 of 49 required criteria is violated" in read.text
-    why = read.text[read.text.index("Why Violated") : read.text.index("Margin:")]
+    why = read.text[read.text.index("Why 1 cause of violations") : read.text.index("Margin:")]
     assert "INT-04" in why
     assert "got 200" in why
     assert "suites/integration/04__isolation.robot:44" in why

@@ -20,6 +20,7 @@ from acceptance.report.markdown import anchor, in_unit, is_all, words
 from acceptance.report.rows import ENDINGS, WORDS, counted, findings, judged_bundles, own_runs, state_of, tests_of
 from acceptance.verdict.criteria import Area, Criteria, Criterion, area
 from acceptance.verdict.criterion_results import KINDS, Row, Tried
+from acceptance.verdict.failures import RootCause
 from acceptance.verdict.gate import Gate, Judged
 from acceptance.verdict.metrics import Figure, Seen, samples_of
 
@@ -56,6 +57,15 @@ class Open:
         """The tests that did not verify it, each once."""
         found = {test.name: test for row in self.rows for test in row.tests if test.status != "PASS"}
         return list(found.values())
+
+
+@dataclass(frozen=True)
+class CauseView:
+    """A root cause with the criteria that it violates, and the tests that failed by it."""
+
+    cause: RootCause
+    rows: tuple[CriterionView, ...]
+    tests: tuple[Tried, ...]
 
 
 @dataclass(frozen=True)
@@ -168,6 +178,22 @@ class GateView:
     def violated(self) -> list[CriterionView]:
         """Required criteria that are violated."""
         return [row for row in self.rows if row.row.required and row.state == "violated"]
+
+    @cached_property
+    def causes(self) -> list[CauseView]:
+        """The violations, each root cause once."""
+        tests = {test.name: test for row in self.violated for test in row.wrong}
+        rows = {row.row.id: row for row in self.violated}
+        return [
+            CauseView(cause, tuple(rows[name] for name in cause.criteria), tuple(tests[name] for name in cause.tests))
+            for cause in self.gate.causes
+        ]
+
+    @property
+    def otherwise_violated(self) -> list[CriterionView]:
+        """Required criteria that are violated by a figure, or by what no test says."""
+        told = {name for cause in self.gate.causes for name in cause.criteria}
+        return [row for row in self.violated if row.row.id not in told or any(one.figure.broken for one in row.figures)]
 
     @property
     def findings(self) -> list[CriterionView]:
@@ -318,7 +344,7 @@ class CriterionView:
     @property
     def tests(self) -> tuple[Tried, ...]:
         """The tests, those that did not pass first."""
-        return tuple(sorted(self.row.tests, key=lambda test: (test.status == "PASS" and not test.flaky, test.name)))
+        return tuple(sorted(self.row.tests, key=lambda test: test.status == "PASS" and not test.flaky))
 
     @property
     def counts(self) -> list[Count]:

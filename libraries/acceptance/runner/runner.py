@@ -21,6 +21,7 @@ from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Plan, Scope, moment
 from acceptance.redaction.redactor import Redactor
 from acceptance.redaction.scrub import scrub
+from acceptance.report.render import PAGE
 from acceptance.run import DEPLOYMENT, RUN, Run
 from acceptance.runner.finalize import conclude
 from acceptance.runner.progress import Progress
@@ -226,6 +227,7 @@ def _run_suites(opened: OpenDeployment, request: RunRequest, name: str, recorder
         *(sys.executable, "-m", "robot", "--pythonpath", str(PROJECT / "libraries")),
         *("--outputdir", str(request.folder), "--variable", f"DEPLOYMENT:{opened.path}"),
         *("--console", "AcceptanceConsole" if request.console else "none"),
+        *("--metadata", f"Gate:[{PAGE}|{PAGE}]"),
         *("--listener", "RedactingListener", "--prerunmodifier", f"AcceptancePlan:{request.folder / EVIDENCE}"),
         *request.options,
         *("--argumentfile", str(RUNS / f"{request.name}.args")),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Literal
 
 from acceptance.errors import NOT_APPLICABLE
@@ -13,6 +12,7 @@ from acceptance.evidence.reader import Bundle
 from acceptance.evidence.records import Cause, Outcome, Trend
 from acceptance.evidence.records import Status as Ending
 from acceptance.verdict.criteria import Criterion
+from acceptance.verdict.failures import grouped, told
 from acceptance.verdict.metrics import Figure, figures_of, observed
 from acceptance.yaml_models import Data
 
@@ -89,13 +89,14 @@ def row_of(name: str, criterion: Criterion, own: Group, siblings: Sequence[Group
 
 
 def tried(bundles: Iterable[Bundle], criterion: str | None = None) -> list[Tried]:
-    """The tests of these runs, or those of them that name a criterion, each as it ended last."""
+    """The tests of these runs, or those of them that name a criterion, each as it ended last, in the order of time."""
     tries: dict[str, list[tuple[Bundle, Outcome]]] = defaultdict(list)
     for bundle in bundles:
         for outcome in bundle.outcomes:
             if criterion is None or criterion in outcome.criteria:
                 tries[outcome.test].append((bundle, outcome))
-    return [_last(test, sorted(ended, key=_outcome_order)) for test, ended in sorted(tries.items())]
+    by_time = sorted(tries.items(), key=lambda one: (min(outcome.time for _, outcome in one[1]), one[0]))
+    return [_last(test, sorted(ended, key=_outcome_order)) for test, ended in by_time]
 
 
 def _alone(name: str, criterion: Criterion, group: Group) -> Row:
@@ -208,17 +209,20 @@ def _wrong(
 ) -> Iterator[str]:
     failed = [test for test in tests if test.status == "FAIL" and _product(test)]
     failed += [test for test in tests if test.flaky and not criterion.flaky_allowed]
-    given: list[str] = []
-    for text, message in chain(
-        ((f"{test.name}: {test.message}", test.message) for test in failed),
-        ((figure.broken, figure.broken) for figure in figures if figure.broken),
-    ):
-        if not message or not any(message in other for other in given):  # one fault, one entry
-            given.append(text)
-            yield text
+    given = list(grouped((test.name, test.message) for test in failed))
+    given += [figure.broken for figure in figures if figure.broken and not any(figure.broken in one for one in given)]
+    yield from given
     sealed = [bundle.run for bundle in group.bundles if name in bundle.violated]
     if sealed and not given:
         yield f"it was violated when the run {', '.join(sealed)} was sealed; the records that say why are gone"
+
+
+def violations(rows: Iterable[Row]) -> Iterator[tuple[str, str, str]]:
+    """Criterion, name and message of each test that violates a required criterion."""
+    for row in rows:
+        if row.required and row.status == "violated":
+            failed = (test for test in row.tests if (test.status == "FAIL" and _product(test)) or test.flaky)
+            yield from ((row.id, test.name, test.message) for test in failed)
 
 
 def _product(test: Tried) -> bool:
@@ -241,4 +245,4 @@ def _unseen(criterion: Criterion, declared: set[str], tests: Sequence[Tried]) ->
         yield f"the {kind.strip(': ')} check did not run"
     for test in tests:
         if test.status != "PASS":
-            yield f"{test.name}: {'skipped: ' if test.status == 'SKIP' else ''}{test.message}"
+            yield f"{test.name}: {'skipped: ' if test.status == 'SKIP' else ''}{told(test.message)}"

@@ -10,7 +10,8 @@ from typing import Literal
 from acceptance.evidence.reader import Bundle, without_copies
 from acceptance.evidence.records import Scope
 from acceptance.verdict.criteria import Criteria
-from acceptance.verdict.criterion_results import KINDS, Group, Row, Status, Tried, row_of, tried
+from acceptance.verdict.criterion_results import KINDS, Group, Row, Status, Tried, row_of, tried, violations
+from acceptance.verdict.failures import RootCause, root_causes
 from acceptance.verdict.validity import times_of, unsound, utc_now
 from acceptance.yaml_models import Data
 
@@ -41,6 +42,7 @@ class Gate(Data):
         left_out: runs that were given and do not count, with the reason.
         unsound: why the evidence, or a part of it, is invalid.
         beside: tests that name no criterion and did not pass; while there are any, the verdict is neither GO nor PASS.
+        causes: the failures of tests that violate required criteria, by root cause.
     """
 
     run: str
@@ -59,6 +61,7 @@ class Gate(Data):
     notes: tuple[str, ...] = ()
     criteria: tuple[Row, ...]
     beside: tuple[Tried, ...] = ()
+    causes: tuple[RootCause, ...] = ()
 
     def named(self, status: Status) -> list[str]:
         """Identifiers of the required criteria of that status."""
@@ -111,6 +114,7 @@ def judge(given: Sequence[Bundle], criteria: Criteria, now: datetime | None = No
         notes=tuple(_notes((*bundles, *siblings))),
         criteria=rows,
         beside=beside,
+        causes=tuple(root_causes(violations(rows))),
     )
 
 

@@ -1,0 +1,152 @@
+"""What failed: messages of tests taken apart, and grouped by root cause."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from acceptance.errors import PROJECT_ERROR, SUITE_ERROR
+from acceptance.yaml_models import Data
+
+# How Robot Framework puts several failures of one test, and of what surrounds it, into one message.
+SEVERAL = "Several failures occurred:"
+FURTHER = (SEVERAL, "Also teardown failed:", "Also failure occurred:", "Also parent suite teardown failed:")
+_SETUP = re.compile(
+    r"^(?:(?:Parent suite s|S)etup failed:\n|Failed test skipped using [^\n]*\n+(?:Original failure:\n)?)*"
+)
+_NUMBERED = re.compile(r"(?:^|\n\n)\d+\) ")  # between the failures of one test
+_SPLIT = re.compile("|".join(rf"\n\n{re.escape(words)}\n" for words in FURTHER))
+# What Robot Framework says of mistakes in a suite, before any keyword has looked at the deployment.
+_MISTAKES = (
+    re.escape(PROJECT_ERROR),
+    re.escape(SUITE_ERROR),
+    r"No keyword with name '",
+    r"Variable '[^']*' (?:not found|is )",
+    r"Resolving (?:variable|expression) ",
+    r"Setting variable |Evaluating expression |Multiple keywords ",
+    r"(?:FOR|IF|WHILE|TRY|VAR|Invalid|Importing) ",
+    r"ValueError: Argument '",
+    r"Keyword '[^']*' (?:expected|got|missing|is) ",
+)
+_MISTAKE = re.compile("|".join(_MISTAKES))
+_LAID_OUT = re.compile(
+    r"(?P<what>.+?): expected (?P<expected>.*?), observed (?P<observed>.*?)"
+    r"(?:; (?P<look>(?:GET|POST|PUT|DELETE|PATCH|HEAD|OPTIONS) [^;\n]*?request [\w.-]+))?",
+    re.DOTALL,
+)
+# What differs from one occurrence of a cause to the next: identifiers, addresses, amounts; a status stays.
+_VARYING = re.compile(
+    r"[\w.+-]+@[\w.-]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b\d{8}-\d{6}-[\w-]+|\b[0-9a-f]{16,}\b"
+    r"|\b(?![1-5]\d\d\b)\d[\d.,:]*|'[^']*'"
+)
+_STATUS = re.compile(r"(?:status )?([1-5])\d\d\b")
+KEPT = 300  # characters that tell one cause from another
+
+
+class Failure(Data):
+    """One failure: what was checked, and what was expected and observed, as far as its text says so."""
+
+    text: str
+
+    @cached_property
+    def _parts(self) -> dict[str, str | None]:
+        found = _LAID_OUT.fullmatch(self.text)
+        return found.groupdict() if found else {}
+
+    @property
+    def what(self) -> str:
+        return self._parts.get("what") or ("" if self._parts else self.text)
+
+    @property
+    def expected(self) -> str:
+        return self._parts.get("expected") or ""
+
+    @property
+    def observed(self) -> str:
+        return self._parts.get("observed") or ""
+
+    @property
+    def look(self) -> str:
+        return self._parts.get("look") or ""
+
+    @property
+    def key(self) -> str:
+        """The same for failures of one cause."""
+        text = self.text.removesuffix(f"; {self.look}") if self.look else self.text
+        return _VARYING.sub("#", text)[:KEPT]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it says that this project or a suite is at fault."""
+        return _MISTAKE.match(self.text) is not None
+
+    @property
+    def weight(self) -> int:
+        """What is read first: what should have been refused, faults of the server, then the rest."""
+        found = _STATUS.match(self.observed)
+        return {"2": 0, "5": 1}.get(found[1], 2) if found else 2
+
+
+class RootCause(Data):
+    """Failures that are one: the first of them, and the tests and criteria that fail by it."""
+
+    failure: Failure
+    tests: tuple[str, ...]
+    criteria: tuple[str, ...]
+
+
+def failures_in(message: str) -> list[Failure]:
+    """The different failures in a test's message, in their order.
+
+    What follows from an earlier one is left out: steps that miss what it should have brought.
+    """
+    whole = _SETUP.sub("", message)
+    texts = [
+        part.strip()
+        for piece in _SPLIT.split(whole)
+        for part in (_NUMBERED.split(piece.removeprefix(SEVERAL))[1:] if piece.startswith(SEVERAL) else [piece])
+    ]
+    found: dict[str, Failure] = {}
+    for text in texts:
+        failure = Failure(text=text)
+        if text and not (found and failure.is_ours):
+            found.setdefault(failure.key, failure)
+    return list(found.values())
+
+
+def root_causes(failed: Iterable[tuple[str, str, str]]) -> list[RootCause]:
+    """Failed tests grouped by their first failure, the most telling group first.
+
+    Args:
+        failed: criterion, name and message of each failed test.
+    """
+    groups: dict[str, RootCause] = {}
+    for criterion, test, message in failed:
+        failure = next(iter(failures_in(message)), Failure(text=message))
+        known = groups.get(failure.key) or RootCause(failure=failure, tests=(), criteria=())
+        groups[failure.key] = known.model_copy(
+            update={"tests": _with(known.tests, test), "criteria": _with(known.criteria, criterion)}
+        )
+    return sorted(groups.values(), key=lambda cause: (cause.failure.weight, -len(cause.tests)))
+
+
+def told(message: str) -> str:
+    """A test's message in one piece: its first failure, and how many others there are."""
+    failures = failures_in(message)
+    if not failures:
+        return message
+    more = len(failures) - 1
+    return failures[0].text + (f" (and {more} other failure{'s' if more > 1 else ''})" if more else "")
+
+
+def grouped(failed: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Failed tests, name and message, as one line for each root cause."""
+    for cause in root_causes(("", test, message) for test, message in failed):
+        more = len(cause.tests) - 1
+        also = f" (and {more} more test{'s' if more > 1 else ''})" if more else ""
+        yield f"{cause.tests[0]}: {cause.failure.text}{also}"
+
+
+def _with(known: tuple[str, ...], one: str) -> tuple[str, ...]:
+    return known if one in known else (*known, one)

@@ -1,0 +1,78 @@
+"""Messages of tests are taken apart, and one root cause reads as one failure."""
+
+from __future__ import annotations
+
+import pytest
+from acceptance.errors import ProjectError, SuiteError, violation
+from acceptance.verdict.failures import Failure, failures_in, root_causes, told
+
+SIGNUP = "signup: expected status 201, observed 500 Internal Server Error; POST /auth/signup, request {}"
+
+
+def several(*texts: str) -> str:
+    return "Several failures occurred:\n\n" + "\n\n".join(f"{n}) {text}" for n, text in enumerate(texts, start=1))
+
+
+def test_a_violation_is_taken_apart() -> None:
+    failure = Failure(
+        text=str(
+            violation("job, status", expected="done", observed="queued, working", look="GET /jobs/1, request ab-1")
+        )
+    )
+    assert (failure.what, failure.expected, failure.observed) == ("job, status", "done", "queued, working")
+    assert failure.look == "GET /jobs/1, request ab-1"
+
+
+def test_what_is_no_violation_of_ours_is_its_whole_text() -> None:
+    failure = Failure(text="Lengths are different: 9 != 10")
+    assert (failure.what, failure.expected, failure.look) == ("Lengths are different: 9 != 10", "", "")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        several("a is wrong", "b is wrong"),
+        f"Parent suite setup failed:\n{several('a is wrong', 'b is wrong')}",
+        "a is wrong\n\nAlso teardown failed:\nb is wrong",
+        f"{several('a is wrong')}\n\nAlso teardown failed:\n{several('b is wrong', 'a is wrong')}",
+    ],
+)
+def test_each_failure_of_a_message_is_found_once(message: str) -> None:
+    assert [one.text for one in failures_in(message)] == ["a is wrong", "b is wrong"]
+    assert told(message) == "a is wrong (and 1 other failure)"
+
+
+@pytest.mark.parametrize(
+    "follows",
+    [
+        "Variable '${TRACE}' not found. Did you mean:\n    ${True}",
+        "Resolving variable '${TRACE.x}' failed: Variable '${TRACE}' not found.",
+        str(SuiteError("argument 'upload': expected a value of type Upload, found none")),
+        str(ProjectError(KeyError("x"))),
+    ],
+)
+def test_what_follows_from_a_failure_is_none_of_its_own(follows: str) -> None:
+    assert [one.text for one in failures_in(several("a is wrong", follows))] == ["a is wrong"]
+    assert [one.is_ours for one in failures_in(follows)] == [True]
+
+
+def test_failures_that_differ_in_identifiers_alone_have_one_cause() -> None:
+    failed = [
+        ("INT-01", "one", SIGNUP.format("0b24491f64b94be0a413673af1dbe143")),
+        ("INT-02", "two", several(SIGNUP.format("883dca8bcb854e9784e2c30995d98ea1"), "Variable '${X}' not found.")),
+        ("INT-03", "two", several(SIGNUP.format("883dca8bcb854e9784e2c30995d98ea1"), "Variable '${X}' not found.")),
+        ("INT-03", "three", SIGNUP.replace("500", "409").format("1")),
+    ]
+    first, second = root_causes(failed)
+    assert (first.criteria, first.tests) == (("INT-01", "INT-02", "INT-03"), ("one", "two"))
+    assert (second.criteria, second.tests) == (("INT-03",), ("three",))
+
+
+def test_unexpected_successes_and_faults_are_read_first() -> None:
+    messages = [
+        "x: expected status 404, observed 401 no",
+        "y: expected status 201, observed 503 no",
+        "z: expected status 401, observed 200 {}",
+    ]
+    causes = root_causes(("INT-01", message, message) for message in messages)
+    assert [cause.failure.what for cause in causes] == ["z", "y", "x"]
