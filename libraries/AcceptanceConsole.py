@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from acceptance.runner.progress import Progress
+from acceptance.verdict.failures import Failure, failures_in
 from robot.api.console import BaseConsole
 
 
@@ -17,6 +18,7 @@ class AcceptanceConsole(BaseConsole):
         self._progress = Progress(sys.__stdout__)
         self._total = 0
         self._started = 0
+        self._causes: dict[str, str] = {}
 
     def start_suite(self, data: Any, result: Any) -> None:
         if data.parent is None:
@@ -31,9 +33,20 @@ class AcceptanceConsole(BaseConsole):
         seconds = result.elapsed_time.total_seconds()
         self._progress.say(f"{self._count} {result.status} {result.parent.name}: {result.name} ({seconds:.1f} s)")
         if result.status != "PASS":
-            self._progress.say("\n".join(f"      {line}" for line in result.message.splitlines()))
+            self._explain(result)
         if result.status == "FAIL":
             self._progress.say(f"      look at {result.source}:{result.lineno}, and in log.html at {result.id}")
+
+    def _explain(self, result: Any) -> None:
+        """What failed, once: a later test that fails by the same cause names the first one."""
+        failures = failures_in(result.message) or [Failure(text=result.message)]
+        first, more = failures[0], len(failures) - 1
+        if first.key in self._causes:
+            self._progress.say(f"      by the same cause as: {self._causes[first.key]}")
+            return
+        self._causes[first.key] = f"{result.parent.name}: {result.name}"
+        also = [f"and {more} other failure{'s' if more > 1 else ''}"] if more else []
+        self._progress.say("\n".join(f"      {line}" for line in [*first.lines, *also]))
 
     def end_suite(self, data: Any, result: Any) -> None:
         if data.parent is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from acceptance.errors import (
 from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.records import Cause, Status
 from acceptance.run import TestContext, close_run, opened_run
-from acceptance.verdict.criteria import limit_for
+from acceptance.verdict.criteria import CRITERIA, limit_for, read_criteria
 from acceptance.verdict.failures import FURTHER, failures_in
 from acceptance.yaml_models import PROJECT
 from AcceptancePlan import criteria_of, fail_on_unknown_criteria, identity
@@ -47,6 +48,7 @@ class _Listener(RedactingListener):
         if run is not None:
             ended, run.context = run.context, TestContext()
             run.wait(ended.channels.aclose())
+            run.error_log.keep_named(result.message)
         super().end_test(data, result)
         if run is not None and not run.evidence.closed and result.name != VERDICT_TEST:
             status = _status(result.status, result.message)
@@ -111,6 +113,21 @@ def _cause(status: str, message: str) -> Cause | None:
     return "product"
 
 
+def _check_figure(criterion: str, name: str, unit: str, samples: int) -> None:
+    """What is recorded is a figure that the criterion can have, of one sample at least; else SuiteError."""
+    known = read_criteria(CRITERIA).criteria
+    if criterion not in known:
+        raise SuiteError(f"there is no criterion {criterion}")
+    units = {limit.figure: limit.unit for limit in known[criterion].limits}
+    near = get_close_matches(name, units, n=1, cutoff=0.75)
+    if near and name not in units:
+        raise SuiteError(f"{criterion} has no figure '{name}': did you mean '{near[0]}', in {units[near[0]]}?")
+    if name in units and units[name] != unit:
+        raise SuiteError(f"the figure '{name}' of {criterion} is in {units[name]}, not in {unit}")
+    if samples < 1:
+        raise SuiteError(f"the figure '{name}' of {criterion} has no sample: nothing was measured")
+
+
 def _several(message: str) -> bool:
     return any(words in message for words in FURTHER)
 
@@ -136,6 +153,7 @@ class DeploymentLibrary:
 
         | Record Figure    INT-13    documents_completed    ${100}    %    samples=${count}
         """
+        _check_figure(criterion, name, unit, samples)
         the_run().observe(criterion, name, value, unit, samples=samples)
 
     @keyword()
@@ -146,6 +164,7 @@ class DeploymentLibrary:
 
         | ${slowest} =    Record Samples    INT-13    slowest_processing    ${seconds}    s    statistic=max
         """
+        _check_figure(criterion, name, unit, len(samples))
         the_run().observe(criterion, name, samples, unit, statistic=statistic)
         return Distribution.of(samples).statistic(statistic)
 
@@ -155,6 +174,7 @@ class DeploymentLibrary:
 
         | Record Share    INT-06    sentences_that_find_their_chunk    ${found}    ${asked}
         """
+        _check_figure(criterion, name, "%", whole)
         the_run().observe(criterion, name, 100 * part / whole, "%", samples=whole)
 
     @keyword()

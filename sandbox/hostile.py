@@ -24,7 +24,7 @@ NO_JOB: Final = f"/ws/jobs/{UUID(int=0)}"  # whose WebSocket the preflight opens
 NAN, INFINITE = float("nan"), float("inf")
 
 Writer = asyncio.StreamWriter
-Answer = Callable[[Writer, str, str], Awaitable[None]]
+Answer = Callable[[Writer, str, str, dict[str, Any]], Awaitable[None]]
 
 
 def _document(text: object = "x", number: object = 1, time: object = "", token: object = "t" * 40) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def _document(text: object = "x", number: object = 1, time: object = "", token: 
         "access_token": token, "refresh_token": token, "expires_in": number, "jobs": [job], "documents": [document],
         "conversations": [{"conversation_id": some}], "sources": [source], "text": text, "region": text,
         "pagination": {"limit": number, "offset": number, "total": number, "has_more": False},
-        "conversation_id": some, "workflow_id": some, "upload_expires_at": now, "signed_url": "http://127.0.0.1:9/x",
+        "conversation_id": some, "workflow_id": some, "upload_expires_at": now, "signed_url": "",
         "metadata": {"model": text, "processing_time": number, "confidence": number}, "sha256": "0" * 64,
         "environment": "sandbox", "version": text, "build": "hostile", "signed_url_ttl_seconds": number,
         "services": dict.fromkeys(("database", "authentication", "storage", "parser", "model", "worker"), "healthy"),
@@ -71,8 +71,11 @@ async def _send(writer: Writer, status: int, body: bytes | AsyncIterator[bytes] 
 def _json(**values: object) -> Answer:
     """Every answer a success with all its fields, of these values; a WebSocket delivers them."""
 
-    async def answer(writer: Writer, method: str, path: str) -> None:
+    async def answer(writer: Writer, method: str, path: str, asked: dict[str, Any]) -> None:
         document = _document(**values)
+        if isinstance(document["id"], str) and "email" in asked:  # a session of who asks
+            document["email"] = document["user"]["email"] = asked["email"]
+        document["signed_url"] = f"http://{asked['host']}/signed?token={'t' * 40}"
         if path == "/health":
             document |= {"status": "healthy"}
         body = json.dumps(document).encode()
@@ -86,14 +89,14 @@ def _json(**values: object) -> Answer:
 
 
 def _body(status: int, body: bytes, **headers: str) -> Answer:
-    async def answer(writer: Writer, method: str, path: str) -> None:
+    async def answer(writer: Writer, method: str, path: str, asked: dict[str, Any]) -> None:
         await _send(writer, status, body, **headers)
 
     return answer
 
 
 def _stream(parts: Callable[[], AsyncIterator[bytes]], **headers: str) -> Answer:
-    async def answer(writer: Writer, method: str, path: str) -> None:
+    async def answer(writer: Writer, method: str, path: str, asked: dict[str, Any]) -> None:
         await _send(writer, 200, parts(), content_type="application/json", **headers)
 
     return answer
@@ -116,19 +119,19 @@ async def _bomb() -> AsyncIterator[bytes]:
         yield packing.compress(b" " * MEGABYTE)
 
 
-async def _redirect(writer: Writer, method: str, path: str) -> None:
+async def _redirect(writer: Writer, method: str, path: str, asked: dict[str, Any]) -> None:
     await _send(writer, 307, location=path)
 
 
-async def _close(writer: Writer, method: str, path: str) -> None:
+async def _close(writer: Writer, method: str, path: str, asked: dict[str, Any]) -> None:
     """Answers nothing and closes."""
 
 
-async def _half(writer: Writer, method: str, path: str) -> None:
+async def _half(writer: Writer, method: str, path: str, asked: dict[str, Any]) -> None:
     await _send(writer, 200, b'{"status": "hea', content_type="application/json", content_length="1000")
 
 
-async def _silence(writer: Writer, method: str, path: str) -> None:
+async def _silence(writer: Writer, method: str, path: str, asked: dict[str, Any]) -> None:
     await asyncio.sleep(MOST_SECONDS)
 
 
@@ -181,7 +184,11 @@ async def _serve_one(reader: asyncio.StreamReader, writer: Writer, answer: Answe
     method, target, _ = head.split("\r\n", 1)[0].split(" ", 2)
     headers = {line.partition(":")[0].lower(): line.partition(":")[2].strip() for line in head.split("\r\n")[1:]}
     path = target.partition("?")[0]
-    await reader.readexactly(min(int(headers.get("content-length", 0)), 16 * MEGABYTE))
+    body = await reader.readexactly(min(int(headers.get("content-length", 0)), 16 * MEGABYTE))
+    asked: dict[str, Any] = {}
+    with contextlib.suppress(ValueError, TypeError):
+        asked = dict(json.loads(body))
+    asked["host"] = headers.get("host", "")
     if "sec-websocket-key" in headers and (answer in _JSON or (behind and path == NO_JOB)):
         accepted = f"sec-websocket-accept: {accept_key(headers['sec-websocket-key'])}"
         writer.write(f"HTTP/1.1 101 x\r\nupgrade: websocket\r\nconnection: upgrade\r\n{accepted}\r\n\r\n".encode())
@@ -190,7 +197,7 @@ async def _serve_one(reader: asyncio.StreamReader, writer: Writer, answer: Answe
     elif behind and path in PROBES:
         await _send(writer, 200, json.dumps(_health()).encode(), content_type="application/json")
     else:
-        await answer(writer, method, path)
+        await answer(writer, method, path, asked)
     await writer.drain()
 
 

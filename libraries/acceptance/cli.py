@@ -185,11 +185,10 @@ def _print_causes(gate: Gate) -> None:
     """Each root cause once: what was expected and observed, and where to look."""
     tests = {test.name: test for row in gate.criteria for test in row.tests}
     for cause in gate.causes:
-        failure, first = cause.failure, tests[cause.tests[0]]
-        print(f"\nviolates {', '.join(cause.criteria)}: {_short(failure.what)}")
-        for word, text in (("expected", failure.expected), ("observed", failure.observed), ("look at", failure.look)):
-            if text:
-                print(f"{'':10}{word:9} {_short(text)}")
+        first = tests[cause.tests[0]]
+        print(f"\nviolates {', '.join(cause.criteria)}:")
+        for line in cause.failure.lines:
+            print(f"{'':8}{line[:2]}{_short(line[2:])}")
         more = f", and {len(cause.tests) - 1} more" if len(cause.tests) > 1 else ""
         print(f"{'':10}{'test':9} {first.name}{more}")
         if first.source:

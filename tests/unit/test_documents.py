@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.deployment.contract import read_contract
-from acceptance.errors import ConfigurationError
+from acceptance.errors import ConfigurationError, EnvironmentUnavailable
 from acceptance.fixtures import documents as documents
 from acceptance.fixtures import handbook
 from acceptance.fixtures.documents import Failed, Limits, Refused, TestDocument, catalogue, make
@@ -120,7 +120,7 @@ def test_sizes_and_names_are_at_the_limit_and_one_beyond() -> None:
         assert len(make("over-limit", "run-1", limits).data) == size + 1
     assert len(make("longest-name", "run-1", LIMITS).filename) == 120
     assert len(make("too-long-name", "run-1", LIMITS).filename) == 121
-    with pytest.raises(ValueError, match="exactly 100 bytes"):
+    with pytest.raises(EnvironmentUnavailable, match="exactly 100 bytes"):
         make("at-limit", "run-1", replace(LIMITS, max_file_size_bytes=100))
 
 

@@ -1,20 +1,24 @@
-"""Every error answer of the run, as it came: what ERR-09 and a person who looks for the cause read."""
+"""Answers of the run as they came: every error, and those that a failure names."""
 
 from __future__ import annotations
 
 import json
+import re
 import threading
-from dataclasses import asdict, dataclass
+from collections import deque
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from acceptance.redaction.redactor import Redactor
 
 KEPT = 4096  # characters of a body
+REMEMBERED = 2000  # latest answers
+_REQUEST = re.compile(r"\brequest ([\w.-]+)")
 
 
 @dataclass(frozen=True)
 class ErrorResponse:
-    """One answer with status 400 or above."""
+    """One answer; of an error, status 400 or above."""
 
     method: str
     url: str
@@ -30,6 +34,7 @@ class ErrorLog:
         self._redactor = redactor
         self._lock = threading.Lock()
         self._path: Path | None = None
+        self._latest: deque[ErrorResponse] = deque(maxlen=REMEMBERED)
         self.answers: list[ErrorResponse] = []
 
     def write_to(self, path: Path) -> None:
@@ -40,14 +45,26 @@ class ErrorLog:
                 self._append(response)
 
     def record(self, *, method: str, url: str, status: int, body: str, request_id: str) -> None:
-        """Keep an answer if it is an error; any other is ignored."""
+        """Keep an answer if it is an error; any other only for so long that `keep_named` can find it."""
         if status < 400:
+            self._latest.append(ErrorResponse(method, url, status, body[: 2 * KEPT], request_id))
             return
-        clean = self._redactor.clean
-        response = ErrorResponse(method, clean(url), status, clean(body[:KEPT]), request_id)
+        response = self._cleaned(ErrorResponse(method, url, status, body[: 2 * KEPT], request_id))
         with self._lock:
             self.answers.append(response)
             self._append(response)
+
+    def keep_named(self, message: str) -> None:
+        """Write down the answers to the requests that a failure names; errors are there already."""
+        named = set(_REQUEST.findall(message))
+        with self._lock:
+            for response in [one for one in self._latest if one.request_id in named]:
+                self._latest.remove(response)
+                self._append(self._cleaned(response))
+
+    def _cleaned(self, response: ErrorResponse) -> ErrorResponse:
+        clean = self._redactor.clean
+        return replace(response, url=clean(response.url), body=clean(response.body)[:KEPT])
 
     def _append(self, response: ErrorResponse) -> None:
         if self._path is not None:

@@ -7,10 +7,12 @@ import json
 import secrets
 import time
 import uuid
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -27,7 +29,7 @@ DEADLINE = 30.0  # seconds for a whole call, and one more for each so many bytes
 SENT_PER_SECOND = 100_000
 MOST_UNANSWERED = 6  # calls in a row; no more are made then
 EXCERPT_OF = 20_000  # bytes of a body that are cleaned before its beginning is shown
-LOGGED_CALLS = 20  # of one step
+FIRST_CALLS, LAST_CALLS = 12, 12  # of one step, that are logged in full
 LOGGED_CHARACTERS = 400  # of a body
 SECRET_FIELDS = ("access_token", "refresh_token", "signed_url")  # of responses
 SECRET_WORDS = ("password", *SECRET_FIELDS)  # of requests
@@ -98,6 +100,9 @@ class Response:
         return f"{self.method} {urlsplit(self.url).path}, request {self.request_id}"
 
 
+LoggedCall = tuple[float, Response, Mapping[str, Any] | None]  # when it ended, in Unix seconds, and what was sent
+
+
 class ContractClient:
     """Calls a deployment by the contract: with `traceparent` and a request identifier, journalling every error body.
 
@@ -115,7 +120,8 @@ class ContractClient:
         self.contract = contract
         self._journal = journal
         self._redactor = redactor
-        self._logged: list[str] = []
+        self._first: list[LoggedCall] = []
+        self._latest: deque[LoggedCall] = deque(maxlen=LAST_CALLS)
         self._schemas: dict[str, Any] = {}
         self.unanswered = 0  # calls that timed out since the last answer
         self._calls = 0
@@ -400,24 +406,31 @@ class ContractClient:
         return answered.get(header) or sent[header]
 
     def _log(self, response: Response, body: Mapping[str, Any] | None) -> None:
-        """Count a call; of the first ones since the log was last taken, keep request, status, time and bodies."""
+        """Count a call; the first and the latest ones since the log was last taken are kept for it."""
         self._calls += 1
-        if len(self._logged) >= LOGGED_CALLS:
-            return
-        line = f"{response.look}: {response.status} in {response.elapsed * 1000:.0f} ms"
+        (self._first if len(self._first) < FIRST_CALLS else self._latest).append((time.time(), response, body))
+
+    def take_log(self) -> list[str]:
+        """The calls since this was last asked for: the first and the last ones, and the number of those between."""
+        first, latest = map(self._line, self._first), map(self._line, self._latest)
+        left_out = self._calls - len(self._first) - len(self._latest)
+        lines = [*first, *([f"… {left_out} more calls …"] if left_out else []), *latest]
+        self._first, self._calls = [], 0
+        self._latest.clear()
+        return lines
+
+    def _line(self, call: LoggedCall) -> str:
+        """When a call was made, request, status, seconds and bodies."""
+        ended, response, body = call
+        at = f"{datetime.fromtimestamp(ended - response.elapsed):%H:%M:%S.%f}"[:-3]
+        line = f"{at} {response.look}: {response.status} in {response.elapsed * 1000:.0f} ms"
         if body is not None:
             masked = {word: "***" if word in SECRET_WORDS else value for word, value in body.items()}
             line += f"\nsent: {json.dumps(masked, default=repr)[:LOGGED_CHARACTERS]}"
         beginning = response.content[: 10 * LOGGED_CHARACTERS]
         if beginning and b"\0" not in beginning:  # redacted first and cut afterwards: no half of a secret stays
             line += f"\nreceived: {self._redactor.clean(beginning.decode('utf-8', 'replace'))[:LOGGED_CHARACTERS]}"
-        self._logged.append(line)
-
-    def take_log(self) -> list[str]:
-        """The calls since this was last asked for: the first ones in full, then the number of the others."""
-        lines, more = self._logged, self._calls - len(self._logged)
-        self._logged, self._calls = [], 0
-        return [*lines, f"… and {more} more calls"] if more else lines
+        return line
 
     def _keep(self, response: Response) -> None:
         self._journal.record(

@@ -71,6 +71,12 @@ class Failure(Data):
         return self._parts.get("look") or ""
 
     @property
+    def lines(self) -> list[str]:
+        """Laid out for a console: what was checked, then a line for each of expected, observed and where to look."""
+        parts = (("expected", self.expected), ("observed", self.observed), ("look at", self.look))
+        return [*self.what.splitlines(), *(f"  {word:9} {text}" for word, text in parts if text)]
+
+    @property
     def key(self) -> str:
         """The same for failures of one cause."""
         text = self.text.removesuffix(f"; {self.look}") if self.look else self.text
