@@ -9,9 +9,7 @@ from typing import Any
 from acceptance.deployment.contract import MISSING, pick
 from acceptance.errors import (
     CapabilityMissing,
-    ConfigurationError,
     EnvironmentUnavailable,
-    NotWritten,
     SuiteError,
     violation,
 )
@@ -85,7 +83,6 @@ _STOPPED = (
     "Failure occurred and exit-on-failure mode is in use.",
     "Error occurred and exit-on-error mode is in use.",
 )
-_TOOLS = tuple(f"{error.__name__}: " for error in (ConfigurationError, EnvironmentUnavailable, NotWritten))
 _FAILED = "Failed test skipped using "  # how the message begins that --skiponfailure leaves
 
 
@@ -103,14 +100,10 @@ def _cause(status: str, message: str) -> Cause | None:
     if status == "PASS":
         return None
     failures = failures_in(message)
-    if failures and all(one.text.startswith(_TOOLS) or one.is_ours for one in failures):
-        return "environment"
-    if not _several(message):
-        if message.endswith(_STOPPED):
-            return "environment"
-        if status == "SKIP" and CapabilityMissing.__name__ in failures[0].text.partition("\n")[0]:
-            return "capability"
-    return "product"
+    if failures and all(one.is_ours for one in failures):
+        lacking = any(one.text.startswith(CapabilityMissing.__name__) for one in failures)
+        return "capability" if lacking else "environment"
+    return "environment" if message.endswith(_STOPPED) and not _several(message) else "product"
 
 
 def _check_figure(criterion: str, name: str, unit: str, samples: int) -> None:

@@ -19,6 +19,7 @@ _NUMBERED = re.compile(r"(?:^|\n\n)\d+\) ")  # between the failures of one test
 _SPLIT = re.compile("|".join(rf"\n\n{re.escape(words)}\n" for words in FURTHER))
 # What Robot Framework says of mistakes in a suite, before any keyword has looked at the deployment.
 _MISTAKES = (
+    r"(?:ConfigurationError|EnvironmentUnavailable|NotWritten|CapabilityMissing): ",
     re.escape(PROJECT_ERROR),
     re.escape(SUITE_ERROR),
     r"No keyword with name '",
@@ -84,7 +85,7 @@ class Failure(Data):
 
     @property
     def is_ours(self) -> bool:
-        """Whether it says that this project or a suite is at fault."""
+        """Whether it says nothing of the deployment: a tool, this project or a suite failed, or nothing is offered."""
         return _MISTAKE.match(self.text) is not None
 
     @property
@@ -129,7 +130,8 @@ def root_causes(failed: Iterable[tuple[str, str, str]]) -> list[RootCause]:
     """
     groups: dict[str, RootCause] = {}
     for criterion, test, message in failed:
-        failure = next(iter(failures_in(message)), Failure(text=message))
+        found = failures_in(message) or [Failure(text=message)]
+        failure = next((one for one in found if not one.is_ours), found[0])
         known = groups.get(failure.key) or RootCause(failure=failure, tests=(), criteria=())
         groups[failure.key] = known.model_copy(
             update={"tests": _with(known.tests, test), "criteria": _with(known.criteria, criterion)}
