@@ -8,7 +8,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -39,6 +39,25 @@ DEPLOYMENT = "ACCEPTANCE_DEPLOYMENT"  # environment variable: descriptor
 RUN = "ACCEPTANCE_RUN"  # environment variable: identifier of the run that this process is part of
 
 
+class Channels:
+    """Event channels that stay open until they are closed together, all at once."""
+
+    def __init__(self) -> None:
+        self._open: list[AsyncExitStack] = []
+
+    async def enter_async_context(self, channel: AbstractAsyncContextManager[Result]) -> Result:
+        """Open a channel."""
+        stack = AsyncExitStack()
+        opened = await stack.enter_async_context(channel)
+        self._open.append(stack)
+        return opened
+
+    async def aclose(self) -> None:
+        """Close them; one that the other side does not close delays no other."""
+        closing, self._open = self._open, []
+        await asyncio.gather(*(stack.aclose() for stack in closing), return_exceptions=True)
+
+
 @dataclass
 class TestContext:
     """What the steps of one test share; a new one for each test.
@@ -55,7 +74,7 @@ class TestContext:
 
     users: dict[str, User] = field(default_factory=dict)
     active: str | None = None
-    channels: AsyncExitStack = field(default_factory=AsyncExitStack)
+    channels: Channels = field(default_factory=Channels)
     things: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
 
@@ -122,7 +141,7 @@ class Run:
         self.needs = RequiredCapacity()
         self.context = TestContext()
         self.shared: dict[str, Any] = {}  # results of shared steps
-        self.channels = AsyncExitStack()  # open until the end of the run
+        self.channels = Channels()  # open until the end of the run
         self.log: Callable[[str], None] = lambda line: None
         self.live: Callable[[str], None] = lambda line: None
         self.show: Callable[[Observation | Series], None] = lambda record: None

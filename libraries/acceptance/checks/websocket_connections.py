@@ -11,7 +11,7 @@ from acceptance.checks.job_events import check_order, events_of, has_ended
 from acceptance.clients.websocket import Frame, RealtimeClient, Socket, Subscription
 from acceptance.errors import violation
 from acceptance.polling import together
-from acceptance.run import Run
+from acceptance.run import Channels, Run
 from acceptance.uploads import PROCESSING_SECONDS, Upload, put_bytes
 
 PONG_SECONDS = 5.0
@@ -37,7 +37,7 @@ async def follow_with_cuts(run: Run, upload: Upload, cut_after: Collection[int])
     return ReconnectedJob(what, "job", upload.job_id, frames=client.events, connections=client.connections)
 
 
-async def subscribe(run: Run, stack: AsyncExitStack, uploads: Sequence[Upload], each: int) -> list[Socket]:
+async def subscribe(run: Run, stack: AsyncExitStack | Channels, uploads: Sequence[Upload], each: int) -> list[Socket]:
     """So many WebSockets on each job, opened at the same time and closed with the stack."""
     own = [upload for upload in uploads for _ in range(each)]
     channels = (run.websocket.job(upload.job_id, upload.owner.access_token, after=0) for upload in own)
