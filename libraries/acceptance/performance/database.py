@@ -400,9 +400,13 @@ _FIGURES: dict[DatabaseFigure, Callable[[Run, Measured], Figure]] = {
 
 
 async def _documents(run: Run) -> list[Upload]:
-    user = await run.users.signed_in()
+    """What does not come of them says nothing of the database: that it is not verified then."""
     books = [Payload.of(await document(run, "handbook", 100 + number)) for number in range(DOCUMENTS)]
-    return list(await asyncio.gather(*(upload_complete(run, user, book) for book in books)))
+    try:
+        user = await run.users.signed_in()
+        return list(await asyncio.gather(*(upload_complete(run, user, book) for book in books)))
+    except AssertionError as error:
+        raise EnvironmentUnavailable(f"blocked: no documents to query could be created: {error}") from None
 
 
 async def _measure(run: Run) -> Measured:
