@@ -23,7 +23,7 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from acceptance.clients.database import Connection, DatabaseInspector
 from acceptance.deployment.contract import Contract
-from acceptance.errors import shortened, violation
+from acceptance.errors import EnvironmentUnavailable, shortened, violation
 from acceptance.performance.figures import Figure, figure_of_samples, recorded
 from acceptance.performance.pg_stats import Counted, Reading, counted, read_counters
 from acceptance.performance.request_phases import addresses_of
