@@ -8,6 +8,7 @@ from typing import Any
 
 from acceptance.deployment.contract import MISSING, pick
 from acceptance.errors import (
+    SUITE_ERROR,
     CapabilityMissing,
     EnvironmentUnavailable,
     SuiteError,
@@ -24,6 +25,7 @@ from RedactingListener import RedactingListener
 from robot.api import logger
 from robot.api.deco import library
 from robot_run.artifact_scrubbing import sweep_at_exit
+from robot_run.empty_loops import empty_loops
 from robot_run.keywords import Observed, getter, keyword
 from robot_run.lifecycle import begin_test, refuse_debug_file, the_run
 from robot_run.verdict_test import TEST as VERDICT_TEST
@@ -49,6 +51,9 @@ class _Listener(RedactingListener):
             run.error_log.keep_named(result.message)
         super().end_test(data, result)
         if run is not None and not run.evidence.closed and result.name != VERDICT_TEST:
+            if result.passed and criteria_of(result) and (loops := list(empty_loops(result))):
+                over = ", ".join(" ".join(loop.values) for loop in loops)
+                result.status, result.message = "FAIL", f"{EMPTY_LOOP}: {over}"
             status = _status(result.status, result.message)
             run.evidence.test(
                 name=identity(result),
@@ -59,7 +64,14 @@ class _Listener(RedactingListener):
                 seconds=result.elapsed_time.total_seconds(),
                 place=result.id,
                 source=_source(result),
+                looks=ended.looks,
             )
+
+    def end_keyword(self, data: Any, result: Any) -> None:
+        super().end_keyword(data, result)
+        run = opened_run()
+        if run is not None and "Should" in (result.name or ""):
+            run.context.looks += 1
 
     def close(self) -> None:
         judge_after_all()
@@ -83,6 +95,7 @@ _STOPPED = (
     "Failure occurred and exit-on-failure mode is in use.",
     "Error occurred and exit-on-error mode is in use.",
 )
+EMPTY_LOOP = f"{SUITE_ERROR}: a loop that checks nothing, since it has nothing to go through"
 _FAILED = "Failed test skipped using "  # how the message begins that --skiponfailure leaves
 
 

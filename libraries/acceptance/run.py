@@ -68,6 +68,7 @@ class TestContext:
         channels: event channels that the test opened, closed at its end.
         things: what older steps share.
         figures: those that the test recorded, by name.
+        looks: how many steps, answers, figures and comparisons the test has had so far.
     """
 
     __test__ = False
@@ -77,6 +78,7 @@ class TestContext:
     channels: Channels = field(default_factory=Channels)
     things: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+    looks: int = 0
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ class Run:
             AssertionError: it did not end within that many seconds.
         """
         try:
+            self.context.looks += 1
             return self.loop.wait(coroutine, within=within)
         finally:
             self._report()
@@ -166,6 +169,7 @@ class Run:
     def _report(self) -> None:
         calls, recorded = self.client.take_log(), self._recorded
         self._recorded = []
+        self.context.looks += len(calls)
         for line in calls:
             self.log(line)
         for record in recorded:
@@ -225,6 +229,7 @@ class Run:
             criterion, name, value, unit, samples=samples, artifact=artifact, statistic=statistic, distribution=kept
         )
         self._recorded.append(observation)
+        self.context.looks += 1
 
     def observe_series(
         self,

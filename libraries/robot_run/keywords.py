@@ -26,6 +26,7 @@ from acceptance.errors import (
     violation,
 )
 from acceptance.fixtures.users import User
+from acceptance.run import opened_run
 from assertionengine import AssertionOperator, verify_assertion
 from robot.api import FatalError, SkipExecution, deco, logger
 from robot.errors import RobotError
@@ -33,7 +34,6 @@ from robot.errors import RobotError
 from robot_run.lifecycle import the_run
 
 Result = TypeVar("Result")
-LOGGED_CHARACTERS = 300  # of a value
 Actor = User | str | None  # a user, the name of one in this test, or the active one
 
 
@@ -183,7 +183,10 @@ def checked(
     Raises:
         Violation: the comparison does not hold.
     """
-    logger.info(f"{what}: {repr(value)[:LOGGED_CHARACTERS]}" + (f"; {look}" if look else ""))
+    logger.info(f"{what}: {shown(value)}" + (f"; {look}" if look else ""))
+    run = opened_run()
+    if run is not None:
+        run.context.looks += operator is not None
     if isinstance(value, int | float) and isinstance(expected, str):
         with suppress(ValueError):  # `>    0` means the number
             expected = float(expected)

@@ -1,10 +1,13 @@
 """The preflight finds what is missing, unhealthy or of another build, and says so in words that name it."""
 
 import asyncio
+import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import cast
 
-import httpx
 import pytest
 from acceptance.checks import preflight
 from acceptance.checks.preflight import (
@@ -17,8 +20,9 @@ from acceptance.checks.preflight import (
     unhealthy,
     with_one_build,
 )
+from acceptance.clients.http import ContractClient, Response
 from acceptance.deployment.descriptor import Descriptor, Plan, Service
-from acceptance.run import RequiredCapacity
+from acceptance.run import RequiredCapacity, Run
 
 from tests.unit.conftest import descriptor_at
 
@@ -34,9 +38,9 @@ def health(**instead: object) -> dict[str, object]:
     return good | instead
 
 
-def response(body: object, status: int = 200) -> httpx.Response:
-    request = httpx.Request("GET", "http://w/health")
-    return httpx.Response(status, json=body, headers={"x-version": "1.0"}, request=request)
+def response(body: object, status: int = 200) -> Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Response("GET", "GET", "http://w/health", status, {"x-version": "1.0"}, content, "r-1", 0.1)
 
 
 def changed(**fields: object) -> Descriptor:
@@ -75,15 +79,29 @@ def test_what_a_worker_says_of_itself() -> None:
         ([{"build": "b", "age": 11}], "heartbeat 11.0 s old, at most 10 s expected"),
         ([{"build": "b", "age": 1}, {"build": "b", "age": 700}], "heartbeat 700.0 s old"),
         ([{"build": "b", "age": None}], "says no heartbeat age"),
+        ([{"build": "b", "age": -5}], "expected seconds, 0 or more, observed [-5]"),
+        ([{"build": "b", "age": 1}, {"build": "b", "age": -1e9}], "expected seconds, 0 or more"),
+        ([{"build": "b", "age": True}], "expected seconds, 0 or more"),
+        ([{"build": "b", "age": "1"}], "expected seconds, 0 or more"),
     ],
 )
 def test_a_worker_that_is_not_alive_is_a_problem(workers: object, problem: str) -> None:
     assert problem in judged("worker", WORKER, response({"workers": workers})).problem
 
 
+@pytest.mark.parametrize("age", [b"NaN", b"Infinity", b"1e999"])
+def test_what_is_no_json_names_no_build_and_no_age(age: bytes) -> None:
+    problem = judged("worker", WORKER, response(b'{"workers": [{"build": "b", "age": %b}]}' % age)).problem
+    assert "does not say its build, since its answer is no JSON" in problem
+
+
 def test_every_other_status_is_a_problem() -> None:
-    assert judged("worker", WORKER, response({}, 503)).problem == "http://w/health: status 503, expected 200"
-    assert judged("worker", WORKER, response({}, 204)).problem == "http://w/health: status 204, expected 200"
+    assert (
+        judged("worker", WORKER, response({}, 503)).problem == "http://w/health: expected status 200, observed 503 {}"
+    )
+    assert (
+        judged("worker", WORKER, response({}, 204)).problem == "http://w/health: expected status 200, observed 204 {}"
+    )
 
 
 def test_a_descriptor_must_say_where_the_build_is() -> None:
@@ -132,7 +150,9 @@ def test_a_plan_with_too_little_room() -> None:
     ]  # fmt: skip
 
 
-async def test_a_service_that_takes_the_call_and_never_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_service_that_takes_the_call_and_never_answers_is_told(
+    monkeypatch: pytest.MonkeyPatch, client_at: Callable[[str], ContractClient]
+) -> None:
     monkeypatch.setattr(preflight, "WITHIN_SECONDS", 0.2)
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -141,5 +161,6 @@ async def test_a_service_that_takes_the_call_and_never_answers_is_told(monkeypat
 
     async with await asyncio.start_server(hang, "127.0.0.1") as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        seen = await preflight._probe_once("api", Service(url=url, probe="/health"))
+        run = cast(Run, SimpleNamespace(client=client_at(url)))
+        seen = await preflight._probe_once(run, "api", Service(url=url, probe="/health"))
     assert seen.problem == f"{url}/health: no answer within 0.2 s"

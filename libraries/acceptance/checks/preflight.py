@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 import uuid
@@ -11,13 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import httpx
-
+from acceptance.clients.body import parse_json
+from acceptance.clients.http import Response
 from acceptance.deployment.contract import MISSING, pick
-from acceptance.deployment.descriptor import Descriptor, Plan, Service, is_local
+from acceptance.deployment.descriptor import Descriptor, Plan, Service
+from acceptance.errors import Violation, shown
 from acceptance.run import RequiredCapacity, Run
 
 WITHIN_SECONDS = 10.0
+MOST_BYTES = 1_048_576  # of the answer to a probe
 PROBES = 4  # of each service: behind one address there may be several instances
 HEALTHY = ("database", "authentication", "storage", "parser", "model", "worker")
 BUILT_BY_US = ("frontend", "api", "worker", "realtime")  # a provider's own service need only say its version
@@ -70,7 +73,7 @@ async def record_probes(run: Run) -> list[Probe]:
 async def probe_services(run: Run) -> list[Probe]:
     """Every service of the descriptor, all at once."""
     services = run.descriptor.services
-    http = [_probe(name, service) for name, service in services if isinstance(service, Service)]
+    http = [_probe(run, name, service) for name, service in services if isinstance(service, Service)]
     found, handshake, database = await asyncio.gather(asyncio.gather(*http), _probe_realtime(run), _probe_database(run))
     probes = [handshake if probe.service == "realtime" and handshake.problem else probe for probe in found]
     return with_one_build(probes, run.descriptor.build) + ([database] if services.database else [])
@@ -130,10 +133,10 @@ def unhealthy(document: Any, environment: str, now: float) -> list[str]:
     return problems
 
 
-def judged(name: str, service: Service, response: httpx.Response) -> Probe:
+def judged(name: str, service: Service, response: Response) -> Probe:
     """One answer of a service to its probe, and what is wrong with it."""
-    if response.status_code != 200:
-        return Probe(name, f"{response.url}: status {response.status_code}, expected 200")
+    if response.status != 200:
+        return Probe(name, f"{response.url}: expected status 200, observed {response.excerpt()}")
     if service.build is None and (name in BUILT_BY_US or service.version is None):
         return Probe(name, "the descriptor does not say where its answer names the build (build)")
     if name == "worker" and service.heartbeat_age is None:
@@ -143,7 +146,8 @@ def judged(name: str, service: Service, response: httpx.Response) -> Probe:
     probe = Probe(name, "", ", ".join(reported.get("build", ())), ", ".join(reported.get("version", ())))
     unnamed = [word for word, values in reported.items() if not values]
     if unnamed:
-        return replace(probe, problem=f"{response.url}: does not say its {' and '.join(unnamed)}")
+        why = _no_json(response) if any(source and source.startswith("json:") for source in sources.values()) else ""
+        return replace(probe, problem=f"{response.url}: does not say its {' and '.join(unnamed)}{why}")
     return replace(probe, problem=_stale(response, service))
 
 
@@ -199,20 +203,19 @@ def health_problems(run: Run, document: Any, now: float) -> list[str]:
     return missing or unhealthy(fields, run.descriptor.environment, now)
 
 
-async def _probe(name: str, service: Service) -> Probe:
+async def _probe(run: Run, name: str, service: Service) -> Probe:
     """An answer of the service that has a problem, if any has; several at once reach several instances."""
-    return gathered(await asyncio.gather(*(_probe_once(name, service) for _ in range(PROBES))))
+    return gathered(await asyncio.gather(*(_probe_once(run, name, service) for _ in range(PROBES))))
 
 
-async def _probe_once(name: str, service: Service) -> Probe:
+async def _probe_once(run: Run, name: str, service: Service) -> Probe:
     url = re.sub("^ws", "http", service.url) + service.probe
     begin = time.monotonic()
-    outside = not is_local(url)
     try:
-        async with asyncio.timeout(WITHIN_SECONDS), httpx.AsyncClient(timeout=None, trust_env=outside) as http:
-            probe = judged(name, service, await http.get(url))
-    except (httpx.HTTPError, TimeoutError) as error:
-        probe = Probe(name, f"{url}: {_unreached(error)}")
+        async with asyncio.timeout(WITHIN_SECONDS):
+            probe = judged(name, service, await run.client.exchange("GET", url, {}, None, most=MOST_BYTES))
+    except (Violation, TimeoutError) as error:
+        probe = Probe(name, f"{url}: {error.observed if isinstance(error, Violation) else _unreached(error)}")
     return replace(probe, seconds=time.monotonic() - begin)
 
 
@@ -243,7 +246,15 @@ async def _probe_database(run: Run) -> Probe:
     return Probe("database", problem, version=version, seconds=time.monotonic() - begin)
 
 
-def _values_at(response: httpx.Response, source: str) -> list[str]:
+def _no_json(response: Response) -> str:
+    try:
+        parse_json(response.content)
+    except ValueError as error:
+        return f", since its answer is no JSON ({error}): {response.excerpt()}"
+    return ""
+
+
+def _values_at(response: Response, source: str) -> list[str]:
     """The different values that an answer names at a source; none when one of several is missing."""
     value = _read(response, source)
     values = value if isinstance(value, list) else [value]
@@ -252,28 +263,27 @@ def _values_at(response: httpx.Response, source: str) -> list[str]:
     return sorted({str(one) for one in values})
 
 
-def _read(response: httpx.Response, source: str) -> Any:
+def _read(response: Response, source: str) -> Any:
     kind, _, where = source.partition(":")
     if kind == "header":
         return response.headers.get(where)
-    try:
-        return pick(response.json(), where)
-    except ValueError:
-        return MISSING
+    return pick(response.json(), where)
 
 
-def _stale(response: httpx.Response, service: Service) -> str:
+def _stale(response: Response, service: Service) -> str:
     if service.heartbeat_age is None:
         return ""
     ages = _read(response, service.heartbeat_age)
     ages = ages if isinstance(ages, list) else [ages]
-    if not ages or not all(_is_number(age) for age in ages):
-        return f"says no heartbeat age ({service.heartbeat_age})"
+    if not ages or not all(_is_age(age) for age in ages):
+        seen = "none" if MISSING in ages else shown(ages)
+        where = f"says no heartbeat age ({service.heartbeat_age})"
+        return f"{where}: expected seconds, 0 or more, observed {seen}{_no_json(response)}"
     oldest = max(ages)
     if oldest > service.max_heartbeat_age_seconds:
         return f"heartbeat {oldest:.1f} s old, at most {service.max_heartbeat_age_seconds:g} s expected"
     return ""
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_age(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0

@@ -51,7 +51,7 @@ async def bounded(received: AsyncIterator[bytes], encoding: str, most: int) -> A
         size += len(whole)
         if max(size, sent) > most:
             packed = f" after decompression of {sent:,} bytes" if decoder else ""
-            raise UnreadableError(f"a body of more than {most:,} bytes{packed} (limits.response_bytes of the contract)")
+            raise UnreadableError(f"a body of more than {most:,} bytes{packed}")
         yield whole
 
 

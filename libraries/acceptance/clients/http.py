@@ -325,6 +325,7 @@ class ContractClient:
         sent: Mapping[str, str],
         payload: bytes | AsyncIterable[bytes] | None,
         paths: Mapping[str, str],
+        most: int | None = None,
     ) -> Response:
         begin, head = time.monotonic(), 0.0
 
@@ -344,7 +345,7 @@ class ContractClient:
                 asyncio.timeout(allowed),
                 self._http.stream(method, url, content=payload, headers=sent, extensions={"trace": trace}) as received,
             ):
-                content = await self._body_of(received)
+                content = b"".join([part async for part in self.parts_of(received, most)])
         except (httpx.HTTPError, httpx.InvalidURL, UnreadableError, TimeoutError) as error:
             elapsed = time.monotonic() - begin
             tell(RequestTiming(route, 0, begin, head or elapsed, elapsed))
@@ -359,19 +360,20 @@ class ContractClient:
         self._validate(response)
         return response
 
-    async def _body_of(self, received: httpx.Response) -> bytes:
-        return b"".join([part async for part in self.parts_of(received)])
-
-    def parts_of(self, received: httpx.Response) -> AsyncIterator[bytes]:
+    def parts_of(self, received: httpx.Response, most: int | None = None) -> AsyncIterator[bytes]:
         """The body of a streamed answer as it arrives, decompressed; never more than the contract's limit."""
         encoding = received.headers.get("content-encoding", "")
-        return bounded(received.aiter_raw(), encoding, self.contract.limits.response_bytes)
+        return bounded(received.aiter_raw(), encoding, most or self.contract.limits.response_bytes)
 
     async def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | AsyncIterable[bytes] | None
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, *, most: int | None = None
     ) -> Response:
-        """Send any request with these headers alone, and take whatever comes back; the error log receives it."""
-        return await self._exchange(method, method, url, headers, content, {})
+        """Send any request with these headers alone, and take whatever comes back; the error log receives it.
+
+        Args:
+            most: bytes of the answer's body, where the contract's limit is not meant.
+        """
+        return await self._exchange(method, method, url, headers, content, {}, most)
 
     def _validate(self, response: Response) -> None:
         """A success has all fields of the contract, each of its kind; raises AssertionError naming the first wrong."""
@@ -403,7 +405,7 @@ class ContractClient:
 
     def _request_id(self, answered: Mapping[str, str], sent: Mapping[str, str]) -> str:
         header = self.contract.errors.request_id_header
-        return answered.get(header) or sent[header]
+        return answered.get(header) or sent.get(header, "")
 
     def _log(self, response: Response, body: Mapping[str, Any] | None) -> None:
         """Count a call; the first and the latest ones since the log was last taken are kept for it."""
@@ -459,7 +461,7 @@ class ContractClient:
             self.unanswered += 1
             if self.unanswered >= MOST_UNANSWERED:
                 kind, seen = Unresponsive, f"{seen}, as {self.unanswered} calls in a row: the run stops here"
-        look = f"{method} {urlsplit(url).path}, request {sent[self.contract.errors.request_id_header]}"
+        look = f"{method} {urlsplit(url).path}, request {self._request_id({}, sent)}"
         return kind(route, "an answer", visible(seen), look)
 
 

@@ -26,6 +26,7 @@ from acceptance.evidence.records import (
 from acceptance.redaction.redactor import Redactor
 
 FILES = "records-*.jsonl"
+NOTHING_LOOKED_AT = "it passed, and looked at nothing of the deployment"
 
 
 class Recorder:
@@ -65,8 +66,11 @@ class Recorder:
         seconds: float = 0.0,
         place: str = "",
         source: str = "",
+        looks: int | None = None,
     ) -> None:
-        """How a test, or a check of the run itself, ended."""
+        """How a test, or a check of the run itself, ended; one that passed without a look is not verified."""
+        if status == "PASS" and looks == 0:
+            status, cause, message = "FAIL", "environment", NOTHING_LOOKED_AT
         self.write(
             Outcome(
                 test=self.redactor.clean(name),
@@ -77,6 +81,7 @@ class Recorder:
                 seconds=round(seconds, 3),
                 place=place,
                 source=source,
+                looks=looks,
             )
         )
 

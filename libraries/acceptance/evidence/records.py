@@ -88,7 +88,9 @@ class Outcome(Entry):
 
     `cause` tells why it did not pass: `product`, the deployment is wrong; `environment`, our own tool or a provider's
     interface was not there; `capability`, the deployment's descriptor does not offer what it needs.
-    `place` is where it stands in log.html (`log.html#<place>`), `source` the file and line of a test.
+    `place` is where it stands in log.html (`log.html#<place>`), `source` the file and line of a test. `looks` counts
+    the steps, answers, figures and comparisons behind it, where its writer counts them: one that passed on none counts
+    for nothing.
     """
 
     kind: Literal["test"] = "test"
@@ -100,6 +102,7 @@ class Outcome(Entry):
     seconds: float = Field(default=0.0, ge=0)
     place: str = ""
     source: str = ""
+    looks: int | None = Field(default=None, ge=0)
 
 
 def _inside(path: str) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from acceptance.errors import NOT_APPLICABLE
 from acceptance.evidence.reader import Bundle
+from acceptance.evidence.recorder import NOTHING_LOOKED_AT
 from acceptance.evidence.records import Cause, Outcome, Trend
 from acceptance.evidence.records import Status as Ending
 from acceptance.verdict.criteria import Criterion
@@ -43,6 +44,7 @@ class Tried(Data):
     flaky: bool = False
     link: str = ""
     source: str = ""
+    looks: int | None = None
 
 
 class Row(Data):
@@ -162,6 +164,7 @@ def _last(test: str, tried: Sequence[tuple[Bundle, Outcome]]) -> Tried:
         flaky=flaky,
         link=f"{log}#{last.place}" if last.place else "",
         source=last.source,
+        looks=last.looks,
     )
 
 
@@ -244,5 +247,7 @@ def _unseen(criterion: Criterion, declared: set[str], tests: Sequence[Tried]) ->
     if kind and not any(test.name.startswith(kind) for test in tests):
         yield f"the {kind.strip(': ')} check did not run"
     for test in tests:
+        if test.status == "PASS" and test.looks == 0:
+            yield f"{test.name}: {NOTHING_LOOKED_AT}"
         if test.status != "PASS":
             yield f"{test.name}: {'skipped: ' if test.status == 'SKIP' else ''}{told(test.message)}"
