@@ -82,15 +82,20 @@ def _json(**values: object) -> Answer:
         if path.startswith("/ws/") and path not in PROBES:
             writer.write(_frame(body))
             await asyncio.sleep(MOST_SECONDS)
-        status = {"/auth/signup": 201, "/auth/logout": 204}.get(path, 204 if method == "DELETE" else 200)
+        status = _status(method, path)
         await _send(writer, status, b"" if status == 204 else body, content_type="application/json")
 
     return answer
 
 
-def _body(status: int, body: bytes, **headers: str) -> Answer:
+def _status(method: str, path: str) -> int:
+    """That of the contract's success."""
+    return {"/auth/signup": 201, "/auth/logout": 204}.get(path, 204 if method == "DELETE" else 200)
+
+
+def _body(status: int | None, body: bytes, **headers: str) -> Answer:
     async def answer(writer: Writer, method: str, path: str, asked: dict[str, Any]) -> None:
-        await _send(writer, status, body, **headers)
+        await _send(writer, status or _status(method, path), body, **headers)
 
     return answer
 
@@ -144,8 +149,8 @@ MODES: Final[dict[str, Answer]] = {
     "drop": _half,
     "of-1970": _json(time="1970-01-01T00:00:00Z"),
     "long-token": _json(token="t" * MEGABYTE),
-    "bad-encoding": _body(200, b'{"status": "\xff\xfe\xfa"}', content_type="application/json; charset=utf-8"),
-    "nesting": _body(200, b"[" * 200_000, content_type="application/json"),
+    "bad-encoding": _body(None, b'{"status": "\xff\xfe\xfa"}', content_type="application/json; charset=utf-8"),
+    "nesting": _body(None, b"[" * 200_000, content_type="application/json"),
     "nan": _json(number=NAN),
     "infinite": _json(number=INFINITE),
     "null": _json(text=None, number=None, time=None, token=None),

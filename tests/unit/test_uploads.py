@@ -45,7 +45,7 @@ def test_a_list_that_is_not_what_it_says_is_a_violation(
 
 def test_an_entry_without_a_field_is_a_violation(serve: Serve, client_at: ClientAt, contract: Contract) -> None:
     run = _run(contract, client_at(serve(200, {"documents": [{"document_id": SOME, "filename": "a.pdf"}]})))
-    with pytest.raises(AssertionError, match=r"documents\.0: expected a field 'status'"):
+    with pytest.raises(AssertionError, match=r"documents\.0 of documents: expected a field 'status'"):
         asyncio.run(listed_documents(run, SOMEBODY))
 
 

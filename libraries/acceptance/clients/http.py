@@ -25,9 +25,9 @@ from acceptance.deployment.descriptor import Descriptor, is_local
 from acceptance.errors import SuiteError, Unresponsive, Violation, cut, shown, violation, visible
 from acceptance.redaction.redactor import Redactor
 
-DEADLINE = 30.0  # seconds for a whole call, and one more for each so many bytes that are sent
+DEADLINE = 20.0  # seconds for a whole call, and one more for each so many bytes that are sent
 SENT_PER_SECOND = 100_000
-MOST_UNANSWERED = 6  # calls in a row; no more are made then
+MOST_UNANSWERED = 5  # calls in a row; no more are made then
 EXCERPT_OF = 20_000  # bytes of a body that are cleaned before its beginning is shown
 FIRST_CALLS, LAST_CALLS = 12, 12  # of one step, that are logged in full
 LOGGED_CHARACTERS = 400  # of a body
@@ -390,7 +390,7 @@ class ContractClient:
         if mistake := mistake_in(document, self._schemas[response.route]):
             where, expected, found = mistake
             raise violation(
-                ", ".join(filter(None, (response.route, where))), expected=expected,
+                " of ".join(filter(None, (where, response.route))), expected=expected,
                 observed=f"{cut(self._redactor.clean(found))} in {response.excerpt()}", look=response.look,
             )  # fmt: skip
 
