@@ -1,4 +1,4 @@
-"""Types of request fields that refuse text that cannot be stored or rendered."""
+"""Text that can be stored and rendered: fields of requests refuse any other, the text of providers is cleaned."""
 
 from __future__ import annotations
 
@@ -16,8 +16,13 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
+def storable(text: str) -> str:
+    """The text of a provider, without the characters that the database and UTF-8 refuse."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
 def _storable(value: str) -> str:
-    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if value != storable(value):
         raise ValueError("must not contain NUL or half of a surrogate pair")
     return value
 

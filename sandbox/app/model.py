@@ -15,6 +15,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from sandbox.app import edge
 from sandbox.app.errors import Unavailable, asked_delay
+from sandbox.app.fields import storable
 from sandbox.settings import NO_TLS, Settings
 
 ANSWER_SECONDS: Final = 5.0
@@ -76,7 +77,7 @@ class Model:
                 async for chunk in stream:
                     for choice in chunk.choices:
                         finished = finished or choice.finish_reason is not None
-                        yield Piece(chunk.model, choice.delta.content or "")
+                        yield Piece(storable(chunk.model), storable(choice.delta.content or ""))
             if not finished:
                 raise Unavailable("model")
 

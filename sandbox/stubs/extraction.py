@@ -6,6 +6,7 @@ import io
 import logging
 import re
 import statistics
+import unicodedata
 from typing import Final
 
 from pypdf import PasswordType, PdfReader
@@ -14,7 +15,11 @@ from pypdf import PasswordType, PdfReader
 logging.getLogger("pypdf").setLevel(logging.ERROR)
 
 _TAIL: Final = 2048
+_END: Final = re.compile(rb"startxref\s+\d+\s+%%EOF")
+_OBJECT: Final = re.compile(rb"\d\s+\d+\s+obj\b")
+_PICTURE: Final = re.compile(rb"/Subtype\s*/Image\b")
 _LEAST_DISTINCT_WORDS: Final = 2
+_LEAST_DISTINCT_FIGURES: Final = 3
 _UNSTORABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -33,8 +38,9 @@ def extract_text(data: bytes) -> list[str]:
         DocumentError: the document is empty, no PDF, damaged, encrypted, or holds no text.
     """
     check_bytes(data)
-    pages = [paragraphs(page) for page in _read_pages(data)]
-    if not has_text(pages):
+    pages = [paragraphs(page) for page in _read_pages(data[: end_of(data)])]
+    shows_text = has_text(pages) if _PICTURE.search(data) else any(map(str.isalnum, "".join(pages)))
+    if not shows_text:
         raise DocumentError("no_text_found", "No text was found in this document. Pictures cannot be read.")
     return pages
 
@@ -45,14 +51,30 @@ def check_bytes(data: bytes) -> None:
         raise DocumentError("empty_document", "This document is empty.")
     if b"%PDF-" not in data[:1024]:
         raise DocumentError("not_a_pdf", "This document is not a PDF.")
-    if b"%%EOF" not in data[-_TAIL:]:
+    if not end_of(data):
         raise _damaged("Its end is missing.")
 
 
+def end_of(data: bytes) -> int:
+    """Where the PDF ends, whatever a proxy or a mail gateway has put behind it; 0 where its end is missing.
+
+    Objects behind an end are of an update, or of the rest of a linearized file, whose own end is missing.
+    """
+    end = max((match.end() for match in _END.finditer(data)), default=0)
+    if end and not _OBJECT.search(data, end):
+        return end
+    return len(data) if b"%%EOF" in data[-_TAIL:] else 0
+
+
 def has_text(pages: list[str]) -> bool:
-    """Whether there is more than one word: producers leave a label such as `Background` on pages of images."""
-    distinct = {word for page in pages for word in page.split() if any(char.isalpha() for char in word)}
-    return len(distinct) >= _LEAST_DISTINCT_WORDS
+    """Whether there is more than producers leave on pages of images: one word, such as `Background`, and page numbers.
+
+    A letter of a script that has no small ones is a word: Chinese, Japanese and Thai have no space between words.
+    """
+    words = {word for page in pages for word in page.split() if any(map(str.isalpha, word))}
+    letters = {char for word in words for char in word if unicodedata.category(char) == "Lo"}
+    figures = max((len({word for word in page.split() if any(map(str.isdecimal, word))}) for page in pages), default=0)
+    return len(words | letters) >= _LEAST_DISTINCT_WORDS or figures >= _LEAST_DISTINCT_FIGURES
 
 
 def paragraphs(text: str) -> str:

@@ -20,6 +20,7 @@ from sandbox import logs
 from sandbox.app import tokens as access
 from sandbox.app.database import Database, Row, Session
 from sandbox.app.errors import ApiError, Unavailable
+from sandbox.app.fields import storable
 from sandbox.settings import Settings
 from sandbox.supabase import passwords, sessions
 
@@ -130,7 +131,8 @@ class Service:
         email, password = check_credentials(body)
         check_strength(password)
         metadata = body.get("app_metadata") or {}
-        if not isinstance(metadata, dict) or "\\u0000" in json.dumps(metadata):
+        text = json.dumps(metadata, ensure_ascii=False)
+        if not isinstance(metadata, dict) or "\\u0000" in text or text != storable(text):
             raise AuthError(400, "validation_failed", "app_metadata must be an object")
         hashed = await passwords.hash_password(password)
         user = await self._database.one(ADD_USER, email=email, password_hash=hashed, app_metadata=Jsonb(metadata))
@@ -202,8 +204,8 @@ def check_strength(password: str) -> None:
 
 
 def is_text(value: object) -> bool:
-    """Whether a value is text that can be encoded: JSON can hold half of a surrogate pair."""
-    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+    """Whether a value is text that can be stored: JSON can hold NUL and half of a surrogate pair."""
+    return isinstance(value, str) and value == storable(value)
 
 
 def known_address(email: str) -> dict[str, Any]:

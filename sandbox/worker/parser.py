@@ -16,6 +16,7 @@ from llama_cloud.types.parsing_get_response import MarkdownPageMarkdownResultPag
 
 from sandbox.app import edge
 from sandbox.app.errors import Unavailable, asked_delay
+from sandbox.app.fields import storable
 from sandbox.settings import Settings
 
 UPLOAD_SECONDS: Final = 30.0
@@ -104,13 +105,13 @@ def text_of(answer: ParsingGetResponse) -> str:
     """The pages as one text, without characters that the database refuses."""
     assert answer.markdown
     pages = [page.markdown for page in answer.markdown.pages if isinstance(page, MarkdownPageMarkdownResultPage)]
-    return PAGE_BREAK.join(pages).replace("\x00", "").encode("utf-8", "replace").decode()
+    return storable(PAGE_BREAK.join(pages))
 
 
 def name_of(answer: ParsingGetResponse) -> str | None:
     """The parser's name of itself."""
     name: Any = (answer.job_metadata or {}).get("parser")
-    return str(name) if name else None
+    return storable(str(name)) if name else None
 
 
 def refusal(message: str) -> Refused:

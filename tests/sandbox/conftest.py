@@ -5,15 +5,37 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
+import yaml
 
 from tests.sandbox.place import Place, until
 
 
 @pytest.fixture
 def place() -> Iterator[Place]:
+    with placed() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[httpx.Client]:
+    """The API of a running sandbox, as a signed-in user calls it."""
+    with placed() as found:
+        found.start()
+        descriptor = yaml.safe_load(Path(found.report()["descriptor"]).read_text())
+        with httpx.Client(base_url=descriptor["services"]["api"]["url"], timeout=30, trust_env=False) as client:
+            account = {"email": "ada@example.com", "password": "Fourteen berths 1912"}
+            session = client.post("/auth/signup", json=account).json()
+            client.headers["authorization"] = f"Bearer {session['access_token']}"
+            yield client
+
+
+@contextmanager
+def placed() -> Iterator[Place]:
     """A folder that every user may enter, since PostgreSQL runs as `nobody` when the tests run as root."""
     folder = Path(tempfile.mkdtemp(prefix="place-")).resolve()
     folder.chmod(0o755)

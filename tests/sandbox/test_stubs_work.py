@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import re
 
 import pytest
@@ -14,6 +15,7 @@ from sandbox.stubs.answering import UNCLEAR, UNKNOWN, answer
 from sandbox.stubs.embedding import embed
 from sandbox.stubs.extraction import DocumentError, extract_text, has_text, paragraphs
 from sandbox.stubs.words import content_stems, stem, words
+from tests.sandbox.made import pdf
 
 CONTEXT = """You answer from the context alone.
 [1] kestrel.pdf: Health plan. The annual deductible of the Kestrel plan is 1250 euros for one person. The annual
@@ -124,7 +126,71 @@ def test_lines_become_paragraphs_again() -> None:
 
 def test_one_word_over_and_over_is_not_a_text() -> None:
     assert not has_text(["Background\n Background", "Background", "", "12 34 --"])
+    assert not has_text(["Background 1", "Background 2", "3 / 12"])
     assert has_text(["Hello world"])
+    assert has_text(["港口在一九一二年开放"])
+    assert has_text(["1912 1913 1914"])
+    assert not has_text([])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["港口在一九一二年开放有十四个泊位", "ท่าเรือเปิด", "مرحبا", "Привет", "Invoice", "ISO 港口", "ポート", "항구",
+     "1912 1913 1914", "42", "412,50 € 13.00", "٤٢", "2024-01-31", "½", "①"],
+)  # fmt: skip
+@pytest.mark.parametrize("pages", [1, 3])
+def test_any_text_without_a_picture_is_a_text(text: str, pages: int) -> None:
+    found = extract_text(pdf(*[text] * pages))
+    assert [sorted(page) for page in found] == [sorted(text)] * pages  # Arabic comes in the order of its writing
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [("Background",), ("Background", "Background"), ("1", "2", "3"), ("Seite 1", "Seite 2"), ("1 / 2", "2 / 2")],
+)
+def test_labels_and_page_numbers_of_pictures_are_no_text(pages: tuple[str, ...]) -> None:
+    with pytest.raises(DocumentError) as refused:
+        extract_text(pdf(*pages, picture=True))
+    assert refused.value.code == "no_text_found"
+
+
+@pytest.mark.parametrize("text", ["港口在一九一二年", "1912 1913 1914", "A caption of the picture"])
+def test_a_text_beside_a_picture_is_a_text(text: str) -> None:
+    assert extract_text(pdf(text, picture=True)) == [text]
+
+
+@pytest.mark.parametrize("text", ["", " ", "-- * --"])
+def test_no_text_at_all_is_refused(text: str) -> None:
+    with pytest.raises(DocumentError, match="No text was found"):
+        extract_text(pdf(text))
+
+
+BEHIND = {
+    "html": b"<!-- page generated in 0.02 s -->\n" * 100,
+    "zeros": bytes(4_000_000),
+    "noise": random.Random(1).randbytes(1_000_000),
+    "mail": b"\r\n--boundary\r\nContent-Type: text/plain\r\n\r\nRegards, %%EOF \r\n--boundary--\r\n" + b" " * 5000,
+    "signature": b"%%EOF\n" * 2000,
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND)
+def test_what_stands_behind_the_end_does_not_matter(behind: bytes) -> None:
+    assert extract_text(pdf("Fourteen berths") + behind) == ["Fourteen berths"]
+
+
+@pytest.mark.parametrize("number", [0, 116])
+def test_the_end_of_an_earlier_revision_is_not_the_end(number: int) -> None:
+    began = pdf("Fourteen berths").replace(b"startxref", b"startxref\n%d\n%%%%EOF\n8 0 obj\n<< /Length 9" % number)
+    for cut_off in (began[: began.rindex(b"startxref")], began[: began.rindex(b"startxref")] + bytes(5000)):
+        with pytest.raises(DocumentError, match="damaged"):
+            extract_text(cut_off)
+
+
+def test_characters_that_cannot_be_stored_are_taken_out_of_a_text() -> None:
+    (text,) = extract_text(pdf("Fourteen\x00berths \ud800here"))
+    assert re.fullmatch(r"Fourteen.?berths .?here", text)
+    assert "\x00" not in text and text.encode()
 
 
 @pytest.mark.parametrize(
