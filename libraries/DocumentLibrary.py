@@ -19,7 +19,7 @@ from acceptance.polling import together, wait_until
 from acceptance.uploads import Payload, Upload
 from assertionengine import AssertionOperator, verify_assertion
 from robot.api.deco import library
-from robot_run.keywords import Actor, Observed, checked, getter, keyword, step, user_named
+from robot_run.keywords import Actor, Duration, Observed, checked, getter, keyword, seconds_of, step, user_named
 from robot_run.lifecycle import the_run
 
 
@@ -130,7 +130,7 @@ class DocumentLibrary:
 
     @step(within=600)
     async def process_documents(self, documents: list[Payload | str], *, user: Actor = None) -> list[Upload]:
-        """Uploads documents, as many at once as a user may have jobs, and waits until each job has ended.
+        """Uploads documents, three at a time, which every deployment has to bear, and waits until each job has ended.
 
         Returns the uploads in the order of the documents; a failed job is no failure of the keyword.
 
@@ -144,29 +144,29 @@ class DocumentLibrary:
         return await together(*map(process, documents), at_once=run.needs.concurrent_jobs_per_user)
 
     @step(within=600)
-    async def wait_until_processed(self, *upload: Upload, timeout: float = uploads.PROCESSING_SECONDS) -> None:
+    async def wait_until_processed(self, *upload: Upload, timeout: Duration = uploads.PROCESSING_SECONDS) -> None:
         """Waits until the jobs of all these uploads are complete; any other end fails with the job's reason.
 
-        | Wait Until Processed    ${upload}    timeout=60
+        | Wait Until Processed    ${upload}    timeout=1 min
         """
-        await together(*(uploads.complete(the_run(), each, within=timeout) for each in upload))
+        await together(*(uploads.complete(the_run(), each, within=seconds_of(timeout)) for each in upload))
 
     @step(within=600)
-    async def wait_until_job_ends(self, *upload: Upload, timeout: float = uploads.PROCESSING_SECONDS) -> None:
+    async def wait_until_job_ends(self, *upload: Upload, timeout: Duration = uploads.PROCESSING_SECONDS) -> None:
         """Waits until the jobs of all these uploads have ended, complete or failed.
 
         | Wait Until Job Ends    ${upload}
         | Get Job    ${upload}    status    ==    failed_parse
         """
-        await together(*(uploads.finished(the_run(), each, within=timeout) for each in upload))
+        await together(*(uploads.finished(the_run(), each, within=seconds_of(timeout)) for each in upload))
 
     @step(within=120)
-    async def jobs_should_not_change(self, *upload: Upload, duration: float = 2.0) -> None:
+    async def jobs_should_not_change(self, *upload: Upload, duration: Duration = 2.0) -> None:
         """Fails when any field of these jobs changes within some seconds; for jobs that have ended.
 
-        | Jobs Should Not Change    @{uploads}    duration=2
+        | Jobs Should Not Change    @{uploads}    duration=2 s
         """
-        await uploads.unchanged(the_run(), upload, duration)
+        await uploads.unchanged(the_run(), upload, seconds_of(duration))
 
     @step(within=600)
     async def wait_until_job_status(
@@ -175,7 +175,7 @@ class DocumentLibrary:
         assertion_operator: AssertionOperator,
         assertion_expected: Any,
         *,
-        timeout: float = uploads.PROCESSING_SECONDS,
+        timeout: Duration = uploads.PROCESSING_SECONDS,
     ) -> Response:
         """Waits until the status of a job holds a comparison; looks every 20 ms, so that no status is missed.
 
@@ -191,7 +191,7 @@ class DocumentLibrary:
             return True
 
         return await wait_until(
-            lambda: uploads.job_of(run, upload), holds, within=timeout, every=0.02,
+            lambda: uploads.job_of(run, upload), holds, within=seconds_of(timeout), every=0.02,
             what=f"status of job {upload.job_id} {assertion_operator.name} '{assertion_expected}'",
             describe=lambda job: f"'{job['status']}'; {job.look}",
         )  # fmt: skip

@@ -18,7 +18,7 @@ from acceptance.deployment.contract import pick
 from acceptance.errors import violation
 from acceptance.uploads import PROCESSING_SECONDS, Payload, Upload
 from robot.api.deco import library
-from robot_run.keywords import Actor, Observed, getter, keyword, step, user_named
+from robot_run.keywords import Actor, Duration, Observed, getter, keyword, seconds_of, step, user_named
 from robot_run.lifecycle import the_run
 
 
@@ -50,7 +50,7 @@ class EventsLibrary:
 
         - ``credential``: a forged one instead of the user's token, see `Forge Credentials`.
         - ``token_in``: of a WebSocket: send the token in the address, as the first message, or not at all.
-        - ``after``: replay the events later than this sequence number; 0 replays all. A wrong value is sent as it is.
+        - ``after``: replay the events later than this sequence number; 0 or none replays all. A wrong one is sent too.
         - ``lasting``: stays open until the end of the run instead of the test.
 
         | ${channel} =    Open Event Channel    job    ${upload.job_id}    over=SSE    after=0
@@ -170,7 +170,7 @@ class EventsLibrary:
         return await run.once(name, lambda: job_events.trace_workflow(run, asker, question))
 
     @step(within=120)
-    async def wait_for_event(self, channel: Subscription, *, timeout: float = 30.0, **fields: Any) -> Frame:
+    async def wait_for_event(self, channel: Subscription, *, timeout: Duration = 30.0, **fields: Any) -> Frame:
         """Waits until an event with these fields has arrived, and returns its frame.
 
         | Wait For Event    ${channel}    status=complete
@@ -185,22 +185,22 @@ class EventsLibrary:
             )
             return next(fits, None)
 
-        await channel.until(lambda _: found() is not None, what=f"an event with {fields}", within=timeout)
+        await channel.until(lambda _: found() is not None, what=f"an event with {fields}", within=seconds_of(timeout))
         event = found()
         assert event is not None
         return event
 
     @step(within=120)
-    async def wait_for_frame(self, channel: Subscription, kind: str, *, timeout: float = 10.0) -> Frame:
+    async def wait_for_frame(self, channel: Subscription, kind: str, *, timeout: Duration = 10.0) -> Frame:
         """Waits until a frame of a type has arrived, such as ``pong`` or ``connection_confirmed``, and returns it.
 
         | Wait For Frame    ${channel}    connection_confirmed
         """
-        return await channel.until_frame(kind, within=timeout)
+        return await channel.until_frame(kind, within=seconds_of(timeout))
 
     @step(within=120)
     async def wait_for_final_event(
-        self, channel: Subscription, *, after: int = 0, timeout: float = PROCESSING_SECONDS
+        self, channel: Subscription, *, after: int = 0, timeout: Duration = PROCESSING_SECONDS
     ) -> None:
         """Waits until the event that ends a job or workflow has arrived.
 
@@ -209,7 +209,7 @@ class EventsLibrary:
         | Wait For Final Event    ${channel}
         """
         run, what = the_run(), f"the final event after #{after}" if after else "the final event"
-        await channel.until(lambda seen: job_events.has_ended(run, seen, after), what=what, within=timeout)
+        await channel.until(lambda seen: job_events.has_ended(run, seen, after), what=what, within=seconds_of(timeout))
 
     @step()
     async def wait_until_settled(self, channel: Subscription) -> None:
@@ -220,23 +220,24 @@ class EventsLibrary:
         await job_events.settled(the_run(), channel)
 
     @step(within=300)
-    async def wait_until_idle(self, channel: Subscription, seconds: float) -> float:
+    async def wait_until_idle(self, channel: Subscription, seconds: Duration) -> float:
         """Waits until a channel has carried no frame but heartbeats for so long; fails where it is closed before.
 
         Returns the seconds.
 
-        | Wait Until Idle    ${channel}    60
+        | Wait Until Idle    ${channel}    1 min
         """
+        wanted = seconds_of(seconds)
 
         def idle() -> float:
             return time.time() - max([channel.opened, *(frame.at for frame in channel.application_frames)])
 
-        while channel.closed is None and (left := seconds - idle()) > 0:
+        while channel.closed is None and (left := wanted - idle()) > 0:
             with suppress(AssertionError):
                 await channel.until(lambda seen: seen.closed is not None, what="is closed", within=left)
         if channel.closed is not None:
             observed = f"{channel.summary()}, {channel.closed_at - channel.opened:.0f} s after it was opened"
-            raise violation(channel.what, expected=f"to stay open for {seconds:g} idle seconds", observed=observed)
+            raise violation(channel.what, expected=f"to stay open for {wanted:g} idle seconds", observed=observed)
         return idle()
 
     @getter()
@@ -326,22 +327,22 @@ class EventsLibrary:
         return [lag for lag, _ in job_events.realtime_lags(the_run(), trace)]
 
     @getter(within=120)
-    async def get_close_code(self, channel: Subscription, *, timeout: float = 10.0) -> Observed:
+    async def get_close_code(self, channel: Subscription, *, timeout: Duration = 10.0) -> Observed:
         """Waits until the other side has closed a channel; returns the close code, or the HTTP status of a refusal.
 
         | Get Close Code    ${channel}    ==    4404
         """
-        code = await channel.until_closed(within=timeout)
+        code = await channel.until_closed(within=seconds_of(timeout))
         what = f"close code of {channel.what}"
         return Observed(code, what, channel.summary())
 
     @getter(within=120)
-    async def get_refusal_code(self, channel: Subscription, *, timeout: float = 10.0) -> Observed:
+    async def get_refusal_code(self, channel: Subscription, *, timeout: Duration = 10.0) -> Observed:
         """As `Get Close Code`, of a channel that must be closed before it delivers anything: a frame fails at once.
 
         | Get Refusal Code    ${channel}    ==    4401
         """
-        code = await channel.until_refused(within=timeout)
+        code = await channel.until_refused(within=seconds_of(timeout))
         return Observed(code, f"refusal of {channel.what}", channel.summary())
 
     @getter()

@@ -19,7 +19,7 @@ from acceptance.fixtures.users import User
 from acceptance.polling import together
 from robot.api.deco import library
 from robot_run.api_session import open_api_session
-from robot_run.keywords import Actor, Observed, getter, keyword, know_user, step, user_named
+from robot_run.keywords import Actor, Duration, Observed, getter, keyword, know_user, seconds_of, step, user_named
 from robot_run.lifecycle import the_run
 
 
@@ -304,16 +304,16 @@ class UserLibrary:
         return await (run.once(f"state of {account.user_id}", take) if shared else take())
 
     @step(within=120)
-    async def user_state_should_be_unchanged(self, *before: authorization.UserState, seconds: float = 0) -> None:
+    async def user_state_should_be_unchanged(self, *before: authorization.UserState, seconds: Duration = 0) -> None:
         """Compares everything that users have with earlier states; each change is named.
 
         - ``seconds``: compare again and again during this time.
 
-        | User State Should Be Unchanged    ${before}    seconds=1
+        | User State Should Be Unchanged    ${before}    seconds=1 s
         """
         if not before:
             raise SuiteError("no state to compare with")
-        run, until = the_run(), time.monotonic() + seconds
+        run, until = the_run(), time.monotonic() + seconds_of(seconds)
         await authorization.states_are_unchanged(run, before)
         while time.monotonic() < until:
             await asyncio.sleep(authorization.COMPARED_EVERY_SECONDS)

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -35,6 +36,7 @@ from robot_run.lifecycle import the_run
 
 Result = TypeVar("Result")
 Actor = User | str | None  # a user, the name of one in this test, or the active one
+Duration = timedelta | float  # `20`, `20 s` or `1 min`
 
 
 def keyword(
@@ -221,6 +223,11 @@ def user_named(name: Actor) -> User:
         known = ", ".join(context.users) or "none"
         raise SuiteError(f"no user '{wanted}' in this test (known: {known}): use 'Create User    {wanted}' before")
     return context.users[wanted]
+
+
+def seconds_of(duration: Duration) -> float:
+    """A duration in seconds, however the suite wrote it."""
+    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
 
 
 def know_user(name: str, user: User) -> User:

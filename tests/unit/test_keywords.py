@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from acceptance.errors import Violation
 from assertionengine import AssertionOperator
-from robot_run.keywords import Observed, checked, getter
+from robot.libdocpkg import LibraryDocumentation
+from robot_run.keywords import Duration, Observed, checked, getter, seconds_of
+
+from docs.build import PROJECT, sources
 
 
 class Shelf:
@@ -45,3 +49,20 @@ def test_a_number_is_compared_with_a_number_in_text(value: Any, expected: str) -
 def test_a_list_of_lines_is_reported_by_its_lines() -> None:
     with pytest.raises(Violation, match="problems: expected none, observed one; two"):
         checked(["one", "two"], AssertionOperator["=="], [], "problems")
+
+
+def test_every_duration_may_be_written_as_robot_framework_writes_times() -> None:
+    wanted = {
+        f"{library.name}.{keyword.name}": {kind.name for kind in argument.type.nested}
+        for library in map(LibraryDocumentation, sources(PROJECT))
+        for keyword in library.keywords
+        for argument in keyword.args
+        if argument.name in ("timeout", "duration") and argument.type
+    }
+    assert len(wanted) >= 9
+    assert {name for name, kinds in wanted.items() if "timedelta" not in kinds} == set()
+
+
+@pytest.mark.parametrize(("written", "seconds"), [(timedelta(minutes=1), 60.0), (20, 20.0), (0.5, 0.5)])
+def test_a_duration_is_a_number_of_seconds(written: Duration, seconds: float) -> None:
+    assert seconds_of(written) == seconds
