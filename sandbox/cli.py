@@ -20,15 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 done, 3 could not start, 1 ended by force."""
     options = _parser().parse_args(arguments)
     try:
-        match options.command:
-            case "up":
-                return reaper.up(options.defect, options.descriptor, options.detach, options.hostile)
-            case "down":
-                return down()
-            case "status":
-                return status(options.json)
-            case _:
-                return defects(options.json)
+        return {
+            "up": lambda: reaper.up(options.defect, options.descriptor, options.detach, options.hostile),
+            "down": lambda: down(options.descriptor),
+            "status": lambda: status(options.json),
+            "defects": lambda: defects(options.json, options.criterion, options.word),
+        }[options.command]()
     except (StartError, OSError) as error:
         complain(in_a_line(error))
         return reaper.STATUS_CANNOT_START
@@ -36,11 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
 
 
-def down() -> int:
-    """End the detached sandboxes of this user."""
-    for sandbox in state.alive():
-        if not sandbox.detached:
-            continue
+def down(descriptor: Path | None) -> int:
+    """End the detached sandboxes of this user, or the one with this descriptor."""
+    wanted = descriptor and str(descriptor.absolute())
+    ending = [one for one in state.alive() if one.detached and wanted in (None, one.descriptor)]
+    if descriptor and not ending:
+        raise StartError(f"no detached sandbox with the descriptor {descriptor} runs; `status` lists those that do")
+    for sandbox in ending:
         deadline = time.monotonic() + 2 * reaper.PATIENCE_SECONDS
         _send(sandbox, signal.SIGTERM)
         while sandbox.alive:
@@ -71,16 +70,12 @@ def status(as_json: bool) -> int:
     return 0
 
 
-def defects(as_json: bool) -> int:
-    """List the planted defects."""
+def defects(as_json: bool, criterion: str | None, word: str) -> int:
+    """List the planted defects: all, those that violate a criterion, those with a word in name or description."""
     from sandbox import defects as registry
 
-    known = registry.load()
-    if as_json:
-        say(json.dumps([defect.as_data() for defect in known.values()], indent=2))
-    else:
-        for defect in known.values():
-            say(f"{defect.name:<40} {', '.join(defect.must):<20} {defect.description}")
+    lines = registry.matching(criterion, word)
+    say(json.dumps([one.as_data() for one in lines], indent=2) if as_json else "\n".join(map(str, lines)) or "none")
     return 0
 
 
@@ -118,7 +113,12 @@ def _parser() -> argparse.ArgumentParser:
         "--descriptor", metavar="PATH", type=Path, help="write the descriptor here, and the secrets beside it, as .env"
     )
     up.add_argument("--detach", action="store_true", help="return when it is ready; `down` ends it")
-    commands.add_parser("down", help="end the detached sandboxes of this user")
-    for name, text in (("status", "show the sandboxes of this user"), ("defects", "list the planted defects")):
-        commands.add_parser(name, help=text).add_argument("--json", action="store_true")
+    end = commands.add_parser("down", help="end the detached sandboxes of this user")
+    end.add_argument("--descriptor", metavar="PATH", type=Path, help="only the one with this descriptor")
+    shown = commands.add_parser("status", help="show the sandboxes of this user, and whether a defect took effect")
+    listed = commands.add_parser("defects", help="list the planted defects")
+    listed.add_argument("word", nargs="?", default="", help="only those with this in their name or description")
+    listed.add_argument("--criterion", metavar="ID", help="only those that violate this criterion")
+    for command in (shown, listed):
+        command.add_argument("--json", action="store_true")
     return parser

@@ -37,6 +37,9 @@ class Defect:
     file: str
     plant: Callable[[], None]
 
+    def __str__(self) -> str:
+        return f"{self.name:<40} {', '.join(self.must):<20} {self.description}"
+
     def as_data(self) -> dict[str, Any]:
         """The entry in `python -m sandbox defects --json`."""
         names = ("name", "area", "must", "may", "description", "file")
@@ -119,6 +122,15 @@ def load() -> dict[str, Defect]:
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
     return dict(sorted(_known.items()))
+
+
+def matching(criterion: str | None, word: str) -> list[Defect]:
+    """The defects that must violate a criterion, where one is given, with a word in their name or description."""
+    return [
+        one
+        for one in load().values()
+        if criterion in (None, *one.must) and word.lower() in f"{one.name} {one.description}".lower()
+    ]
 
 
 def find(name: str) -> Defect:

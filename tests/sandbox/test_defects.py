@@ -41,6 +41,14 @@ def test_every_criterion_has_two_defects_and_one_of_its_own() -> None:
     assert [criterion for criterion in covered() if criterion not in alone] == []
 
 
+def test_defects_are_found_by_criterion_and_word() -> None:
+    of_criterion = defects.matching("INT-05", "")
+    assert {found.name for found in of_criterion} == {name for name, found in KNOWN.items() if "INT-05" in found.must}
+    assert [found.name for found in defects.matching("INT-05", "CUT to forty")] == ["long-names-are-cut"]
+    assert defects.matching("INT-99", "") == []
+    assert len(defects.matching(None, "")) == len(KNOWN)
+
+
 def test_what_must_be_violated_is_not_what_may() -> None:
     assert [found.name for found in KNOWN.values() if set(found.must) & set(found.may)] == []
 

@@ -118,6 +118,21 @@ def test_detached_it_has_no_owner_and_ends_on_request(place: Place) -> None:
     assert place.is_empty()
 
 
+def test_one_of_several_detached_ones_is_ended_by_its_descriptor(place: Place) -> None:
+    one, other = place.folder / "one.yaml", place.folder / "other.yaml"
+    for descriptor in (one, other):
+        assert place.command("up", "--detach", "--descriptor", str(descriptor)).returncode == 0
+    assert place.command("down", "--descriptor", str(one)).returncode == 0
+    assert [report["descriptor"] for report in place.reports()] == [str(other)]
+    assert not one.exists()
+    refused = place.command("down", "--descriptor", str(one))
+    assert (refused.returncode, refused.stderr) == (
+        3, f"sandbox: no detached sandbox with the descriptor {one} runs; `status` lists those that do\n",
+    )  # fmt: skip
+    assert place.command("down").returncode == 0
+    assert place.is_empty()
+
+
 def test_what_a_dead_sandbox_has_left_is_removed_by_the_next_command(place: Place) -> None:
     place.start()
     report = place.report()

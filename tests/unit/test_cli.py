@@ -66,7 +66,10 @@ def test_wrong_use_is_told_and_leaves_nothing(
     ("deployment", "told"),
     [
         ("sandbux", "DEPLOYMENT sandbux: unknown; did you mean 'sandbox'?"),
-        ("nowhere/cloud.yaml", "DEPLOYMENT nowhere/cloud.yaml: no such file"),
+        (
+            "nowhere/cloud.yaml",
+            "DEPLOYMENT nowhere/cloud.yaml: no such file; a sandbox removes its descriptor when it ends",
+        ),
     ],
 )
 def test_an_unknown_deployment_is_told(

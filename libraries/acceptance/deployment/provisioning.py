@@ -72,7 +72,12 @@ def find_descriptor(name: str) -> Path:
     if path.suffix in (".yaml", ".yml"):
         if path.is_file():
             return path.resolve()
-        raise ConfigurationError([f"DEPLOYMENT {name}: no such file"])
+        raise ConfigurationError(
+            [
+                f"DEPLOYMENT {name}: no such file; a sandbox removes its descriptor when it ends:"
+                f" 'python -m sandbox up --detach --descriptor {name}' starts another"
+            ]
+        )
     named = DEPLOYMENTS / f"{name}.yaml"
     if named.is_file():
         return named
