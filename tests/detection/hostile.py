@@ -31,8 +31,8 @@ TRACEBACK = "Traceback (most recent call last)"
 # What a reason has to name, by mode.
 REASONS = {
     "drip": "no whole answer after|no answer within",
-    "endless": "more than 16,777,216 bytes",
-    "bomb": "more than 16,777,216 bytes after decompression",
+    "endless": "more than [0-9,]+ bytes",
+    "bomb": "more than [0-9,]+ bytes after decompression",
     "redirect": "307, Location",
     "html": "doctype html",
     "drop": "without sending complete message body|closed connection",

@@ -19,28 +19,29 @@ _SPEAKING = r"[\w.\-]*(?:authorization|cookie|token|session|secret|password|api-
 _QUOTE = r"(?:\\*['\"]|&(?:quot|apos|\#x27|\#39);)"
 _BETWEEN = rf"{_QUOTE}?\s*[:=]\s*b?{_QUOTE}?|{_QUOTE}\s*,\s*b?{_QUOTE}"
 _SCHEME = r"(?:bearer|basic|token|apikey|digest)"
-_NO_VALUE = rf"(?!\$\{{|(?:none|null|undefined|{_SCHEME})(?!{TOKEN}))"
+_NO_VALUE = rf"(?!\$\{{|(?:none|null|undefined|expected|observed|{_SCHEME})(?!{TOKEN}))"
 _PAIR = rf"{TOKEN}+=(?:{TOKEN}|{_HIDDEN})+"  # a cookie, however short
 _VALUE = rf"(?:{TOKEN}{{6}}|{TOKEN}{{0,5}}{_HIDDEN})(?:{TOKEN}|{_HIDDEN})*"
 
 # "password": "…", and "name": "Authorization", "value": "…" as in HAR files, also where the JSON is text within JSON.
-# A value whose closing quote was cut off ends at the quote of the text around it, or, in markup, at the next tag.
+# A value whose closing quote was cut off is no quoted one: of it, what looks like a token is hidden, and no more.
 _QUOTED = re.compile(
     rf"""(?P<keep>(?P<quote>\\*(?P<bare>["']))(?=[acnprsx])(?:
         (?:{_HEADER}|{_FIELD})(?P=quote)\s*:\s*(?P=quote)
         |name(?P=quote)\s*:\s*(?P=quote){_SPEAKING}(?P=quote)\s*,\s*(?P=quote)value(?P=quote)\s*:\s*(?P=quote)
-    ))(?!\$\{{)(?P<hide>(?:(?!(?<!\\)(?:(?P=quote)|(?P=bare))).)+)""",
+    ))(?!\$\{{)(?P<hide>(?:(?!(?<!\\)(?:(?P=quote)|(?P=bare))).)+)(?=(?P=quote)|(?P=bare))""",
     re.IGNORECASE | re.VERBOSE,
 )
-_QUOTED_IN_MARKUP = re.compile(_QUOTED.pattern.removesuffix(".)+)") + "[^<\\n])+)", re.IGNORECASE | re.VERBOSE)
+_QUOTED_IN_MARKUP = re.compile(_QUOTED.pattern.replace(".)+)(?=", "[^<\\n])+)(?="), re.IGNORECASE | re.VERBOSE)
+_BEGUN = re.compile(rf"{_HIDDEN}(?!{TOKEN})")  # hidden already, and cut off behind it
 _COOKIES = re.compile(r'\\*"cookies\\*"\s*:\s*\[\s*\{[^\]]*\]')  # of a HAR: each is a secret
 _COOKIE = re.compile(r'(?P<keep>(?P<quote>\\*")value(?P=quote)\s*:\s*(?P=quote))(?P<hide>(?:(?!(?<!\\)(?P=quote)).)+)')
 _BARE = re.compile(
     rf"""(?P<keep>{_HEADER}(?:{_BETWEEN})(?:{_SCHEME}\s+)?
         |\bbearer\s+
-        |{_FIELD}{_QUOTE}?\s*[:=]\s*{_QUOTE}?
+        |(?<!-){_FIELD}{_QUOTE}?\s*[:=]\s*{_QUOTE}?
         |[?&]token=)
-    {_NO_VALUE}(?P<hide>(?:{_VALUE}|{_PAIR})(?:;\s*(?:{TOKEN}|{_HIDDEN})+)*)
+    {_NO_VALUE}(?P<hide>(?:{_VALUE}|{_PAIR})(?:;\s*{_PAIR})*)
     |(?P<jwt>\b(?-i:eyJ)[A-Za-z0-9_\-]{{8,}}(?:\.[A-Za-z0-9_\-]*){{0,2}})
     |(?P<picture>data:(?:image/(?:png|jpe?g|gif|webp)|video/\w+|application/pdf);base64,)[\w+/=%]{{1000,}}""",
     re.IGNORECASE | re.VERBOSE,
@@ -58,7 +59,7 @@ def hide_shapes(text: str, mask: str = MASK) -> str:
 
     def hidden(match: re.Match[str]) -> str:
         found = match.groupdict()
-        if found["hide"] in (MASK, MASK_IN_MARKUP):
+        if found["hide"] in (MASK, MASK_IN_MARKUP) or _BEGUN.match(found["hide"] or ""):
             return match[0]
         kept = found["keep"] or found.get("picture") or ""
         return f'{kept}"{mask}"' if kept.rstrip().endswith('":') else f"{kept}{mask}"

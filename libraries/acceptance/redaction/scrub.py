@@ -20,6 +20,7 @@ from stat import S_ISREG
 from acceptance.redaction.archives import Allowance, NotOpenedError, cleaned, kind_of
 from acceptance.redaction.patterns import MASK, MASK_IN_MARKUP
 from acceptance.redaction.redactor import Redactor
+from acceptance.redaction.structured import clean_html, clean_json, clean_xml, is_json, is_xml
 
 DEPTH = 5  # of archives within archives
 LARGEST = 256 * 1024 * 1024
@@ -219,8 +220,20 @@ class _File:
 
     def _cleaned_text(self, text: str) -> str:
         mask = MASK_IN_MARKUP if text.lstrip().startswith(_MARKUP) else MASK
-        text = self._redactor.clean(text, mask)
+        cleaned = self._redactor.clean(text, mask)
+        text = cleaned if cleaned == text else self._still_well_formed(text, cleaned, mask)
         return _PACKED.sub(lambda found: self._cleaned_packed(found[0], mask), text)
+
+    def _still_well_formed(self, text: str, cleaned: str, mask: str) -> str:
+        """What was cleaned as a whole, where it still is what it was; else it is cleaned text by text."""
+        begins = text.lstrip("\ufeff \r\n\t")[:100].lower()
+        if begins.startswith("<?xml"):
+            return cleaned if is_xml(cleaned) else clean_xml(text, self._redactor.clean) or cleaned
+        if begins.startswith(("<!doctype html", "<html")):
+            return clean_html(text, lambda part: self._redactor.clean(part, mask))
+        if begins.startswith(("{", "[")):
+            return cleaned if is_json(cleaned) else clean_json(text, self._redactor.clean) or cleaned
+        return cleaned
 
     def _cleaned_packed(self, packed: str, mask: str) -> str:
         unpacking = zlib.decompressobj()
