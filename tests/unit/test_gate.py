@@ -159,7 +159,7 @@ def test_unsound_evidence_is_inconclusive(changes: dict[str, Any], why: str) -> 
 def test_a_broken_figure_is_told_beside_another_failure_and_one_fault_once() -> None:
     before = evidence().outcomes
     failed = [
-        Outcome(test=test, criteria=("AA-02",), status="FAIL", message=message)
+        Outcome(test=test, criteria=("AA-02",), status="FAIL", message=message, time=before[0].time)
         for test, message in (("fast", "expected 1: seen 2"), ("check: fast", "expected 1: seen 2"), ("mute", ""))
     ]
     reason = row(judge(evidence(outcomes=[*before, *failed], observations=[speed(31)])), "AA-02").reason
