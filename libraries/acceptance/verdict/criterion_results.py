@@ -149,7 +149,7 @@ def _last(test: str, tried: Sequence[tuple[Bundle, Outcome]]) -> Tried:
     bundle, last = tried[-1]
     wrong = [outcome for _, outcome in tried if is_wrong(outcome)]
     flaky = bool(wrong) and last.status == "PASS"
-    message = f"flaky: passed on try {len(tried)}, after: {wrong[0].message}" if flaky else ""
+    message = f"flaky: passed on try {len(tried)}, after: {told(wrong[0].message)}" if flaky else ""
     if wrong and not flaky:
         last = wrong[-1]
     log = "/".join(part for part in (bundle.home, "log.html") if part)
