@@ -53,13 +53,11 @@ def test_a_response_that_begins_with_a_token_damages_no_output_and_a_rerun_stays
     assert [one["status"] for one in kept if one["request_id"] == identifier] == [201]
 
     with sandbox(tmp_path / "good.yaml") as descriptor:
-        rerun = run(
-            "robot", "--rerunfailed", output, "--outputdir", again, "--variable", f"DEPLOYMENT:{descriptor}", ACCOUNTS
-        )
-    assert f"{WEAK}" in rerun.stdout
-    merged = run(
-        "robot.rebot", "--merge", "--output", "merged.xml", "--outputdir", tmp_path, output, again / "output.xml"
-    )
+        good = f"DEPLOYMENT:{descriptor}"
+        rerun = run("robot", "--rerunfailed", output, "--outputdir", again, "--variable", good, ACCOUNTS)
+    assert WEAK in rerun.stdout
+    both = (output, again / "output.xml")
+    merged = run("robot.rebot", "--merge", "--output", "merged.xml", "--outputdir", tmp_path, *both)
     tests = {test.name: test.status for test in ExecutionResult(tmp_path / "merged.xml").suite.all_tests}
     assert merged.returncode == 1 and tests == {WEAK: "PASS", VERDICT: "FAIL"}
 
