@@ -92,6 +92,7 @@ class PipelineLibrary:
     async def compare_with_baseline(self) -> list[Outcome]:
         """Repeats the recorded documents and requests; returns each with ``kind``, ``name`` and ``difference``.
 
+        A document that is in the catalogue but not in the recording has a ``note`` instead, and gates nothing.
         The recording is that of ``variables/baseline.yaml`` which the descriptor names; without one nothing is known.
 
         | @{outcomes} =    Compare With Baseline

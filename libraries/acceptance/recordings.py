@@ -98,8 +98,8 @@ class Recording(Data):
     build: str | None
     providers: dict[str, Any]
     local: bool = True  # its API was on this machine
-    documents: dict[str, DocumentOutcome]
-    requests: dict[str, RequestOutcome]
+    documents: dict[str, DocumentOutcome] = Field(min_length=1)
+    requests: dict[str, RequestOutcome] = Field(min_length=1)
     load: RecordedLoad | None = None
     visit: RecordedJourney | None = None
 

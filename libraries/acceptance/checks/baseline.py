@@ -17,18 +17,28 @@ from acceptance.run import Run
 from acceptance.uploads import Upload
 from acceptance.yaml_models import Data, read_model
 
+NOT_RECORDED = "not in the recording yet: make baseline"
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """One document or request beside the recording: `difference` is empty where both are the same."""
+    """One document or request beside the recording.
+
+    Attributes:
+        difference: empty where both are the same.
+        note: why there is nothing to compare with; it is no difference.
+    """
 
     kind: str
     name: str
     difference: str
+    note: str = ""
 
 
 async def outcomes(run: Run) -> list[Outcome]:
     """Every document and request of the recording or of this run, compared (needs `sql`); records how many differ.
+
+    Documents that were added to the catalogue after the recording are named, and judged by INT-06 and INT-13 alone.
 
     Raises:
         EnvironmentUnavailable: nothing was recorded that this deployment could be compared with.
@@ -40,7 +50,10 @@ async def outcomes(run: Run) -> list[Outcome]:
         raise EnvironmentUnavailable(f"no functional baseline '{name}' in {BASELINE.name} (recorded: {known})")
     compared = compare(recorded, await observe(run), baseline.tolerance)
     differences = sum(bool(one.difference) for one in compared)
-    run.observe("INT-16", "differences_from_baseline", differences, "differences", samples=len(compared))
+    added = [one.name for one in compared if one.note]
+    run.observe("INT-16", "differences_from_baseline", differences, "differences", samples=len(compared) - len(added))
+    if added:
+        run.observe("INT-16", "documents_added", f"{', '.join(added)}: {NOT_RECORDED}", "text", samples=len(added))
     return compared
 
 
@@ -115,8 +128,12 @@ def _compared(
     kind: str, recorded: Mapping[str, Data], seen: Mapping[str, Data], tolerance: Tolerance
 ) -> Iterator[Outcome]:
     for name in dict.fromkeys([*recorded, *seen]):
-        if name not in seen or name not in recorded:
-            yield Outcome(kind, name, "not made any more" if name in recorded else "not in the recording")
+        if name not in seen:
+            yield Outcome(kind, name, "not made any more")
+            continue
+        if name not in recorded:
+            is_added = kind == "document"  # by a team, to the catalogue; the requests are the project's own
+            yield Outcome(kind, name, *(("", NOT_RECORDED) if is_added else ("not in the recording",)))
             continue
         before, now = recorded[name], seen[name]
         different = [
