@@ -12,7 +12,15 @@ from acceptance.evidence.seal import write_seal
 from acceptance.redaction.redactor import Redactor
 from acceptance.verdict.criteria import CRITERIA, Criteria, Criterion, read_criteria
 
-ALL = read_criteria(CRITERIA)
+
+def of_the_mission(criteria: Criteria) -> Criteria:
+    """Without what a team added: areas whose source is no phase of the mission, and their criteria."""
+    areas = {name: area for name, area in criteria.areas.items() if area.source.startswith("phase ")}
+    kept = {name: one for name, one in criteria.criteria.items() if name.partition("-")[0] in areas}
+    return criteria.model_copy(update={"areas": areas, "criteria": kept})
+
+
+ALL = of_the_mission(read_criteria(CRITERIA))
 
 
 def complete(criteria: Criteria = ALL) -> Criteria:

@@ -7,17 +7,27 @@ from pathlib import Path
 import pytest
 from acceptance.deployment.descriptor import Threshold
 from acceptance.errors import ConfigurationError
-from acceptance.verdict.criteria import CRITERIA, Criteria, Limit, read_criteria
+from acceptance.verdict.criteria import Criteria, Limit, read_criteria
+
+from tests.evidence import ALL, of_the_mission
 
 
 @pytest.fixture(scope="module")
 def criteria() -> Criteria:
-    return read_criteria(CRITERIA)
+    return ALL
 
 
 def test_all_criteria_are_there(criteria: Criteria) -> None:
     assert (len(criteria.criteria), len(criteria.required)) == (61, 49)
     assert len(criteria.of(["PRE", "INT"])) == 19
+
+
+def test_what_a_team_adds_is_not_counted() -> None:
+    limits = ALL.criteria["INT-13"]
+    own = ALL.areas | {"OWN": ALL.areas["INT"].model_copy(update={"source": "our team"})}
+    added = ALL.model_copy(update={"areas": own, "criteria": ALL.criteria | {"OWN-01": limits}})
+    assert added.of(["OWN"]) == ("OWN-01",)
+    assert of_the_mission(added) == ALL
 
 
 def test_what_is_judged_now_is_not_planned(criteria: Criteria) -> None:

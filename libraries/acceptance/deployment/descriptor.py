@@ -191,7 +191,7 @@ class Descriptor(Data):
     services: Services
     providers: Providers
     platform: Platform | None = None
-    users: Literal["signup", "admin-api", "pool"]
+    users: Literal["signup", "admin-api"]
     exclusive: bool = False  # only the run uses it: everything found in it counts
     baseline: str | None = None  # the recording that its behaviour must equal; default: that of its own name
     sibling_of: str | None = None  # of the same build, it shows what that deployment cannot be made to show
