@@ -9,13 +9,14 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from acceptance import uploads
+from acceptance.chat import Answer
 from acceptance.checks import job_events, websocket_connections
 from acceptance.checks.forged_tokens import Credential
 from acceptance.checks.job_events import Channel, JobTrace, WorkflowTrace
 from acceptance.checks.websocket_connections import ReconnectedJob
 from acceptance.clients.websocket import Frame, Socket, Subject, Subscription
 from acceptance.deployment.contract import pick
-from acceptance.errors import violation
+from acceptance.errors import SuiteError, violation
 from acceptance.uploads import PROCESSING_SECONDS, Payload, Upload
 from robot.api.deco import library
 from robot_run.keywords import Actor, Duration, Observed, getter, keyword, seconds_of, step, user_named
@@ -37,7 +38,7 @@ class EventsLibrary:
     async def open_event_channel(
         self,
         subject: Subject,
-        identifier: str,
+        identifier: str | Upload | Answer,
         *,
         over: Channel = "WebSocket",
         user: Actor = None,
@@ -48,6 +49,7 @@ class EventsLibrary:
     ) -> Subscription:
         """Opens a channel for the events of a job or workflow; a refused channel is returned too.
 
+        - ``identifier``: of the job or workflow, such as ``${upload.job_id}`` or ``${answer.workflow_id}``.
         - ``credential``: a forged one instead of the user's token, see `Forge Credentials`.
         - ``token_in``: of a WebSocket: send the token in the address, as the first message, or not at all.
         - ``after``: replay the events later than this sequence number; 0 or none replays all. A wrong one is sent too.
@@ -55,6 +57,9 @@ class EventsLibrary:
 
         | ${channel} =    Open Event Channel    job    ${upload.job_id}    over=SSE    after=0
         """
+        if not isinstance(identifier, str):
+            whole = "${upload.job_id}" if isinstance(identifier, Upload) else "${answer.workflow_id}"
+            raise SuiteError(f"argument 'identifier': expected an identifier such as {whole}, found {identifier}")
         run = the_run()
         token = (
             credential.token
@@ -171,17 +176,17 @@ class EventsLibrary:
 
     @step(within=120)
     async def wait_for_event(self, channel: Subscription, *, timeout: Duration = 30.0, **fields: Any) -> Frame:
-        """Waits until an event with these fields has arrived, and returns its frame.
+        """Waits until an event with these fields has arrived, and returns its frame; without fields, any event.
 
-        | Wait For Event    ${channel}    status=complete
+        | Wait For Event    ${channel}    status=complete    timeout=20 s
         """
-        paths = the_run().contract.realtime.job_event
+        wanted = {job_events.path_of(the_run().contract, channel, word): value for word, value in fields.items()}
 
         def found() -> Frame | None:
             fits = (
                 frame
                 for frame in channel.events
-                if all(pick(frame.data, paths.get(word, word)) == value for word, value in fields.items())
+                if all(_is(pick(frame.data, path), value) for path, value in wanted.items())
             )
             return next(fits, None)
 
@@ -387,3 +392,11 @@ class EventsLibrary:
         lines = await websocket_connections.disturbed(the_run(), channels, jobs)
         what = f"disturbed among {len(channels)} channels"
         return Observed(lines, what)
+
+
+def _is(found: Any, wanted: Any) -> bool:
+    """Whether a field has a value; a suite may write a number as text."""
+    if isinstance(wanted, str) and isinstance(found, int | float):
+        with suppress(ValueError):
+            return bool(found == float(wanted))
+    return bool(found == wanted) or str(found) == wanted

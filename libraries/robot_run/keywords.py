@@ -221,7 +221,10 @@ def user_named(name: Actor) -> User:
     wanted = context.active if name is None else name
     if wanted not in context.users:
         known = ", ".join(context.users) or "none"
-        raise SuiteError(f"no user '{wanted}' in this test (known: {known}): use 'Create User    {wanted}' before")
+        raise SuiteError(
+            f"no user '{wanted}' in this test (known: {known}): use 'Create User    {wanted}' before, or, for another"
+            f" session of a user, 'Sign In    {next(iter(context.users), 'Alice')}    session={wanted}'"
+        )
     return context.users[wanted]
 
 

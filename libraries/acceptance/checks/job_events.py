@@ -17,7 +17,7 @@ from acceptance.clients.database import Connection
 from acceptance.clients.sse import EventStreams
 from acceptance.clients.websocket import Frame, RealtimeClient, Socket, Subscription
 from acceptance.deployment.contract import MISSING, Complete, Contract, pick
-from acceptance.errors import violation
+from acceptance.errors import SuiteError, violation
 from acceptance.fixtures.documents import TestDocument
 from acceptance.fixtures.users import User
 from acceptance.polling import together, wait_until
@@ -295,15 +295,24 @@ def event_fields(run: Run, channel: Subscription, field: str, type: str | None =
         return [getattr(frame, field) for frame in frames]
     if channel.subject == "job" and field in ("status", "state", "status_pct", "total_pct", "step"):
         return [getattr(event, field) for event in events]
-    realtime = run.contract.realtime
+    path = path_of(run.contract, channel, field)
     values = []
     for frame in frames:
-        paths = realtime.job_event if channel.subject == "job" else realtime.step | realtime.answer
-        value = pick(frame.data, paths[field])
+        value = pick(frame.data, path)
         if value is MISSING:
             raise violation(channel.what, expected=f"'{field}' in each event", observed=frame.data)
         values.append(round(moment(value, channel.what), 3) if field == "timestamp" else value)
     return values
+
+
+def path_of(contract: Contract, channel: Subscription, field: str) -> str:
+    """Where the events of a channel have a field; raises SuiteError where they have none of this name."""
+    realtime = contract.realtime
+    paths = realtime.job_event if channel.subject == "job" else realtime.step | realtime.answer
+    known = {"type": "type", "sequence": "sequence"} | paths
+    if field not in known:
+        raise SuiteError(f"events of a {channel.subject} have no field '{field}'; they have {', '.join(known)}")
+    return known[field]
 
 
 def expected_statuses(contract: Contract, outcome: str, length: int) -> list[str]:
@@ -312,8 +321,13 @@ def expected_statuses(contract: Contract, outcome: str, length: int) -> list[str
     Args:
         outcome: the final status. A failure, such as `failed_parse`, ends the job before the end of its stage.
         length: number of statuses observed; a failing job may have passed one or more of those before its failure.
+
+    Raises:
+        SuiteError: there is no such status.
     """
-    statuses = contract.jobs.statuses
+    statuses, known = contract.jobs.statuses, [*contract.jobs.statuses, *contract.jobs.failures]
+    if outcome not in known:
+        raise SuiteError(f"no status of a job is called '{outcome}'; there are {', '.join(known)}")
     if outcome not in contract.jobs.failures:
         return statuses[: statuses.index(outcome) + 1]
     end = statuses.index(getattr(contract.jobs.stages, STAGES[outcome]))
