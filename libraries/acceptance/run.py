@@ -36,6 +36,7 @@ from acceptance.redaction.scrub import SecretLeftError, scrub_file
 Result = TypeVar("Result")
 
 DEPLOYMENT = "ACCEPTANCE_DEPLOYMENT"  # environment variable: descriptor
+PROVISIONED = "ACCEPTANCE_PROVISIONED"  # environment variable: 1 where the runner brought the deployment up
 RUN = "ACCEPTANCE_RUN"  # environment variable: identifier of the run that this process is part of
 
 
@@ -116,6 +117,7 @@ class Run:
         role: str = "core",
     ) -> None:
         self.deployment = deployment
+        self.provisioned = deployment.provisioned or os.environ.get(PROVISIONED) == "1"
         self.descriptor: Descriptor = deployment.descriptor
         self.folder = folder
         self.identifier = identifier

@@ -56,10 +56,14 @@ class Stub(Data):
 
 @dataclass(frozen=True)
 class OpenDeployment:
-    """A deployment that is there; `path` is its descriptor's file."""
+    """A deployment that is there; `path` is its descriptor's file.
+
+    It is `provisioned` where it was brought up for the run, and its processes are the run's.
+    """
 
     descriptor: Descriptor
     path: Path
+    provisioned: bool = False
 
 
 def find_descriptor(name: str) -> Path:
@@ -119,7 +123,7 @@ def open_deployment(
     written = Path(tempfile.gettempdir()).resolve() / f"acceptance-{uuid.uuid4().hex}-{stub.provision.writes}"
     try:
         with _provisioned(stub, written, progress, plant):
-            yield OpenDeployment(read_descriptor(written), written)
+            yield OpenDeployment(read_descriptor(written), written, provisioned=True)
     finally:
         written.unlink(missing_ok=True)
 

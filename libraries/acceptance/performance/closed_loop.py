@@ -414,7 +414,7 @@ async def _worked(run: Run, scale: str) -> Load:
     stages: list[Span] = []
     tasks: list[asyncio.Task[None]] = []
     try:
-        with watched() as seen.generator:
+        with watched(with_deployment=run.provisioned) as seen.generator:
             for stage in (chosen.fewer, chosen.all):
                 more = users[len(tasks) : stage.users]
                 tasks += [asyncio.ensure_future(work(run, user, settings.pause, until)) for user in more]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from acceptance.errors import EnvironmentUnavailable
 from acceptance.evidence.histogram import Distribution
+from acceptance.performance.machine_load import MachineLoad, machine_watched
 from acceptance.yaml_models import Data
 
 SAMPLE_SECONDS = 0.01
@@ -25,10 +26,11 @@ class Bounds(Data):
 
 @dataclass
 class Generator:
-    """Samples of the own process: by how many seconds each came late; percent of one core that it used."""
+    """Samples of the own process: by how many seconds each came late; percent of one core that it used; the machine."""
 
     lags: list[float] = field(default_factory=list)
     cpu: float = 0.0
+    machine: MachineLoad = field(default_factory=MachineLoad)
 
     @property
     def lag_p99_ms(self) -> float:
@@ -37,6 +39,8 @@ class Generator:
 
     def busy(self, bounds: Bounds) -> str:
         """Why the generator was too busy for its figures to be the deployment's; empty where it was not."""
+        if self.machine.crowded:
+            return f"{self.machine.crowded}: nothing is known about the deployment"
         if self.lag_p99_ms <= bounds.lag_ms and self.cpu <= bounds.cpu:
             return ""
         return (
@@ -52,13 +56,14 @@ class Generator:
 
 
 @contextmanager
-def watched() -> Iterator[Generator]:
-    """The generator, watched on the running loop for as long as this is entered."""
+def watched(*, with_deployment: bool = False) -> Iterator[Generator]:
+    """The generator, watched on the running loop for as long as this is entered; see `machine_watched`."""
     generator = Generator()
     begin, used = time.monotonic(), time.process_time()
     task = asyncio.ensure_future(_sample(generator))
     try:
-        yield generator
+        with machine_watched(with_deployment=with_deployment) as generator.machine:
+            yield generator
     finally:
         task.cancel()
         generator.cpu = 100 * (time.process_time() - used) / max(time.monotonic() - begin, SAMPLE_SECONDS)

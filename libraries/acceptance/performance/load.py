@@ -22,6 +22,7 @@ from acceptance.errors import CapabilityMissing, ConfigurationError, Environment
 from acceptance.fixtures.users import User
 from acceptance.performance.figures import measured_once
 from acceptance.performance.load_profiles import Scale, profile
+from acceptance.performance.machine_load import MachineLoad, machine_watched
 from acceptance.performance.partial_results import UNFINISHED
 from acceptance.polling import together
 from acceptance.run import Run
@@ -59,6 +60,7 @@ class Load:
     model_bound: tuple[str, ...]
     users: Mapping[str, User] = field(default_factory=dict, repr=False)  # by their user's identifier
     known: frozenset[str] = frozenset()  # documents that were there before it
+    machine: MachineLoad = field(default_factory=MachineLoad)
 
     def name(self, figure: str, *, of_a_busy_generator: bool = False) -> str:
         """The criterion's name of a figure; another name where the load was not the criterion's, for the gate.
@@ -90,7 +92,9 @@ class Load:
 
     @property
     def busy(self) -> str:
-        """Why the generator did not keep up; empty where it did."""
+        """Why the generator did not keep up, or its machine was others'; empty where neither is so."""
+        if self.machine.crowded:
+            return self.machine.crowded
         generator, most = self.result.generator, self.scale.lag_ms
         lag_alone = most is not None and generator.cpu_share <= HIGHEST_CPU and generator.lag_p99 <= most
         return "" if lag_alone and len(self.result.log.health) > 1 else generator.why
@@ -178,10 +182,11 @@ async def _applied(run: Run, scale: str) -> Load:
     for line in script.corrections:
         run.evidence.note(f"the load differs from its file: {line.replace(f'{PROJECT}/', '')}")
     stop = EarlyStop(error_rate=settings.stop.error_rate, after_requests=settings.stop.after_requests)
-    result = await run_load(script, run.folder / f"load-{scale}", progress=progress(run), early_stop=stop)
+    with machine_watched(with_deployment=run.provisioned) as machine:
+        result = await run_load(script, run.folder / f"load-{scale}", progress=progress(run), early_stop=stop)
     users = {user.user_id: user for user, _ in made}
     known = frozenset(known["document_id"] for _, known in made)
-    return Load(script, result, taken, run.contract.model_bound, users, known)
+    return Load(script, result, taken, run.contract.model_bound, users, known, machine)
 
 
 def flows(

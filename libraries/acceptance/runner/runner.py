@@ -22,7 +22,7 @@ from acceptance.evidence.records import Plan, Scope, moment
 from acceptance.redaction.redactor import Redactor
 from acceptance.redaction.scrub import scrub
 from acceptance.report.render import PAGE
-from acceptance.run import DEPLOYMENT, RUN, Run
+from acceptance.run import DEPLOYMENT, PROVISIONED, RUN, Run
 from acceptance.runner.finalize import conclude
 from acceptance.runner.progress import Progress
 from acceptance.runner.self_checks import SELF_CHECKS, record, run_closing_checks, run_preflight
@@ -233,7 +233,7 @@ def _run_suites(opened: OpenDeployment, request: RunRequest, name: str, recorder
         *("--argumentfile", str(RUNS / f"{request.name}.args")),
     ]
     own = {name: value for name, value in os.environ.items() if name not in FOREIGN_OPTIONS}
-    environment = own | {DEPLOYMENT: str(opened.path), RUN: name}
+    environment = own | {DEPLOYMENT: str(opened.path), RUN: name, PROVISIONED: str(int(opened.provisioned))}
     status = run_subprocess(command, folder=str(PROJECT), environment=environment)
     if status < 0:
         died = f"robot died of {signal.Signals(-status).name}: tests that had not ended are not verified"
