@@ -39,7 +39,7 @@ READING = """\
         expect: [{statusCode: 200}, {contentType: json}, {hasProperty: user.id}]
         record: [document, tag]
     - get: {url: /late, expect: [{statusCode: 200}]}
-    - get: {name: moved, url: /moved, expect: [{statusCode: 200}]}
+    - get: {name: moved, url: /moved, followRedirect: true, expect: [{statusCode: 200}]}
     - get:
         name: other
         url: /other

@@ -1,8 +1,8 @@
 """Apply a load without suites: `python -m ArtilleryLibrary SCRIPT`; with `--dry-run`, only print the command.
 
 Variables of `$env` come from the environment. Exit status: 0 the whole load was applied within the error rate; 1 it was
-stopped early, or too many requests failed; 2 unknown: the load is incomplete or its generator did not keep up; 3 it
-could not start.
+stopped early, too many requests failed, or what the script does after the load failed; 2 unknown: the load is
+incomplete or its generator did not keep up; 3 it could not start, or what the script does before the load failed.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _apply(script: LoadScript, options: argparse.Namespace) -> int:
 
 
 def _status(result: LoadResult, most: float) -> int:
-    if result.ending is Ending.STOPPED_EARLY:
+    if result.ending is Ending.STOPPED_EARLY or result.log.fatal:
         return BROKEN
     if not result.complete or result.generator.saturated:
         return UNKNOWN

@@ -11,6 +11,7 @@ import shlex
 from dataclasses import dataclass
 
 from ArtilleryLibrary.errors import ConfigurationError
+from ArtilleryLibrary.quantities import plain
 from ArtilleryLibrary.script import LoadScript
 
 
@@ -43,10 +44,11 @@ def dry_run(script: LoadScript, *, workers: int, region: str, script_name: str =
         raise ConfigurationError([f"workers: expected at least 1, found {workers}"])
     problems, phases = [], []
     for phase in script.phases:
-        if phase.rate % workers or phase.ramp_to % workers:
-            rates = f"{phase.rate}" + (f" to {phase.ramp_to}" if phase.ramp_to != phase.rate else "")
+        counts = (phase.rate, phase.ramp_to) if phase.whole else (phase.arrivals,)
+        if any(count % workers for count in counts):
+            rates = f"{phase.rate:g}" + (f" to {phase.ramp_to:g}" if phase.ramp_to != phase.rate else "")
             problems.append(f"phase '{phase.name}': {rates} users per second cannot be divided by {workers} workers")
-        divided = {"rate": phase.rate // workers, "ramp_to": phase.ramp_to // workers}
+        divided = {"rate": plain(phase.rate / workers), "ramp_to": plain(phase.ramp_to / workers)}
         phases.append(phase.model_copy(update=divided).as_artillery())
     if problems:
         raise ConfigurationError(problems)

@@ -1,38 +1,50 @@
 // The processor of the working copy: runs the script's own functions and expectations, and logs every request.
 //
 // One line of JSON per virtual user (`user`, `user-end`), request (`request`), failed step (`step-error`) and second
-// (`health`). Lines are written ten times a second, so that a killed run leaves what it measured.
+// (`health`). Lines are written ten times a second, so that a killed run leaves what it measured. What is done before and
+// after the load (`block`) is no part of it: only its failures are logged (`fatal`), and end it.
 import { subscribe } from 'node:diagnostics_channel';
 import fs from 'node:fs';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+import { arriveEvenly } from './even-arrivals.mjs';
 import masking from './masking.cjs';
+import { undefinedTexts, unsetVariables } from './undefined.mjs';
 
 const FLUSH_EVERY = 100;
 const LAG_RESOLUTION = 10;
 const LONGEST_REASON = 300;
+const TYPESCRIPT =
+  ' (Node runs TypeScript as it stands, enums included: import types by `import type` and files with their extension,' +
+  ' no decorators; or compile it, and name the JavaScript)';
 const LARGE = 65536; // a body that takes time to hand over
+
+let lines = [];
+let log;
+let flushing;
+let watched = false;
 
 const own = await theirs(process.env.REQUEST_LOG_PROCESSOR);
 const expectations = await theirs(process.env.REQUEST_LOG_EXPECTATIONS);
-const needed = JSON.parse(process.env.REQUEST_LOG_FUNCTIONS || '[]');
-const missing = needed.filter((name) => typeof own[name] !== 'function');
+const unset = unsetVariables(process.env.REQUEST_LOG_EXPECTATIONS);
+arriveEvenly(process.env.REQUEST_LOG_EXPECTATIONS);
+const needed = JSON.parse(process.env.REQUEST_LOG_FUNCTIONS || '{}'); // with the place of a call
+const missing = Object.keys(needed).filter((name) => typeof own[name] !== 'function');
 if (missing.length) {
-  throw new Error(`the processor exports no function ${missing.join(', ')}`);
+  throw fatal(`the processor exports no function ${missing.map((name) => `${name} (${needed[name]})`).join(', ')}`);
 }
 
 const open = new Map(); // requests under way, by Artillery's id of them
 const sending = new WeakMap(); // when parts of a request were handed over
 const listenedTo = new WeakSet();
-let lines = [];
-let log;
-let flushing;
 
 export default {
   ...own,
-  ...Object.fromEntries(needed.map((name) => [`requestLog$${name}`, step(name)])),
+  ...Object.fromEntries(Object.keys(needed).map((name) => [`requestLog$${name}`, step(name)])),
   requestLog$begin: begin,
+  requestLog$block: locate,
   requestLog$end: end,
   requestLog$request: request,
   requestLog$response: response,
@@ -41,10 +53,8 @@ export default {
 
 function begin(context, events, done) {
   startHealth();
-  context.vars.$scenarioFile = process.env.REQUEST_LOG_SCRIPT;
-  context.vars.$dirname = process.env.REQUEST_LOG_FOLDER;
   write({ kind: 'user', at: now(), user: context._uid, scenario: context.scenario.name });
-  done();
+  locate(context, events, done);
 }
 
 function end(context, events, done) {
@@ -52,10 +62,20 @@ function end(context, events, done) {
   done();
 }
 
+// The working copy is elsewhere.
+function locate(context, events, done) {
+  context.vars.$scenarioFile = process.env.REQUEST_LOG_SCRIPT;
+  context.vars.$dirname = process.env.REQUEST_LOG_FOLDER;
+  done();
+}
+
 function step(name) {
   return (context, events, done) => {
     call(own[name], [context, events], (failure) => {
-      if (failure) {
+      const block = context.scenario.requestLogBlock;
+      if (failure && block) {
+        fatal(`${block}: ${name}: ${reason(failure)}`);
+      } else if (failure) {
         const text = masked(`${name}: ${reason(failure)}`);
         write({ kind: 'step-error', at: now(), user: context._uid, scenario: context.scenario.name, error: text });
       }
@@ -68,10 +88,10 @@ function request(params, context, events, done) {
   listen(events);
   series(params.requestLog.before || [], [params, context, events], (name, failure) => {
     const about = { user: context._uid, scenario: params.requestLog.scenario, endpoint: params.requestLog.endpoint };
-    const record = { kind: 'request', at: now(), ...about, sent: 0, failures: [] };
-    open.set(params.uuid, record);
+    const failures = failure ? [`${name}: ${reason(failure)}`] : unset(params, context);
+    open.set(params.uuid, { kind: 'request', at: now(), ...about, sent: 0, failures });
     if (failure) {
-      finish(params.uuid, [`${name}: ${reason(failure)}`]);
+      finish(params.uuid, [], context);
     }
     done(failure);
   });
@@ -87,41 +107,54 @@ function response(params, reply, context, events, done) {
   record.bytes = Number(reply.headers['content-length']) || Buffer.byteLength(String(reply.body ?? ''));
   record.first ??= reply.timings?.phases?.firstByte;
   return series(params.requestLog.after || [], [params, reply, context, events], (name, failure) => {
-    const failures = [...record.failures, ...unexpected(params, reply, context)];
-    if (failure) {
-      failures.push(`${name}: ${reason(failure)}`);
-    }
+    const told = context.scenario.requestLogBlock && record.failures.length && !params.requestLog.expect?.length;
+    const judged = told ? [] : unexpected(params, reply, context); // the status stands in the reason of a block
+    const failures = [...judged, ...(failure ? [`${name}: ${reason(failure)}`] : [])];
     const safe = (value) => (typeof value === 'string' ? masking.masked(value) : value);
     const values = (params.requestLog.record || []).map((each) => [each, safe(context.vars[each])]);
     if (values.length) {
       record.values = Object.fromEntries(values);
     }
-    finish(params.uuid, failures);
-    done(failure || (failures.length ? new Error(`Failed expectations for ${record.endpoint}`) : null));
+    finish(params.uuid, failures, context);
+    done(failure || (record.ok ? null : new Error(`Failed expectations for ${record.endpoint}`)));
   });
 }
 
 function error(failure, params, context, events, done) {
-  finish(params.uuid, [reason(failure)]);
+  finish(params.uuid, [reason(failure)], context);
   done();
 }
 
-// Failures of the request's `expect`, by the rules of Artillery's expect plugin.
+// Failures of the request's `expect`, by the rules of Artillery's expect plugin; a redirect has to be expected.
 function unexpected(params, reply, context) {
   const stated = params.requestLog.expect || [];
+  const redirect = redirection(reply);
   if (!stated.length && reply.statusCode >= 400) {
     return [`statusCode: expected below 400, got ${reply.statusCode}`];
+  }
+  if (redirect && !stated.some((one) => 'statusCode' in one)) {
+    return [`statusCode: expected no redirect, got ${reply.statusCode}${redirect}`];
   }
   const body = parsed(reply);
   return stated.flatMap((expectation) => {
     const kind = Object.keys(expectation)[0];
     try {
       const result = expectations[kind](expectation, body, params, reply, context);
-      return result.ok ? [] : [`${kind}: expected ${result.expected}, got ${result.got}`];
+      const where = kind === 'statusCode' ? redirect : '';
+      return result.ok ? [] : [`${kind}: expected ${result.expected}, got ${result.got}${where}`];
     } catch (failure) {
       return [`${kind}: ${reason(failure)}`];
     }
   });
+}
+
+// Where a redirect leads, without its query, which may hold secrets and differs for each user; empty for others.
+function redirection({ statusCode, headers }) {
+  if (statusCode < 300 || statusCode >= 400 || statusCode === 304) {
+    return '';
+  }
+  const place = String(headers.location ?? 'nowhere').split(/[?#]/)[0];
+  return ` to ${place} (not followed without followRedirect: true)`;
 }
 
 function parsed(reply) {
@@ -145,6 +178,9 @@ function listen(events) {
     const record = open.get(id);
     if (record && !record.sent) {
       record.at = now();
+      if (!record.failures.length && !params.requestLog.spelt) {
+        record.failures.push(...undefinedTexts(params));
+      }
     }
     if (record) {
       record.sent += 1; // once more for each redirect
@@ -161,7 +197,7 @@ function listen(events) {
     const record = open.get(id);
     for (const [name, found] of Object.entries(record && result ? result.captures : {})) {
       if (found.failed) {
-        record.failures.push(`capture ${name}: not in the response`);
+        record.failures.push(`nothing to capture as ${name}`);
       }
     }
     for (const found of Object.values(record && result ? result.matches : {})) {
@@ -213,15 +249,22 @@ function sent(request) {
   return whole ? ready : ready && ended && Math.max(ready, ended);
 }
 
-function finish(id, failures) {
+function finish(id, failures, context) {
   const record = open.get(id);
   if (!record) {
     return;
   }
   open.delete(id);
-  record.ok = failures.length === 0;
-  record.failures = failures.map(masked);
-  write(record);
+  const all = [...record.failures, ...failures];
+  record.ok = all.length === 0;
+  record.failures = all.map(masked);
+  const block = context?.scenario.requestLogBlock;
+  if (!block) {
+    write(record);
+  } else if (!record.ok) {
+    const answered = record.status ? ` answered ${record.status}` : '';
+    fatal(`${block}: ${record.endpoint}${answered}: ${all.join('; ')}`);
+  }
 }
 
 function series(names, values, done) {
@@ -256,10 +299,10 @@ function call(theirFunction, values, done) {
 }
 
 function startHealth() {
-  if (log !== undefined) {
+  if (watched) {
     return;
   }
-  log = fs.openSync(process.env.REQUEST_LOG, 'a');
+  watched = true;
   const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION });
   lag.enable();
   const recent = monitorEventLoopDelay({ resolution: LAG_RESOLUTION }); // of the last second alone
@@ -290,6 +333,13 @@ function write(line) {
   flushing ??= setTimeout(flush, FLUSH_EVERY);
 }
 
+// Logs at once what ends Artillery; returns it as an error.
+function fatal(text) {
+  write({ kind: 'fatal', at: now(), error: masked(text) });
+  flush();
+  return new Error(text);
+}
+
 function flush() {
   clearTimeout(flushing);
   flushing = undefined;
@@ -299,6 +349,7 @@ function flush() {
   const text = `${lines.join('\n')}\n`;
   lines = [];
   try {
+    log ??= fs.openSync(process.env.REQUEST_LOG, 'a');
     let rest = Buffer.from(text);
     while (rest.length) {
       rest = rest.subarray(fs.writeSync(log, rest));
@@ -310,12 +361,21 @@ function flush() {
   }
 }
 
-async function theirs(path) {
-  if (!path) {
+async function theirs(file) {
+  if (!file) {
     return {};
   }
-  const module = await import(pathToFileURL(path).href);
-  return { ...module.default, ...module };
+  try {
+    const module = await import(pathToFileURL(file).href);
+    return { ...module.default, ...module };
+  } catch (failure) {
+    const typed = /\.[cm]?ts$/.test(file) ? TYPESCRIPT : '';
+    throw fatal(`the processor ${path.basename(file)} cannot be loaded: ${firstLine(failure)}${typed}`);
+  }
+}
+
+function firstLine(failure) {
+  return String(failure?.message ?? failure).trim().split('\n')[0];
 }
 
 function reason(failure) {

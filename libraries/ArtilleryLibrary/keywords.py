@@ -44,7 +44,10 @@ class ArtilleryLibrary:
     |       - statusCode: 200
     |       - hasProperty: email
     |       - equals: ["{{ seen }}", "{{ userId }}"]
-    A request also fails without a response, without a captured value, or when a processor function fails.
+    A request also fails without a response, without a captured value, when a processor function fails, when it sends
+    ``undefined``, and when it is redirected though neither the status was expected nor ``followRedirect: true`` stated.
+
+    ``before`` and ``after`` are judged alike, and are no part of the figures. Where ``before`` fails, there is no load.
 
     = First byte and total =
     Artillery's response time ends with the *first byte* of the response. `Get Load Figure` returns that one, and the
@@ -149,6 +152,8 @@ class ArtilleryLibrary:
         result = self._last()
         if result.ending is Ending.STOPPED_EARLY:
             raise AssertionError(f"the load: expected applied as a whole, observed stopped early: {result.reason}")
+        if result.log.fatal:
+            raise AssertionError(f"after the load: expected no failure, observed {result.reason}")
         if not result.complete:
             raise EnvironmentUnavailable(f"the load is incomplete ({result.ending}): {result.reason}")
         if result.arrivals.share < arrivals:

@@ -18,11 +18,12 @@ from ArtilleryLibrary.node import Installation, clean_environment, installation,
 from ArtilleryLibrary.plan import PLAN, Ending, LoadPlan
 from ArtilleryLibrary.process_group import own_group, signal_group
 from ArtilleryLibrary.progress import EarlyStop, Progress, Watcher, progress_of
-from ArtilleryLibrary.requestlog import LogReader, RequestLog
+from ArtilleryLibrary.requestlog import LogReader, RequestLog, read_log
 from ArtilleryLibrary.script import LoadScript
 
 OUTPUT = "artillery.log"
 HERE = Path(__file__).parent
+TYPESCRIPT = (".ts", ".mts", ".cts")
 SAMPLE_SECONDS = 1.0  # between two reads of the request log
 ENDS_WITHIN = 3.0  # seconds between SIGTERM and SIGKILL
 
@@ -75,7 +76,9 @@ async def run_load(
     elif status == 0:
         ending, reason = Ending.COMPLETE, "the whole load was applied"
     else:
-        ending, reason = Ending.FAILED, f"Artillery ended with status {status}: {_first_error(text)}"
+        fatal = read_log(folder / LOG).fatal
+        known = fatal[0] if fatal else f"Artillery ended with status {status}: {_first_error(text)}"
+        ending, reason = Ending.FAILED, known
     _keep(folder, plan.model_copy(update={"ending": ending, "reason": reason}))
     result = read_result(folder)
     if ending is Ending.FAILED and not result.log.users:
@@ -83,10 +86,18 @@ async def run_load(
     return result
 
 
-def command(script: Path, installed: Installation) -> list[str]:
-    """The command that runs a script on this machine."""
-    shim = ["--require", str(HERE / "one-cpu.cjs")]
-    return [str(installed.node), *shim, str(installed.launcher), "run", "--quiet", str(script)]
+def command(script: Path, installed: Installation, *, typescript: bool = False) -> list[str]:
+    """The command that runs a script on this machine.
+
+    Args:
+        script: the working copy.
+        installed: Node and Artillery.
+        typescript: the processor is TypeScript: of itself Node strips its types, and refuses what is more, as enums.
+    """
+    options = ["--require", str(HERE / "one-cpu.cjs")]
+    if typescript:
+        options += ["--experimental-transform-types", "--disable-warning=ExperimentalWarning"]
+    return [str(installed.node), *options, str(installed.launcher), "run", "--quiet", str(script)]
 
 
 async def _run(
@@ -98,7 +109,9 @@ async def _run(
         copy = script.written(folder).resolve()
     try:
         process = await asyncio.create_subprocess_exec(
-            *command(copy, installed),
+            *command(
+                copy, installed, typescript=script.processor is not None and script.processor.suffix in TYPESCRIPT
+            ),
             cwd=script.path.parent,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
@@ -151,7 +164,7 @@ def _hook_variables(script: LoadScript, folder: Path, installed: Installation) -
         "REQUEST_LOG": str((folder / LOG).resolve()),
         "REQUEST_LOG_EXPECTATIONS": str(installed.expectations),
         "REQUEST_LOG_FOLDER": str(script.path.parent),
-        "REQUEST_LOG_FUNCTIONS": json.dumps(script.functions),
+        "REQUEST_LOG_FUNCTIONS": json.dumps(dict(script.functions)),
         "REQUEST_LOG_PROCESSOR": str(script.processor or ""),
         "REQUEST_LOG_SCRIPT": str(script.path),
         "REQUEST_LOG_SECRETS": ",".join(script.environment),  # names: values may be long

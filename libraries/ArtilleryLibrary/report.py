@@ -63,6 +63,9 @@ def _lines(result: LoadResult) -> Iterator[str]:
         yield _line(f"phase {phase}", result.figures(phase=phase))
     for endpoint in result.endpoints:
         yield _line(endpoint, result.figures(endpoint=endpoint))
+    if followed := sum(one.sent > 1 for one in result.requests):
+        times = "their first byte is that of the final answer, their total includes each redirect"
+        yield f"{followed:6} requests followed redirects: {times}"
     errors = result.figures().errors | result.log.step_errors
     for reason, count in sorted(errors.items(), key=lambda each: -each[1])[:LISTED_ERRORS]:
         yield f"{count:6} times {reason}"

@@ -21,9 +21,11 @@ class LoggedRequest:
         at: when it began, seconds since the epoch.
         ok: expected status, fields and user.
         failures: reasons where not ok.
-        sent: number of sends: 1, more with redirects, 0 where the script's own functions failed before.
-        first_byte: milliseconds from the last byte sent to the first byte received; none without a response.
-        total: milliseconds from its beginning, connecting included, to the last byte received; none without one.
+        sent: number of sends: 1, more where redirects were followed, 0 where the script's own functions failed before.
+        first_byte: milliseconds from the last byte sent to the first byte received; none without a response. Where
+            redirects were followed, of the final response alone.
+        total: milliseconds from its beginning, connecting and redirects included, to the last byte received; none
+            without one.
         status: of HTTP; none without a response.
         bytes: length of the response body.
         values: variables that the request's `record` names.
@@ -57,6 +59,7 @@ class RequestLog:
         lags: (time in seconds since the epoch, p99 of the loop's lag within the second before, ms).
         counters: Artillery's own, at its end; none before.
         generator_errors: Artillery's own errors.
+        fatal: what ended Artillery: failures of the processor, or of what is done before and after the load.
         unreadable: numbers of invalid lines.
         half: the last line has no end.
     """
@@ -70,6 +73,7 @@ class RequestLog:
     lags: list[tuple[float, float]] = field(default_factory=list)
     counters: dict[str, int] | None = None
     generator_errors: list[str] = field(default_factory=list)
+    fatal: list[str] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
     half: bool = False
     _line: int = 0
@@ -104,6 +108,8 @@ class RequestLog:
                 self.counters = {str(name): int(value) for name, value in one["counters"].items()}
             case "generator-error":
                 self.generator_errors.append(str(one["error"]))
+            case "fatal":
+                self.fatal.append(str(one["error"]))
             case _:
                 raise ValueError("unknown kind")
 

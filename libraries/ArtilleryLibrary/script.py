@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ArtilleryLibrary.errors import ConfigurationError
-from ArtilleryLibrary.flows import Flows, Scenario, documents
+from ArtilleryLibrary.flows import AROUND, Flows, Scenario, documents
 from ArtilleryLibrary.phases import Phase, checked_phases
 from ArtilleryLibrary.settings import Settings
 from ArtilleryLibrary.source import ScriptSource
 
-TOP = ("config", "scenarios", "before", "after")
+TOP = ("config", "scenarios", *AROUND)
 HOOKS = Path(__file__).with_name("hooks.mjs")
 
 
@@ -29,10 +29,10 @@ class LoadScript:
         phases: as they are run.
         scenarios: with the least number of requests of each.
         corrections: parts that run otherwise than written, with line and reason.
-        content: the working copy; it names variables and holds none of their values.
+        content: the working copy; it names variables and holds none of their values, except numbers of phases and such.
         plain: the same without the request log, for machines whose log cannot be fetched.
         processor: the script's own JavaScript.
-        functions: names of its functions that the script calls.
+        functions: names of its functions that the script calls, each with file and line of a call.
         environment: variables for `$env` and the processor, including secrets.
     """
 
@@ -44,7 +44,7 @@ class LoadScript:
     content: Mapping[str, Any] = field(repr=False)
     plain: Mapping[str, Any] = field(repr=False)
     processor: Path | None
-    functions: tuple[str, ...]
+    functions: Mapping[str, str]
     environment: Mapping[str, str] = field(repr=False)
 
     @property
@@ -91,18 +91,22 @@ def checked_script(
     source = ScriptSource(path)
     source.unknown((), source.content, TOP)
     settings = Settings(source, target=target, environment=environment or {})
-    own = checked_phases(source, duration_scale)
+    own = checked_phases(source, settings.quantities, duration_scale)
     phases = own if phases is None else tuple(phases)
-    flows = Flows(source, least_requests=least_requests, expectations=expectations)
-    _check_functions(source, settings, flows)
-    for where, part in documents(source.content.get("scenarios"), ("scenarios",)):
-        name = settings.rendered(where, str(part["fromFile"]))
-        if name is not None and not (source.folder / name).is_file():
-            source.problem(where, f"no such file: {source.folder / name}")
+    flows = Flows(source, settings, least_requests=least_requests, expectations=expectations)
+    if "processor" not in settings.config:
+        for name, where in flows.functions.items():
+            reason = f"nothing defines {name}: config.processor is missing, and Artillery would go on without"
+            source.problem(where, reason)
+    for part in ("scenarios", *AROUND):
+        for where, form in documents(source.content.get(part), (part,)):
+            file = settings.rendered(where, str(form["fromFile"]))
+            if file is not None and not (source.folder / file).is_file():
+                source.problem(where, f"no such file: {source.folder / file}")
     if source.problems:
         raise ConfigurationError(source.problems)
     config = {**settings.config, "phases": [phase.as_artillery() for phase in phases]}
-    around = {name: source.content[name] for name in TOP[2:] if name in source.content}
+    plain = {name: source.content[name] for name in AROUND if name in source.content}
     config, original = _located(config, source), {"processor": str(settings.processor)} if settings.processor else {}
     return LoadScript(
         path=source.path,
@@ -110,19 +114,12 @@ def checked_script(
         phases=phases,
         scenarios=flows.scenarios,
         corrections=tuple(source.corrections),
-        content={"config": {**config, "processor": str(HOOKS)}, "scenarios": flows.copies, **around},
-        plain={"config": {**config, **original}, "scenarios": source.content["scenarios"], **around},
+        content={"config": {**config, "processor": str(HOOKS)}, "scenarios": flows.copies, **flows.blocks},
+        plain={"config": {**config, **original}, "scenarios": source.content["scenarios"], **plain},
         processor=settings.processor,
-        functions=tuple(sorted(flows.functions)),
+        functions={name: source.place(flows.functions[name]) for name in sorted(flows.functions)},
         environment={**(environment or {}), **settings.environment},
     )
-
-
-def _check_functions(source: ScriptSource, settings: Settings, flows: Flows) -> None:
-    """Artillery silently skips an undefined function; exports are checked when the load starts."""
-    if flows.functions and settings.processor is None and "processor" not in settings.config:
-        names = ", ".join(sorted(flows.functions))
-        source.problem(("config", "processor"), f"missing: nothing defines {names}, and Artillery would go on without")
 
 
 def _located(part: Any, source: ScriptSource) -> Any:

@@ -6,12 +6,14 @@ import copy
 import csv
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ArtilleryLibrary.quantities import Quantities, plain
 from ArtilleryLibrary.source import Location, ScriptSource, words
+from ArtilleryLibrary.variables import FUNCTIONS, IN_CONFIG, Scope, check_variables, texts
 
 KNOWN = words(
     "target phases payload variables processor plugins engines engine http defaults environments tls timeout "
@@ -23,7 +25,14 @@ JUDGED_HERE = {
     "ensure": "left out: it judges sketches, and fails for what never occurred; limits are held against the log",
 }
 LONGEST_VARIABLE = 128 * 1024 - 64  # of Linux, its name included
-PLUGINS = ("metrics-by-endpoint", "apdex")
+# Plugins that run, with their settings; fake-data has one for each of its functions.
+PLUGINS: dict[str, tuple[str, ...] | None] = {
+    "metrics-by-endpoint": words(
+        "useOnlyRequestNames stripQueryString ignoreUnnamedRequests metricsNamespace groupDynamicURLs suppressOutput"
+    ),
+    "apdex": ("threshold",),
+    "fake-data": None,
+}
 _VARIABLE = re.compile(r"\$(?:env|processEnvironment)\s*(?:\.\s*(\w+)|\[\s*['\"](\w+)['\"]\s*\])")
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}")
 _IN_CODE = re.compile(r"process\.env(?:\.(\w+)|\[\s*['\"](\w+)['\"]\s*\])")
@@ -47,8 +56,13 @@ class Settings:
             stated = {}
         self.config: dict[str, Any] = copy.deepcopy(stated)
         self.environment: dict[str, str] = {}
-        source.unknown(("config",), stated, KNOWN)
+        self.quantities = Quantities(source, self.rendered)
+        plugins = stated.get("plugins")
+        self._plugin_names = [name for name in plugins or () if name in PLUGINS or name in JUDGED_HERE]
+        source.unknown(("config",), stated, (*KNOWN, *self._plugin_names))
         self._variables()
+        once = "when config is resolved, once and before there are users"
+        check_variables(source, Scope(set(IN_CONFIG), FUNCTIONS), ("config",), stated, why=once)
         for name, value in {**environment, **self.environment}.items():
             if len(value.encode()) > LONGEST_VARIABLE:
                 reason = "a variable of 128 KiB or more cannot be handed to a process: put its content into a file"
@@ -56,6 +70,7 @@ class Settings:
         self._refuse()
         self.target = self._target(target)
         self._http()
+        self.default_status = self._default_status()
         self._plugins()
         self._payload()
         self.processor = self._processor()
@@ -77,7 +92,7 @@ class Settings:
 
     def _variables(self) -> None:
         missing: dict[str, Location] = {}
-        for where, text in _texts(self._source.content, ()):
+        for where, text in texts(self._source.content, ()):
             for found in _VARIABLE.finditer(text):
                 name = found[1] or found[2]
                 value = self._given.get(name) or os.environ.get(name)
@@ -85,6 +100,7 @@ class Settings:
                     self.environment[name] = value
                 else:
                     missing.setdefault(name, where)
+                    self._source.refused(where)
         for name, where in missing.items():
             reason = (
                 f"the environment variable {name} is not set: Artillery would send 'undefined', and count a success"
@@ -124,6 +140,10 @@ class Settings:
             self._source.problem(where, "expected a mapping")
             return
         self._source.unknown(where, http, HTTP)
+        for place, part in ((where, http), (("config",), self.config)):
+            if "timeout" in part:  # Artillery cuts a text off at 8 seconds
+                seconds = self.quantities.read((*place, "timeout"), part["timeout"], "a number of seconds")
+                part["timeout"] = None if seconds is None else plain(seconds)
         if "pool" in http:
             reason = "refused: requests wait for a connection unmeasured (coordinated omission): 56 ms instead of 166"
             self._source.problem((*where, "pool"), reason)
@@ -134,14 +154,24 @@ class Settings:
             self._source.correction(where, "extendedMetrics switched on: without it Artillery reports first bytes only")
 
     def _plugins(self) -> None:
-        plugins = self.config.get("plugins")
-        for name in list(plugins or {}):
+        plugins = self.config.get("plugins") or {}
+        for name in list(plugins):
             where: Location = ("config", "plugins", name)
             if name in JUDGED_HERE:
                 del self.config["plugins"][name]
                 self._source.correction(where, JUDGED_HERE[name])
+                self.config.pop(name, None)
             elif name not in PLUGINS:
                 self._source.problem(where, f"refused: not installed here (known: {', '.join(PLUGINS)})")
+            elif known := PLUGINS[name]:
+                for place, stated in ((where, plugins[name]), (("config", name), self.config.get(name))):
+                    self._source.unknown(place, stated if isinstance(stated, dict) else {}, known)
+
+    def _default_status(self) -> int | None:
+        """The status that the plugin expect requires of a request that states nothing."""
+        stated = (self.config.get("plugins") or {}).get("expect")
+        default = stated.get("expectDefault200") if isinstance(stated, dict) else None
+        return 200 if default in (True, "true") else None
 
     def _payload(self) -> None:
         stated = self.config.get("payload")
@@ -158,19 +188,26 @@ class Settings:
                 payload["path"] = str(path)
                 self._rows(where, payload, path)
 
-    def _rows(self, where: Location, payload: Mapping[str, Any], path: Path) -> None:
+    def _rows(self, where: Location, payload: dict[str, Any], path: Path) -> None:
         try:
-            with path.open(encoding="utf-8", newline="") as file:
+            with path.open(encoding="utf-8-sig", newline="") as file:
                 rows = [row for row in csv.reader(file, delimiter=str(payload.get("delimiter", ","))) if row]
         except (OSError, UnicodeDecodeError, csv.Error, TypeError) as error:
             self._source.problem((*where, "path"), f"{path} cannot be read: {error}")
             return
-        rows = rows[1:] if payload.get("skipHeader") else rows
-        fields = len(payload.get("fields") or [])
+        stated = payload.get("fields") or []
+        fields = [str(name) for name in stated] if isinstance(stated, list) else []
+        if fields and rows and payload.get("skipHeader") is not True and _same(rows[0][: len(fields)], fields):
+            payload["skipHeader"] = True
+            reason = (
+                f"skipHeader switched on: the first row of {path.name} repeats the fields, it would be a user's data"
+            )
+            self._source.correction(where, reason)
+        rows = rows[1:] if payload.get("skipHeader") is True else rows
         if not rows:
             self._source.problem((*where, "path"), f"{path} holds no row: every variable would be undefined")
-        elif min(len(row) for row in rows) < fields:
-            self._source.problem((*where, "path"), f"{path}: a row has fewer than the {fields} fields")
+        elif min(len(row) for row in rows) < len(fields):
+            self._source.problem((*where, "path"), f"{path}: a row has fewer than the {len(fields)} fields")
 
     def _processor(self) -> Path | None:
         stated = self.config.get("processor")
@@ -198,13 +235,6 @@ class Settings:
         return path
 
 
-def _texts(part: Any, where: Location) -> Iterator[tuple[Location, str]]:
-    if isinstance(part, str):
-        yield where, part
-    elif isinstance(part, dict):
-        for name, value in part.items():
-            yield (*where, name), str(name)
-            yield from _texts(value, (*where, name))
-    elif isinstance(part, list):
-        for index, value in enumerate(part):
-            yield from _texts(value, (*where, index))
+def _same(row: Sequence[str], fields: Sequence[str]) -> bool:
+    """Whether a row repeats the names of its fields, in whatever case."""
+    return [cell.strip().casefold() for cell in row] == [name.strip().casefold() for name in fields]

@@ -33,11 +33,25 @@ class ScriptSource:
         except (TypeError, ValueError) as error:
             raise ConfigurationError([f"{path}: is not a script: {error}"]) from None
         self.problems: list[str] = []
+        self._places: set[Location] = set()
         self.corrections: list[str] = []
 
     def problem(self, where: Location, reason: str) -> None:
         """Add a reason why the load cannot start."""
+        self._places.add(where)
         self.problems.append(self._message(where, reason))
+
+    def refused(self, where: Location) -> None:
+        """Note that a place has a reason already, added for another one with the same mistake."""
+        self._places.add(where)
+
+    def has_problem(self, where: Location) -> bool:
+        """Whether a reason was added for this place."""
+        return where in self._places
+
+    def place(self, where: Location) -> str:
+        """File and line of a part, for messages."""
+        return f"{self.path.name}:{line_of(self._root, where)}"
 
     def correction(self, where: Location, reason: str) -> None:
         """Add a part of the script that runs otherwise than written."""

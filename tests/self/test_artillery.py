@@ -95,7 +95,7 @@ def test_times_are_those_of_the_servers_own_record(load: tuple[LoadResult, Path]
         ("quick", []),
         ("moved", []),
         ("other", ["equals: expected all values to be equal, got somebody-else, u-1"]),
-        ("html", ["capture x: not in the response", "statusCode: expected 200, got 500"]),
+        ("html", ["nothing to capture as x", "statusCode: expected 200, got 500"]),
         ("broken", ["statusCode: expected 200, got 500"]),
         ("empty", ["hasProperty: expected id, got response body is not an object"]),
         ("cut", ["ECONNRESET"]),

@@ -11,6 +11,7 @@ import pytest
 from acceptance.errors import ConfigurationError
 from ArtilleryLibrary.fargate import dry_run
 from ArtilleryLibrary.node import secrets_of
+from ArtilleryLibrary.phases import ticks
 from ArtilleryLibrary.script import LoadScript, checked_script
 
 PHASES = "phases: [{name: steady, duration: 4, arrivalRate: 10, rampTo: 10}]"
@@ -95,11 +96,14 @@ def test_a_trap_of_the_config_is_refused(tmp_path: Path, text: str, problem: str
         ("{duration: 60, arivalRate: 5}", "config.phases.0.arivalRate: unknown (did you mean 'arrivalRate'?)"),
         ("{duration: 60, arrivalRate: 5, maxVusers: 9}", "config.phases.0.maxVusers: refused: arrivals are skipped"),
         ("{duration: 60, arrivalRate: 5, mode: poisson}", "config.phases.0.mode: refused"),
-        ("{duration: 60, arrivalRate: 2.5}", "config.phases.0.arrivalRate: a whole number"),
-        ("{duration: 60, arrivalRate: 5000}", "config.phases.0.arrivalRate: a whole number"),
+        ("{duration: 60, arrivalRate: 2.5, rampTo: 5}", "config.phases.0.arrivalRate: the ends of a ramp are whole"),
+        ("{duration: 60, arrivalRate: 5000}", "config.phases.0.arrivalRate: a number of virtual users per second up"),
+        ("{duration: 60, arrivalRate: -1}", "config.phases.0.arrivalRate: a number of virtual users per second up"),
+        ("{duration: 60, arrivalRate: 0.005}", "config.phases.0.arrivalRate: no virtual user arrives in 60 s at 0.005"),
         ("{duration: 1, arrivalRate: 5}", "config.phases.0.duration: whole seconds, at least 2"),
         ("{duration: soon, arrivalRate: 5}", "config.phases.0.duration: whole seconds"),
-        ("{duration: 60, arrivalCount: 7}", "config.phases.0.arrivalCount: refused unless"),
+        ("{duration: 60, arrivalCount: 7.5}", "config.phases.0.arrivalCount: a whole number of virtual users"),
+        ("{duration: 2, arrivalCount: 2001}", "config.phases.0.arrivalCount: a whole number of virtual users"),
         ("{pause: 5}", "config.phases: no virtual user ever arrives"),
         ("{name: a, duration: 2, arrivalRate: 1}, {name: a, pause: 2}", "config.phases: several phases are called 'a'"),
         ("", "config.phases: a list of phases is missing"),
@@ -181,12 +185,16 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         ("[{loop: [{get: {url: /}}, {get: {url: /}}], count: 3}]", 6),
         ("[{loop: [{get: {url: /}}], over: [1, 2]}]", 2),
         ("[{loop: [{get: {url: /}}], over: list}]", 0),
+        ("[{loop: [{get: {url: /}}], count: '2-5'}]", 3),
+        ("[{loop: [{get: {url: /}}], count: '{{ $env.TIMES }}'}]", 4),
+        ("[{loop: [{get: {url: /}}], count: '{{ list }}'}]", 0),
     ],
 )
 def test_requests_are_counted_that_are_made_for_certain(tmp_path: Path, flow: str, certain: int) -> None:
-    text = CONFIG + f"scenarios: [{{flow: {flow}}}]\n"
-    assert checked(tmp_path, text, least_requests=certain).scenarios[0].requests == certain
-    assert "are expected of each scenario" in problems(tmp_path, text, least_requests=certain + 1)[0]
+    text = CONFIG + f"  variables: {{list: []}}\nscenarios: [{{flow: {flow}}}]\n"
+    given = {"environment": {"TIMES": "4"}}
+    assert checked(tmp_path, text, least_requests=certain, **given).scenarios[0].requests == certain
+    assert "are expected of each scenario" in problems(tmp_path, text, least_requests=certain + 1, **given)[0]
 
 
 @pytest.mark.parametrize("phase", ["{duration: 1min, arrivalRate: 5}", "{duration: 60, arrivalCount: 300}"])
@@ -196,6 +204,143 @@ def test_phases_that_wait_busily_become_even_ones(tmp_path: Path, phase: str) ->
     assert len(script.corrections) == 1
     assert "busily" in script.corrections[0]
     assert script.corrections[0].startswith("load.yml:4: config.phases.0.")
+
+
+@pytest.mark.parametrize(
+    ("phase", "users", "seconds"),
+    [
+        ("{duration: 10, arrivalRate: 0.5}", 5, (1, 3, 5, 7, 9)),
+        ("{duration: 4, arrivalRate: 2.5}", 10, (0, 0, 1, 1, 1, 2, 2, 3, 3, 3)),
+        ("{duration: 300, arrivalCount: 10}", 10, tuple(range(29, 300, 30))),
+        ("{duration: 5 min, arrivalCount: '7'}", 7, (42, 85, 128, 171, 214, 257, 299)),
+    ],
+)
+def test_fewer_than_whole_users_a_second_arrive_at_even_gaps(
+    tmp_path: Path, phase: str, users: int, seconds: tuple[int, ...]
+) -> None:
+    script = checked(tmp_path, phased(phase))
+    (only,) = script.phases
+    arrivals = list(ticks(only))
+    assert (script.arrivals, tuple(second for second, _ in arrivals)) == (users, seconds)
+    assert [at for _, at in arrivals] == pytest.approx([only.duration / users * (n + 1) for n in range(users)])
+    assert only.as_artillery() == {"name": "phase 1", "duration": only.duration, "arrivalCount": users}
+    assert f"run as {users} users, one each {only.duration / users:g} s" in script.corrections[0]
+
+
+def test_numbers_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DURATION", "2 min")
+    text = phased("{duration: '{{ $processEnvironment.DURATION }}', arrivalRate: '{{ $env.RATE }}', rampTo: '7'}")
+    text = text.replace("{extendedMetrics: true}", "{extendedMetrics: true, timeout: '{{ $env.RATE }}'}")
+    text = text.replace("  - name: reading", "  - name: reading\n    weight: '{{ $env.RATE }}'")
+    text = text.replace("{url: /a, ", "{url: /a, probability: '{{ $env.RATE }}', ")
+    script = checked(tmp_path, text, environment={"RATE": "5"})
+    assert [(one.duration, one.rate, one.ramp_to) for one in script.phases] == [(120, 5, 7)]
+    assert script.content["config"]["http"]["timeout"] == 5
+    assert [one["weight"] for one in script.content["scenarios"]] == [5]
+    assert script.content["scenarios"][0]["flow"][0]["get"]["probability"] == 5
+
+
+def test_a_number_that_the_environment_does_not_hold_is_refused_once(tmp_path: Path) -> None:
+    phases = "{duration: 4, arrivalRate: '{{ $env.RATE }}'}, {duration: 4, arrivalRate: '{{ $env.RATE }}'}"
+    assert problems(tmp_path, phased(phases)) == [
+        "4: config.phases.0.arrivalRate: the environment variable RATE is not set: Artillery would send 'undefined', "
+        "and count a success"
+    ]
+    (found,) = problems(tmp_path, phased("{duration: 4, arrivalRate: '{{ $env.RATE }}'}"), environment={"RATE": "many"})
+    assert found.startswith("4: config.phases.0.arrivalRate: a number of virtual users")
+    assert found.endswith("found '{{ $env.RATE }}', which is 'many'")
+
+
+@pytest.mark.parametrize(
+    ("block", "problem"),
+    [
+        ("{flow: [{post: {url: /a, jsonn: {}}}]}", "flow.0.post.jsonn: unknown (did you mean 'json'?)"),
+        ("{flow: [{gett: {url: /a}}]}", "flow.0.gett: unknown (did you mean 'get'?)"),
+        ("{flow: [{function: nobody}]}", "flow.0.function: nothing defines nobody"),
+        ("{flow: [{get: {url: /a, afterResponse: nobody}}]}", "flow.0.get.afterResponse: nothing defines nobody"),
+        ("{flow: [{get: {url: /a, expect: [{statusCod: 200}]}}]}", "flow.0.get.expect.0.statusCod: unknown"),
+        ("{flow: [{get: {url: /a, formData: {x: {fromFile: no.pdf}}}}]}", "flow.0.get.formData.x.fromFile: no such"),
+        ("{flow: [{get: {url: '/{{ never }}'}}]}", "flow.0.get.url: nothing sets never"),
+        ("{flow: [{get: {}}]}", "flow.0.get: url is missing"),
+        ("{flows: []}", ": flow is missing"),
+        ("{engine: ws, flow: []}", "engine: engine 'ws'"),
+        ("{weight: 2, flow: []}", "weight: unknown"),
+    ],
+)
+@pytest.mark.parametrize("name", ["before", "after"])
+def test_a_trap_before_or_after_the_load_is_refused(tmp_path: Path, name: str, block: str, problem: str) -> None:
+    found = problems(tmp_path, GOOD + f"{name}: {block}\n")
+    where = f"9: {name}" + ("" if problem.startswith(":") else ".")
+    assert any(one.startswith(where + problem) for one in found), found
+
+
+def test_what_is_done_before_and_after_the_load_is_judged_by_the_same_hooks(tmp_path: Path) -> None:
+    block = "{flow: [[{post: {name: sign in, url: /login, expect: {statusCode: 201}}}]]}"
+    script = checked(tmp_path, GOOD + f"before: {block}\n", expectations=True)
+    (step,) = script.content["before"]["flow"]  # Artillery takes no list of steps there
+    assert step["post"]["requestLog"] == {
+        "scenario": "before", "endpoint": "sign in", "expect": [{"statusCode": 201}], "before": [], "after": [],
+        "record": [],
+    }  # fmt: skip
+    assert script.content["before"]["beforeScenario"] == ["requestLog$block"]
+    assert "requestLog" not in json.dumps(script.plain)
+    assert script.scenarios[0].endpoints == ("GET /a",)
+
+
+def test_redirects_are_followed_only_where_the_script_says_so(tmp_path: Path) -> None:
+    for stated, followed in (("", False), (", followRedirect: true", True), (", followRedirect: false", False)):
+        script = checked(tmp_path, requested(f"{{url: /a{stated}}}"))
+        assert script.content["scenarios"][0]["flow"][0]["get"]["followRedirect"] is followed
+    found = problems(tmp_path, requested("{url: /a, followRedirect: no}"))
+    assert found[0].startswith("8: scenarios.0.flow.0.get.followRedirect: expected true or false, found 'no'")
+
+
+def test_settings_of_accepted_plugins_are_accepted(tmp_path: Path) -> None:
+    plugins = "plugins: {apdex: {threshold: 1}, expect: {}, ensure: {}, metrics-by-endpoint: {stripQueryString: true}}"
+    settings = "".join(
+        f"  {name}: {stated}\n"
+        for name, stated in {
+            "apdex": "{threshold: 100}",
+            "expect": "{outputFormat: json}",
+            "ensure": "{p95: 100}",
+            "metrics-by-endpoint": "{useOnlyRequestNames: true}",
+        }.items()
+    )
+    config = checked(tmp_path, configured(f"{plugins}\n{settings}")).content["config"]
+    assert config["apdex"] == {"threshold": 100}
+    assert set(config["plugins"]) == {"apdex", "metrics-by-endpoint"}
+    assert not {"expect", "ensure"} & set(config)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("apdex: {threshold: 100}", "5: config.apdex: unknown"),
+        ("plugins: {apdex: {treshold: 100}}", "5: config.plugins.apdex.treshold: unknown (did you mean 'threshold'?)"),
+        ("plugins: {apdex: {}}\n  apdex: {treshold: 1}", "6: config.apdex.treshold: unknown"),
+    ],
+)
+def test_settings_that_no_plugin_reads_are_refused(tmp_path: Path, line: str, problem: str) -> None:
+    assert any(one.startswith(problem) for one in problems(tmp_path, configured(line)))
+
+
+def test_the_status_that_the_plugin_expect_requires_by_default_is_required_here(tmp_path: Path) -> None:
+    text = requested("{url: /a}").replace("scenarios:", "  plugins: {expect: {expectDefault200: true}}\nscenarios:")
+    script = checked(tmp_path, text, expectations=True)
+    assert script.content["scenarios"][0]["flow"][0]["get"]["requestLog"]["expect"] == [{"statusCode": 200}]
+
+
+@pytest.mark.parametrize("header", ["a,b", " A , B ", "\ufeffa,b", "a,b,more"])
+def test_a_first_row_of_names_is_no_users_data(tmp_path: Path, header: str) -> None:
+    payload = configured("payload: {path: users.csv, fields: [a, b]}")
+    (tmp_path / "users.csv").write_text(f"{header}\n1,2,3\n")
+    script = checked(tmp_path, payload)
+    assert script.content["config"]["payload"]["skipHeader"] is True
+    assert "load.yml:5: config.payload: skipHeader switched on: the first row of users.csv" in script.corrections[0]
+    (tmp_path / "users.csv").write_text("b,a\n1,2\n")
+    assert "skipHeader" not in checked(tmp_path, payload).content["config"]["payload"]
+    (tmp_path / "users.csv").write_text(f"{header}\n")
+    assert "holds no row" in problems(tmp_path, payload)[0]
 
 
 def test_plugins_that_judge_are_left_out_and_metrics_extended(tmp_path: Path) -> None:
@@ -242,7 +387,7 @@ scenarios:
     assert (request["beforeRequest"], request["afterResponse"]) == ("requestLog$request", "requestLog$response")
     assert scenario["beforeScenario"] == ["requestLog$begin"]
     assert scenario["afterScenario"] == ["requestLog$leave", "requestLog$end"]
-    assert script.functions == ("enter", "leave", "look", "sign")
+    assert tuple(script.functions) == ("enter", "leave", "look", "sign")
     assert script.environment["KEY"] == "secret-value"
     assert "secret" not in script.written(tmp_path).read_text()
     assert "secret" not in repr(script)
@@ -284,6 +429,14 @@ def test_a_load_of_many_machines_is_divided_among_them(tmp_path: Path) -> None:
     assert divided["config"]["phases"] == [{"name": "steady", "duration": 4, "arrivalRate": 2, "rampTo": 2}]
     assert "requestLog" not in composed.script
     assert "secret-value" not in composed.script
+
+
+def test_users_at_even_gaps_are_divided_too(tmp_path: Path) -> None:
+    script = checked(tmp_path, phased("{name: few, duration: 10, arrivalRate: 0.4}"))
+    composed = dry_run(script, workers=2, region="eu-west-1")
+    assert json.loads(composed.script)["config"]["phases"] == [{"name": "few", "duration": 10, "arrivalCount": 2}]
+    with pytest.raises(ConfigurationError, match=r"0\.4 users per second cannot be divided by 3 workers"):
+        dry_run(script, workers=3, region="eu-west-1")
 
 
 def test_a_load_that_cannot_be_divided_is_refused(tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def _step(
     }
     busy = ", ".join(reason for reason, true in reasons.items() if true)
     return Step(
-        rate=phase.rate,
+        rate=round(phase.rate),  # a step's is whole
         began=began,
         seconds=seconds,
         offered=phase.rate * each,
