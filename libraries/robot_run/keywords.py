@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 import inspect
 import traceback
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,8 +25,10 @@ from acceptance.errors import (
     NotWritten,
     ProjectError,
     SuiteError,
+    cut,
     shown,
     violation,
+    visible,
 )
 from acceptance.fixtures.users import User
 from acceptance.run import opened_run
@@ -35,6 +39,8 @@ from robot.errors import RobotError
 from robot_run.lifecycle import the_run
 
 Result = TypeVar("Result")
+LISTED = 10  # entries of a list that are too much or missing
+LONGEST = 1500  # characters of a value in a message
 Actor = User | str | None  # a user, the name of one in this test, or the active one
 Duration = timedelta | float  # `20`, `20 s` or `1 min`
 
@@ -196,15 +202,43 @@ def checked(
         return verify_assertion(value, operator, expected, what)
     except AssertionError:
         assert operator is not None
-        wanted = f"{operator.name} {_text(expected)}".removeprefix("equal ")
-        raise violation(message or what, expected=wanted, observed=_text(value), look=look) from None
+        if isinstance(value, list) and isinstance(expected, str) and operator.name == "equal":
+            advice = "use `contains`, or compare with a list: ${{['…']}}"
+            raise SuiteError(
+                f"{what} is a list of {len(value)}, compared with the text {shown(expected)}: {advice}"
+            ) from None
+        wanted, seen = compared(expected, value) if operator.name == "equal" else (_text(expected), _text(value))
+        wanted = f"{operator.name} {wanted}".removeprefix("equal ")
+        raise violation(message or what, expected=wanted, observed=seen, look=look) from None
+
+
+def compared(expected: Any, observed: Any) -> tuple[str, str]:
+    """Two values that differ, in words: of lists and sets what is missing and what is too much, before the whole."""
+    if isinstance(expected, list | tuple | set) and isinstance(observed, list | tuple | set) and expected and observed:
+        wanted, seen = Counter(map(_text, expected)), Counter(map(_text, observed))
+        missing, beside = list((wanted - seen).elements()), list((seen - wanted).elements())
+        parts = [f"{word} {_some(texts)}" for word, texts in (("missing", missing), ("unexpected", beside)) if texts]
+        parts = parts or ["the same in another order"]
+        return _text(expected), f"{', '.join(parts)}; in all {len(observed)}: {_text(observed)}"
+    if isinstance(expected, str) and isinstance(observed, str) and _look_alike(expected, observed):
+        return ascii(expected), ascii(observed)
+    return _text(expected), _text(observed)
+
+
+def _some(texts: list[str]) -> str:
+    counted = [f"{text} ({count} times)" if count > 1 else text for text, count in Counter(texts).items()]
+    return "; ".join(counted[:LISTED]) + (f"; and {len(counted) - LISTED} more" if len(counted) > LISTED else "")
+
+
+def _look_alike(one: str, other: str) -> bool:
+    return unicodedata.normalize("NFKC", one).strip() == unicodedata.normalize("NFKC", other).strip()
 
 
 def _text(value: Any) -> str:
     """A value in a message; of a list of lines, the lines."""
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
-        return "; ".join(value) or "none"
-    return repr(value)
+        return cut("; ".join(value) or "none", LONGEST)
+    return f"'{cut(visible(value), LONGEST)}'" if isinstance(value, str) else shown(value, LONGEST)
 
 
 def user_named(name: Actor) -> User:

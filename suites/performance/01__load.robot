@@ -41,6 +41,12 @@ Few Requests Fail
     ${limit} =    Get Criterion Limit    PERF-03    error_rate
     Load Figure Should Be    error_rate    <    ${limit}
 
+No Endpoint Fails Often
+    [Metadata]    Criterion    PERF-03
+    Apply Load
+    ${limit} =    Get Criterion Limit    PERF-03    error_rate
+    Load Figure Should Be    error_rate_of_worst_endpoint    <    ${limit}
+
 Slow First Bytes Are Rare Where No Model Is Asked
     [Metadata]    Criterion    PERF-06
     Apply Load

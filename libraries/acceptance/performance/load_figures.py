@@ -24,8 +24,8 @@ from acceptance.verdict.criteria import Limit, limit_for
 
 LoadFigure = Literal[
     "arrivals", "generator_lag_p99", "generator_cpu", "deviation_of_gaps", "mean_first_byte",
-    "mean_first_byte_without_model", "mean_total_time", "successful_requests", "error_rate", "first_byte_p95",
-    "first_byte_p99", "whole_answer_p95", "whole_answer_p99", "model_bound_first_byte_p95",
+    "mean_first_byte_without_model", "mean_total_time", "successful_requests", "error_rate",
+    "error_rate_of_worst_endpoint", "first_byte_p95", "first_byte_p99", "whole_answer_p95", "whole_answer_p99", "model_bound_first_byte_p95",
     "model_bound_first_byte_p99", "documents_completed", "database_differences", "endpoints_slower",
     "whole_answers_slower",
 ]  # fmt: skip
@@ -171,6 +171,16 @@ def _error_rate(run: Run, seen: Load) -> Figure:
     return Figure(f"errors of {counts.attempted} requests attempted", percent, "%", samples, details)
 
 
+def _worst_endpoint(run: Run, seen: Load) -> Figure:
+    """Percent of the attempts of the endpoint that fails most: a rare one hardly raises the rate of all."""
+    found = {name: seen.result.figures(endpoint=name) for name in seen.result.endpoints}
+    name, counts = max(found.items(), key=lambda one: one[1].error_rate)
+    percent, samples = 100 * counts.error_rate, counts.attempted or 1
+    run.observe("PERF-03", seen.name("error_rate_of_worst_endpoint"), percent, "%", samples=samples)
+    details = format_failures([one for one in seen.result.requests if one.endpoint == name])
+    return Figure(f"errors of {counts.attempted} requests of {name}, which fails most", percent, "%", samples, details)
+
+
 FIGURES: dict[LoadFigure, Callable[[Run, Load], Figure | Awaitable[Figure]]] = {
     "arrivals": partial(_generator, name="arrivals"),
     "generator_lag_p99": partial(_generator, name="generator_lag_p99"),
@@ -178,6 +188,7 @@ FIGURES: dict[LoadFigure, Callable[[Run, Load], Figure | Awaitable[Figure]]] = {
     "deviation_of_gaps": _gaps,
     "successful_requests": _successful,
     "error_rate": _error_rate,
+    "error_rate_of_worst_endpoint": _worst_endpoint,
     "documents_completed": load_documents.documents_completed,
     "database_differences": load_documents.database_differences,
     "endpoints_slower": recording.endpoints_slower,
