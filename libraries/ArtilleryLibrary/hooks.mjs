@@ -89,11 +89,11 @@ function request(params, context, events, done) {
   series(params.requestLog.before || [], [params, context, events], (name, failure) => {
     const about = { user: context._uid, scenario: params.requestLog.scenario, endpoint: params.requestLog.endpoint };
     const failures = failure ? [`${name}: ${reason(failure)}`] : unset(params, context);
-    open.set(params.uuid, { kind: 'request', at: now(), ...about, sent: 0, failures });
-    if (failure) {
-      finish(params.uuid, [], context);
+    open.set(params.uuid, { kind: 'request', at: now(), ...about, sent: 0, failures: [] });
+    if (failures.length) {
+      finish(params.uuid, failures, context); // and is not sent
     }
-    done(failure);
+    done(failure || (failures.length ? new Error(`Undefined variables for ${about.endpoint}`) : null));
   });
 }
 
@@ -178,7 +178,7 @@ function listen(events) {
     const record = open.get(id);
     if (record && !record.sent) {
       record.at = now();
-      if (!record.failures.length && !params.requestLog.spelt) {
+      if (!params.requestLog.spelt) {
         record.failures.push(...undefinedTexts(params));
       }
     }

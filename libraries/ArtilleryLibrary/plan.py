@@ -54,6 +54,9 @@ def lost(plan: LoadPlan, log: RequestLog) -> list[str]:
         lacking.append(f"the request log holds {len(log.users)} of {users} virtual users")
     if logged < requests:
         lacking.append(f"the request log holds {logged} of {requests} requests")
+    explained = len({one.user for one in log.requests if not one.ok}) + sum(log.step_errors.values())
+    if (failed := log.counters.get("vusers.failed", 0)) > explained:
+        lacking.append(f"the request log says of {explained} of {failed} virtual users why they failed")
     missing = [phase.name for phase in plan.phases if phase.index not in log.phases]
     if missing:
         lacking.append(f"phases that never began: {', '.join(missing)}")

@@ -21,7 +21,8 @@ class LoggedRequest:
         at: when it began, seconds since the epoch.
         ok: expected status, fields and user.
         failures: reasons where not ok.
-        sent: number of sends: 1, more where redirects were followed, 0 where the script's own functions failed before.
+        sent: number of sends: 1, more where redirects were followed, 0 where a function failed before or a variable
+            was not set.
         first_byte: milliseconds from the last byte sent to the first byte received; none without a response. Where
             redirects were followed, of the final response alone.
         total: milliseconds from its beginning, connecting and redirects included, to the last byte received; none

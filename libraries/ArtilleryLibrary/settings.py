@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ArtilleryLibrary.quantities import Quantities, plain
 from ArtilleryLibrary.source import Location, ScriptSource, words
-from ArtilleryLibrary.variables import FUNCTIONS, IN_CONFIG, Scope, check_variables, texts
+from ArtilleryLibrary.variables import IN_CONFIG, Scope, check_variables, texts
 
 KNOWN = words(
     "target phases payload variables processor plugins engines engine http defaults environments tls timeout "
@@ -25,13 +25,11 @@ JUDGED_HERE = {
     "ensure": "left out: it judges sketches, and fails for what never occurred; limits are held against the log",
 }
 LONGEST_VARIABLE = 128 * 1024 - 64  # of Linux, its name included
-# Plugins that run, with their settings; fake-data has one for each of its functions.
-PLUGINS: dict[str, tuple[str, ...] | None] = {
+PLUGINS = {  # that run, with their settings
     "metrics-by-endpoint": words(
         "useOnlyRequestNames stripQueryString ignoreUnnamedRequests metricsNamespace groupDynamicURLs suppressOutput"
     ),
     "apdex": ("threshold",),
-    "fake-data": None,
 }
 _VARIABLE = re.compile(r"\$(?:env|processEnvironment)\s*(?:\.\s*(\w+)|\[\s*['\"](\w+)['\"]\s*\])")
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}")
@@ -62,7 +60,7 @@ class Settings:
         source.unknown(("config",), stated, (*KNOWN, *self._plugin_names))
         self._variables()
         once = "when config is resolved, once and before there are users"
-        check_variables(source, Scope(set(IN_CONFIG), FUNCTIONS), ("config",), stated, why=once)
+        check_variables(source, Scope(set(IN_CONFIG)), ("config",), stated, why=once)
         for name, value in {**environment, **self.environment}.items():
             if len(value.encode()) > LONGEST_VARIABLE:
                 reason = "a variable of 128 KiB or more cannot be handed to a process: put its content into a file"
@@ -128,7 +126,8 @@ class Settings:
             self._source.problem(where, "missing: the address that is loaded")
             return ""
         address = self.rendered(where, stated) or ""
-        if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).netloc:
+        wrong = urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).netloc
+        if wrong and not self._source.has_problem(where):  # as a variable that is not set
             self._source.problem(where, "expected an address such as https://example.org")
         self.config["target"] = given or stated
         return address
@@ -163,9 +162,9 @@ class Settings:
                 self.config.pop(name, None)
             elif name not in PLUGINS:
                 self._source.problem(where, f"refused: not installed here (known: {', '.join(PLUGINS)})")
-            elif known := PLUGINS[name]:
+            else:
                 for place, stated in ((where, plugins[name]), (("config", name), self.config.get(name))):
-                    self._source.unknown(place, stated if isinstance(stated, dict) else {}, known)
+                    self._source.unknown(place, stated if isinstance(stated, dict) else {}, PLUGINS[name])
 
     def _default_status(self) -> int | None:
         """The status that the plugin expect requires of a request that states nothing."""

@@ -1,4 +1,4 @@
-// What a request sends as `undefined`, though something was meant: variables that are not set, and texts made of them.
+// What a request would send as `undefined`, though something was meant: variables that are not set, and texts made of them.
 import { createRequire } from 'node:module';
 
 const PARTS = ['url', 'headers', 'cookie', 'qs', 'auth', 'json', 'body', 'form', 'formData'];
@@ -25,7 +25,7 @@ export function unsetVariables(fileOfArtillery) {
           }
         }
       }
-      return [...names].map((name) => `${part}: sends undefined, nothing has set ${name}`);
+      return [...names].map((name) => `${part}: not sent, nothing has set ${name}`);
     });
 }
 

@@ -25,19 +25,17 @@ class Scope:
 
     Args:
         known: names or paths such as `user.id`.
-        functions: names of the functions that a template may call; none: any.
         anything: a function of the script ran, which may have set any variable.
         later: names that a loop has set when it is repeated.
     """
 
     known: set[str]
-    functions: tuple[str, ...] | None = FUNCTIONS
     anything: bool = False
     later: set[str] = field(default_factory=set)
 
     def copy(self) -> Scope:
         """The same, to be changed on its own."""
-        return Scope(set(self.known), self.functions, self.anything)
+        return Scope(set(self.known), self.anything)
 
     def has(self, name: str) -> bool:
         """Whether the variable, a part of it, or what it is a part of, may be set."""
@@ -54,8 +52,7 @@ def script_scope(config: Mapping[str, Any]) -> Scope:
     ]
     variables = config.get("variables")
     names = variables if isinstance(variables, dict) else {}
-    fake = "fake-data" in (config.get("plugins") or {})
-    return Scope({*ALWAYS, *map(str, columns), *names}, None if fake else FUNCTIONS)
+    return Scope({*ALWAYS, *map(str, columns), *names})
 
 
 def check_variables(
@@ -71,8 +68,8 @@ def check_variables(
                 source.problem(place, reason)
                 scope.known.add(name)
         for found in _CALL.finditer(text):
-            if scope.functions is not None and found[1] not in scope.functions:
-                known = f"known: {', '.join(scope.functions)}; those of the plugin fake-data"
+            if found[1] not in FUNCTIONS:
+                known = f"known: {', '.join(FUNCTIONS)}"
                 source.problem(place, f"nothing defines {found[1]}(): Artillery would send nothing ({known})")
             elif not _ARGUMENTS.fullmatch(found[2]):
                 reason = f"{found[0]} would be sent as it stands: arguments are whole numbers or words"

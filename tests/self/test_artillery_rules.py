@@ -26,7 +26,7 @@ export async function concatenate(request: { headers: object }, context: Context
   request.headers = { authorization: `Bearer ${context.vars.token}` };
 }
 """
-WAYS = ("unset", "header", "body", "made", "moved", "expected", "followed", "typed")
+WAYS = ("unset", "whole", "header", "body", "made", "moved", "expected", "followed", "typed")
 SCRIPT = """\
 config:
   target: http://nowhere.invalid
@@ -40,6 +40,7 @@ scenarios:
     beforeScenario: pick
     flow:
       - get: {name: unset, url: "/quick?t={{ never }}", ifTrue: 'way == "unset"'}
+      - get: {name: whole, url: "{{ never }}", ifTrue: 'way == "whole"'}
       - get: {name: header, url: /quick, headers: {a: "b {{ never }}"}, ifTrue: 'way == "header"'}
       - post: {name: body, url: /quick, json: {who: "{{ never.set }}"}, ifTrue: 'way == "body"'}
       - get: {name: made, url: /quick, beforeRequest: concatenate, ifTrue: 'way == "made"'}
@@ -90,9 +91,10 @@ def test_fewer_than_whole_users_a_second_arrive_evenly(load: LoadResult) -> None
 @pytest.mark.parametrize(
     ("endpoint", "reasons"),
     [
-        ("unset", ["url: sends undefined, nothing has set never"]),
-        ("header", ["headers: sends undefined, nothing has set never"]),
-        ("body", ["json: sends undefined, nothing has set never.set"]),
+        ("unset", ["url: not sent, nothing has set never"]),
+        ("whole", ["url: not sent, nothing has set never"]),
+        ("header", ["headers: not sent, nothing has set never"]),
+        ("body", ["json: not sent, nothing has set never.set"]),
         ("made", ["headers: sends 'undefined'"]),
         ("moved", ["statusCode: expected 200, got 302 to /quick (not followed without followRedirect: true)"]),
         ("expected", []),
@@ -107,6 +109,11 @@ def test_what_a_request_sends_and_where_it_is_led_are_judged(
     assert figures.attempted in (1, 2)
     assert figures.errors == dict.fromkeys(reasons, figures.attempted)
     assert figures.succeeded == (0 if reasons else figures.attempted)
+
+
+def test_nothing_undefined_that_can_be_known_before_is_sent(load: LoadResult, server: LoadServer) -> None:
+    assert {one.sent for one in load.requests if one.endpoint in ("unset", "whole", "header", "body")} == {0}
+    assert [one.path for one in server.served if "undefined" in one.path] == []
 
 
 def test_a_redirect_that_is_followed_is_told_with_the_figures(load: LoadResult, server: LoadServer) -> None:

@@ -58,13 +58,16 @@ def test_every_mistake_of_a_script_is_told(tmp_path: Path, capsys: pytest.Captur
         ({"ending": Ending.STOPPED_EARLY, "reason": "hopeless"}, "0.1", command.BROKEN),
         ({"ending": Ending.INTERRUPTED, "reason": "the load was interrupted"}, "0.1", command.UNKNOWN),
         ({"health": []}, "0.1", command.UNKNOWN),
+        ({"ending": Ending.FAILED, "reason": "after: GET /a", "fatal": "after: GET /a"}, "0.1", command.BROKEN),
     ],
 )
 def test_the_status_says_what_is_known(
     script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], allowed: str, status: int
 ) -> None:
     kept = [one for one in lines() if one["kind"] != "health" or "health" not in changes]
-    seen = result(tmp_path, kept, **{name: value for name, value in changes.items() if name != "health"})
+    kept += [{"kind": "fatal", "error": changes["fatal"]}] if "fatal" in changes else []
+    plan = {name: value for name, value in changes.items() if name not in ("health", "fatal")}
+    seen = result(tmp_path, kept, **plan)
 
     async def run_load(*arguments: Any, **options: Any) -> LoadResult:
         return seen

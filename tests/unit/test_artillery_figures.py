@@ -161,6 +161,7 @@ def test_a_generator_that_did_not_keep_up_is_seen(tmp_path: Path, health: dict[s
         (lambda told: told[1:], "phases that never began: warm up"),
         (lambda told: [*told[:5], {"kind": "nonsense"}, *told[5:]], "1 lines of the request log cannot be read"),
         (lambda told: [*told[:5], {**told[5], "ok": not told[5].get("ok")}, *told[6:]], "cannot be read"),
+        (lambda told: [*told[:-1], told[-1] | {"counters": {"vusers.failed": 5}}], "says of 4 of 5 virtual users why"),
     ],
 )  # fmt: skip
 def test_a_log_that_lacks_something_is_no_whole_load(tmp_path: Path, left: Any, reason: str) -> None:
@@ -241,6 +242,14 @@ def test_figures_have_names(tmp_path: Path) -> None:
         figure(load, "speed")
     with pytest.raises(ValueError, match="no total: none of 0 requests got a response"):
         figure(result(tmp_path, []), "total")
+
+
+def test_redirects_that_were_followed_are_told_in_text(tmp_path: Path) -> None:
+    told = lines()
+    told[3]["sent"] = told[5]["sent"] = 2
+    text = as_text(result(tmp_path, told))
+    assert "     2 requests followed redirects: their first byte is that of the final answer" in text
+    assert "redirects" not in as_text(result(tmp_path))
 
 
 def test_a_result_is_told_in_text(tmp_path: Path) -> None:

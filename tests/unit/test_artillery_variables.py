@@ -165,9 +165,9 @@ def test_variables_that_are_not_set_when_a_request_is_sent_are_named() -> None:
     }
     context = {"vars": {"a": {"b": 1, "c": None}, "zero": 0}, "funcs": {"$f": 1}}
     assert in_node("unset", params, context) == [
-        "url: sends undefined, nothing has set gone",
-        "headers: sends undefined, nothing has set name",
-        "json: sends undefined, nothing has set $g()",
+        "url: not sent, nothing has set gone",
+        "headers: not sent, nothing has set name",
+        "json: not sent, nothing has set $g()",
     ]
 
 
