@@ -1,6 +1,6 @@
 """Pre-run modifier: records which tests are declared for each criterion, whichever of them will run.
 
-With `--prerunmodifier AcceptancePlan:<folder of evidence>`, `--include criterion:INT-07` selects by criterion.
+It tags the tests of suites that have no such tags, so that `--include criterion:INT-07` selects by criterion there too.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ Resource         ../resources/documents.resource
 *** Test Cases ***
 A Document Is Listed Once It Is Uploaded
     [Documentation]    One promise per test, in 3 to 8 steps. A test of a criterion names it:
-    ...                `[Metadata]    Criterion    INT-05`; then the run judges it.
+    ...                `[Metadata]    Criterion    INT-05`, and `[Tags]    criterion:INT-05`; then the run judges it.
     [Tags]    template
     Given Alice is signed in
     ${upload} =    Upload Document    note    user=Alice

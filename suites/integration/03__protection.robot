@@ -6,6 +6,8 @@ Resource         ../../resources/routes.resource
 
 Suite Setup      Begin Expiring Upload
 
+Test Tags        criterion:INT-03
+
 
 *** Test Cases ***
 The Matrix Covers Every Route Of The Contract

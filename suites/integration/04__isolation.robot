@@ -4,6 +4,8 @@ Documentation    What is one user's is out of every other user's reach, by any r
 Resource         ../../resources/common.resource
 Resource         ../../resources/isolation.resource
 
+Test Tags        criterion:INT-04
+
 
 *** Test Cases ***
 Lists Hold What Is One's Own And Nothing Else

@@ -6,6 +6,8 @@ Documentation    A user has two handbooks, each of a place that does not exist, 
 Resource         ../../resources/common.resource
 Resource         ../../resources/chat.resource
 
+Test Tags        criterion:INT-07
+
 
 *** Variables ***
 ${STRANGERS QUESTIONS}    ${4}

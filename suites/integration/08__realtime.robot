@@ -5,6 +5,8 @@ Documentation    Events of jobs and workflows arrive as they happen, over WebSoc
 Resource         ../../resources/common.resource
 Resource         ../../resources/events.resource
 
+Test Tags        criterion:INT-08
+
 
 *** Test Cases ***
 Every Status Arrives Once And In Order

@@ -4,6 +4,8 @@ Documentation    Users who work at the same time do not disturb each other.
 Resource         ../../resources/common.resource
 Resource         ../../resources/chat.resource
 
+Test Tags        criterion:INT-10
+
 
 *** Test Cases ***
 Ten Users At Once Each Get Their Own Fact

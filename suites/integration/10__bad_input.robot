@@ -4,6 +4,8 @@ Documentation    Bad input is refused as documented, or fails for a reason that 
 Resource         ../../resources/common.resource
 Resource         ../../resources/negative_inputs.resource
 
+Test Tags        criterion:INT-12
+
 
 *** Test Cases ***
 Every Parameter Of The Contract Has Negative Inputs

@@ -4,6 +4,8 @@ Documentation    The deployment uses the services that it declares: stubs in the
 Resource         ../../resources/common.resource
 Resource         ../../resources/pipeline.resource
 
+Test Tags        criterion:INT-15
+
 
 *** Test Cases ***
 Documents Are Parsed By The Declared Parser

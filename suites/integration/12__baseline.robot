@@ -4,6 +4,8 @@ Documentation    The deployment behaves as the recorded functional baseline does
 Resource         ../../resources/common.resource
 Resource         ../../resources/pipeline.resource
 
+Test Tags        criterion:INT-16
+
 
 *** Test Cases ***
 Behaviour Equals The Recorded Baseline

@@ -8,6 +8,8 @@ Resource         ../../resources/events.resource
 
 Suite Setup      Idle Channels Are Open
 
+Test Tags        criterion:INT-09
+
 
 *** Test Cases ***
 A Forged Token Opens No Channel

@@ -6,6 +6,8 @@ Resource         ../../resources/users.resource
 Resource         ../../resources/documents.resource
 Resource         ../../resources/deletion.resource
 
+Test Tags        criterion:INT-14
+
 
 *** Test Cases ***
 A Document Deleted While It Is Processed Is Gone

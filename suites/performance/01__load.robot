@@ -10,6 +10,7 @@ Test Tags        load    slow
 *** Test Cases ***
 The Load Was Really Applied
     [Metadata]    Criterion    PERF-05
+    [Tags]    criterion:PERF-05
     Apply Load
     Load Should Be Complete
     Record Load Figures    arrivals    generator_lag_p99    generator_cpu    deviation_of_gaps
@@ -20,6 +21,7 @@ The Load Was Really Applied
 
 Responses Begin As Quickly As In The Local Run
     [Metadata]    Criterion    PERF-01
+    [Tags]    criterion:PERF-01
     Apply Load
     Record Load Figures    mean_first_byte    mean_first_byte_without_model    mean_total_time
     ${limit} =    Get Criterion Limit    PERF-01    mean_first_byte
@@ -27,6 +29,7 @@ Responses Begin As Quickly As In The Local Run
 
 As Many Requests Succeed As In The Local Run
     [Metadata]    Criterion    PERF-02
+    [Tags]    criterion:PERF-02
     Apply Load
     Record Load Figures    successful_requests
     Generator Should Have Kept Up
@@ -36,6 +39,7 @@ As Many Requests Succeed As In The Local Run
 
 Few Requests Fail
     [Metadata]    Criterion    PERF-03
+    [Tags]    criterion:PERF-03
     Apply Load
     Record Load Figures    error_rate
     ${limit} =    Get Criterion Limit    PERF-03    error_rate
@@ -49,6 +53,7 @@ No Endpoint Fails Often
 
 Slow First Bytes Are Rare Where No Model Is Asked
     [Metadata]    Criterion    PERF-06
+    [Tags]    criterion:PERF-06
     Apply Load
     Record Load Figures    first_byte_p95    first_byte_p99
     ${p95} =    Get Criterion Limit    PERF-06    first_byte_p95
@@ -59,6 +64,7 @@ Slow First Bytes Are Rare Where No Model Is Asked
 Slow Whole Answers Are Rare Where No Model Is Asked
     [Documentation]    The limits of the first byte hold for the last byte, too, and no endpoint is slower than in the recorded local run.
     [Metadata]    Criterion    PERF-06
+    [Tags]    criterion:PERF-06
     Apply Load
     Record Load Figures    whole_answer_p95    whole_answer_p99
     ${p95} =    Get Criterion Limit    PERF-06    first_byte_p95
@@ -70,6 +76,7 @@ Slow Whole Answers Are Rare Where No Model Is Asked
 
 Slow Answers Of A Model Keep Their Own Limits
     [Metadata]    Criterion    PERF-06
+    [Tags]    criterion:PERF-06
     Apply Load
     Record Load Figures    model_bound_first_byte_p95    model_bound_first_byte_p99
     ${p95} =    Get Model Limit    p95
@@ -79,13 +86,14 @@ Slow Answers Of A Model Keep Their Own Limits
 
 Every Document Of The Load Is Complete
     [Metadata]    Criterion    PERF-04
+    [Tags]    criterion:PERF-04
     Apply Load
     Get Load Figure    documents_completed    ==    100
     Load Should Be Complete
 
 The Database Holds Each Document Once And As It Was Sent
     [Metadata]    Criterion    PERF-04
-    [Tags]    needs-sql
+    [Tags]    criterion:PERF-04    needs-sql
     Apply Load
     Get Load Figure    database_differences    ==    0
     Load Should Be Complete

@@ -4,6 +4,8 @@ Documentation    How long one user waits for each endpoint without load, for the
 Resource         ../../resources/common.resource
 Resource         ../../resources/performance.resource
 
+Test Tags        criterion:PERF-06
+
 
 *** Test Cases ***
 Response Times Of Every Endpoint Are Known

@@ -48,6 +48,12 @@ def test_a_test_that_is_left_out_is_missed(tmp_path: Path) -> None:
     assert "declared but did not run: Integration.Preflight.The Limits Allow" in last_test(tmp_path).message
 
 
+def test_a_criterion_is_selected_by_its_tag_and_judged(tmp_path: Path) -> None:
+    assert robot(tmp_path, "--include", "criterion:PRE-02").returncode == 0
+    assert gate(tmp_path)["line"] == "PASS (Preflight: 1 of 49 required)"
+    assert len(list(ExecutionResult(tmp_path / "output.xml").suite.all_tests)) == 3
+
+
 def test_a_deployment_that_is_not_there_fails_it_and_an_earlier_run_is_kept(tmp_path: Path) -> None:
     descriptor = descriptor_at("http://127.0.0.1:9").model_dump(mode="json", exclude_none=True)
     (tmp_path / "nobody.yaml").write_text(yaml.safe_dump(descriptor))

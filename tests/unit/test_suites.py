@@ -20,6 +20,9 @@ def mistakes(suite: running.TestSuite, criteria: Criteria) -> Iterator[str]:
         tested.update(names)
         if not names and "template" not in test.tags:
             yield f"{test.full_name} names no criterion"
+        tagged = sorted(tag.partition(":")[2] for tag in test.tags if tag.startswith("criterion:"))
+        if tagged != sorted(names):
+            yield f"{test.full_name} has the tags of {tagged or 'no criterion'}, its metadata names {sorted(names)}"
         yield from (
             f"{test.full_name} names {name}, which there is not" for name in names if name not in criteria.criteria
         )
@@ -46,6 +49,11 @@ def test_names_of_tests_are_unique_in_the_plan() -> None:
     [
         ("[Metadata]    Criterion    INT-77", "Broken.Promise names INT-77, which there is not"),
         ("[Tags]    none", "Broken.Promise names no criterion"),
+        (
+            "[Metadata]    Criterion    INT-01",
+            "Broken.Promise has the tags of no criterion, its metadata names ['INT-01']",
+        ),
+        ("[Tags]    criterion:INT-02", "Broken.Promise has the tags of ['INT-02'], its metadata names []"),
         ("[Metadata]    Criterion    INT-01", "INT-02 is neither tested nor planned"),
         ("[Metadata]    Criterion    CLOUD-01", "CLOUD-01 is tested, but still said to be planned"),
     ],
