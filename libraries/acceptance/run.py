@@ -38,6 +38,8 @@ Result = TypeVar("Result")
 DEPLOYMENT = "ACCEPTANCE_DEPLOYMENT"  # environment variable: descriptor
 PROVISIONED = "ACCEPTANCE_PROVISIONED"  # environment variable: 1 where the runner brought the deployment up
 RUN = "ACCEPTANCE_RUN"  # environment variable: identifier of the run that this process is part of
+# What else an earlier run left in its folder, that a later one must not take for its own.
+EARLIER = ("load-*", "scaling", "gate.*", "summary.md", "xunit.xml", "TODO001_phase2_*")
 
 
 class Channels:
@@ -332,13 +334,14 @@ def open_run(folder: Path, deployment: str | None = None, redactor: Redactor | N
 
 
 def set_aside(folder: Path) -> None:
-    """Move evidence and loads of an earlier run in the same folder aside."""
+    """Move evidence, report and loads of an earlier run in the same folder aside."""
     earlier = folder / EVIDENCE
     if earlier.exists():
         number = next(n for n in itertools.count(1) if not (folder / f"{EVIDENCE}-{n}").exists())
         aside = earlier.rename(folder / f"{EVIDENCE}-{number}")
-        for load in [*folder.glob("load-*"), *folder.glob("scaling")]:
-            load.rename(aside / load.name)
+        for name in EARLIER:
+            for path in folder.glob(name):
+                path.rename(aside / path.name)
 
 
 def opened_run() -> Run | None:

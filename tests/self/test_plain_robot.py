@@ -59,12 +59,14 @@ def test_a_deployment_that_is_not_there_fails_it_and_an_earlier_run_is_kept(tmp_
     (tmp_path / "nobody.yaml").write_text(yaml.safe_dump(descriptor))
     folder = tmp_path / "out"
     for _ in range(2):
-        robot(folder, "--variable", f"DEPLOYMENT:{tmp_path / 'nobody.yaml'}")
+        ended = robot(folder, "--variable", f"DEPLOYMENT:{tmp_path / 'nobody.yaml'}")
+    assert "WARN" not in ended.stderr
     assert last_test(folder).status == "FAIL"
     assert last_test(folder).message.startswith("NO-GO (Preflight: violated: PRE-01")
     assert "PRE-01: " in last_test(folder).message
     assert gate(folder)["verdict"] == "NO-GO"
-    assert (folder / "evidence-1").is_dir()
+    assert {"gate.json", "gate.html", "summary.md", "xunit.xml"} < {path.name for path in folder.glob("evidence-1/*")}
+    assert not list(folder.glob("*.edited"))
     assert len(read_run(folder)) == 1
 
 

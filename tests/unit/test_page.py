@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,8 @@ from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Past, Scope, Trend
 from acceptance.report.documents import NAMES
 from acceptance.report.page import anchor, page
+from acceptance.report.render import GATE, PAGE, SUMMARY, XUNIT
+from acceptance.run import EARLIER
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.gate import judge
 
@@ -65,6 +68,11 @@ def _failing(recorder: Recorder) -> None:
         name="Reaches Nothing", status="FAIL", cause="product", criteria=["INT-04"], message=f"got 200 {HOSTILE}",
         place="s1-t9", source="suites/integration/04__isolation.robot:44",
     )  # fmt: skip
+
+
+def test_a_later_run_in_the_same_folder_sets_every_file_of_a_report_aside() -> None:
+    names = (GATE, PAGE, SUMMARY, XUNIT, *NAMES)
+    assert [name for name in names if not any(fnmatch(name, pattern) for pattern in EARLIER)] == []
 
 
 def test_it_says_go(shown: Callable[..., _Read]) -> None:
