@@ -31,6 +31,7 @@ class KeywordEntry:
         kind: `LIBRARY` or `RESOURCE`.
         first_line: the first paragraph of the documentation, on one line.
         example: the preformatted lines of the documentation (`| …`, or fenced); empty where there is none.
+        goes_on_with: test variables that an earlier sentence has to set; none of a keyword that stands alone.
         link: relative address in the site.
     """
 
@@ -41,6 +42,7 @@ class KeywordEntry:
     tags: tuple[str, ...]
     first_line: str
     example: str
+    goes_on_with: tuple[str, ...]
     link: str
 
 
@@ -57,7 +59,12 @@ def build(project: Path, site: Path) -> list[KeywordEntry]:
     shutil.rmtree(site, ignore_errors=True)
     site.mkdir(parents=True)
     documented = [LibraryDocumentation(source) for source in sources(project)]
-    entries = [entry for library in documented for entry in _entries(library)]
+    variables = continuations(project / "resources")
+    entries = [entry for library in documented for entry in _entries(library, variables)]
+    for library in documented:
+        for keyword in library.keywords:
+            if names := variables.get(keyword.name) if library.type == "RESOURCE" else None:
+                keyword.doc = f"*Goes on with {', '.join(names)}* of an earlier sentence.\n\n{keyword.doc}"
     for library in documented:
         library.save(str(site / _page(library)), "HTML")
     owners = [
@@ -93,7 +100,65 @@ def example_in(documentation: str) -> str:
     return "\n".join(lines)
 
 
-def _entries(library: Any) -> Iterator[KeywordEntry]:
+def continuations(resources: Path) -> dict[str, tuple[str, ...]]:
+    """The test variables that each user keyword reads where neither it nor a keyword that it calls has set them."""
+    texts = [path.read_text(encoding="utf-8") for path in resources.rglob("*.resource")]
+    blocks = {
+        block.partition("\n")[0].rstrip(): _steps(block)
+        for text in texts
+        for block in re.split(r"(?m)^(?=\S)", text.partition("*** Keywords ***")[2])
+    }
+    with_default = {name for text in texts for name in re.findall(r"(?m)^[$@&]\{([A-Z][A-Z ]+)\}", text)}
+    sentences = _Sentences(blocks, with_default)
+    needed = {name: sentences.effects(name)[0] for name in blocks}
+    return {name: tuple(f"${{{one}}}" for one in names) for name, names in needed.items() if names}
+
+
+_SET = re.compile(r"VAR +[$@&]\{([A-Z][A-Z ]+)\}.* scope=(?:TEST|GLOBAL)")
+_READ = re.compile(r"[$@&]\{([A-Z][A-Z ]+)|\$([A-Z][A-Z_]+)")
+_EMBEDDED = re.compile(r"\\\$\\\{.*?\\\}")  # as re.escape leaves it
+
+
+def _steps(block: str) -> list[str]:
+    """The steps of a user keyword, without its settings, each on one line."""
+    joined = re.sub(r"\n +\.\.\. *", "    ", block)
+    return [step for line in joined.splitlines()[1:] if not (step := line.strip()).startswith("[Documentation]")]
+
+
+class _Sentences:
+    """User keywords by their steps: which test variables each needs and sets."""
+
+    def __init__(self, blocks: dict[str, list[str]], with_default: set[str]) -> None:
+        self._blocks = blocks
+        self._names = {name: re.compile(_EMBEDDED.sub(".+", re.escape(name)), re.IGNORECASE) for name in blocks if name}
+        sets = {found[1] for steps in blocks.values() for step in steps if (found := _SET.match(step))}
+        self._known = sets - with_default
+        self._effects: dict[str, tuple[list[str], set[str]]] = {}
+
+    def effects(self, name: str) -> tuple[list[str], set[str]]:
+        """The variables that have to be there before, in the order of their use, and those that are there behind."""
+        if name not in self._effects:
+            self._effects[name] = ([], set())  # of one that calls itself
+            needs, sets = dict[str, None](), set[str]()
+            for step in self._blocks[name]:
+                target = found[1] if (found := _SET.match(step)) else None
+                reads = _READ.findall(step.partition("}")[2] if target else step)
+                called = [self.effects(one) for one in self._called(step)]
+                wanted = [(plain or inline).replace("_", " ").strip() for plain, inline in reads]
+                wanted += [one for needed, _ in called for one in needed]
+                needs |= dict.fromkeys(one for one in wanted if one in self._known - sets)
+                sets |= {target} if target else set()
+                sets |= {one for _, left in called for one in left}
+            self._effects[name] = (list(needs), sets)
+        return self._effects[name]
+
+    def _called(self, step: str) -> Iterator[str]:
+        for cell in re.split(r" {2,}", step):
+            sentence = re.sub(r"^(Given|When|Then|And|But) ", "", cell)
+            yield from (name for name, pattern in self._names.items() if pattern.fullmatch(sentence))
+
+
+def _entries(library: Any, variables: dict[str, tuple[str, ...]]) -> Iterator[KeywordEntry]:
     for keyword in library.keywords:
         yield KeywordEntry(
             name=keyword.name,
@@ -103,6 +168,7 @@ def _entries(library: Any) -> Iterator[KeywordEntry]:
             tags=tuple(keyword.tags),
             first_line=_first_line(keyword.doc),
             example=example_in(keyword.doc),
+            goes_on_with=variables.get(keyword.name, ()) if library.type == "RESOURCE" else (),
             link=f"{_page(library)}#{quote(keyword.name)}",
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from acceptance.yaml_models import PROJECT
 
-from docs.build import KeywordEntry, build, example_in, without_documentation, without_example
+from docs.build import KeywordEntry, build, continuations, example_in, without_documentation, without_example
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,29 @@ def test_every_keyword_is_in_the_index_and_on_its_page(site: tuple[Path, list[Ke
 def test_the_index_needs_no_other_file_and_no_network(site: tuple[Path, list[KeywordEntry]]) -> None:
     text = (site[0] / "index.html").read_text()
     assert re.findall(r"<(?:link|img|script[^>]* src)|@import|url\(|fetch\(|https?://[^\s\"<]*\.(?:js|css)", text) == []
+
+
+def test_sentences_that_need_an_earlier_one_are_marked(site: tuple[Path, list[KeywordEntry]]) -> None:
+    folder, entries = site
+    needed = {entry.name: entry.goes_on_with for entry in entries if entry.goes_on_with}
+    assert needed["The Accepted Document Can Be Processed"] == ("${UPLOAD}",)
+    assert needed["Every Answer Is From"] == ("${FACTS}", "${ANSWERS}")
+    assert not needed.keys() & {"${user} uploads", "${user} is signed in", "The Document Arrives Whole", "Ask"}
+    assert set(continuations(PROJECT / "resources")) == set(needed)
+    assert "Goes on with ${UPLOAD}" in (folder / "documents.resource.html").read_text()
+
+
+def test_a_variable_that_the_sentence_sets_itself_is_no_condition(tmp_path: Path) -> None:
+    (tmp_path / "a.resource").write_text(
+        "*** Keywords ***\n${user} uploads\n    [Documentation]    `\\${UPLOAD}` is the upload.\n"
+        "    VAR    ${UPLOAD}    ${1}    scope=TEST\n    Log    ${UPLOAD}\n\n"
+        "It Is There\n    Should Be True    $UPLOAD\n    ...    ${LIMIT}\n\n"
+        "More\n    VAR    @{UPLOAD}    @{UPLOAD}    scope=TEST\n\n"
+        "Both\n    When Alice uploads\n    Then it is there\n\n"
+        "Late\n    It Is There\n    Alice Uploads\n"
+    )
+    needed = ("${UPLOAD}",)
+    assert continuations(tmp_path) == {"It Is There": needed, "More": needed, "Late": needed}
 
 
 def test_every_keyword_is_documented(site: tuple[Path, list[KeywordEntry]]) -> None:
