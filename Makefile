@@ -20,6 +20,8 @@ endif
 
 SET_UP := .venv/set-up-$(firstword $(shell (echo $(RUNS_ON); cat requirements.txt constraints.txt pyproject.toml) | cksum))
 RUN_PYTHON := .venv/bin/python
+# Of what pip prints: packages of a megabyte and more, as they come, and when it begins to install.
+SHOWN := 's/^ *(Downloading|Using cached) ([A-Za-z0-9_.]+)-.* \(([0-9.]+ MB)\).*/  \2, \3/p; s/^Installing collected packages.*/  installing/p'
 
 # Artillery is installed once, and only for what applies a load: runs that claim performance, and the project's own tests.
 NODE_SET_UP := node_modules/.set-up-$(firstword $(shell (grep nodejs requirements.txt; cat package.json package-lock.json) | cksum))
@@ -56,10 +58,11 @@ clean-up: $(SET_UP)
 
 # Its name changes with whatever it depends on, the interpreter included.
 $(SET_UP):
-	@echo "setting up .venv with Python $(firstword $(RUNS_ON)); this is done once"
+	@echo "setting up .venv with Python $(firstword $(RUNS_ON)); this is done once: 900 MB, a minute or two"
 	@$(RUN_PYTHON) -c 'import sys; sys.exit(sys.version.split()[0] != "$(firstword $(RUNS_ON))")' 2>/dev/null || $(PYTHON) -m venv --clear .venv
-	@$(RUN_PYTHON) -m pip install --quiet --disable-pip-version-check --no-input -r requirements.txt
-	@rm -f .venv/set-up-* && touch $@
+	@rm -f .venv/set-up-*
+	@{ PYTHONUNBUFFERED=1 $(RUN_PYTHON) -m pip install --progress-bar off --disable-pip-version-check --no-input -r requirements.txt && touch $@; } | sed -unE $(SHOWN)
+	@test -e $@ && du -sh .venv | sed 's/\t.*/ in .venv/'
 
 $(NODE_SET_UP): | $(SET_UP)
 	@echo "installing Artillery; this is done once"
