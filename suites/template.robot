@@ -3,7 +3,7 @@ Documentation    Copy this file, name what it is about, and replace the tests. I
 
 # First, always: opens the deployment, keeps secrets out of the log, records how each test ends.
 Resource         ../resources/common.resource
-# Then the nouns that your tests speak of: users, documents, chat, events, routes, database, deployment.
+# Then the nouns that your tests speak of: users, documents, chat, events, routes, deployment.
 Resource         ../resources/users.resource
 Resource         ../resources/documents.resource
 
