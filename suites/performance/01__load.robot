@@ -47,6 +47,7 @@ Few Requests Fail
 
 No Endpoint Fails Often
     [Metadata]    Criterion    PERF-03
+    [Tags]    criterion:PERF-03
     Apply Load
     ${limit} =    Get Criterion Limit    PERF-03    error_rate
     Load Figure Should Be    error_rate_of_worst_endpoint    <    ${limit}
