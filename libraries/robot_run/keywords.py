@@ -10,7 +10,7 @@ import inspect
 import traceback
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,6 +43,7 @@ LISTED = 10  # entries of a list that are too much or missing
 LONGEST = 1500  # characters of a value in a message
 Actor = User | str | None  # a user, the name of one in this test, or the active one
 Duration = timedelta | float  # `20`, `20 s` or `1 min`
+REPORTED_SECONDS = 5.0  # behind a timeout, until its message is there
 
 
 def keyword(
@@ -114,18 +115,22 @@ def step(
 
     Args:
         name: the keyword's name, where it is not the method's; may hold embedded arguments.
-        within: seconds after which the step is cancelled and fails.
+        within: seconds after which the step is cancelled and fails; a longer `timeout` of the suite extends them.
         tags: keyword tags.
     """
 
     def decorate(method: Callable[..., Coroutine[Any, Any, Result]]) -> Callable[..., Result]:
         @functools.wraps(method)
         def call(self: object, *args: Any, **kwargs: Any) -> Result:
-            return the_run().wait(method(self, *args, **kwargs), within=within)
+            return the_run().wait(method(self, *args, **kwargs), within=_bound(within, kwargs))
 
         return keyword(name, tags=tags)(call)
 
     return decorate
+
+
+def _bound(within: float, given: Mapping[str, Any]) -> float:
+    return max(within, seconds_of(given["timeout"]) + REPORTED_SECONDS) if "timeout" in given else within
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,8 @@ def getter(*, within: float = 60.0, tags: tuple[str, ...] = ()) -> Callable[[Cal
             given = signature.bind(*args, **kwargs).arguments
             operator, expected, message = (given.pop(one.name, None) for one in asserting)
             result = method(**given)
-            observed = the_run().wait(result, within=within) if inspect.iscoroutine(result) else result
+            waited = inspect.iscoroutine(result)
+            observed = the_run().wait(result, within=_bound(within, given)) if waited else result
             return checked(observed.value, operator, expected, observed.what, message=message, look=observed.look)
 
         types = {"assertion_operator": AssertionOperator | None, "assertion_expected": Any, "message": str | None}

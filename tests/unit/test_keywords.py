@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +12,8 @@ import pytest
 from acceptance.errors import Violation
 from assertionengine import AssertionOperator
 from robot.libdocpkg import LibraryDocumentation
-from robot_run.keywords import Duration, Observed, checked, getter, seconds_of
+from robot_run import keywords
+from robot_run.keywords import Duration, Observed, checked, getter, seconds_of, step
 
 from docs.build import PROJECT, sources
 
@@ -66,3 +69,32 @@ def test_every_duration_may_be_written_as_robot_framework_writes_times() -> None
 @pytest.mark.parametrize(("written", "seconds"), [(timedelta(minutes=1), 60.0), (20, 20.0), (0.5, 0.5)])
 def test_a_duration_is_a_number_of_seconds(written: Duration, seconds: float) -> None:
     assert seconds_of(written) == seconds
+
+
+class Clock:
+    @step(within=60)
+    async def wait_for_it(self, *, timeout: Duration = 30.0) -> None:
+        """Wait."""
+
+    @getter(within=60)
+    async def get_time(self, *, timeout: Duration = 30.0) -> Observed:
+        return Observed(1, "time")
+
+
+@pytest.mark.parametrize(
+    ("given", "within"), [({}, 60.0), ({"timeout": 20}, 60.0), ({"timeout": timedelta(minutes=5)}, 305.0)]
+)
+def test_a_timeout_that_is_longer_than_a_step_may_take_extends_it(
+    given: dict[str, Duration], within: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed: list[float] = []
+
+    class Run:
+        def wait(self, waited: Coroutine[Any, Any, Any], *, within: float) -> Any:
+            allowed.append(within)
+            return asyncio.run(waited)
+
+    monkeypatch.setattr(keywords, "the_run", Run)
+    Clock().wait_for_it(**given)
+    Clock().get_time(**given)
+    assert allowed == [within, within]
