@@ -247,16 +247,26 @@ class EventsLibrary:
 
     @getter()
     def get_events(
-        self, channel: Subscription, field: str = "status", *, type: str | None = None, among: list[Any] | None = None
+        self,
+        channel: Subscription,
+        field: str = "status",
+        *,
+        type: str | None = None,
+        among: list[Any] | None = None,
+        after: int = 0,
     ) -> Observed:
         """Returns a field of every event received, in order of arrival; fails where one lacks it or is of another job.
 
         - ``type``: events of this type only.
         - ``among``: leave out the values that are not in this list.
+        - ``after``: events later than this sequence number only, as a replay delivers them.
 
         | Get Events    ${channel}    status    ==    ${STATUSES}
         """
         values = job_events.event_fields(the_run(), channel, field, type)
+        if after:
+            numbers = job_events.event_fields(the_run(), channel, "sequence", type)
+            values = [value for value, number in zip(values, numbers, strict=True) if number > after]
         values = [value for value in values if among is None or value in among]
         what = f"{field} of events over {channel.what}"
         return Observed(values, what, channel.summary())

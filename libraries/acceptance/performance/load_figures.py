@@ -25,9 +25,9 @@ from acceptance.verdict.criteria import Limit, limit_for
 LoadFigure = Literal[
     "arrivals", "generator_lag_p99", "generator_cpu", "deviation_of_gaps", "mean_first_byte",
     "mean_first_byte_without_model", "mean_total_time", "successful_requests", "error_rate",
-    "error_rate_of_worst_endpoint", "first_byte_p95", "first_byte_p99", "whole_answer_p95", "whole_answer_p99", "model_bound_first_byte_p95",
-    "model_bound_first_byte_p99", "documents_completed", "database_differences", "endpoints_slower",
-    "whole_answers_slower",
+    "error_rate_of_worst_endpoint", "first_byte_p95", "first_byte_p99", "whole_answer_p95", "whole_answer_p99",
+    "model_bound_first_byte_p95", "model_bound_first_byte_p99", "documents_completed", "database_differences",
+    "endpoints_slower", "whole_answers_slower",
 ]  # fmt: skip
 SPAN_SECONDS = 5.0  # of one point in a chart
 LISTED = 4  # of many endpoints, phases or reasons
