@@ -14,7 +14,7 @@ GOOD = (10.0, 150.0, 1, "NO-GO", ["signup: expected JSON, observed NaN is no JSO
 
 
 def found(folder: Path, *outcome: object) -> list[str]:
-    return list(_problems(f"nan{BEHIND}", *outcome, folder))  # type: ignore[call-arg]
+    return list(_problems(f"nan{BEHIND}", *outcome, folder))  # type: ignore[call-arg, arg-type]
 
 
 def test_every_mode_has_a_reason_to_be_named_and_the_sample_has_modes() -> None:
