@@ -56,7 +56,7 @@ async def session_is_active(database: Database, session_id: UUID, user_id: UUID)
 
 
 Uses = Annotated[Services, Depends(services)]
-Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(bearerFormat="JWT", auto_error=False))]
 
 
 async def _user(bearer: Bearer, services: Uses) -> Identity:

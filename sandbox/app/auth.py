@@ -15,7 +15,7 @@ from sandbox.app import errors
 from sandbox.app.access import Bearer, Services, User, Uses
 from sandbox.app.database import bounded
 from sandbox.app.errors import ApiError, Unavailable
-from sandbox.app.fields import Body, Text
+from sandbox.app.fields import AtLeastOne, Body, Email, Text, described
 
 CALL_SECONDS: Final = 6.0
 REFUSALS: Final = {
@@ -36,8 +36,12 @@ router: Final = APIRouter(prefix="/auth", tags=["authentication"])
 
 
 class Credentials(Body):
-    email: Annotated[Text, Field(max_length=254)]
+    email: Email
     password: Annotated[Text, Field(max_length=256)]
+
+
+class Registration(Credentials):
+    password: Annotated[Text, Field(max_length=256), described(minLength=8)]
 
 
 class RefreshToken(Body):
@@ -46,14 +50,14 @@ class RefreshToken(Body):
 
 class Account(BaseModel):
     id: UUID
-    email: str
+    email: Annotated[str, described(format="email")]
 
 
 class Session(BaseModel):
     access_token: str
     refresh_token: str
-    token_type: str
-    expires_in: int
+    token_type: Annotated[str, described(enum=["bearer"])]
+    expires_in: AtLeastOne
     user: Account
 
 
@@ -64,7 +68,7 @@ class Registered(BaseModel):
 
 
 @router.post("/signup", status_code=201, response_model=Session, responses={200: {"model": Registered}, **OPEN})
-async def signup(credentials: Credentials, services: Uses) -> Response:
+async def signup(credentials: Registration, services: Uses) -> Response:
     """Register and log in. A known address gets 200 and no session."""
     answer = await ask(services, "/signup", credentials.model_dump())
     if "access_token" not in answer:
@@ -72,13 +76,13 @@ async def signup(credentials: Credentials, services: Uses) -> Response:
     return JSONResponse(Session(**answer).model_dump(mode="json"), 201)
 
 
-@router.post("/login", responses=errors.OF_USER)
+@router.post("/login", responses=errors.responses(401, 422, 503))
 async def login(credentials: Credentials, services: Uses) -> Session:
     """Log in with e-mail and password."""
     return Session(**await ask(services, "/token?grant_type=password", credentials.model_dump()))
 
 
-@router.post("/refresh", responses=errors.OF_USER)
+@router.post("/refresh", responses=errors.responses(401, 422, 503))
 async def refresh(token: RefreshToken, services: Uses) -> Session:
     """Exchange a refresh token for a new pair; each can be used once."""
     return Session(**await ask(services, "/token?grant_type=refresh_token", token.model_dump()))

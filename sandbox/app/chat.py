@@ -16,11 +16,11 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.app import answering, conversations, errors, events, realtime, retrieval
+from sandbox.app import answering, conversations, errors, events, openapi, realtime, retrieval
 from sandbox.app.access import Services, User, Uses
 from sandbox.app.database import Row, Session
 from sandbox.app.errors import Unavailable
-from sandbox.app.fields import Body, Text
+from sandbox.app.fields import Body, FileName, Text, described
 from sandbox.app.retrieval import Passage
 from sandbox.app.tokens import Identity
 
@@ -44,7 +44,11 @@ router: Final = APIRouter(prefix="/api/chat", tags=["chat"])
 
 
 class Question(Body):
-    message: Annotated[Text, Field(min_length=1, max_length=MESSAGE_CHARACTERS, pattern=r"\S")]
+    message: Annotated[
+        Text,
+        Field(min_length=1, max_length=MESSAGE_CHARACTERS, pattern=r"\S"),
+        described(pattern=r"^[^\x00]*[^\s\x00][^\x00]*$"),
+    ]
     conversation_id: Annotated[UUID | None, Field(strict=False)] = None
     workflow_id: Annotated[UUID | None, Field(strict=False)] = None
 
@@ -53,7 +57,7 @@ class Source(BaseModel):
     """A supporting passage; `chunk` is its identifier."""
 
     document_id: UUID
-    title: str
+    title: FileName
     chunk: UUID
 
 
@@ -61,8 +65,8 @@ class Metadata(BaseModel):
     """`processing_time` in seconds; `confidence` from 0 to 1."""
 
     model: str
-    processing_time: float
-    confidence: float
+    processing_time: Annotated[float, described(minimum=0)]
+    confidence: Annotated[float, described(minimum=0, maximum=1)]
 
 
 class Answer(BaseModel):
@@ -93,7 +97,7 @@ class Work:
 @router.post(
     "",
     response_model=Answer,
-    responses={200: {"content": {"text/event-stream": {}}}, **errors.responses(401, 404, 413, 422, 503)},
+    responses={200: openapi.stream_of("delta", "done", "error"), **errors.responses(401, 404, 422, 503)},
 )
 async def chat(question: Question, request: Request, user: User, services: Uses) -> Response:
     """Answer a question. With `Accept: text/event-stream`: events `delta` {text}, and `done` with the whole answer."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from sandbox.app import errors
 from sandbox.app.access import User, Uses
 from sandbox.app.database import Row, Session
+from sandbox.app.fields import Count, described
 
 TITLE_CHARACTERS: Final = 80
 TURNS_REMEMBERED: Final = 12
@@ -40,8 +41,8 @@ router: Final = APIRouter(prefix="/conversations", tags=["conversations"])
 
 class Conversation(BaseModel):
     conversation_id: UUID
-    title: str
-    messages: int
+    title: Annotated[str, described(maxLength=TITLE_CHARACTERS)]
+    messages: Count
     created_at: datetime
     updated_at: datetime
 

@@ -14,7 +14,8 @@ from starlette.responses import Response
 from sandbox.app import errors
 from sandbox.app.access import Services, User, Uses
 from sandbox.app.database import Row
-from sandbox.app.progress import JobState, Progress, progress
+from sandbox.app.fields import AtLeastOne, FileName, Sha256
+from sandbox.app.progress import JobState, JobStatus, Progress, progress
 from sandbox.app.tokens import Identity
 
 DOCUMENT: Final = """
@@ -32,11 +33,11 @@ router: Final = APIRouter(prefix="/documents", tags=["documents"])
 class Document(BaseModel):
     document_id: UUID
     job_id: UUID
-    filename: str
-    bytes_len: int
+    filename: FileName
+    bytes_len: AtLeastOne
     mime: str
-    sha256: str
-    status: str
+    sha256: Sha256
+    status: JobStatus
     state: JobState
     progress: Progress
     created_at: datetime
@@ -62,7 +63,10 @@ async def status(document_id: UUID, user: User, services: Uses) -> Document:
 @router.get(
     "/{document_id}/content",
     response_class=Response,
-    responses={200: {"content": {"application/pdf": {}}}, **errors.OF_OWNER},
+    responses={
+        200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}},
+        **errors.OF_OWNER,
+    },
 )
 async def content(document_id: UUID, user: User, services: Uses) -> Response:
     """The bytes as they were uploaded."""

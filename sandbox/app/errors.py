@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from sandbox import logs
+from sandbox.app.fields import described
 
 RETRY_AFTER_SECONDS: Final = 2
 
@@ -41,7 +42,7 @@ class Unavailable(Exception):
 
 
 class ErrorDetail(BaseModel):
-    code: str
+    code: Annotated[str, described(pattern="^[a-z0-9_]+$")]
     message: str
     request_id: str
 
@@ -141,5 +142,5 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorBody, "description": HTTPStatus(status).phrase} for status in statuses}
 
 
-OF_USER: Final = responses(401, 422, 503)
+OF_USER: Final = responses(401, 503)
 OF_OWNER: Final = responses(401, 404, 422, 503)

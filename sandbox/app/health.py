@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 import httpx
 from fastapi import APIRouter
@@ -17,6 +17,7 @@ from starlette.requests import Request
 from sandbox.app.access import Services, Uses
 from sandbox.app.database import Row, bounded
 from sandbox.app.errors import Unavailable
+from sandbox.app.fields import described
 
 CHECK_SECONDS: Final = 1.5
 KEPT_SECONDS: Final = 1.0
@@ -34,7 +35,7 @@ router: Final = APIRouter(tags=["health"])
 class WorkerHealth(BaseModel):
     id: str
     build: str
-    heartbeat_age_seconds: float
+    heartbeat_age_seconds: Annotated[float, described(minimum=0)]
 
 
 class Health(BaseModel):

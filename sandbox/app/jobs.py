@@ -8,11 +8,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
+from pydantic.json_schema import SkipJsonSchema
 
 from sandbox.app import errors, events
 from sandbox.app.access import User, Uses
 from sandbox.app.database import Row, Session
-from sandbox.app.progress import JobState, Progress, progress
+from sandbox.app.fields import AtLeastOne, Count
+from sandbox.app.progress import JobState, JobStatus, Progress, progress
 
 JOB: Final = """
     select j.id as job_id, j.document_id, j.status, j.state, j.retry_count, j.last_error, j.updated_at,
@@ -49,18 +51,18 @@ class JobError(BaseModel):
 class Job(BaseModel):
     job_id: UUID
     document_id: UUID
-    status: str
+    status: JobStatus
     state: JobState
-    retry_count: int
+    retry_count: Count
     progress: Progress
     last_error: JobError | None
     updated_at: datetime
 
 
 class Pagination(BaseModel):
-    limit: int
-    offset: int
-    total: int
+    limit: AtLeastOne
+    offset: Count
+    total: Count
     has_more: bool
 
 
@@ -69,13 +71,13 @@ class JobList(BaseModel):
     pagination: Pagination
 
 
-@router.get("", responses=errors.OF_USER)
+@router.get("", responses=errors.responses(401, 422, 503))
 async def jobs(
     user: User,
     services: Uses,
     limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 20,
     offset: Annotated[int, Query(ge=0, le=MOST_SKIPPED)] = 0,
-    state: JobState | None = None,
+    state: JobState | SkipJsonSchema[None] = None,
 ) -> JobList:
     """The user's jobs, the newest first."""
     of_user: dict[str, Any] = {"user_id": user.user_id, "state": state}

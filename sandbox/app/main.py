@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -19,6 +20,7 @@ from sandbox.app import (
     errors,
     health,
     jobs,
+    openapi,
     realtime,
     sockets,
     uploads,
@@ -69,4 +71,5 @@ def create_app(settings: Settings) -> ASGIApp:
     for module in (health, auth, uploads, jobs, realtime, documents, conversations, webhook, chat, sockets):
         app.include_router(module.router)
     errors.install(app)
+    app.openapi = partial(openapi.describe, app.openapi)  # type: ignore[method-assign]
     return edge.Edge(app, settings.json_body_bytes)

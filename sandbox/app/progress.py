@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel
+
+from sandbox.app.fields import Percent, described
 
 JobState = Literal["queued", "working", "retryable", "done", "deadletter"]
 FINAL_STATES: Final = ("done", "deadletter")
@@ -23,14 +25,15 @@ TOTAL: Final = {
     "embeddings_stored": 95,
     "complete": 100,
 }
+JobStatus = Annotated[str, described(enum=list(TOTAL))]
 ENDED: Final = ("uploaded", "parsed", "parse_validated", "chunks_stored", "embeddings_stored", "complete")
 
 
 class Progress(BaseModel):
     """Percentages: of the current status, and in total."""
 
-    status_pct: int
-    total_pct: int
+    status_pct: Percent
+    total_pct: Percent
 
 
 def progress(status: str) -> Progress:

@@ -17,9 +17,11 @@ from typing import Annotated, Any, Final, LiteralString, TypeVar, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import StreamingResponse
 
-from sandbox.app import errors, events
+from sandbox.app import errors, events, openapi
 from sandbox.app.access import Services, User, Uses
 from sandbox.app.database import Row
 from sandbox.app.jobs import MOST_SKIPPED, OWN_JOB
@@ -36,8 +38,9 @@ _asked: Final[dict[tuple[object, ...], asyncio.Task[Any]]] = {}
 
 router: Final = APIRouter(tags=["realtime"])
 
-After = Annotated[int | None, Query(ge=0, le=MOST_SKIPPED)]
-LastEventId = Annotated[int | None, Header(ge=0, le=MOST_SKIPPED)]
+Number = Annotated[int, Field(ge=0, le=MOST_SKIPPED)]
+After = Annotated[Number | SkipJsonSchema[None], Query()]
+LastEventId = Annotated[Number | SkipJsonSchema[None], Header()]
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def confirmation(channel: Channel, services: Services) -> dict[str, Any]:
 @router.get(
     "/api/upload-pipeline/jobs/{job_id}/events",
     response_class=StreamingResponse,
-    responses=errors.OF_OWNER,
+    responses={200: openapi.stream_of("job_status"), **errors.OF_OWNER},
 )
 async def job_events(
     job_id: UUID, user: User, services: Uses, after: After = None, last_event_id: LastEventId = None
@@ -134,7 +137,7 @@ async def job_events(
 @router.get(
     "/api/workflow/{workflow_id}/status/stream",
     response_class=StreamingResponse,
-    responses=errors.OF_OWNER,
+    responses={200: openapi.stream_of("workflow_status", "workflow_complete"), **errors.OF_OWNER},
 )
 async def workflow_events(
     workflow_id: UUID, user: User, services: Uses, after: After = None, last_event_id: LastEventId = None

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from sandbox.app import errors, events
 from sandbox.app.access import Services, User, Uses
 from sandbox.app.database import Session
-from sandbox.app.fields import Body, FileName, Text
+from sandbox.app.fields import WHOLE, AtLeastOne, Body, FileName, Text, described
 from sandbox.settings import Settings
 
 MIME_TYPES: Final = ["application/pdf"]
@@ -42,17 +42,17 @@ router: Final = APIRouter(prefix="/api/upload-pipeline", tags=["uploads"])
 
 
 class Limits(BaseModel):
-    max_file_size_bytes: int
+    max_file_size_bytes: AtLeastOne
     supported_mime_types: list[str]
-    max_concurrent_jobs_per_user: int
-    max_uploads_per_day_per_user: int
-    signed_url_ttl_seconds: int
+    max_concurrent_jobs_per_user: AtLeastOne
+    max_uploads_per_day_per_user: AtLeastOne
+    signed_url_ttl_seconds: AtLeastOne
 
 
 class Upload(Body):
     filename: FileName
-    bytes_len: Annotated[int, Field(gt=0)]
-    mime: Text
+    bytes_len: Annotated[int, Field(gt=0), described(maximum=Settings.max_file_size), WHOLE]
+    mime: Annotated[Text, described(enum=MIME_TYPES)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$"), AfterValidator(str.lower)]
     ocr: bool | None = None
 
@@ -60,14 +60,14 @@ class Upload(Body):
 class Accepted(BaseModel):
     job_id: UUID
     document_id: UUID
-    signed_url: str
+    signed_url: Annotated[str, described(format="uri")]
     upload_expires_at: datetime
 
 
 class Duplicate(BaseModel):
     """The user already has this content; the body is flat."""
 
-    error_type: str = "duplicate_document"
+    error_type: Annotated[str, described(const="duplicate_document")] = "duplicate_document"
     message: str
     document_title: str
     last_uploaded: datetime
@@ -86,7 +86,7 @@ async def limits(services: Uses) -> Limits:
     )
 
 
-@router.post("/upload", responses={409: {"model": Duplicate}, **errors.responses(401, 413, 415, 422, 429, 503)})
+@router.post("/upload", responses={409: {"model": Duplicate}, **errors.responses(401, 415, 422, 429, 503)})
 async def upload(upload: Upload, user: User, services: Uses) -> Accepted:
     """Announce a document. Processing begins when the bytes have arrived at the signed address."""
     check_type(upload.mime)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from typing import Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path, Security
+from fastapi.security import APIKeyHeader
 from pydantic import BaseModel
 from starlette.requests import Request
 
@@ -23,6 +24,17 @@ WAKE_UP: Final = """
       where id = %(job_id)s and status in ('uploaded', 'parse_queued') and state in ('queued', 'working', 'retryable')
       returning pg_notify('jobs', id::text)"""
 
+SIGNATURE: Final = APIKeyHeader(name=HEADER, scheme_name="WebhookSignature", auto_error=False)
+SIGNED: Final = {"type": "string", "pattern": "^sha256=[0-9a-f]{64}$"}
+OPENAPI: Final[dict[str, Any]] = {
+    "parameters": [{"name": HEADER, "in": "header", "required": True, "schema": SIGNED}],
+    "requestBody": {
+        "required": True,
+        "description": "The parser's event. It is signed and has to be JSON; what it says is not trusted.",
+        "content": {"application/json": {"schema": {}}},
+    },
+}
+
 router: Final = APIRouter(prefix="/api/upload-pipeline/webhook", tags=["webhook"])
 
 
@@ -30,9 +42,16 @@ class Received(BaseModel):
     received: bool = True
 
 
-@router.post("/llamaparse/{job_id}", responses=errors.responses(401, 404, 413, 422, 503))
-async def llamaparse(job_id: str, request: Request, services: Uses) -> Received:
-    """Signed over its body with `LC-Signature: sha256=<hex>`; repeating it changes nothing."""
+@router.post(
+    "/llamaparse/{job_id}",
+    responses=errors.responses(401, 404, 422, 503),
+    openapi_extra=OPENAPI,
+    dependencies=[Security(SIGNATURE)],
+)
+async def llamaparse(
+    job_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})], request: Request, services: Uses
+) -> Received:
+    """Signed over its body with `LC-Signature: sha256=` and the HMAC-SHA256 in hexadecimal digits; may be repeated."""
     body = await request.body()
     verify(request.headers.get(HEADER, ""), body, services.settings.webhook_secret)
     job = read(job_id, body)

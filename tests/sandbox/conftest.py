@@ -12,6 +12,7 @@ import httpx
 import pytest
 import yaml
 
+from tests.sandbox.made import signed_up
 from tests.sandbox.place import Place, until
 
 
@@ -22,16 +23,20 @@ def place() -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def api() -> Iterator[httpx.Client]:
-    """The API of a running sandbox, as a signed-in user calls it."""
+def descriptor() -> Iterator[Path]:
+    """The descriptor of a running sandbox."""
     with placed() as found:
         found.start()
-        descriptor = yaml.safe_load(Path(found.report()["descriptor"]).read_text())
-        with httpx.Client(base_url=descriptor["services"]["api"]["url"], timeout=30, trust_env=False) as client:
-            account = {"email": "ada@example.com", "password": "Fourteen berths 1912"}
-            session = client.post("/auth/signup", json=account).json()
-            client.headers["authorization"] = f"Bearer {session['access_token']}"
-            yield client
+        yield Path(found.report()["descriptor"])
+
+
+@pytest.fixture(scope="module")
+def api(descriptor: Path) -> Iterator[httpx.Client]:
+    """The API of a running sandbox, as a signed-in user calls it."""
+    url = yaml.safe_load(descriptor.read_text())["services"]["api"]["url"]
+    with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        client.headers["authorization"] = f"Bearer {signed_up(client, 'ada@example.com')}"
+        yield client
 
 
 @contextmanager

@@ -1,6 +1,13 @@
-"""Small PDFs whose pages show any text, characters included that no database stores."""
+"""Small PDFs whose pages show any text, characters included that no database stores; users and documents."""
 
 from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import httpx
+
+from tests.sandbox.place import until
 
 
 def pdf(*pages: str, picture: bool = False) -> bytes:
@@ -51,3 +58,23 @@ def assembled(objects: dict[int, str]) -> bytes:
 
 def stream(content: str, entries: str = "") -> str:
     return f"<< {entries}/Length {len(content)} >>\nstream\n{content}\nendstream"
+
+
+def signed_up(api: httpx.Client, email: str) -> str:
+    """The access token of a new user."""
+    account = {"email": email, "password": "Fourteen berths 1912"}
+    return str(api.post("/auth/signup", json=account).json()["access_token"])
+
+
+def processed(api: httpx.Client, content: bytes) -> dict[str, Any]:
+    """The job of an uploaded document, at its end."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    body = {"filename": "a.pdf", "bytes_len": len(content), "mime": "application/pdf", "sha256": sha256}
+    announced = api.post("/api/upload-pipeline/upload", json=body).json()
+    assert httpx.put(announced["signed_url"], content=content, trust_env=False).status_code == 200
+    return dict(until(lambda: ended(api, announced["job_id"]), "the document has been processed"))
+
+
+def ended(api: httpx.Client, job_id: str) -> dict[str, Any] | None:
+    job: dict[str, Any] = api.get(f"/api/upload-pipeline/jobs/{job_id}").json()
+    return job if job["state"] in ("done", "deadletter") else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
@@ -10,8 +9,7 @@ import httpx
 import pytest
 
 from sandbox.app.fields import storable
-from tests.sandbox.made import pdf
-from tests.sandbox.place import until
+from tests.sandbox.made import pdf, processed
 
 UNSTORABLE = ["\x00", "a\x00b", "\ud800", "\udfffb", "\ude00\ud83d"]
 ANNOUNCED: dict[str, Any] = {"filename": "a.pdf", "bytes_len": 9, "mime": "application/pdf", "sha256": "0" * 64}
@@ -66,10 +64,7 @@ DOCUMENTS = {
 
 @pytest.mark.parametrize("content", DOCUMENTS.values(), ids=DOCUMENTS)
 def test_a_document_of_any_text_is_completed(api: httpx.Client, content: bytes) -> None:
-    body = {**ANNOUNCED, "bytes_len": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    job = api.post("/api/upload-pipeline/upload", json=body).json()
-    assert httpx.put(job["signed_url"], content=content, trust_env=False).status_code == 200
-    seen = until(lambda: ended(api, job["job_id"]), "the document has been processed")
+    seen = processed(api, content)
     assert (seen["status"], seen["last_error"]) == ("complete", None)
     assert api.post("/api/chat", json={"message": "港口在一九一二年"}).status_code == 200
 
@@ -82,8 +77,3 @@ def test_text_of_a_provider_is_cleaned(given: str, clean: str) -> None:
 def post(api: httpx.Client, path: str, body: dict[str, Any]) -> httpx.Response:
     """JSON in ASCII, since half of a surrogate pair has no UTF-8."""
     return api.post(path, content=json.dumps(body), headers={"content-type": "application/json"})
-
-
-def ended(api: httpx.Client, job_id: str) -> dict[str, Any] | None:
-    job: dict[str, Any] = api.get(f"/api/upload-pipeline/jobs/{job_id}").json()
-    return job if job["state"] in ("done", "deadletter") else None
