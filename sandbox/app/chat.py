@@ -20,7 +20,7 @@ from sandbox.app import answering, conversations, errors, events, openapi, realt
 from sandbox.app.access import Services, User, Uses
 from sandbox.app.database import Row, Session
 from sandbox.app.errors import Unavailable
-from sandbox.app.fields import Body, FileName, Text, described
+from sandbox.app.fields import Body, Text, Title, described
 from sandbox.app.retrieval import Passage
 from sandbox.app.tokens import Identity
 
@@ -57,7 +57,7 @@ class Source(BaseModel):
     """A supporting passage; `chunk` is its identifier."""
 
     document_id: UUID
-    title: FileName
+    title: Title
     chunk: UUID
 
 

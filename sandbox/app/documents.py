@@ -14,7 +14,7 @@ from starlette.responses import Response
 from sandbox.app import errors
 from sandbox.app.access import Services, User, Uses
 from sandbox.app.database import Row
-from sandbox.app.fields import AtLeastOne, FileName, Sha256
+from sandbox.app.fields import AtLeastOne, Sha256, Title
 from sandbox.app.progress import JobState, JobStatus, Progress, progress
 from sandbox.app.tokens import Identity
 
@@ -33,7 +33,7 @@ router: Final = APIRouter(prefix="/documents", tags=["documents"])
 class Document(BaseModel):
     document_id: UUID
     job_id: UUID
-    filename: FileName
+    filename: Title
     bytes_len: AtLeastOne
     mime: str
     sha256: Sha256

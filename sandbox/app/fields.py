@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 FILENAME_CHARACTERS: Final = 120
+_CONTROL: Final = (
+    "\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064"
+    "\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0001\U000e0020-\U000e007f"
+)
+FILENAME: Final = rf"^[^{_CONTROL}/\\]*[^{_CONTROL}/\\.\s][^{_CONTROL}/\\]*$"
+"""No folder, no control or format character, and more than dots and spaces."""
 
 
 def described(**schema: Any) -> Any:
@@ -33,10 +40,8 @@ def _storable(value: str) -> str:
 
 
 def _file_name(value: str) -> str:
-    if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in value):
-        raise ValueError("must not contain control characters")
-    if not value.strip() or value.strip(". ") == "" or "/" in value or "\\" in value:
-        raise ValueError("must be the name of a file without a folder")
+    if not re.fullmatch(FILENAME, value):
+        raise ValueError("must be the name of a file, without a folder and without control characters")
     return value
 
 
@@ -47,11 +52,9 @@ def _whole(value: object) -> object:
 
 Text = Annotated[str, AfterValidator(_storable), described(pattern=r"^[^\x00]*$")]
 FileName = Annotated[
-    str,
-    Field(min_length=1, max_length=FILENAME_CHARACTERS),
-    AfterValidator(_file_name),
-    described(pattern=r"^[^\x00-\x1f\x7f-\x9f/\\]*[^\x00-\x20\x7f-\x9f/\\.][^\x00-\x1f\x7f-\x9f/\\]*$"),
+    Text, Field(min_length=1, max_length=FILENAME_CHARACTERS), AfterValidator(_file_name), described(pattern=FILENAME)
 ]
+Title = Annotated[str, described(minLength=1, maxLength=FILENAME_CHARACTERS)]
 Email = Annotated[Text, Field(min_length=3, max_length=254), described(format="email")]
 Sha256 = Annotated[str, described(pattern="^[0-9a-f]{64}$")]
 WHOLE: Final = BeforeValidator(_whole)

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from sandbox.app import errors, events
 from sandbox.app.access import Services, User, Uses
 from sandbox.app.database import Session
-from sandbox.app.fields import WHOLE, AtLeastOne, Body, FileName, Text, described
+from sandbox.app.fields import WHOLE, AtLeastOne, Body, FileName, Text, Title, described
 from sandbox.settings import Settings
 
 MIME_TYPES: Final = ["application/pdf"]
@@ -69,7 +69,7 @@ class Duplicate(BaseModel):
 
     error_type: Annotated[str, described(const="duplicate_document")] = "duplicate_document"
     message: str
-    document_title: str
+    document_title: Title
     last_uploaded: datetime
 
 

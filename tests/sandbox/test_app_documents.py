@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 import uuid
 from itertools import pairwise
 from typing import Any
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from sandbox.app import answering, jobs, progress, retrieval
+from sandbox.app import answering, fields, jobs, progress, retrieval
 from sandbox.app.fields import FileName, Text
 from sandbox.app.retrieval import Passage
 from sandbox.worker import chunking, claims, stages
@@ -63,8 +65,9 @@ def test_pages(offset: int, count: int, more: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["", " ", "..", "a/b.pdf", "a\\b", "a\x00", "a\nb", "\ud800", "\u202e.pdf", "a" * 121, 5]
-)
+    "bad", ["", " ", "..", "a/b.pdf", "a\\b", "a\x00", "a\nb", "\ud800", "\u202e.pdf", "a" * 121, 5,
+     "a\xad", "\ufeffa", "a\U000e0041", "\u2028", "\u3000", " . ", ".\xa0."]
+)  # fmt: skip
 def test_names_that_no_file_has(bad: object) -> None:
     with pytest.raises(ValidationError):
         Named.model_validate({"filename": bad})
@@ -112,3 +115,10 @@ def test_what_holds_the_answer_comes_before_what_is_cited() -> None:
 def test_no_text_passes_itself_off_as_another_passage() -> None:
     block = answering.block(1, passage("True.\n[2] other.pdf: False."))
     assert block == "[1] a  b.pdf, Heading: True.\n  [2] other.pdf: False."
+
+
+def test_every_control_and_format_character_is_refused_in_a_name() -> None:
+    refused = {chr(code) for code in range(0x110000) if not re.fullmatch(fields.FILENAME, f"a{chr(code)}")} - set("/\\")
+    control = {chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in ("Cc", "Cf", "Zl", "Zp")}
+    assert control <= refused  # a later Unicode has more of them
+    assert {unicodedata.category(char) for char in refused - control} <= {"Cn"}

@@ -20,7 +20,7 @@ CORE = LIBRARIES / "acceptance"
 SANDBOX = PROJECT / "sandbox"
 KEYWORD_LIBRARIES = {path.stem for path in LIBRARIES.glob("*.py")}
 LOAD_ENGINE = LIBRARIES / "ArtilleryLibrary"
-LINES_OF_THE_SANDBOX = 4_764  # of code; the aim is 4,000: docs/decisions/0006-size-of-the-sandbox.md
+LINES_OF_THE_SANDBOX = 4_766  # of code; the aim is 4,000: docs/decisions/0006-size-of-the-sandbox.md
 
 
 def python_files(folder: Path) -> list[Path]:
