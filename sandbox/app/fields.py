@@ -55,7 +55,7 @@ FileName = Annotated[
     Text, Field(min_length=1, max_length=FILENAME_CHARACTERS), AfterValidator(_file_name), described(pattern=FILENAME)
 ]
 Title = Annotated[str, described(minLength=1, maxLength=FILENAME_CHARACTERS)]
-Email = Annotated[Text, Field(min_length=3, max_length=254), described(format="email")]
+Email = Annotated[Text, Field(max_length=254), described(format="email", minLength=3)]
 Sha256 = Annotated[str, described(pattern="^[0-9a-f]{64}$")]
 WHOLE: Final = BeforeValidator(_whole)
 Count = Annotated[int, described(minimum=0)]
