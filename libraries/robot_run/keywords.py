@@ -39,7 +39,7 @@ from robot.errors import RobotError
 from robot_run.lifecycle import the_run
 
 Result = TypeVar("Result")
-LISTED = 10  # entries of a list that are too much or missing
+LISTED = 5  # entries of a list that are too much or missing
 LONGEST = 1500  # characters of a value in a message
 Actor = User | str | None  # a user, the name of one in this test, or the active one
 Duration = timedelta | float  # `20`, `20 s` or `1 min`
@@ -225,14 +225,14 @@ def compared(expected: Any, observed: Any) -> tuple[str, str]:
         missing, beside = list((wanted - seen).elements()), list((seen - wanted).elements())
         parts = [f"{word} {_some(texts)}" for word, texts in (("missing", missing), ("unexpected", beside)) if texts]
         parts = parts or ["the same in another order"]
-        return _text(expected), f"{', '.join(parts)}; in all {len(observed)}: {_text(observed)}"
+        return cut(_text(expected)), f"{', '.join(parts)}; in all {len(observed)}: {cut(_text(observed))}"
     if isinstance(expected, str) and isinstance(observed, str) and _look_alike(expected, observed):
         return ascii(expected), ascii(observed)
     return _text(expected), _text(observed)
 
 
 def _some(texts: list[str]) -> str:
-    counted = [f"{text} ({count} times)" if count > 1 else text for text, count in Counter(texts).items()]
+    counted = [cut(text) + (f" ({count} times)" if count > 1 else "") for text, count in Counter(texts).items()]
     return "; ".join(counted[:LISTED]) + (f"; and {len(counted) - LISTED} more" if len(counted) > LISTED else "")
 
 
