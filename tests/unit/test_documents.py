@@ -14,7 +14,7 @@ from acceptance.errors import ConfigurationError, EnvironmentUnavailable
 from acceptance.fixtures import documents as documents
 from acceptance.fixtures import handbook
 from acceptance.fixtures.documents import Failed, Limits, Refused, TestDocument, catalogue, make
-from acceptance.fixtures.handbook import figures, write
+from acceptance.fixtures.handbook import figures, words, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PasswordType, PdfReader
@@ -206,3 +206,9 @@ def test_templates_without_their_place_or_with_figures_are_mistakes() -> None:
     with pytest.raises(ValueError, match="3 validation errors") as wrong:
         handbook.Topic.model_validate({**topic, "follow_up": "e", "closing": "f"})
     assert {error["loc"][0] for error in wrong.value.errors()} == {"heading", "fact", "question"}  # type: ignore[attr-defined]
+
+
+def test_a_part_of_a_text_without_spaces_is_found_in_it() -> None:
+    found = " ".join(words("ISO港口在一九一二年。開港。"))
+    assert f" {' '.join(words('港口在一九一二年'))} " in f" {found} "
+    assert words("Der Hafen: 1,912 Plätze") == ["der", "hafen", "1", "912", "plätze"]
