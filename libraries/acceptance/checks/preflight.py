@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from acceptance.clients.body import parse_json
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import MISSING, pick
 from acceptance.deployment.descriptor import Descriptor, Plan, Service
@@ -247,11 +246,7 @@ async def _probe_database(run: Run) -> Probe:
 
 
 def _no_json(response: Response) -> str:
-    try:
-        parse_json(response.content)
-    except ValueError as error:
-        return f", since its answer is no JSON ({error}): {response.excerpt()}"
-    return ""
+    return f", since its answer is no JSON ({response.no_json}): {response.excerpt()}" if response.no_json else ""
 
 
 def _values_at(response: Response, source: str) -> list[str]:

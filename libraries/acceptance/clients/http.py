@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -68,13 +69,23 @@ class Response:
     paths: Mapping[str, str] = field(repr=False, default_factory=dict)
     first_byte: float = 0.0
     clean: Callable[[str], str] = field(repr=False, default=str)
+    asked_by: str = ""
 
     def json(self) -> Any:
         """The body as JSON, or MISSING where it is not JSON."""
+        return self._parsed[0]
+
+    @cached_property
+    def _parsed(self) -> tuple[Any, str]:
         try:
-            return parse_json(self.content)
-        except ValueError:
-            return MISSING
+            return parse_json(self.content), ""
+        except ValueError as error:
+            return MISSING, str(error)
+
+    @property
+    def no_json(self) -> str:
+        """Why the body is no JSON; empty where it is."""
+        return self._parsed[1]
 
     def __getitem__(self, word: str) -> Any:
         """A field of the answer by our word for it; an unknown word is the caller's mistake: SuiteError."""
@@ -96,8 +107,9 @@ class Response:
 
     @property
     def look(self) -> str:
-        """Where to look this call up in the deployment's logs."""
-        return f"{self.method} {urlsplit(self.url).path}, request {self.request_id}"
+        """Where to look this call up in the deployment's logs, and who asked."""
+        who = f", as {self.asked_by}" if self.asked_by else ""
+        return f"{self.method} {urlsplit(self.url).path}, request {self.request_id}{who}"
 
 
 LoggedCall = tuple[float, Response, Mapping[str, Any] | None]  # when it ended, in Unix seconds, and what was sent
@@ -123,6 +135,7 @@ class ContractClient:
         self._first: list[LoggedCall] = []
         self._latest: deque[LoggedCall] = deque(maxlen=LAST_CALLS)
         self._schemas: dict[str, Any] = {}
+        self._users: dict[str, str] = {}  # by their headers; for messages
         self.unanswered = 0  # calls that timed out since the last answer
         self._calls = 0
         self._deadline = deadline
@@ -353,6 +366,7 @@ class ContractClient:
         response = Response(
             route, method, url, received.status_code, received.headers, content,
             self._request_id(received.headers, sent), time.monotonic() - begin, paths, head, self._redactor.clean,
+            self._users.get(sent.get("authorization", ""), ""),
         )  # fmt: skip
         tell(RequestTiming(route, response.status, begin, head, response.elapsed))
         self.unanswered = 0
@@ -379,15 +393,12 @@ class ContractClient:
         """A success has all fields of the contract, each of its kind; raises AssertionError naming the first wrong."""
         if not response.paths or response.status != self.contract.route(response.route).success:
             return
-        try:
-            document = parse_json(response.content)
-        except ValueError as error:
-            raise violation(
-                response.route, expected="JSON", observed=f"{error}: {response.excerpt()}", look=response.look
-            ) from None
+        if response.no_json:
+            seen = f"{response.no_json}: {response.excerpt()}"
+            raise violation(response.route, expected="JSON", observed=seen, look=response.look)
         if response.route not in self._schemas:
             self._schemas[response.route] = compiled(self.contract.schema_of(response.paths, response.route))
-        if mistake := mistake_in(document, self._schemas[response.route]):
+        if mistake := mistake_in(response.json(), self._schemas[response.route]):
             where, expected, found = mistake
             raise violation(
                 " of ".join(filter(None, (where, response.route))), expected=expected,
@@ -439,6 +450,9 @@ class ContractClient:
             method=response.method, url=response.url, status=response.status,
             body=response.content.decode("utf-8", "replace"), request_id=response.request_id,
         )  # fmt: skip
+        if {"access_token", "email"} <= response.paths.keys() and isinstance(document := response.json(), dict):
+            token, email = (pick(document, response.paths[word]) for word in ("access_token", "email"))
+            self._users[f"Bearer {token}"] = str(email)
         for word in SECRET_FIELDS:
             value = (
                 pick(response.json(), response.paths[word]) if word in response.paths and response.content else MISSING

@@ -33,7 +33,7 @@ _MISTAKES = (
 _MISTAKE = re.compile("|".join(_MISTAKES))
 _LAID_OUT = re.compile(
     r"(?P<what>.+?): expected (?P<expected>.*?), observed (?P<observed>.*?)"
-    r"(?:; (?P<look>(?:GET|POST|PUT|DELETE|PATCH|HEAD|OPTIONS) [^;\n]*?request [\w.-]+))?",
+    r"(?:; (?P<look>(?:GET|POST|PUT|DELETE|PATCH|HEAD|OPTIONS) [^;\n]*?request [\w.-]+(?:, as [^;\s]+)?))?",
     re.DOTALL,
 )
 # What differs from one occurrence of a cause to the next: identifiers, addresses, amounts; a status stays.
