@@ -13,6 +13,7 @@ from acceptance.evidence.recorder import Recorder
 from acceptance.runner import runner
 from acceptance.runner.finalize import judge_again
 from acceptance.runner.runner import Ending, RunRequest
+from acceptance.verdict.criteria import CRITERIA, read_criteria
 from ArtilleryLibrary.figures import LOG
 from ArtilleryLibrary.requestlog import read_log
 
@@ -75,7 +76,7 @@ def attempt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., An
     def tried(mutant: HarnessMutant, said: str, *, spared: str = "", done: str = "something") -> Any:
         def run(request: RunRequest) -> Ending:
             short(request.folder, said if request.folder.name == mutant.name else "", spared)
-            return Ending(judge_again(request.folder, ALL)[0], (), interrupted=False)
+            return Ending(judge_again(request.folder, read_criteria(CRITERIA))[0], (), interrupted=False)
 
         async def meddle(folder: Path) -> str:
             return done

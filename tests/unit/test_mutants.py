@@ -17,15 +17,16 @@ from acceptance.runner.finalize import judge_again
 from acceptance.runner.runner import Ending, RunRequest
 from acceptance.verdict import criterion_results
 from acceptance.verdict import gate as gate_module
-from acceptance.verdict.criteria import Criteria
+from acceptance.verdict.criteria import CRITERIA, Criteria, read_criteria
 from acceptance.verdict.gate import judge
 
 from tests.detection import mutant_runner, tampering
 from tests.detection.mutant_runner import HarnessMutants
 from tests.detection.mutants import HARNESS_MUTANTS, PRE, QUICK, HarnessMutant
-from tests.evidence import ALL, write_run
+from tests.evidence import write_run
 
 Blinding = Callable[[pytest.MonkeyPatch], None]
+PRESENT = read_criteria(CRITERIA)  # with what a team added: mutants are judged by all
 BY_NAME = {mutant.name: mutant for mutant in HARNESS_MUTANTS}
 EVERY = pytest.mark.parametrize("mutant", HARNESS_MUTANTS, ids=lambda mutant: mutant.name)
 
@@ -40,7 +41,7 @@ def quick_run(request: RunRequest) -> Ending:
             recorder.test(name="suite: PRE-03", criteria=["PRE-03"], status="SKIP", message="Test skipped")
 
     write_run(request.folder, run=request.identifier, name="quick", claims=PRE, left_out=not_run, change=skip)
-    gate, _ = judge_again(request.folder, ALL)
+    gate, _ = judge_again(request.folder, PRESENT)
     return Ending(gate, (), interrupted=False)
 
 
@@ -66,7 +67,7 @@ def test_a_verdict_that_is_always_the_same_notices_nothing(
     monkeypatch.setattr(runner, "run", lambda request: Ending(good.gate, (), interrupted=False))
     monkeypatch.setattr(mutant_runner, "judge_again", lambda folder, criteria: (good.gate, []))
     write_run(mutants._folder / "quick", claims=PRE)
-    judge_again(mutants._folder / "quick", ALL)
+    judge_again(mutants._folder / "quick", PRESENT)
     attempt = mutants.attempt(mutant)
     assert not attempt.noticed
     assert attempt.message.startswith(f"expected {mutant.verdict} and '")
@@ -182,7 +183,7 @@ def test_on_a_run_that_is_not_good_nothing_is_judged(mutants: HarnessMutants, mo
     def failing(request: RunRequest) -> Ending:
         ending = quick_run(request)
         tampering.fail_honestly(request.folder)
-        return Ending(judge_again(request.folder, ALL)[0], ending.problems, interrupted=False)
+        return Ending(judge_again(request.folder, PRESENT)[0], ending.problems, interrupted=False)
 
     monkeypatch.setattr(runner, "run", failing)
     for mutant in HARNESS_MUTANTS:
@@ -211,7 +212,7 @@ def test_an_interruption_is_told(mutants: HarnessMutants, monkeypatch: pytest.Mo
 def test_what_is_forged_by_someone_who_knows_the_format_is_whole(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "r", claims=PRE)
     tampering.fail_honestly(folder)
-    gate = judge(read_run(folder), ALL)
+    gate = judge(read_run(folder), PRESENT)
     assert (gate.verdict, gate.unsound) == ("NO-GO", ())
     tampering.age(folder)
     assert [bundle.damage for bundle in read_run(folder)] == [[]]
