@@ -9,7 +9,7 @@ Resource         ../../resources/users.resource
 *** Test Cases ***
 A Session Ends When Announced
     [Metadata]    Criterion    INT-01
-    [Tags]    criterion:int-01
+    [Tags]    criterion:INT-01
     Given the session of Sam has expired
     Then the token of Sam lives as long as announced
     And the session of Sam lasted as long as announced
@@ -17,7 +17,7 @@ A Session Ends When Announced
 
 A Registered User Gets A Session Of Their Own
     [Metadata]    Criterion    INT-01
-    [Tags]    criterion:int-01
+    [Tags]    criterion:INT-01
     When Sasha registers
     Then the session is Sasha's own
     And the token of Sasha lives as long as announced
@@ -25,7 +25,7 @@ A Registered User Gets A Session Of Their Own
 
 Users Who Sign In At Once Get Sessions Of Their Own
     [Metadata]    Criterion    INT-01
-    [Tags]    criterion:int-01
+    [Tags]    criterion:INT-01
     VAR    @{users}    Alice    Bob    Carol    Dave    Erin
     When Create Users Concurrently    @{users}
     Then sessions are their users' own    @{users}
@@ -37,7 +37,7 @@ Users Who Sign In At Once Get Sessions Of Their Own
 
 Malformed Addresses Are Refused
     [Metadata]    Criterion    INT-01
-    [Tags]    criterion:int-01
+    [Tags]    criterion:INT-01
     [Template]    Malformed Address Is Refused
     ${EMPTY}
     nobody
@@ -49,7 +49,7 @@ Malformed Addresses Are Refused
 
 Weak Passwords Are Refused
     [Metadata]    Criterion    INT-01
-    [Tags]    criterion:int-01
+    [Tags]    criterion:INT-01
     [Template]    Weak Password Is Refused
     characters=0
     characters=1
@@ -57,26 +57,26 @@ Weak Passwords Are Refused
 
 The Shortest Strong Password Is Accepted
     [Metadata]    Criterion    INT-01
-    [Tags]    criterion:int-01
+    [Tags]    criterion:INT-01
     When Sasha registers with the shortest strong password
     Then the session is Sasha's own
 
 A Nearly Right Password Is Refused
     [Metadata]    Criterion    INT-01
-    [Tags]    criterion:int-01
+    [Tags]    criterion:INT-01
     Given Alice registers with a long password
     Then each nearly right password of Alice is refused
     And Alice signs in again
 
 Wrong Password And Unknown User Look The Same
     [Metadata]    Criterion    INT-01
-    [Tags]    criterion:int-01
+    [Tags]    criterion:INT-01
     Given Alice is signed in
     Then a wrong password of Alice and an unknown user look the same    pairs=21    ms=10
 
 Signing Up With A Known Address Reveals Nothing
     [Metadata]    Criterion    INT-01
-    [Tags]    criterion:int-01
+    [Tags]    criterion:INT-01
     Given Alice registers
     Then registering the address of Alice again reveals nothing
     And Sign In    Alice    password=reversed    expected=invalid_credentials
@@ -86,7 +86,7 @@ Signing Up With A Known Address Reveals Nothing
 
 Refreshing Gives New Tokens And The Used Ones Are Refused
     [Metadata]    Criterion    INT-02
-    [Tags]    criterion:int-02
+    [Tags]    criterion:INT-02
     Given Alice is signed in
     When Alice refreshes the session 3 times
     Then each refresh token of Alice is new
@@ -95,14 +95,14 @@ Refreshing Gives New Tokens And The Used Ones Are Refused
 
 A Refresh Token Is Exchanged Once
     [Metadata]    Criterion    INT-02
-    [Tags]    criterion:int-02
+    [Tags]    criterion:INT-02
     Given Alice is signed in
     Then one refresh token of Alice is exchanged once    times=5
     And the session is Alice's own
 
 Signing Out Ends The Session
     [Metadata]    Criterion    INT-02
-    [Tags]    criterion:int-02
+    [Tags]    criterion:INT-02
     Given Alice is signed in
     And Alice refreshes the session 1 times
     When Alice signs out
@@ -112,7 +112,7 @@ Signing Out Ends The Session
 
 An Expired Token Is Refused And A Refresh Brings A New One
     [Metadata]    Criterion    INT-02
-    [Tags]    criterion:int-02
+    [Tags]    criterion:INT-02
     Given the session of Sam has expired
     Then the access token of Sam is refused
     And Call Route    logout    user=Sam    expected=expired
@@ -121,7 +121,7 @@ An Expired Token Is Refused And A Refresh Brings A New One
 
 Sessions Of One User Are Independent
     [Metadata]    Criterion    INT-02
-    [Tags]    criterion:int-02
+    [Tags]    criterion:INT-02
     Given Alice is signed in
     And Alice is signed in as Alice's phone too
     And Alice is signed in as Alice's tablet too

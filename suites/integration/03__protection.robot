@@ -6,7 +6,7 @@ Resource         ../../resources/routes.resource
 
 Suite Setup      Begin Expiring Upload
 
-Test Tags        criterion:int-03
+Test Tags        criterion:INT-03
 
 
 *** Test Cases ***

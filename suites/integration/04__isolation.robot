@@ -4,7 +4,7 @@ Documentation    What is one user's is out of every other user's reach, by any r
 Resource         ../../resources/common.resource
 Resource         ../../resources/isolation.resource
 
-Test Tags        criterion:int-04
+Test Tags        criterion:INT-04
 
 
 *** Test Cases ***

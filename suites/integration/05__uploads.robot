@@ -9,7 +9,7 @@ Resource         ../../resources/users.resource
 *** Test Cases ***
 Documents Arrive Whole
     [Metadata]    Criterion    INT-05
-    [Tags]    criterion:int-05
+    [Tags]    criterion:INT-05
     [Template]    A Processed Document Arrives Whole
     longest-name
     multicolumn
@@ -17,7 +17,7 @@ Documents Arrive Whole
 
 The Database Names The Owner And What Was Announced
     [Metadata]    Criterion    INT-05
-    [Tags]    criterion:int-05    needs-sql
+    [Tags]    criterion:INT-05    needs-sql
     [Template]    The Database Names The Owner Of A Processed Document
     longest-name
     multicolumn
@@ -25,7 +25,7 @@ The Database Names The Owner And What Was Announced
 
 The Same Content Again Is A Duplicate
     [Metadata]    Criterion    INT-05
-    [Tags]    criterion:int-05    needs-sql
+    [Tags]    criterion:INT-05    needs-sql
     Given Alice is signed in
     ${first} =    Upload Document    note
     ${time} =    The Same Content Is Refused    ${first}
@@ -36,7 +36,7 @@ The Same Content Again Is A Duplicate
 
 The Same Content Sent At The Same Time Is Accepted Once
     [Metadata]    Criterion    INT-05
-    [Tags]    criterion:int-05    needs-sql
+    [Tags]    criterion:INT-05    needs-sql
     Given Alice is signed in
     When Alice announces 10 times at once    note
     Then one announcement is accepted
@@ -45,7 +45,7 @@ The Same Content Sent At The Same Time Is Accepted Once
 
 The Same Content Of Another User Is No Duplicate
     [Metadata]    Criterion    INT-05
-    [Tags]    criterion:int-05    needs-sql
+    [Tags]    criterion:INT-05    needs-sql
     Given Alice is signed in
     And Bob is signed in
     When the users upload the same content    note    Alice    Bob
@@ -53,7 +53,7 @@ The Same Content Of Another User Is No Duplicate
 
 A Document At The Limit Goes Through
     [Metadata]    Criterion    INT-11
-    [Tags]    criterion:int-11
+    [Tags]    criterion:INT-11
     Given Alice is signed in
     And Bob is signed in
     And Carol is signed in
@@ -64,7 +64,7 @@ A Document At The Limit Goes Through
 
 A Document Over The Limit Is Refused When It Is Announced
     [Metadata]    Criterion    INT-11
-    [Tags]    criterion:int-11
+    [Tags]    criterion:INT-11
     Given Alice is signed in
     And the records of Alice are known
     When announce upload    over-limit    user=Alice    expected=too_large
@@ -72,7 +72,7 @@ A Document Over The Limit Is Refused When It Is Announced
 
 Bytes Over The Limit Are Refused Before They Are Sent
     [Metadata]    Criterion    INT-11
-    [Tags]    criterion:int-11
+    [Tags]    criterion:INT-11
     Given Alice is signed in
     ${upload} =    Announce Upload    note
     When send headers    ${upload}    over-limit    expected=wrong_bytes

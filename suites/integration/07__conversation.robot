@@ -6,7 +6,7 @@ Documentation    A user has two handbooks, each of a place that does not exist, 
 Resource         ../../resources/common.resource
 Resource         ../../resources/chat.resource
 
-Test Tags        criterion:int-07
+Test Tags        criterion:INT-07
 
 
 *** Variables ***

@@ -5,7 +5,7 @@ Documentation    Events of jobs and workflows arrive as they happen, over WebSoc
 Resource         ../../resources/common.resource
 Resource         ../../resources/events.resource
 
-Test Tags        criterion:int-08
+Test Tags        criterion:INT-08
 
 
 *** Test Cases ***

@@ -4,7 +4,7 @@ Documentation    Users who work at the same time do not disturb each other.
 Resource         ../../resources/common.resource
 Resource         ../../resources/chat.resource
 
-Test Tags        criterion:int-10
+Test Tags        criterion:INT-10
 
 
 *** Test Cases ***

@@ -4,7 +4,7 @@ Documentation    Bad input is refused as documented, or fails for a reason that 
 Resource         ../../resources/common.resource
 Resource         ../../resources/negative_inputs.resource
 
-Test Tags        criterion:int-12
+Test Tags        criterion:INT-12
 
 
 *** Test Cases ***

@@ -4,7 +4,7 @@ Documentation    The deployment uses the services that it declares: stubs in the
 Resource         ../../resources/common.resource
 Resource         ../../resources/pipeline.resource
 
-Test Tags        criterion:int-15
+Test Tags        criterion:INT-15
 
 
 *** Test Cases ***

@@ -4,7 +4,7 @@ Documentation    The deployment behaves as the recorded functional baseline does
 Resource         ../../resources/common.resource
 Resource         ../../resources/pipeline.resource
 
-Test Tags        criterion:int-16
+Test Tags        criterion:INT-16
 
 
 *** Test Cases ***

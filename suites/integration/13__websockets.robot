@@ -8,7 +8,7 @@ Resource         ../../resources/events.resource
 
 Suite Setup      Idle Channels Are Open
 
-Test Tags        criterion:int-09
+Test Tags        criterion:INT-09
 
 
 *** Test Cases ***

@@ -6,7 +6,7 @@ Resource         ../../resources/users.resource
 Resource         ../../resources/documents.resource
 Resource         ../../resources/deletion.resource
 
-Test Tags        criterion:int-14
+Test Tags        criterion:INT-14
 
 
 *** Test Cases ***

@@ -10,7 +10,7 @@ Test Tags        load    slow
 *** Test Cases ***
 The Load Was Really Applied
     [Metadata]    Criterion    PERF-05
-    [Tags]    criterion:perf-05
+    [Tags]    criterion:PERF-05
     Apply Load
     Load Should Be Complete
     Record Load Figures    arrivals    generator_lag_p99    generator_cpu    deviation_of_gaps
@@ -21,7 +21,7 @@ The Load Was Really Applied
 
 Responses Begin As Quickly As In The Local Run
     [Metadata]    Criterion    PERF-01
-    [Tags]    criterion:perf-01
+    [Tags]    criterion:PERF-01
     Apply Load
     Record Load Figures    mean_first_byte    mean_first_byte_without_model    mean_total_time
     ${limit} =    Get Criterion Limit    PERF-01    mean_first_byte
@@ -29,7 +29,7 @@ Responses Begin As Quickly As In The Local Run
 
 As Many Requests Succeed As In The Local Run
     [Metadata]    Criterion    PERF-02
-    [Tags]    criterion:perf-02
+    [Tags]    criterion:PERF-02
     Apply Load
     Record Load Figures    successful_requests
     Generator Should Have Kept Up
@@ -39,7 +39,7 @@ As Many Requests Succeed As In The Local Run
 
 Few Requests Fail
     [Metadata]    Criterion    PERF-03
-    [Tags]    criterion:perf-03
+    [Tags]    criterion:PERF-03
     Apply Load
     Record Load Figures    error_rate
     ${limit} =    Get Criterion Limit    PERF-03    error_rate
@@ -47,14 +47,14 @@ Few Requests Fail
 
 No Endpoint Fails Often
     [Metadata]    Criterion    PERF-03
-    [Tags]    criterion:perf-03
+    [Tags]    criterion:PERF-03
     Apply Load
     ${limit} =    Get Criterion Limit    PERF-03    error_rate
     Load Figure Should Be    error_rate_of_worst_endpoint    <    ${limit}
 
 Slow First Bytes Are Rare Where No Model Is Asked
     [Metadata]    Criterion    PERF-06
-    [Tags]    criterion:perf-06
+    [Tags]    criterion:PERF-06
     Apply Load
     Record Load Figures    first_byte_p95    first_byte_p99
     ${p95} =    Get Criterion Limit    PERF-06    first_byte_p95
@@ -65,7 +65,7 @@ Slow First Bytes Are Rare Where No Model Is Asked
 Slow Whole Answers Are Rare Where No Model Is Asked
     [Documentation]    The limits of the first byte hold for the last byte, too, and no endpoint is slower than in the recorded local run.
     [Metadata]    Criterion    PERF-06
-    [Tags]    criterion:perf-06
+    [Tags]    criterion:PERF-06
     Apply Load
     Record Load Figures    whole_answer_p95    whole_answer_p99
     ${p95} =    Get Criterion Limit    PERF-06    first_byte_p95
@@ -77,7 +77,7 @@ Slow Whole Answers Are Rare Where No Model Is Asked
 
 Slow Answers Of A Model Keep Their Own Limits
     [Metadata]    Criterion    PERF-06
-    [Tags]    criterion:perf-06
+    [Tags]    criterion:PERF-06
     Apply Load
     Record Load Figures    model_bound_first_byte_p95    model_bound_first_byte_p99
     ${p95} =    Get Model Limit    p95
@@ -87,14 +87,14 @@ Slow Answers Of A Model Keep Their Own Limits
 
 Every Document Of The Load Is Complete
     [Metadata]    Criterion    PERF-04
-    [Tags]    criterion:perf-04
+    [Tags]    criterion:PERF-04
     Apply Load
     Get Load Figure    documents_completed    ==    100
     Load Should Be Complete
 
 The Database Holds Each Document Once And As It Was Sent
     [Metadata]    Criterion    PERF-04
-    [Tags]    criterion:perf-04    needs-sql
+    [Tags]    criterion:PERF-04    needs-sql
     Apply Load
     Get Load Figure    database_differences    ==    0
     Load Should Be Complete

@@ -4,7 +4,7 @@ Documentation    Users who work through every flow at the same time are all serv
 Resource         ../../resources/common.resource
 Resource         ../../resources/load.resource
 
-Test Tags        criterion:perf-12    load    slow
+Test Tags        criterion:PERF-12    load    slow
 
 
 *** Test Cases ***

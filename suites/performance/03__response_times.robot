@@ -4,7 +4,7 @@ Documentation    How long one user waits for each endpoint without load, for the
 Resource         ../../resources/common.resource
 Resource         ../../resources/performance.resource
 
-Test Tags        criterion:perf-06
+Test Tags        criterion:PERF-06
 
 
 *** Test Cases ***

@@ -4,7 +4,7 @@ Documentation    The database answers the contract's named queries quickly, what
 Resource         ../../resources/common.resource
 Resource         ../../resources/performance.resource
 
-Test Tags        criterion:perf-11    needs-sql
+Test Tags        criterion:PERF-11    needs-sql
 
 
 *** Test Cases ***

@@ -4,7 +4,7 @@ Documentation    Many subscribers of jobs at the same time receive what a single
 Resource         ../../resources/common.resource
 Resource         ../../resources/load.resource
 
-Test Tags        criterion:perf-12    load    slow
+Test Tags        criterion:PERF-12    load    slow
 
 
 *** Test Cases ***

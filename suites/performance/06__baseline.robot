@@ -4,7 +4,7 @@ Documentation    Endpoint by endpoint, the load of this deployment beside the re
 Resource         ../../resources/common.resource
 Resource         ../../resources/load.resource
 
-Test Tags        criterion:perf-07    load    slow
+Test Tags        criterion:PERF-07    load    slow
 
 
 *** Test Cases ***

@@ -10,14 +10,14 @@ Test Tags        scaling    slow
 *** Test Cases ***
 The Capacity Is The Last Step Within Limits
     [Metadata]    Criterion    PERF-08
-    [Tags]    criterion:perf-08
+    [Tags]    criterion:PERF-08
     Raise Load In Steps
     Record Steps
     State The Capacity
 
 The First Bottleneck Is Named
     [Metadata]    Criterion    PERF-09
-    [Tags]    criterion:perf-09
+    [Tags]    criterion:PERF-09
     Raise Load In Steps
     Record Utilization
     Name The First Bottleneck
