@@ -12,10 +12,14 @@ from threading import Thread
 
 import httpx
 import pytest
+from acceptance.clients.error_log import ErrorLog
+from acceptance.clients.http import ContractClient
+from acceptance.deployment.contract import Contract
 from acceptance.performance.endpoint_latency import percentile
 from acceptance.performance.request_phases import Timing, TimingTransport
+from acceptance.redaction.redactor import Redactor
 
-from tests.unit.conftest import Serve
+from tests.unit.conftest import Serve, descriptor_at
 
 
 async def timings_of(transport: TimingTransport, address: str, calls: int) -> list[Timing]:
@@ -156,3 +160,14 @@ def secure(tmp_path: Path) -> tuple[str, ssl.SSLContext]:
     server.socket = offered.wrap_socket(server.socket, server_side=True)
     Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     return f"https://localhost:{server.server_port}/", ssl.create_default_context(cafile=str(certificate))
+
+
+async def test_the_client_of_the_contract_reads_through_it_and_is_bounded(contract: Contract, serve: Serve) -> None:
+    transport, redactor = TimingTransport(), Redactor()
+    address = serve(404, {"error": {"code": "c", "message": "m", "request_id": "r"}}, {"x-request-id": "r"})
+    client = ContractClient(descriptor_at(address), contract, ErrorLog(redactor), redactor, transport=transport)
+    response = await client.call("job", path={"job_id": "1"}, token="token", status="unknown_identifier")
+    assert response.json()["error"]["code"] == "c"
+    [timing] = transport.timings
+    assert 0 < timing.server < timing.total
+    await client.close()

@@ -14,7 +14,7 @@ import asyncio
 import ipaddress
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,21 +86,36 @@ class TimingTransport(httpx.AsyncBaseTransport):
                     extensions={**request.extensions, "trace": moments.note},
                 )
             )
-            content = await response.aread()
-            moments.last_byte = time.perf_counter()
-            await response.aclose()
         except _FAILURES as error:  # httpx has exceptions of the same names
             raise getattr(httpx, type(error).__name__)(str(error), request=request) from error
         finally:
             _CURRENT.reset(token)
-        self.timings.append(moments.timing())
-        return httpx.Response(response.status, headers=response.headers, content=content, request=request)
+        body = _Body(response, lambda: self.timings.append(moments.ended()))
+        return httpx.Response(response.status, headers=response.headers, stream=body, request=request)
 
     async def aclose(self) -> None:
         await self._pool.aclose()
 
 
 _FAILURES = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol)
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body as it arrives; `ended` is called when all of it is there."""
+
+    def __init__(self, response: httpcore.Response, ended: Callable[[], None]) -> None:
+        self._response, self._ended = response, ended
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for part in self._response.aiter_stream():
+                yield part
+        except _FAILURES as error:
+            raise getattr(httpx, type(error).__name__)(str(error)) from error
+        self._ended()
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
 
 
 @dataclass
@@ -115,6 +130,11 @@ class _Moments:
 
     async def note(self, event: str, info: Any) -> None:
         self.events[event.partition(".")[2]] = time.perf_counter()
+
+    def ended(self) -> Timing:
+        """The timing of a call whose body is there now."""
+        self.last_byte = time.perf_counter()
+        return self.timing()
 
     def timing(self) -> Timing:
         events = self.events
