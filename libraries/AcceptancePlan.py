@@ -9,7 +9,6 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Plan
 from acceptance.redaction.redactor import Redactor
 from acceptance.run import RUN
-from acceptance.verdict.criteria import CRITERIA, read_criteria
+from acceptance.verdict.criteria import CRITERIA, known_criteria
 from acceptance.yaml_models import PROJECT
 from robot.api import SuiteVisitor, TestSuite
 from robot.running import TestCase
@@ -64,15 +63,15 @@ def plan_of(tests: Iterable[TestCase]) -> Plan:
 
 def criteria_of(test: Any) -> list[str]:
     """The criteria that a test names in its metadata, as far as there are such."""
-    return [name for name in _named(test) if name in _criteria()]
+    return [name for name in _named(test) if name in known_criteria().criteria]
 
 
 def fail_on_unknown_criteria(tests: Iterable[TestCase]) -> None:
     """Have a test that names a criterion which does not exist fail as a mistake of its suite."""
     for test in tests:
-        unknown = [name for name in _named(test) if name not in _criteria()]
+        unknown = [name for name in _named(test) if name not in known_criteria().criteria]
         if unknown:
-            near = get_close_matches(unknown[0], _criteria(), n=1)
+            near = get_close_matches(unknown[0], known_criteria().criteria, n=1)
             hint = f" (did you mean {near[0]}?)" if near else f"; add it to {CRITERIA.relative_to(PROJECT)}"
             what = f"{test.source}:{test.lineno}: there is no criterion {', '.join(unknown)}{hint}"
             failing = test.body.create_keyword(name="Fail", args=[f"{SUITE_ERROR}: {what}"])
@@ -82,11 +81,6 @@ def fail_on_unknown_criteria(tests: Iterable[TestCase]) -> None:
 
 def _named(test: Any) -> list[str]:
     return str(test.metadata.get(METADATA, "")).split()
-
-
-@cache
-def _criteria() -> frozenset[str]:
-    return frozenset(read_criteria(CRITERIA).criteria)
 
 
 def identity(test: Any) -> str:

@@ -17,7 +17,7 @@ from acceptance.errors import (
 from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.records import Cause, Status
 from acceptance.run import TestContext, close_run, opened_run
-from acceptance.verdict.criteria import CRITERIA, limit_for, read_criteria
+from acceptance.verdict.criteria import known_criteria, limit_for
 from acceptance.verdict.failures import FURTHER, failures_in
 from acceptance.yaml_models import PROJECT
 from AcceptancePlan import criteria_of, fail_on_unknown_criteria, identity
@@ -121,7 +121,7 @@ def _cause(status: str, message: str) -> Cause | None:
 
 def _check_figure(criterion: str, name: str, unit: str, samples: int) -> None:
     """What is recorded is a figure that the criterion can have, of one sample at least; else SuiteError."""
-    known = read_criteria(CRITERIA).criteria
+    known = known_criteria().criteria
     if criterion not in known:
         raise SuiteError(f"there is no criterion {criterion}")
     units = {limit.figure: limit.unit for limit in known[criterion].limits}

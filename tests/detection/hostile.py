@@ -10,13 +10,12 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from acceptance.errors import ConfigurationError
 from acceptance.runner import runner
 from acceptance.runner.progress import Progress
@@ -44,7 +43,7 @@ REASONS = {
     "infinite": "Infinity is no JSON",
     "null": "null is not",
     "negative": "-1000000000",
-    "unauthorized": "401",
+    "unauthorized": "observed 401",
     "close": "Server disconnected|closed connection|cannot be reached",
     "silence": "no answer|no whole answer|ReadTimeout",
 }
@@ -92,8 +91,9 @@ def bear(modes: Sequence[str], folder: Path) -> int:
 def _run(mode: str, folder: Path) -> Ended:
     folder.mkdir()
     begin = time.monotonic()
-    with _served(mode) as descriptor, (folder / "console.txt").open("wb") as console:
-        command = [sys.executable, "-m", "acceptance", "run", "integration", "--deployment", str(descriptor)]
+    descriptor = str(_provisioned(mode, folder))
+    with (folder / "console.txt").open("wb") as console:
+        command = [sys.executable, "-m", "acceptance", "run", "integration", "--deployment", descriptor]
         process = subprocess.Popen(
             [*command, "--results", str(folder)], cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=console, stderr=console
         )
@@ -129,19 +129,10 @@ def _problems(
             yield f"a traceback: {text[text.index(TRACEBACK) :][:300]}"
 
 
-@contextmanager
-def _served(mode: str) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as place:
-        descriptor = Path(place, "hostile.yaml")
-        command = [sys.executable, "-m", "sandbox", "up", "--hostile", mode, "--descriptor", str(descriptor)]
-        server = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        try:
-            deadline = time.monotonic() + 30
-            while not descriptor.exists():
-                if server.poll() is not None or time.monotonic() > deadline:
-                    raise ConfigurationError([f"the hostile server {mode} did not start"])
-                time.sleep(0.05)
-            yield descriptor
-        finally:
-            server.terminate()
-            server.wait(30)
+def _provisioned(mode: str, folder: Path) -> Path:
+    """A descriptor that has the run bring the hostile deployment up, and end it."""
+    command = ["python", "-m", "sandbox", "up", "--hostile", mode, "--descriptor", "{writes}"]
+    descriptor = folder / "hostile.yaml"
+    stub = {"name": "hostile", "provision": {"command": command, "writes": "deployment.yaml"}}
+    descriptor.write_text(yaml.safe_dump(stub), encoding="utf-8")
+    return descriptor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -191,6 +192,12 @@ def read_criteria(path: Path) -> Criteria:
         ConfigurationError: with every mistake in the file at once, by entry and field.
     """
     return read_model(path, Criteria).model_copy(update={"digest": sha256(path.read_bytes()).hexdigest()})
+
+
+@cache
+def known_criteria() -> Criteria:
+    """Those of the project, read once in a process."""
+    return read_criteria(CRITERIA)
 
 
 def limit_for(thresholds: Mapping[str, Threshold], criterion: str, figure: str) -> Limit:
