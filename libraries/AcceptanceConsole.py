@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from acceptance.runner.progress import Progress
-from acceptance.verdict.failures import Failure, failures_in
+from acceptance.verdict.failures import cause_of, other_failures
 from robot.api.console import BaseConsole
 
 
@@ -39,14 +39,12 @@ class AcceptanceConsole(BaseConsole):
 
     def _explain(self, result: Any) -> None:
         """What failed, once: a later test that fails by the same cause names the first one."""
-        failures = failures_in(result.message) or [Failure(text=result.message)]
-        first, more = failures[0], len(failures) - 1
-        if first.key in self._causes:
-            self._progress.say(f"      by the same cause as: {self._causes[first.key]}")
+        cause, others = cause_of(result.message), other_failures(result.message)
+        if cause.key in self._causes:
+            self._progress.say(f"      by the same cause as: {self._causes[cause.key]}")
             return
-        self._causes[first.key] = f"{result.parent.name}: {result.name}"
-        also = [f"and {more} other failure{'s' if more > 1 else ''}"] if more else []
-        self._progress.say("\n".join(f"      {line}" for line in [*first.lines, *also]))
+        self._causes[cause.key] = f"{result.parent.name}: {result.name}"
+        self._progress.say("\n".join(f"      {line}" for line in [*cause.lines, *([others] if others else [])]))
 
     def end_suite(self, data: Any, result: Any) -> None:
         if data.parent is None:

@@ -31,7 +31,7 @@ from acceptance.runner.subprocesses import handling
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.criterion_results import UNCLAIMED, UNSOUND
 from acceptance.verdict.diff import compare, load_gate
-from acceptance.verdict.failures import told
+from acceptance.verdict.failures import summary_of
 from acceptance.verdict.gate import Gate
 from acceptance.yaml_models import PROJECT
 
@@ -194,7 +194,7 @@ def _print_causes(gate: Gate) -> None:
         if first.source:
             print(f"{'':10}{'':9} {first.source}, {first.link}")
     for test in gate.beside:
-        print(f"\nnames no criterion and did not pass: {test.name}\n{'':10}{_short(told(test.message))}")
+        print(f"\nnames no criterion and did not pass: {test.name}\n{'':10}{_short(summary_of(test.message))}")
 
 
 def _short(text: str) -> str:

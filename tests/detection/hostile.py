@@ -36,7 +36,7 @@ REASONS = {
     "html": "doctype html",
     "drop": "without sending complete message body|closed connection",
     "of-1970": "1970-01-01",
-    "long-token": "job|user|upload",
+    "long-token": "longer than 8192|more than 1,048,576 bytes",
     "bad-encoding": "not UTF-8",
     "nesting": "nested more than",
     "nan": "NaN is no JSON",
@@ -63,8 +63,8 @@ class Ended:
 
     def __str__(self) -> str:
         figures = f"{self.seconds:.0f} s, {self.megabytes:.0f} MB, status {self.status}, {self.verdict}"
-        told = "; ".join(self.problems) if self.problems else self.reason[:160]
-        return f"{'FAILED ' if self.problems else ''}{self.mode}: {figures}: {told}"
+        why = "; ".join(self.problems) if self.problems else self.reason[:160]
+        return f"{'FAILED ' if self.problems else ''}{self.mode}: {figures}: {why}"
 
 
 def bear(modes: Sequence[str], folder: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from acceptance.errors import ProjectError, SuiteError, violation
-from acceptance.verdict.failures import Failure, failures_in, root_causes, told
+from acceptance.verdict.failures import Failure, failures_in, root_causes, summary_of
 
 SIGNUP = "signup: expected status 201, observed 500 Internal Server Error; POST /auth/signup, request {}"
 
@@ -39,7 +39,7 @@ def test_what_is_no_violation_of_ours_is_its_whole_text() -> None:
 )
 def test_each_failure_of_a_message_is_found_once(message: str) -> None:
     assert [one.text for one in failures_in(message)] == ["a is wrong", "b is wrong"]
-    assert told(message) == "a is wrong (and 1 other failure)"
+    assert summary_of(message) == "a is wrong (and 1 other failure)"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from acceptance.report.markdown import anchor, anchor_of_tests, words
 from acceptance.report.rows import WORDS, is_check, reason_of
 from acceptance.report.view_model import CHECK, TESTS, GateView, cut, value_of
 from acceptance.verdict.criteria import Criteria
-from acceptance.verdict.failures import told
+from acceptance.verdict.failures import summary_of
 from acceptance.verdict.gate import Gate
 
 __all__ = ["anchor", "page"]
@@ -38,7 +38,7 @@ def page(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> str:
         "anchor_of_tests": anchor_of_tests,
         "cut": cut,
         "reason": reason_of,
-        "told": told,
+        "summary_of": summary_of,
         "value": value_of,
         "words": words,
     }

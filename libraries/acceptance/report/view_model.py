@@ -192,8 +192,10 @@ class GateView:
     @property
     def otherwise_violated(self) -> list[CriterionView]:
         """Required criteria that are violated by a figure, or by what no test says."""
-        told = {name for cause in self.gate.causes for name in cause.criteria}
-        return [row for row in self.violated if row.row.id not in told or any(one.figure.broken for one in row.figures)]
+        named = {name for cause in self.gate.causes for name in cause.criteria}
+        return [
+            row for row in self.violated if row.row.id not in named or any(one.figure.broken for one in row.figures)
+        ]
 
     @property
     def findings(self) -> list[CriterionView]:

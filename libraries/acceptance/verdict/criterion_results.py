@@ -13,7 +13,7 @@ from acceptance.evidence.recorder import NOTHING_LOOKED_AT
 from acceptance.evidence.records import Cause, Outcome, Trend
 from acceptance.evidence.records import Status as Ending
 from acceptance.verdict.criteria import Criterion
-from acceptance.verdict.failures import grouped, told
+from acceptance.verdict.failures import grouped, summary_of
 from acceptance.verdict.metrics import Figure, figures_of, observed
 from acceptance.yaml_models import Data
 
@@ -149,7 +149,7 @@ def _last(test: str, tried: Sequence[tuple[Bundle, Outcome]]) -> Tried:
     bundle, last = tried[-1]
     wrong = [outcome for _, outcome in tried if is_wrong(outcome)]
     flaky = bool(wrong) and last.status == "PASS"
-    message = f"flaky: passed on try {len(tried)}, after: {told(wrong[0].message)}" if flaky else ""
+    message = f"flaky: passed on try {len(tried)}, after: {summary_of(wrong[0].message)}" if flaky else ""
     if wrong and not flaky:
         last = wrong[-1]
     log = "/".join(part for part in (bundle.home, "log.html") if part)
@@ -250,4 +250,4 @@ def _unseen(criterion: Criterion, declared: set[str], tests: Sequence[Tried]) ->
         if test.status == "PASS" and test.looks == 0:
             yield f"{test.name}: {NOTHING_LOOKED_AT}"
         if test.status != "PASS":
-            yield f"{test.name}: {'skipped: ' if test.status == 'SKIP' else ''}{told(test.message)}"
+            yield f"{test.name}: {'skipped: ' if test.status == 'SKIP' else ''}{summary_of(test.message)}"

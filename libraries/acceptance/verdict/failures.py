@@ -122,16 +122,21 @@ def failures_in(message: str) -> list[Failure]:
     return list(found.values())
 
 
+def cause_of(message: str) -> Failure:
+    """The failure that a test's message is read by: the first that says something of the deployment, else the first."""
+    found = failures_in(message) or [Failure(text=message)]
+    return next((one for one in found if not one.is_ours), found[0])
+
+
 def root_causes(failed: Iterable[tuple[str, str, str]]) -> list[RootCause]:
-    """Failed tests grouped by their first failure, the most telling group first.
+    """Failed tests grouped by their cause, the most telling group first.
 
     Args:
         failed: criterion, name and message of each failed test.
     """
     groups: dict[str, RootCause] = {}
     for criterion, test, message in failed:
-        found = failures_in(message) or [Failure(text=message)]
-        failure = next((one for one in found if not one.is_ours), found[0])
+        failure = cause_of(message)
         known = groups.get(failure.key) or RootCause(failure=failure, tests=(), criteria=())
         groups[failure.key] = known.model_copy(
             update={"tests": _with(known.tests, test), "criteria": _with(known.criteria, criterion)}
@@ -139,13 +144,16 @@ def root_causes(failed: Iterable[tuple[str, str, str]]) -> list[RootCause]:
     return sorted(groups.values(), key=lambda cause: (cause.failure.weight, -len(cause.tests)))
 
 
-def told(message: str) -> str:
-    """A test's message in one piece: its first failure, and how many others there are."""
-    failures = failures_in(message)
-    if not failures:
-        return message
-    more = len(failures) - 1
-    return failures[0].text + (f" (and {more} other failure{'s' if more > 1 else ''})" if more else "")
+def other_failures(message: str) -> str:
+    """How many failures there are beside the cause, in words; empty where there is none."""
+    more = len(failures_in(message)) - 1
+    return f"and {more} other failure{'s' if more > 1 else ''}" if more > 0 else ""
+
+
+def summary_of(message: str) -> str:
+    """A test's message in one piece: its cause, and how many other failures there are."""
+    others = other_failures(message)
+    return cause_of(message).text + (f" ({others})" if others else "")
 
 
 def grouped(failed: Iterable[tuple[str, str]]) -> Iterator[str]:
