@@ -8,6 +8,7 @@ from typing import Any
 
 from acceptance.deployment.contract import MISSING, pick
 from acceptance.errors import (
+    NOT_OFFERED,
     SUITE_ERROR,
     CapabilityMissing,
     EnvironmentUnavailable,
@@ -113,6 +114,8 @@ def _cause(status: str, message: str) -> Cause | None:
     if status == "PASS":
         return None
     failures = failures_in(message)
+    if failures and all(one.text.startswith(NOT_OFFERED) for one in failures):
+        return "not_offered"
     if failures and all(one.is_ours for one in failures):
         lacking = any(one.text.startswith(CapabilityMissing.__name__) for one in failures)
         return "capability" if lacking else "environment"

@@ -10,7 +10,7 @@ from acceptance.checks import authorization, signed_urls, webhooks
 from acceptance.checks.fixtures import UserData
 from acceptance.checks.forged_tokens import Kind as Credential
 from acceptance.clients.http import Response
-from acceptance.deployment.contract import Kind, pick
+from acceptance.deployment.contract import MISSING, Kind, Offered
 from acceptance.errors import SuiteError
 from acceptance.polling import together
 from acceptance.uploads import Upload
@@ -297,5 +297,7 @@ class RouteLibrary:
         | ${characters} =    Get Contract Value    limits.filename_characters
         | @{statuses} =    Get Contract Value    jobs.statuses
         """
-        value = pick(the_run().contract.model_dump(), path)
-        return Observed(value, f"{path} of the contract")
+        value = the_run().contract.value(path)
+        if value is MISSING:
+            raise SuiteError(f"the contract has nothing at '{path}'")
+        return Observed(value.model_dump() if isinstance(value, Offered) else value, f"{path} of the contract")

@@ -2,6 +2,7 @@
 
 `Violation` (an `AssertionError`, made by :func:`violation`): the deployment is wrong, or stopped responding.
 `EnvironmentUnavailable`: the test tooling, or a provider's interface, failed; nothing is known about the deployment.
+`NotOffered`: the application does not offer what the check needs, by its contract; that part is not verified.
 `CapabilityMissing`: the descriptor does not offer what the check needs; the criterion is not verified.
 `NotApplicable`: the criterion's own rule excludes this deployment.
 `SuiteError` (a `ValueError`): a mistake in a suite, such as an unknown user; nothing is known about the deployment.
@@ -33,6 +34,17 @@ class CapabilityMissing(Exception):
     def __init__(self, capability: str, reason: str = "which the deployment's descriptor does not list") -> None:
         super().__init__(f"needs the capability '{capability}', {reason}")
         self.capability = capability
+
+
+NOT_OFFERED = "not offered"
+
+
+class NotOffered(Exception):
+    """The contract marks what the check needs `absent`; `place` is its dotted path there."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"{NOT_OFFERED}: {place}")
+        self.place = place
 
 
 NOT_APPLICABLE = "not applicable: "

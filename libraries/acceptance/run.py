@@ -123,7 +123,7 @@ class Run:
         self.descriptor: Descriptor = deployment.descriptor
         self.folder = folder
         self.identifier = identifier
-        self.contract: Contract = read_contract(CONTRACT)
+        self.contract: Contract = read_contract(self.descriptor.contract or CONTRACT)
         self.redactor = redactor or Redactor()
         for name in self.descriptor.secrets:
             with suppress(ConfigurationError):  # PRE-02 reports an unset one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,15 +25,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return read_document(path)[0]
 
 
-def read_model(path: Path, model: type[Model]) -> Model:
-    """The file as `model`.
+def read_model(
+    path: Path, model: type[Model], prepared: Callable[[dict[str, Any]], dict[str, Any]] = lambda content: content
+) -> Model:
+    """The file as `model`, after its content was `prepared`.
 
     Raises:
         ConfigurationError: one line per mistake: file and line, field, reason, and the field that a misspelt one means.
     """
     content, root = read_document(path)
     try:
-        return model.model_validate(content)
+        return model.model_validate(prepared(content))
     except ValidationError as error:
         problems = [f"{path}:{line_of(root, where)}: {problem}" for where, problem in _problems(error, model)]
         raise ConfigurationError(problems) from None

@@ -22,6 +22,7 @@ from acceptance.errors import (
     ConfigurationError,
     EnvironmentUnavailable,
     NotApplicable,
+    NotOffered,
     NotWritten,
     ProjectError,
     SuiteError,
@@ -80,7 +81,7 @@ def keyword(
 
 _EXPECTED = (
     AssertionError, CapabilityMissing, ConfigurationError, EnvironmentUnavailable, FatalError, NotApplicable,
-    NotWritten, RobotError, SkipExecution, SuiteError,
+    NotOffered, NotWritten, RobotError, SkipExecution, SuiteError,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from acceptance.errors import (
     CapabilityMissing,
     ConfigurationError,
     NotApplicable,
+    NotOffered,
     ProjectError,
     SuiteError,
     Unresponsive,
@@ -24,6 +25,9 @@ from robot_run.log_charts import log_chart
 
 # A test that needs what the deployment does not offer is skipped, with the capability's name.
 CapabilityMissing.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
+# So is one that needs what the application does not offer by its contract.
+NotOffered.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
+NotOffered.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
 # So is one whose criterion does not apply; the gate knows it by its message.
 NotApplicable.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
 NotApplicable.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]

@@ -227,3 +227,43 @@ def test_claiming_less_never_gives_go_and_never_hides_a_violation(run: Bundle, d
     after = judge(replace(run, scopes=[scope.model_copy(update={"claims": claims})])).verdict
     assert (after == "GO") <= (before == "GO")
     assert (after == "NO-GO") == (before == "NO-GO")
+
+
+def test_a_criterion_without_what_is_not_offered_is_met_in_part_and_the_verdict_is_pass() -> None:
+    gate = judge(with_outcome(status="SKIP", cause="not_offered", message="not offered: routes.refresh"))
+    one = row(gate, "AA-01")
+    assert (one.status, one.without) == ("met", ("routes.refresh",))
+    assert gate.line == "PASS (full: 3 of 3 required; in part: AA-01 (routes.refresh))"
+
+
+def test_a_criterion_of_which_nothing_is_offered_counts_as_not_claimed() -> None:
+    absent = [
+        Outcome(test=test, criteria=("AA-01",), status="SKIP", cause="not_offered", message="not offered: realtime")
+        for test in TESTS["AA-01"]
+    ]
+    others = [one for one in evidence().outcomes if "AA-01" not in one.criteria]
+    gate = judge(evidence(outcomes=[*others, *absent]))
+    assert (row(gate, "AA-01").status, row(gate, "AA-01").reason) == ("not_verified", "not offered: realtime")
+    assert gate.line == "PASS (full: 2 of 3 required; not offered: AA-01)"
+
+
+def test_what_is_not_offered_hides_neither_a_failure_nor_what_did_not_run() -> None:
+    absent = Outcome(test="one", criteria=("AA-01",), status="SKIP", cause="not_offered", message="not offered: x")
+    wrong = Outcome(test="two", criteria=("AA-01",), status="FAIL", cause="product", message="wrong")
+    others = [one for one in evidence().outcomes if "AA-01" not in one.criteria]
+    assert judge(evidence(outcomes=[*others, absent, wrong])).verdict == "NO-GO"
+    assert judge(evidence(outcomes=[*others, absent])).verdict == "INCONCLUSIVE"
+
+
+def test_where_nothing_is_offered_there_is_no_pass() -> None:
+    absent = [
+        Outcome(test=one.test, criteria=one.criteria, status="SKIP", cause="not_offered", message="not offered: x")
+        for one in evidence().outcomes
+    ]
+    assert judge(evidence(outcomes=absent, observations=[])).verdict == "INCONCLUSIVE"
+
+
+def test_a_figure_with_too_few_samples_is_not_excused_by_what_is_not_offered() -> None:
+    absent = Outcome(test="more", criteria=("AA-02",), status="SKIP", cause="not_offered", message="not offered: x")
+    gate = judge(evidence(outcomes=[*evidence().outcomes, absent], observations=[speed(1, samples=1)]))
+    assert row(gate, "AA-02").status == "not_verified"

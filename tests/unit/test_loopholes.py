@@ -91,6 +91,8 @@ def test_a_damaged_run_does_not_say_what_is_judged(tmp_path: Path) -> None:
         ("FAIL", "Several failures occurred:\n\n1) wrong\n\n2) EnvironmentUnavailable: x", "product"),
         ("FAIL", "GET /x: expected 200, observed 503 EnvironmentUnavailable", "product"),
         ("SKIP", "CapabilityMissing: needs the capability 'sql'", "capability"),
+        ("SKIP", "not offered: routes.refresh", "not_offered"),
+        ("FAIL", "not offered: routes.refresh\n\nAlso teardown failed:\nsha differs", "product"),
         ("FAIL", "NameError: x", "product"),
     ],
 )

@@ -89,13 +89,14 @@ class Response:
 
     def __getitem__(self, word: str) -> Any:
         """A field of the answer by our word for it; an unknown word is the caller's mistake: SuiteError."""
-        if word not in self.paths:
-            raise SuiteError(f"{self.route} has no field '{word}'; it has {', '.join(self.paths) or 'none'}")
-        value = pick(self.json(), self.paths[word])
+        try:
+            path = self.paths[word]
+        except KeyError:
+            known = ", ".join(self.paths) or "none"
+            raise SuiteError(f"{self.route} has no field '{word}'; it has {known}") from None
+        value = pick(self.json(), path)
         if value is MISSING:
-            raise violation(
-                self.route, expected=f"a field '{self.paths[word]}'", observed=self.excerpt(), look=self.look
-            )
+            raise violation(self.route, expected=f"a field '{path}'", observed=self.excerpt(), look=self.look)
         return value
 
     def excerpt(self) -> str:
@@ -296,11 +297,13 @@ class ContractClient:
             paths: Mapping[str, str] = contract.duplicate
         else:
             paths = contract.errors.shape if response.status >= 400 else response.paths
-        if word not in paths:
+        try:
+            path = paths[word]
+        except KeyError:
             raise SuiteError(
                 f"{response.route}, status {response.status}: no field '{word}'; it has {', '.join(paths)}"
-            )
-        if optional and pick(response.json(), paths[word]) in (MISSING, None, ""):
+            ) from None
+        if optional and pick(response.json(), path) in (MISSING, None, ""):
             return None
         return replace(response, paths=paths)[word]
 

@@ -1,24 +1,74 @@
-"""The contract of the deployment as data: routes, refusals, stages, realtime, queries (`variables/contract.yaml`)."""
+"""The contract of a deployment as data: routes, refusals, stages, realtime, queries.
+
+`variables/contract.yaml` is the standard one; a deployment's own file says what differs from it. What that marks
+`absent` is not offered: whoever reads it gets `NotOffered`, before any request is made.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import jsonschema_rs
-from pydantic import Field, model_validator
+from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator, field_validator, model_validator
 
-from acceptance.errors import SuiteError
-from acceptance.yaml_models import PROJECT, Data, read_model
+from acceptance.errors import NotOffered, SuiteError
+from acceptance.yaml_models import PROJECT, Data, read_model, read_yaml
 
+ABSENT = "absent"
+Value = TypeVar("Value")
 CONTRACT = PROJECT / "variables" / "contract.yaml"
 Kind = Literal["public", "user", "owner", "signature"]
-FieldPaths = dict[str, str]  # our word -> dotted path in the JSON of the application
 
 
-class Route(Data):
+class Absent(str):
+    """In place of a value that is not offered: its dotted path in the contract."""
+
+    __slots__ = ()
+
+
+class Offered(Data):
+    """A part of the contract; to read a value that is not offered raises NotOffered."""
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _absent(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        return value if isinstance(value, Absent) else validate(value)
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if isinstance(value, Absent):
+            raise NotOffered(value)
+        return value
+
+
+class Entries(dict[str, Value]):
+    """What the contract names one by one; `absent` has the others, and to read one of them raises NotOffered."""
+
+    def __init__(self, offered: Mapping[str, Value], absent: Mapping[str, Absent]) -> None:
+        super().__init__(offered)
+        self.absent = absent
+
+    def __missing__(self, name: str) -> Value:
+        if name in self.absent:
+            raise NotOffered(self.absent[name])
+        raise KeyError(name)
+
+
+def _entries(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    if not isinstance(value, dict):
+        return validate(value)
+    absent = {name: entry for name, entry in value.items() if isinstance(entry, Absent)}
+    return Entries(validate({name: entry for name, entry in value.items() if name not in absent}), absent)
+
+
+FieldPaths = Annotated[dict[str, str], WrapValidator(_entries)]  # our word -> dotted path in the application's JSON
+Statuses = Annotated[dict[str, int], WrapValidator(_entries)]
+
+
+class Route(Offered):
     """One call of the contract; every status is one number."""
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -29,13 +79,13 @@ class Route(Data):
     body: FieldPaths = {}
     query: FieldPaths = {}
     answer: FieldPaths = {}
-    refuses: dict[str, int] = {}
+    refuses: Statuses = {}
     stream: bool = False
     binary: bool = False
     waits_for_a_model: bool = False
 
 
-class Codes(Data):
+class Codes(Offered):
     """The code of each refusal whose status alone does not tell it apart."""
 
     malformed_email: str
@@ -43,7 +93,7 @@ class Codes(Data):
     invalid_credentials: str
 
 
-class Errors(Data):
+class Errors(Offered):
     """The shape of an error, and the status of each documented refusal."""
 
     shape: FieldPaths
@@ -68,13 +118,13 @@ class Errors(Data):
     codes: Codes
 
 
-class Complete(Data):
+class Complete(Offered):
     status: str
     state: str
     total_pct: float
 
 
-class Stages(Data):
+class Stages(Offered):
     """The status that ends each of the four stages."""
 
     parse: str
@@ -83,7 +133,7 @@ class Stages(Data):
     finalize: str
 
 
-class Jobs(Data):
+class Jobs(Offered):
     statuses: list[str]
     failures: list[str]
     states: list[str]
@@ -92,7 +142,7 @@ class Jobs(Data):
     stages: Stages
 
 
-class Closing(Data):
+class Closing(Offered):
     """Close codes of a WebSocket."""
 
     bad_token: int
@@ -102,7 +152,7 @@ class Closing(Data):
     restarting: int
 
 
-class Realtime(Data):
+class Realtime(Offered):
     job: str
     workflow: str
     token_parameter: str
@@ -121,7 +171,7 @@ class Realtime(Data):
     answer: FieldPaths
 
 
-class ContractLimits(Data):
+class ContractLimits(Offered):
     filename_characters: int
     password_characters: int
     json_body_bytes: int
@@ -129,7 +179,7 @@ class ContractLimits(Data):
     chunk_gap_characters: int
 
 
-class Storage(Data):
+class Storage(Offered):
     """Addresses of a stored object at the storage service, and the status that closes them."""
 
     upload: str
@@ -138,16 +188,23 @@ class Storage(Data):
     refused: int
 
 
-class Webhook(Data):
+class Webhook(Offered):
     header: str
     scheme: str
 
 
-class Contract(Data):
+# Where the contract names the fields of what is received, beside the routes' answers; and those of a list's entries.
+ENTRIES = {
+    "documents": "listed_document", "jobs": "listed_job", "sources": "sources", "conversations": "listed_conversation"
+}  # fmt: skip
+RECEIVED = ("realtime.job_event", "realtime.step", "realtime.answer", *ENTRIES.values())
+
+
+class Contract(Offered):
     """Everything that the suites expect of any deployment."""
 
-    routes: dict[str, Route]
-    refusals: dict[Literal["user", "owner"], dict[str, int]]
+    routes: Annotated[dict[str, Route], WrapValidator(_entries)]
+    refusals: dict[Literal["user", "owner"], Statuses]
     errors: Errors
     duplicate: FieldPaths
     duplicate_type: str
@@ -161,14 +218,14 @@ class Contract(Data):
     limits: ContractLimits
     webhook: Webhook
     storage: Storage
-    queries: dict[str, str] = Field(min_length=1)
+    queries: FieldPaths = Field(min_length=1)
 
     @model_validator(mode="after")
     def _fields_are_schemas_of_known_words(self) -> Self:
         known = {*self._words()}
         for name, schema in self.fields.items():
             route, _, word = name.rpartition(".")
-            if word not in known or (route and word not in self.routes[route].answer):
+            if word not in known or (route and word not in self._words_of(route)):
                 raise ValueError(f"fields.{name}: nothing that is received has a field of this name")
             try:
                 compiled(flattened(schema))
@@ -177,16 +234,42 @@ class Contract(Data):
         return self
 
     def _words(self) -> Iterator[str]:
-        for route in self.routes.values():
-            yield from route.answer
-        yield from chain(self.realtime.job_event, self.realtime.step, self.realtime.answer)
-        yield from chain(self.sources, self.listed_document, self.listed_job, self.listed_conversation)
+        """Our words for what is received, also those that are not offered."""
+        for route in (*self.routes, *getattr(self.routes, "absent", ())):
+            yield from self._words_of(route)
+        for part in RECEIVED:
+            yield from _names(self.value(part)) if self.offers(part) else standard_words(part)
+
+    def _words_of(self, route: str) -> Iterable[str]:
+        place = f"routes.{route}.answer"
+        return _names(self.value(place)) if self.offers(place) else standard_words(place)
+
+    def value(self, place: str) -> Any:
+        """What stands at a dotted path, such as `jobs.statuses.0`, or MISSING.
+
+        Raises:
+            NotOffered: it is marked `absent`, or what it is a part of.
+        """
+        value: Any = self
+        for name in place.split("."):
+            if isinstance(value, Mapping):
+                value = value[name] if name in value or name in getattr(value, "absent", ()) else MISSING
+            elif isinstance(value, list):
+                value = value[int(name)] if name.isdigit() and int(name) < len(value) else MISSING
+            else:
+                value = getattr(value, name, MISSING)
+        return value
+
+    def offers(self, place: str) -> bool:
+        """Whether anything stands at a dotted path, and is not marked `absent`."""
+        try:
+            return self.value(place) is not MISSING
+        except NotOffered:
+            return False
 
     def schema_of(self, paths: Mapping[str, str], route: str = "") -> dict[str, Any]:
         """The JSON Schema of a document that has all of these fields: an object within another for each dot."""
         root: dict[str, Any] = {}
-        entries = {"documents": self.listed_document, "jobs": self.listed_job, "sources": self.sources}
-        entries["conversations"] = self.listed_conversation
         for word, path in paths.items():
             inner = root
             for part in path.split("."):
@@ -198,8 +281,8 @@ class Contract(Data):
                 inner["required"] = sorted({*inner.get("required", ()), part})
                 inner = inner.setdefault("properties", {}).setdefault(part, {})
             inner |= flattened(self.fields.get(f"{route}.{word}") or self.fields.get(word) or {})
-            if word in entries and inner.get("type") == "array":
-                inner["items"] = self.schema_of(entries[word])
+            if word in ENTRIES and inner.get("type") == "array" and self.offers(ENTRIES[word]):
+                inner["items"] = self.schema_of(self.value(ENTRIES[word]))
         return root
 
     def route(self, name: str) -> Route:
@@ -250,9 +333,39 @@ class Contract(Data):
         raise SuiteError(f"the contract does not say how route '{route}' ({entry.kind}) refuses '{credential}'")
 
 
-def read_contract(path: Path) -> Contract:
-    """The contract in a file; raises ConfigurationError with every mistake at once."""
-    return read_model(path, Contract)
+def read_contract(path: Path = CONTRACT) -> Contract:
+    """The contract in a file, which says what differs from the standard one.
+
+    Raises:
+        ConfigurationError: with every mistake in the file at once.
+    """
+    standard = {} if path == CONTRACT else read_yaml(CONTRACT)
+    return read_model(path, Contract, lambda content: merged(standard, content))
+
+
+@cache
+def standard_words(place: str) -> tuple[str, ...]:
+    """Our words at a dotted path of the standard contract."""
+    found = pick(read_yaml(CONTRACT), place)
+    return tuple(found) if isinstance(found, dict) else ()
+
+
+def _names(entries: Mapping[str, Any]) -> tuple[str, ...]:
+    return (*entries, *getattr(entries, "absent", ()))
+
+
+def merged(standard: Any, own: Any, place: str = "") -> Any:
+    """A document with the values of another one: mappings are merged, anything else replaces what was there.
+
+    The word `absent` becomes an `Absent` with its dotted path.
+    """
+    if own == ABSENT:
+        return Absent(place)
+    if not isinstance(own, dict):
+        return own
+    known = standard if isinstance(standard, dict) else {}
+    changed = {name: merged(known.get(name), value, f"{place}.{name}".lstrip(".")) for name, value in own.items()}
+    return {**known, **changed}
 
 
 def flattened(schema: dict[str, Any]) -> dict[str, Any]:

@@ -193,6 +193,7 @@ class Descriptor(Data):
     platform: Platform | None = None
     users: Literal["signup", "admin-api"]
     exclusive: bool = False  # only the run uses it: everything found in it counts
+    contract: Path | None = None  # what differs from the standard contract; relative to this file
     baseline: str | None = None  # the recording that its behaviour must equal; default: that of its own name
     sibling_of: str | None = None  # of the same build, it shows what that deployment cannot be made to show
     sessions: Sessions
@@ -277,6 +278,8 @@ def read_descriptor(path: Path) -> Descriptor:
         ConfigurationError: with every mistake in the file at once, by field.
     """
     descriptor = read_model(path, Descriptor)
+    if descriptor.contract is not None:
+        descriptor = descriptor.model_copy(update={"contract": (path.parent / descriptor.contract).resolve()})
     if descriptor.secrets_file is not None:
         descriptor.read_secrets(path.parent / descriptor.secrets_file)
     return descriptor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import signal
 import subprocess
@@ -48,10 +49,11 @@ class Provision(Data):
 
 
 class Stub(Data):
-    """A descriptor that only says how to provision the deployment."""
+    """A descriptor that only says how to provision the deployment; its contract goes before the provisioned one's."""
 
     name: str
     provision: Provision
+    contract: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,9 @@ def open_deployment(
     written = Path(tempfile.gettempdir()).resolve() / f"acceptance-{uuid.uuid4().hex}-{stub.provision.writes}"
     try:
         with _provisioned(stub, written, progress, plant):
+            if stub.contract is not None and "contract" not in read_yaml(written):
+                with written.open("a", encoding="utf-8") as descriptor:
+                    descriptor.write(f"contract: {json.dumps(str((path.parent / stub.contract).resolve()))}\n")
             yield OpenDeployment(read_descriptor(written), written, provisioned=True)
     finally:
         written.unlink(missing_ok=True)

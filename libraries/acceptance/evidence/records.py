@@ -12,7 +12,7 @@ from acceptance.evidence.histogram import Distribution
 from acceptance.yaml_models import Data
 
 Status = Literal["PASS", "FAIL", "SKIP"]
-Cause = Literal["product", "environment", "capability"]
+Cause = Literal["product", "environment", "capability", "not_offered"]
 
 
 def _moment_that_is(text: str) -> str:
@@ -87,7 +87,8 @@ class Outcome(Entry):
     """How one test, or one check of the run itself, ended.
 
     `cause` tells why it did not pass: `product`, the deployment is wrong; `environment`, our own tool or a provider's
-    interface was not there; `capability`, the deployment's descriptor does not offer what it needs.
+    interface was not there; `capability`, the deployment's descriptor does not offer what it needs;
+    `not_offered`, its contract marks that `absent`.
     `place` is where it stands in log.html (`log.html#<place>`), `source` the file and line of a test. `looks` counts
     the steps, answers, figures and comparisons behind it, where its writer counts them: one that passed on none counts
     for nothing.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from acceptance.errors import NOT_APPLICABLE
+from acceptance.errors import NOT_APPLICABLE, NOT_OFFERED
 from acceptance.evidence.reader import Bundle
 from acceptance.evidence.recorder import NOTHING_LOOKED_AT
 from acceptance.evidence.records import Cause, Outcome, Trend
@@ -24,8 +24,11 @@ UNKNOWABLE = "cannot be known here"
 NOT_LOOKED = "we failed to look"
 UNSOUND = "its evidence does not count"
 PLANNED = "planned, no suite yet"
+ABSENT = NOT_OFFERED  # by the contract: as if it had not been claimed
 UNCLAIMED = "not claimed by this run"
 KINDS = (UNKNOWABLE, NOT_LOOKED, UNSOUND, PLANNED)
+
+NOT_THE_PRODUCT = ("environment", "capability", "not_offered")  # causes that say nothing of the deployment
 
 CLOSING = "closing: "
 REPORT = "report: "
@@ -48,7 +51,10 @@ class Tried(Data):
 
 
 class Row(Data):
-    """One criterion as decided; figure, unit, threshold and must_be are those of the deciding limit."""
+    """One criterion as decided; figure, unit, threshold and must_be are those of the deciding limit.
+
+    `without` names what its tests need and the contract marks `absent`.
+    """
 
     id: str
     title: str
@@ -64,6 +70,7 @@ class Row(Data):
     figures: tuple[Figure, ...] = ()
     tests: tuple[Tried, ...] = ()
     not_run: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     trend: tuple[Trend, ...] = ()
 
 
@@ -124,6 +131,7 @@ def _alone(name: str, criterion: Criterion, group: Group) -> Row:
         figures=tuple(figures),
         tests=tuple(tests),
         not_run=tuple(sorted(declared - {test.name for test in tests})),
+        without=tuple(sorted({place_in(test) for test in tests if test.cause == "not_offered"})),
         trend=tuple(
             sorted((one for bundle in bundles for one in bundle.trends if one.criterion == name), key=_trend_order)
         ),
@@ -170,7 +178,7 @@ def _last(test: str, tried: Sequence[tuple[Bundle, Outcome]]) -> Tried:
 
 def is_wrong(outcome: Outcome) -> bool:
     """Whether it says that the deployment is wrong; whatever failed for no known cause does."""
-    return outcome.status == "FAIL" and outcome.cause not in ("environment", "capability")
+    return outcome.status == "FAIL" and outcome.cause not in NOT_THE_PRODUCT
 
 
 def _status(
@@ -195,8 +203,14 @@ def _status(
     offered = {capability for scope in scopes for capability in scope.capabilities}
     lacking = [f"needs the capability '{need}'" for need in criterion.needs if need not in offered]
     lacking += [f"{test.name}: {test.message}" for test in tests if test.cause == "capability"]
-    unseen = [*_unseen(criterion, declared, tests), *(figure.missing for figure in figures if figure.missing)]
-    if lacking and declared <= {test.name for test in tests if test.status == "PASS" or test.cause == "capability"}:
+    unseen = list(_unseen(criterion, declared, tests))
+    absent = [test for test in tests if test.cause == "not_offered"]
+    if absent and not unseen and not lacking and declared == {test.name for test in absent}:
+        return "not_verified", f"{ABSENT}: {', '.join(sorted({place_in(test) for test in absent}))}"
+    # A figure that nobody took is one of the tests' that need what is not offered.
+    unseen += [figure.missing for figure in figures if figure.missing and (figure.of or not absent)]
+    settled = {test.name for test in tests if test.status == "PASS" or test.cause in ("capability", "not_offered")}
+    if lacking and declared <= settled:
         return "not_verified", f"{UNKNOWABLE}: {'; '.join(lacking)}"  # everything else passed
     unseen += [one for one in lacking if one not in unseen]
     by_rule = [test.message for test in tests if criterion.may_not_apply and _by_rule(test)]
@@ -229,7 +243,12 @@ def violations(rows: Iterable[Row]) -> Iterator[tuple[str, str, str]]:
 
 
 def _product(test: Tried) -> bool:
-    return test.cause not in ("environment", "capability")
+    return test.cause not in NOT_THE_PRODUCT
+
+
+def place_in(test: Tried) -> str:
+    """What a test needs and the contract marks `absent`: its dotted path there."""
+    return test.message.partition(f"{NOT_OFFERED}: ")[2].partition("\n")[0]
 
 
 def _by_rule(test: Tried) -> bool:
@@ -249,5 +268,5 @@ def _unseen(criterion: Criterion, declared: set[str], tests: Sequence[Tried]) ->
     for test in tests:
         if test.status == "PASS" and test.looks == 0:
             yield f"{test.name}: {NOTHING_LOOKED_AT}"
-        if test.status != "PASS":
+        if test.status != "PASS" and test.cause != "not_offered":
             yield f"{test.name}: {'skipped: ' if test.status == 'SKIP' else ''}{summary_of(test.message)}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from acceptance.errors import PROJECT_ERROR, SUITE_ERROR
+from acceptance.errors import NOT_OFFERED, PROJECT_ERROR, SUITE_ERROR
 from acceptance.yaml_models import Data
 
 # How Robot Framework puts several failures of one test, and of what surrounds it, into one message.
@@ -20,6 +20,7 @@ _SPLIT = re.compile("|".join(rf"\n\n{re.escape(words)}\n" for words in FURTHER))
 # What Robot Framework says of mistakes in a suite, before any keyword has looked at the deployment.
 _MISTAKES = (
     r"(?:ConfigurationError|EnvironmentUnavailable|NotWritten|CapabilityMissing): ",
+    rf"{NOT_OFFERED}: ",
     re.escape(PROJECT_ERROR),
     re.escape(SUITE_ERROR),
     r"No keyword with name '",

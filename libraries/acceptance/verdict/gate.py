@@ -10,7 +10,7 @@ from typing import Literal
 from acceptance.evidence.reader import Bundle, without_copies
 from acceptance.evidence.records import Scope
 from acceptance.verdict.criteria import Criteria
-from acceptance.verdict.criterion_results import KINDS, Group, Row, Status, Tried, row_of, tried, violations
+from acceptance.verdict.criterion_results import ABSENT, KINDS, Group, Row, Status, Tried, row_of, tried, violations
 from acceptance.verdict.failures import RootCause, root_causes
 from acceptance.verdict.validity import times_of, unsound, utc_now
 from acceptance.yaml_models import Data
@@ -174,19 +174,33 @@ def _sorted(bundles: Sequence[Bundle]) -> tuple[list[Bundle], list[Bundle], list
 
 def _verdict(rows: Sequence[Row], criteria: Criteria, claims: set[str], unsound: list[str]) -> tuple[Verdict, str]:
     violated = [row.id for row in rows if row.required and row.status == "violated"]
-    claimed = [row for row in rows if row.required and row.id in claims]
+    claimed = [row for row in rows if row.required and row.id in claims and not _is_absent(row)]
     unknown = [row for row in claimed if row.status not in ("met", "not_applicable", "violated")]
     if violated:
         also = f"; {len(unknown)} not verified" if unknown else ""
         return "NO-GO", f"violated: {', '.join(violated)}{also}"
     if unsound:
         return "INCONCLUSIVE", "; ".join(unsound)
+    absent = [row for row in rows if row.required and row.id in claims and _is_absent(row)]
     if not claimed:
-        return "INCONCLUSIVE", "it claims no required criterion"
+        nothing = "nothing that it claims is offered" if absent else "it claims no required criterion"
+        return "INCONCLUSIVE", nothing
     if unknown:
         return "INCONCLUSIVE", "; ".join(_grouped(unknown))
     count = f"{len(claimed)} of {len(criteria.required)} required"
+    without = [f"{row.id} ({', '.join(row.without)})" for row in claimed if row.without]
+    left_out = "; ".join(
+        f"{word}: {', '.join(names)}"
+        for word, names in ((ABSENT, [row.id for row in absent]), ("in part", without))
+        if names
+    )
+    if left_out:
+        return "PASS", f"{count}; {left_out}"
     return ("GO" if len(claimed) == len(criteria.required) else "PASS"), count
+
+
+def _is_absent(row: Row) -> bool:
+    return row.status == "not_verified" and row.reason.startswith(ABSENT)
 
 
 def _grouped(rows: Sequence[Row]) -> Iterable[str]:

@@ -1,0 +1,98 @@
+"""A deployment's own contract: what differs from the standard one, and what is not offered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from acceptance.deployment.contract import MISSING, Contract, read_contract
+from acceptance.errors import ConfigurationError, NotOffered, SuiteError
+
+OWN = """
+routes:
+  login: {path: /token, answer: {access_token: token, refresh_token: absent}}
+  refresh: absent
+  debug: {method: GET, path: /debug, kind: public, success: 200}
+errors: {duplicate_document: absent, malformed_json: 400, shape: {code: absent}}
+realtime: absent
+listed_document: absent
+refusals: {user: {alg_none: absent}}
+jobs: {statuses: [new, over], stages: {parse: absent}}
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Contract:
+    """The contract of a team that has no realtime and no refresh."""
+    path = tmp_path / "own.yaml"
+    path.write_text(OWN)
+    return read_contract(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("routes.login.path", "/token"),
+        ("routes.login.answer.access_token", "token"),
+        ("routes.login.answer.user_id", "user.id"),
+        ("routes.debug.path", "/debug"),
+        ("errors.malformed_json", 400),
+        ("errors.invalid_parameter", 422),
+        ("jobs.statuses.1", "over"),
+        ("jobs.statuses.2", MISSING),
+        ("jobs.nonsense", MISSING),
+    ],
+)
+def test_what_differs_replaces_the_standard_and_the_rest_stays(own: Contract, place: str, value: object) -> None:
+    assert own.value(place) == value
+    assert own.offers(place) is (value is not MISSING)
+
+
+@pytest.mark.parametrize(
+    ("read", "place"),
+    [
+        (lambda own: own.route("refresh"), "routes.refresh"),
+        (lambda own: own.routes["login"].answer["refresh_token"], "routes.login.answer.refresh_token"),
+        (lambda own: own.realtime.close.unknown, "realtime"),
+        (lambda own: own.errors.duplicate_document, "errors.duplicate_document"),
+        (lambda own: own.status_of("upload", "duplicate_document"), "errors.duplicate_document"),
+        (lambda own: own.refused("user", "alg_none"), "refusals.user.alg_none"),
+        (lambda own: own.jobs.stages.parse, "jobs.stages.parse"),
+        (lambda own: own.value("realtime.close.unknown"), "realtime"),
+    ],
+)
+def test_what_is_absent_is_not_offered(own: Contract, read: object, place: str) -> None:
+    with pytest.raises(NotOffered, match=f"^not offered: {place}$"):
+        read(own)  # type: ignore[operator]
+    assert not own.offers(place)
+
+
+def test_what_is_absent_is_in_no_list(own: Contract) -> None:
+    assert "refresh" not in own.routes
+    assert list(own.routes["login"].answer) == ["access_token", "token_type", "expires_in", "user_id", "email"]
+    assert list(own.errors.shape) == ["message", "request_id"]
+
+
+def test_a_list_whose_entries_are_not_described_is_a_list(own: Contract) -> None:
+    schema = own.schema_of(own.routes["documents"].answer, "documents")
+    assert schema["properties"]["documents"] == {"type": "array"}
+
+
+def test_an_unknown_route_is_a_mistake_and_not_absent(own: Contract) -> None:
+    with pytest.raises(SuiteError, match="no route 'refersh' in the contract"):
+        own.route("refersh")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("routes: {login: {sucess: 200}}", r"own\.yaml:1: routes\.login\.sucess: unknown field \(did you mean 'success'"),
+        ("errors: {malformed_json: maybe}", r"own\.yaml:1: errors\.malformed_json: .*integer"),
+        ("fields: {nobodys: {type: string}}", r"fields\.nobodys: nothing that is received has a field of this name"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_what_differs_is_found_where_it_stands(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=problem):
+        read_contract(path)
