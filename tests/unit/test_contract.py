@@ -86,7 +86,7 @@ def test_an_unknown_route_is_a_mistake_and_not_absent(own: Contract) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("routes: {login: {sucess: 200}}", r"own\.yaml:1: routes\.login\.sucess: unknown field \(did you mean 'success'"),
+        ("routes: {login: {sucess: 200}}", r"own\.yaml:1: routes\.login\.sucess: unknown field .*'success'"),
         ("errors: {malformed_json: maybe}", r"own\.yaml:1: errors\.malformed_json: .*integer"),
         ("fields: {nobodys: {type: string}}", r"fields\.nobodys: nothing that is received has a field of this name"),
     ],
