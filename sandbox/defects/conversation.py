@@ -18,6 +18,7 @@ from sandbox.defects import defect, mark_active, patch, patch_query
     "INT",
     must=["INT-04"],
     may={
+        "INT-06": "a sentence that documents share is found in another user's",
         "INT-07": "another user's question finds something",
         "INT-10": "users ask at the same time",
         "INT-14": "answers from what is left",
