@@ -106,6 +106,21 @@ def test_what_is_not_verified_stands_by_kind_and_the_same_reason_once(shown: Cal
     assert before_criteria.count(reason) < sum("faults" in one.needs for one in ALL.criteria.values())
 
 
+def test_what_is_not_offered_is_listed_and_keeps_the_verdict_from_go(shown: Callable[..., _Read]) -> None:
+    def absent(recorder: Recorder) -> None:
+        for criterion, place in (("INT-02", "routes.refresh"), ("INT-09", "realtime")):
+            recorder.test(
+                name=f"needs {place}", status="SKIP", cause="not_offered", criteria=[criterion],
+                message=f"not offered: {place}",
+            )  # fmt: skip
+
+    read = shown(change=absent)
+    assert "Verdict: PASS Everything is met that this run claims and the deployment offers." in read.text
+    assert "Met in part: the rest is not offered INT-02 Sessions are managed without routes.refresh" in read.text
+    assert "met in part" in read.text
+    assert "No violation, no open criterion" not in read.text
+
+
 def test_unsealed_evidence_and_relaxed_thresholds_are_told_first(shown: Callable[..., _Read]) -> None:
     def relax(recorder: Recorder) -> None:
         given = {"PERF-01": Threshold(value=400, reason="the free plan")}

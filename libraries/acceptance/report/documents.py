@@ -146,7 +146,7 @@ def _tidy(text: str) -> str:
 
 
 def _status(row: Row) -> str:
-    word = rows.WORDS[state_of(row)]
+    word = rows.WORDS[state_of(row)] + (f" ({row.reason})" if row.status == "met" and row.without else "")
     return f"**{word}**" if row.status == "violated" else word
 
 

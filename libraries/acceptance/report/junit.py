@@ -119,7 +119,7 @@ def _test(test: Tried, suite: str, criteria: Iterable[str]) -> Element:
     known = [("criterion", name) for name in criteria]
     known += [("source", test.source), ("log", test.link), ("flaky", test.message if test.flaky else "")]
     _properties(case, known)
-    if test.status == "SKIP" or (test.status == "FAIL" and test.cause == "capability"):
+    if test.status == "SKIP" or (test.status == "FAIL" and test.cause in ("capability", "not_offered")):
         _add_message(case, "skipped", test.message)
     elif test.status == "FAIL" and test.cause == "environment":
         _add_message(case, "error", test.message)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from acceptance.errors import NOT_OFFERED
 from acceptance.evidence.reader import EVIDENCE, Bundle
 from acceptance.evidence.recorder import FILES
 from acceptance.evidence.records import Trend
@@ -19,7 +20,7 @@ from acceptance.report.charts import Chart, Threshold
 from acceptance.report.markdown import anchor, in_unit, is_all, words
 from acceptance.report.rows import ENDINGS, WORDS, counted, findings, judged_bundles, own_runs, state_of, tests_of
 from acceptance.verdict.criteria import Area, Criteria, Criterion, area
-from acceptance.verdict.criterion_results import KINDS, Row, Tried
+from acceptance.verdict.criterion_results import KINDS, NOT_THE_PRODUCT, Row, Tried
 from acceptance.verdict.failures import RootCause
 from acceptance.verdict.gate import Gate, Judged
 from acceptance.verdict.metrics import Figure, Seen, samples_of
@@ -35,7 +36,12 @@ KIND_TITLES = {
     "we failed to look": "Not checked: it could have been observed, and was not",
     "its evidence does not count": "Its evidence does not count: it is invalid",
     "planned, no suite yet": "Planned: no suite exists yet",
+    NOT_OFFERED: "Not offered: the deployment's contract marks it absent",
 }
+IN_PART = (
+    "Everything is met that this run claims and the deployment offers. What it does not offer is not judged, so it is"
+    " no GO."
+)
 FIGURES = 2_000  # of one criterion
 CHARTS = 120
 LEAST_SAMPLES = 10  # of a histogram; fewer are read better as figures
@@ -116,6 +122,8 @@ class GateView:
     def meaning(self) -> str:
         """The verdict in plain words."""
         count = len(self.violated)
+        if self.gate.verdict == "PASS" and self.gate.is_in_part:
+            return IN_PART
         return MEANING[self.gate.verdict].format(
             count=count, required=self.gate.required, are="is" if count == 1 else "are"
         )
@@ -220,6 +228,11 @@ class GateView:
             if reasons:
                 found.append((KIND_TITLES[kind], [Open(reason, tuple(group)) for reason, group in reasons.items()]))
         return found
+
+    @property
+    def in_part(self) -> list[CriterionView]:
+        """Required criteria that are met without what is not offered."""
+        return [row for row in self.rows if row.row.required and row.state == "met" and row.row.without]
 
     @cached_property
     def flaky(self) -> list[tuple[Tried, list[str]]]:
@@ -358,7 +371,7 @@ class CriterionView:
     def wrong(self) -> tuple[Tried, ...]:
         """The tests that failed because of the deployment."""
         failed = (test for test in self.tests if test.status == "FAIL" or test.flaky)
-        return tuple(test for test in failed if test.cause not in ("environment", "capability"))
+        return tuple(test for test in failed if test.cause not in NOT_THE_PRODUCT)
 
 
 def figure_view(figure: Figure, row: Row, judged: Mapping[str, Judged], chart: str) -> FigureView:

@@ -24,9 +24,8 @@ UNKNOWABLE = "cannot be known here"
 NOT_LOOKED = "we failed to look"
 UNSOUND = "its evidence does not count"
 PLANNED = "planned, no suite yet"
-ABSENT = NOT_OFFERED  # by the contract: as if it had not been claimed
 UNCLAIMED = "not claimed by this run"
-KINDS = (UNKNOWABLE, NOT_LOOKED, UNSOUND, PLANNED)
+KINDS = (UNKNOWABLE, NOT_LOOKED, UNSOUND, PLANNED, NOT_OFFERED)
 
 NOT_THE_PRODUCT = ("environment", "capability", "not_offered")  # causes that say nothing of the deployment
 
@@ -116,6 +115,7 @@ def _alone(name: str, criterion: Criterion, group: Group) -> Row:
     limited = figures[: len(criterion.limits)]
     main = next((one for one in limited if one.broken), next((one for one in limited if one.missing), None))
     main = main or min(limited, key=_room, default=None)
+    absent = tuple(sorted({place_in(test) for test in tests if test.cause == "not_offered"}))
     status, reason = _status(name, criterion, group, declared, tests, limited)
     return Row(
         id=name,
@@ -127,11 +127,11 @@ def _alone(name: str, criterion: Criterion, group: Group) -> Row:
         threshold=main.threshold if main else None,
         must_be=main.must_be if main else None,
         margin=main.margin if main else None,
-        reason=reason,
+        reason=reason or (f"without {', '.join(absent)}" if absent else ""),
         figures=tuple(figures),
         tests=tuple(tests),
         not_run=tuple(sorted(declared - {test.name for test in tests})),
-        without=tuple(sorted({place_in(test) for test in tests if test.cause == "not_offered"})),
+        without=absent,
         trend=tuple(
             sorted((one for bundle in bundles for one in bundle.trends if one.criterion == name), key=_trend_order)
         ),
@@ -206,7 +206,7 @@ def _status(
     unseen = list(_unseen(criterion, declared, tests))
     absent = [test for test in tests if test.cause == "not_offered"]
     if absent and not unseen and not lacking and declared == {test.name for test in absent}:
-        return "not_verified", f"{ABSENT}: {', '.join(sorted({place_in(test) for test in absent}))}"
+        return "not_verified", f"{NOT_OFFERED}: {', '.join(sorted({place_in(test) for test in absent}))}"
     # A figure that nobody took is one of the tests' that need what is not offered.
     unseen += [figure.missing for figure in figures if figure.missing and (figure.of or not absent)]
     settled = {test.name for test in tests if test.status == "PASS" or test.cause in ("capability", "not_offered")}

@@ -7,10 +7,11 @@ from datetime import datetime
 from itertools import chain
 from typing import Literal
 
+from acceptance.errors import NOT_OFFERED
 from acceptance.evidence.reader import Bundle, without_copies
 from acceptance.evidence.records import Scope
 from acceptance.verdict.criteria import Criteria
-from acceptance.verdict.criterion_results import ABSENT, KINDS, Group, Row, Status, Tried, row_of, tried, violations
+from acceptance.verdict.criterion_results import KINDS, Group, Row, Status, Tried, row_of, tried, violations
 from acceptance.verdict.failures import RootCause, root_causes
 from acceptance.verdict.validity import times_of, unsound, utc_now
 from acceptance.yaml_models import Data
@@ -62,6 +63,11 @@ class Gate(Data):
     criteria: tuple[Row, ...]
     beside: tuple[Tried, ...] = ()
     causes: tuple[RootCause, ...] = ()
+
+    @property
+    def is_in_part(self) -> bool:
+        """Whether something that a claimed criterion needs is not offered."""
+        return any(row.required and row.without for row in self.criteria)
 
     def named(self, status: Status) -> list[str]:
         """Identifiers of the required criteria of that status."""
@@ -191,7 +197,7 @@ def _verdict(rows: Sequence[Row], criteria: Criteria, claims: set[str], unsound:
     without = [f"{row.id} ({', '.join(row.without)})" for row in claimed if row.without]
     left_out = "; ".join(
         f"{word}: {', '.join(names)}"
-        for word, names in ((ABSENT, [row.id for row in absent]), ("in part", without))
+        for word, names in ((NOT_OFFERED, [row.id for row in absent]), ("in part", without))
         if names
     )
     if left_out:
@@ -200,7 +206,7 @@ def _verdict(rows: Sequence[Row], criteria: Criteria, claims: set[str], unsound:
 
 
 def _is_absent(row: Row) -> bool:
-    return row.status == "not_verified" and row.reason.startswith(ABSENT)
+    return row.status == "not_verified" and row.reason.startswith(NOT_OFFERED)
 
 
 def _grouped(rows: Sequence[Row]) -> Iterable[str]:
