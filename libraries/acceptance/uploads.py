@@ -16,7 +16,7 @@ import httpx
 
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import by_words
-from acceptance.errors import SuiteError, violation
+from acceptance.errors import SuiteError, shown, violation
 from acceptance.fixtures.documents import Limits, TestDocument, make
 from acceptance.fixtures.handbook import Handbook
 from acceptance.fixtures.users import User
@@ -325,12 +325,13 @@ async def status_of_headers_alone(signed_url: str, length: int, *, within: float
                 line = (await reader.readline()).decode("latin-1").split()
             finally:
                 writer.close()
-    except (OSError, TimeoutError) as error:
-        raise violation(
-            "upload_bytes", expected="an answer to the headers alone", observed=type(error).__name__
-        ) from None
-    if len(line) < 2 or not line[1].isdigit():
-        raise violation(
-            "upload_bytes", expected="an answer to the headers alone", observed=" ".join(line) or "a closed line"
-        )
-    return int(line[1])
+    except TimeoutError:
+        seen = f"none within {within:g} s: it waits for the bytes"
+    except OSError as error:
+        seen = f"{type(error).__name__}: {error}"
+    else:
+        if len(line) >= 2 and line[1].isdigit():
+            return int(line[1])
+        seen = shown(" ".join(line)) if line else "a closed connection"
+    look = f"PUT {urlsplit(signed_url).path}"
+    raise violation("upload_bytes", expected="an answer to the headers alone", observed=seen, look=look)
