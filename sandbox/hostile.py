@@ -156,6 +156,9 @@ MODES: Final[dict[str, Answer]] = {
     "null": _json(text=None, number=None, time=None, token=None),
     "negative": _json(number=-1_000_000_000),
     "unauthorized": _body(401, b'{"detail": "Not authenticated"}', content_type="application/json"),
+    "unknown": _body(404, b'{"detail": "Not Found"}', content_type="application/json"),
+    "fault": _body(500, b'{"detail": "Internal Server Error"}', content_type="application/json"),
+    "empty": _body(None, b"{}", content_type="application/json"),
     "close": _close,
     "silence": _silence,
 }

@@ -44,6 +44,9 @@ REASONS = {
     "null": "null is not",
     "negative": "-1000000000",
     "unauthorized": "observed 401",
+    "unknown": "observed 404",
+    "fault": "observed 500",
+    "empty": "expected a field '|does not say its",
     "close": "Server disconnected|closed connection|cannot be reached",
     "silence": "no answer|no whole answer|ReadTimeout",
 }
