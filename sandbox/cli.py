@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox import processes, reaper, state
+from sandbox import dialects, processes, reaper, state
 from sandbox.console import complain, say
 from sandbox.errors import StartError, in_a_line
 
@@ -21,10 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return {
-            "up": lambda: reaper.up(options.defect, options.descriptor, options.detach, options.hostile),
+            "up": lambda: reaper.up(
+                options.defect, options.descriptor, options.detach, options.hostile, options.dialect
+            ),
             "down": lambda: down(options.descriptor),
             "status": lambda: status(options.json),
-            "defects": lambda: defects(options.json, options.criterion, options.word),
+            "defects": lambda: defects(options.json, options.criterion, options.word, options.dialect),
         }[options.command]()
     except (StartError, OSError) as error:
         complain(in_a_line(error))
@@ -70,11 +72,11 @@ def status(as_json: bool) -> int:
     return 0
 
 
-def defects(as_json: bool, criterion: str | None, word: str) -> int:
-    """List the planted defects: all, those that violate a criterion, those with a word in name or description."""
+def defects(as_json: bool, criterion: str | None, word: str, dialect: str | None) -> int:
+    """List the planted defects: all, those of a dialect or criterion, those with a word in name or description."""
     from sandbox import defects as registry
 
-    lines = registry.matching(criterion, word)
+    lines = [one for one in registry.matching(criterion, word) if dialect in (None, one.dialect)]
     say(json.dumps([one.as_data() for one in lines], indent=2) if as_json else "\n".join(map(str, lines)) or "none")
     return 0
 
@@ -105,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start, and stay until Ctrl-C or the end of the parent process")
+    up.add_argument("--dialect", choices=dialects.NAMES, help="the same application as another team builds it")
     up.add_argument("--defect", metavar="NAME", help="start with one thing wrong; `defects` lists them")
     up.add_argument(
         "--hostile", metavar="MODE", type=_mode, help="one server in place of everything, that answers in a hostile way"
@@ -119,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     listed = commands.add_parser("defects", help="list the planted defects")
     listed.add_argument("word", nargs="?", default="", help="only those with this in their name or description")
     listed.add_argument("--criterion", metavar="ID", help="only those that violate this criterion")
+    listed.add_argument("--dialect", choices=dialects.NAMES, help="only those of this dialect")
     for command in (shown, listed):
         command.add_argument("--json", action="store_true")
     return parser

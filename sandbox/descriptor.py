@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-from sandbox import platform
+from sandbox import dialects, platform
 from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, Settings
 from sandbox.state import replace, written
 
@@ -87,15 +87,13 @@ def _hostile(settings: Settings) -> dict[str, Any]:
 
 def write(settings: Settings, path: Path) -> None:
     """Write the secrets, then the descriptor, each atomically: a reader never finds half of it."""
-    values = {
-        "database_password": settings.inspector_password,
-        "webhook_secret": settings.webhook_secret,
-        "service_role_key": settings.service_role_key,
-        "anon_key": settings.anon_key,
-        "platform_key": settings.platform_key,
-    }
-    lines = "".join(f"{SECRETS[name]}={value}\n" for name, value in values.items())
+    content = describe(settings)
+    if settings.dialect:
+        content = dialects.find(settings.dialect).describe(settings, content)
+    values = {"database_password": settings.inspector_password}
+    lines = "".join(
+        f"{variable}={values.get(name) or getattr(settings, name)}\n" for name, variable in content["secrets"].items()
+    )
     file, secrets_file = written(path)
     replace(secrets_file, lines)
-    content = describe(settings) | ({} if settings.hostile else {"secrets_file": secrets_file.name})
-    replace(file, yaml.safe_dump(content, sort_keys=False))
+    replace(file, yaml.safe_dump(content | {"secrets_file": secrets_file.name}, sort_keys=False))

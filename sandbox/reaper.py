@@ -27,7 +27,9 @@ STATUS_CANNOT_START: Final = 3
 PATIENCE_SECONDS: Final = 10
 
 
-def up(defect: str | None, descriptor: Path | None, detach: bool, hostile: str | None = None) -> int:
+def up(
+    defect: str | None, descriptor: Path | None, detach: bool, hostile: str | None = None, dialect: str | None = None
+) -> int:
     """Run a sandbox until a signal or the end of its owner. Returns the exit status.
 
     With `detach` the sandbox has no owner, and the call returns when it is ready.
@@ -39,7 +41,7 @@ def up(defect: str | None, descriptor: Path | None, detach: bool, hostile: str |
     owner = os.pidfd_open(os.getppid()) if os.getppid() and not detach else None
     directory = state.make_directory()
     file = (descriptor or directory / "deployment.yaml").absolute()
-    sandbox = state.Sandbox(str(directory), str(file), detach, defect, hostile)
+    sandbox = state.Sandbox(str(directory), str(file), detach, defect, hostile, dialect)
     return _detached(sandbox) if detach else _keep(sandbox, owner, None)
 
 

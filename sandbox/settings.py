@@ -44,6 +44,8 @@ class Settings:
     version: str = "1.0.0"
     environment: str = "sandbox"
     hostile: str = ""
+    dialect: str = ""
+    parser_webhook: str = "/api/upload-pipeline/webhook/llamaparse"
 
     admin_password: str = field(default_factory=_secret, repr=False)
     application_password: str = field(default_factory=_secret, repr=False)
@@ -54,6 +56,7 @@ class Settings:
     service_role_key: str = field(default_factory=_secret, repr=False)
     anon_key: str = field(default_factory=_secret, repr=False)
     platform_key: str = field(default_factory=_secret, repr=False)
+    gateway_key: str = field(default_factory=_secret, repr=False)
     llamaparse_key: str = field(default_factory=_secret, repr=False)
     openai_key: str = field(default_factory=_secret, repr=False)
 

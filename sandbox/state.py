@@ -29,6 +29,7 @@ class Sandbox:
     detached: bool
     defect: str | None
     hostile: str | None = None
+    dialect: str | None = None
     reaper: int = 0
     reaper_started: str | None = None
     supervisor: int = 0

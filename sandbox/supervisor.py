@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from sandbox import descriptor, postgres, processes, services
+from sandbox import descriptor, dialects, postgres, processes, services
 from sandbox.children import Children
 from sandbox.console import say
 from sandbox.errors import StartError
@@ -39,7 +39,8 @@ class Supervisor:
         self._reserved: dict[str, socket.socket] = {name: reserve() for name in LISTENERS}
         ports = {name: bound.getsockname()[1] for name, bound in self._reserved.items()}
         build = "hostile" if sandbox.hostile else source_build()
-        self._settings = Settings(Path(sandbox.directory), ports, build=build, hostile=sandbox.hostile or "")
+        hostile, dialect = sandbox.hostile or "", sandbox.dialect or ""
+        self._settings = Settings(Path(sandbox.directory), ports, build=build, hostile=hostile, dialect=dialect)
         self._children = Children(self._settings)
 
     def run(self) -> None:
@@ -67,11 +68,13 @@ class Supervisor:
         cluster = postgres.Cluster(settings)
         cluster.initialise()
         loaded = services.load()
+        if settings.dialect:
+            loaded = dialects.find(settings.dialect).services(loaded)
         if self._sandbox.defect:
             # Imported late: it imports the application, and initdb starts before that.
             from sandbox import defects
 
-            defects.activate(self._sandbox.defect, settings.directory)
+            defects.activate(self._sandbox.defect, settings.directory, settings.dialect)
         cluster.initialised()
         gc.freeze()
         self._children.start(Service("database", cluster.run, ends_on=signal.SIGQUIT))
@@ -173,7 +176,7 @@ def _answers(url: str) -> bool:
         answer = connection.getresponse()
         body = answer.read()
         if address.path == "/health":
-            return bool(json.loads(body).get("status") == "healthy")
+            return answer.status == 200 and json.loads(body).get("status") != "degraded"
         return answer.status == 200 or not address.path
     except (OSError, http.client.HTTPException, ValueError):
         return False

@@ -28,6 +28,8 @@ TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
 DRAIN_BYTES: Final = 32 * 1024 * 1024
 DRAIN_SECONDS: Final = 5.0
 BODY_SECONDS: Final = 30.0
+Streams = Callable[[str], bool]
+Render = Callable[[errors.ApiError, HTTPConnection], Response]
 HEADERS: Final = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 _traceparent: Final[ContextVar[str | None]] = ContextVar("traceparent", default=None)
 
@@ -35,8 +37,10 @@ _traceparent: Final[ContextVar[str | None]] = ContextVar("traceparent", default=
 class Edge:
     """Wraps an application. Bodies over `body_bytes` get 413; routes for which `streams` holds read them themselves."""
 
-    def __init__(self, app: ASGIApp, body_bytes: int, streams: Callable[[str], bool] = lambda path: False) -> None:
-        self._app, self._body_bytes, self._streams = app, body_bytes, streams
+    def __init__(
+        self, app: ASGIApp, body_bytes: int, streams: Streams = lambda path: False, render: Render = errors.render
+    ) -> None:
+        self._app, self._body_bytes, self._streams, self._render = app, body_bytes, streams, render
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -70,11 +74,11 @@ class Edge:
             streams = self._streams(scope["path"])
             await self._app(scope, take if streams else await read_body(scope, take, self._body_bytes), mark)
         except errors.ApiError as error:
-            await Refusal(errors.render(error, HTTPConnection(scope)))(scope, take, mark)
+            await Refusal(self._render(error, HTTPConnection(scope)))(scope, take, mark)
         except Exception:
             logging.exception("unexpected error")
             if not started:
-                await errors.render(errors.internal(), HTTPConnection(scope))(scope, take, mark)
+                await self._render(errors.internal(), HTTPConnection(scope))(scope, take, mark)
 
 
 def identify(headers: Headers) -> str:

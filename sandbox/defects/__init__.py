@@ -36,13 +36,15 @@ class Defect:
     description: str
     file: str
     plant: Callable[[], None]
+    dialect: str | None
 
     def __str__(self) -> str:
-        return f"{self.name:<40} {', '.join(self.must):<20} {self.description}"
+        needed = f" (--dialect {self.dialect})" if self.dialect else ""
+        return f"{self.name:<40} {', '.join(self.must):<20} {self.description}{needed}"
 
     def as_data(self) -> dict[str, Any]:
         """The entry in `python -m sandbox defects --json`."""
-        names = ("name", "area", "must", "may", "description", "file")
+        names = ("name", "area", "must", "may", "description", "file", "dialect")
         return {name: getattr(self, name) for name in names}
 
 
@@ -51,9 +53,9 @@ _marker: Path | None = None
 
 
 def defect(
-    name: str, area: str, *, must: Sequence[str], may: Mapping[str, str] | None = None
+    name: str, area: str, *, must: Sequence[str], may: Mapping[str, str] | None = None, dialect: str | None = None
 ) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """Register a function as a defect; its docstring is the description."""
+    """Register a function as a defect, of one dialect alone where one is given; its docstring is the description."""
 
     def register(plant: Callable[[], None]) -> Callable[[], None]:
         if name in _known:
@@ -61,7 +63,8 @@ def defect(
         if not must or not plant.__doc__:
             raise ValueError(f"the defect {name} needs a criterion that must notice it, and a docstring")
         file = f"{plant.__module__.replace('.', '/')}.py"
-        _known[name] = Defect(name, area, tuple(must), dict(may or {}), " ".join(plant.__doc__.split()), file, plant)
+        said = " ".join(plant.__doc__.split())
+        _known[name] = Defect(name, area, tuple(must), dict(may or {}), said, file, plant, dialect)
         return plant
 
     return register
@@ -143,9 +146,11 @@ def find(name: str) -> Defect:
     return known[name]
 
 
-def activate(name: str, directory: Path) -> None:
+def activate(name: str, directory: Path, dialect: str = "") -> None:
     """Activate a defect in this process, and in every service that is forked from it."""
     global _marker
     found = find(name)
+    if found.dialect not in (None, dialect):
+        raise StartError(f"the defect {name!r} is one of another dialect; add --dialect {found.dialect}")
     _marker = directory / DEFECT_MARKER
     found.plant()

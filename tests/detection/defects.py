@@ -28,6 +28,7 @@ class Defect(Data):
     may: dict[str, str]
     description: str
     file: str
+    dialect: str | None = None
 
 
 def provided_by(deployment: str) -> Defects:
@@ -43,9 +44,10 @@ def provided_by(deployment: str) -> Defects:
 
 
 def listed(provided: Defects) -> list[Defect]:
-    """The defects that the deployment can be planted with."""
+    """The defects that the deployment can be planted with; those of a dialect where its catalogue is of that one."""
     try:
-        return TypeAdapter(list[Defect]).validate_python(_ask(provided.catalogue))
+        found = TypeAdapter(list[Defect]).validate_python(_ask(provided.catalogue))
+        return [one for one in found if one.dialect is None or one.dialect in provided.catalogue]
     except ValidationError as error:
         mistakes = [f"{' '.join(provided.catalogue)}: {one['loc']}: {one['msg']}" for one in error.errors()]
         raise ConfigurationError(mistakes) from None

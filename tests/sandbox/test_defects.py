@@ -57,7 +57,9 @@ def test_what_must_be_violated_is_not_what_may() -> None:
 @pytest.mark.parametrize("name", KNOWN)
 def test_every_seam_is_there(name: str, tmp_path: Path) -> None:
     """Activated in a forked process, as by the supervisor, since a defect cannot be removed."""
-    planted = multiprocessing.get_context("fork").Process(target=defects.activate, args=(name, tmp_path))
+    planted = multiprocessing.get_context("fork").Process(
+        target=defects.activate, args=(name, tmp_path, KNOWN[name].dialect)
+    )
     planted.start()
     planted.join(60)
     assert planted.exitcode == 0
