@@ -211,7 +211,7 @@ class DeploymentLibrary:
 
         | ${model} =    Get Deployment Field    providers.model
         """
-        value = pick(the_run().descriptor.model_dump(exclude={"secrets"}), path)
+        value = pick(the_run().descriptor.model_dump(exclude={"secrets"}, warnings=False), path)
         if value is MISSING:
             raise SuiteError(f"the descriptor has no field '{path}'")
         return Observed(value, f"{path} of the descriptor")

@@ -7,8 +7,9 @@ from typing import Any
 
 from acceptance.checks import preflight
 from acceptance.checks.preflight import Probe
+from acceptance.errors import NotOffered
 from robot.api.deco import library
-from robot_run.keywords import Observed, getter, step
+from robot_run.keywords import Observed, getter, keyword, step
 from robot_run.lifecycle import the_run
 
 
@@ -21,7 +22,8 @@ class PreflightLibrary:
         """Probes every service of the descriptor at the same time, and records build, version and the slowest probe.
 
         Returns a probe per service: ``service``, ``build``, ``version``, ``seconds``, and ``problem``, which is empty
-        where the service answered in time and named the build that all others name.
+        where the service answered in time and, as far as the descriptor says where, named the build that all others
+        name.
 
         | @{probes} =    Probe Services
         """
@@ -36,14 +38,32 @@ class PreflightLibrary:
         missing = preflight.missing_configuration(the_run().descriptor)
         return Observed(missing, "missing configuration")
 
-    @getter(within=30)
-    async def get_low_limits(self) -> Observed:
-        """Returns each limit of the provider's plan or of the deployment that is lower than the run needs.
+    @getter()
+    def get_low_limits(self) -> Observed:
+        """Returns each limit of the provider's plan that is lower than the run needs.
+
+        The deployment's own limits, of uploads and jobs, are none of these: the run stays within them.
 
         | Get Low Limits    ==    ${NO PROBLEMS}
         """
-        low = await preflight.low_limits(the_run())
-        return Observed(low, "limits too low for the run")
+        run = the_run()
+        return Observed(preflight.plan_too_low(run.descriptor.plan, run.needs), "limits too low for the run")
+
+    @keyword()
+    def descriptor_should_name_every_service(self) -> None:
+        """Skips the test where the descriptor leaves services out, or does not say where they name build and heartbeat.
+
+        | Descriptor Should Name Every Service
+        """
+        _need_nothing(preflight.not_described(the_run().descriptor))
+
+    @keyword()
+    def health_document_should_name_everything(self) -> None:
+        """Skips the test where the contract marks `absent` what the health document would say.
+
+        | Health Document Should Name Everything
+        """
+        _need_nothing(preflight.not_in_health(the_run().contract))
 
     @getter()
     def get_health_problems(self, document: Any) -> Observed:
@@ -51,5 +71,11 @@ class PreflightLibrary:
 
         | Get Health Problems    ${response.json()}    ==    ${NO PROBLEMS}
         """
-        problems = preflight.health_problems(the_run(), document, time.time())
+        run = the_run()
+        problems = preflight.unhealthy(run.contract, document, run.descriptor.environment, time.time())
         return Observed(problems, "the health document")
+
+
+def _need_nothing(left_out: list[str]) -> None:
+    if left_out:
+        raise NotOffered(", ".join(left_out))

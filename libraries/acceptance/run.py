@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -140,7 +141,6 @@ class Run:
             build=self.descriptor.build,
         )
         self.client = ContractClient(self.descriptor, self.contract, self.error_log, self.redactor)
-        self.websocket = RealtimeClient(self.contract, self.descriptor.services.realtime.url)
         self.sse = EventStreams(self.client)
         self.database = DatabaseInspector(self.descriptor, self.contract)
         self.users = Users(self)
@@ -153,6 +153,11 @@ class Run:
         self.show: Callable[[Observation | Series], None] = lambda record: None
         self._recorded: list[Observation | Series | str] = []  # logged by the caller: the loop has to measure
         self.loop = LoopThread()
+
+    @cached_property
+    def websocket(self) -> RealtimeClient:
+        """Opens the contract's channels; raises NotOffered where the descriptor names no realtime service."""
+        return RealtimeClient(self.contract, self.descriptor.services.realtime.url)
 
     def wait(self, coroutine: Coroutine[Any, Any, Result], *, within: float = 60.0) -> Result:
         """The result of a coroutine, for synchronous callers; reports its calls and observations.

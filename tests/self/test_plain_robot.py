@@ -45,7 +45,7 @@ def test_what_was_seen_is_judged_by_a_test_named_for_it(tmp_path: Path) -> None:
 def test_a_test_that_is_left_out_is_missed(tmp_path: Path) -> None:
     assert robot(tmp_path, "--test", "Configuration And Secrets*").returncode == 1
     assert last_test(tmp_path).message.startswith("INCONCLUSIVE (Preflight: we failed to look: PRE-02)")
-    assert "declared but did not run: Integration.Preflight.The Limits Allow" in last_test(tmp_path).message
+    assert "declared but did not run: Integration.Preflight.The Plan Allows" in last_test(tmp_path).message
 
 
 def test_a_criterion_is_selected_by_its_tag_and_judged(tmp_path: Path) -> None:

@@ -3,39 +3,61 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from textwrap import dedent
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from acceptance.checks import preflight
 from acceptance.checks.preflight import (
-    HEALTHY,
     Probe,
     gathered,
     judged,
     missing_configuration,
+    not_described,
+    not_in_health,
+    obstacles,
     plan_too_low,
     unhealthy,
     with_one_build,
 )
 from acceptance.clients.http import ContractClient, Response
-from acceptance.deployment.descriptor import Descriptor, Plan, Service
+from acceptance.deployment.contract import Contract, read_contract
+from acceptance.deployment.descriptor import Descriptor, Plan, Service, Services
+from acceptance.deployment.provisioning import OpenDeployment
+from acceptance.errors import NotOffered
 from acceptance.run import RequiredCapacity, Run
 
 from tests.unit.conftest import descriptor_at
 
+CONTRACT = read_contract()
 NOW = time.time()
 WORKER = Service(
     url="http://w", build="json:workers.*.build", version="header:x-version", heartbeat_age="json:workers.*.age"
 )
 
 
+SERVICES = ("database", "authentication", "storage", "parser", "model", "worker")
+FRONT = Service(url="http://f", build="header:x-build")
+
+
 def health(**instead: object) -> dict[str, object]:
     stamp = datetime.fromtimestamp(NOW, UTC).isoformat()
-    good = {"status": "healthy", "environment": "e", "services": dict.fromkeys(HEALTHY, "healthy"), "timestamp": stamp}
-    return good | instead
+    good = {"status": "healthy", "environment": "e", "services": dict.fromkeys(SERVICES, "healthy"), "timestamp": stamp}
+    return good | {"version": "1", "build": "b"} | instead
+
+
+def read(folder: Path, text: str) -> Contract:
+    path = folder / "contract.yaml"
+    path.write_text(dedent(text))
+    return read_contract(path)
+
+
+def problems(document: object, contract: Contract = CONTRACT, environment: str = "e", now: float = NOW) -> list[str]:
+    return unhealthy(contract, document, environment, now)
 
 
 def response(body: object, status: int = 200) -> Response:
@@ -48,22 +70,51 @@ def changed(**fields: object) -> Descriptor:
 
 
 def test_a_healthy_document_has_no_problem() -> None:
-    assert unhealthy(health(), "e", NOW) == []
+    assert problems(health()) == []
 
 
-@pytest.mark.parametrize("name", HEALTHY)
+@pytest.mark.parametrize("name", SERVICES)
 def test_each_service_must_be_named_and_healthy(name: str) -> None:
-    others = {other: "healthy" for other in HEALTHY if other != name}
-    assert unhealthy(health(services=others), "e", NOW) == [f"{name} is not named"]
-    assert unhealthy(health(services={**others, name: "degraded"}), "e", NOW) == [f"{name} is degraded"]
+    others = {other: "healthy" for other in SERVICES if other != name}
+    assert problems(health(services=others)) == [f"{name} is not named"]
+    assert problems(health(services={**others, name: "degraded"})) == [f"{name} is degraded"]
 
 
 def test_degraded_other_and_stale_documents_are_found() -> None:
-    assert unhealthy(health(status="degraded"), "e", NOW) == ["status is degraded"]
-    assert unhealthy(health(), "production", NOW) == ["environment is e, the descriptor says production"]
-    assert "the document is stale" in unhealthy(health(), "e", NOW + 3600)[0]
-    assert unhealthy(health(timestamp="now"), "e", NOW) == ["timestamp is now, not a time"]
-    assert len(unhealthy([], "e", NOW)) == len(HEALTHY) + 3
+    assert problems(health(status="degraded")) == ["status is degraded"]
+    assert problems(health(), environment="production") == ["environment is e, the descriptor says production"]
+    assert "the document is stale" in problems(health(), now=NOW + 3600)[0]
+    assert problems(health(timestamp="now")) == ["timestamp is now, not a time"]
+    assert len(problems([])) == len(SERVICES) + len(health())
+
+
+def test_a_health_document_of_objects_is_described_by_the_contract(tmp_path: Path) -> None:
+    contract = read(
+        tmp_path,
+        """
+        routes: {health: {answer: {status: state, environment: absent, services: absent, timestamp: absent,
+                                   version: absent, build: absent}}}
+        health: {healthy: ok, service_healthy: true,
+                 services: {database: checks.db.ok, authentication: absent, storage: absent, parser: absent,
+                            model: absent, worker: absent}}
+        """,
+    )
+    assert problems({"state": "ok", "checks": {"db": {"ok": True}}}, contract) == []
+    assert problems({"state": "down", "checks": {"db": {"ok": False}}}, contract) == [
+        "database is False", "status is down",
+    ]  # fmt: skip
+    assert not_in_health(contract)[:3] == [
+        "routes.health.answer.environment", "routes.health.answer.timestamp", "health.services.authentication",
+    ]  # fmt: skip
+    assert not_in_health(CONTRACT) == []
+
+
+def test_a_health_document_that_says_nothing_is_not_offered(tmp_path: Path) -> None:
+    nothing = ", ".join(f"{name}: absent" for name in SERVICES)
+    answer = "status: absent, environment: absent, timestamp: absent"
+    contract = read(tmp_path, f"routes: {{health: {{answer: {{{answer}}}}}}}\nhealth: {{services: {{{nothing}}}}}")
+    with pytest.raises(NotOffered):
+        problems({"version": "1"}, contract)
 
 
 def test_what_a_worker_says_of_itself() -> None:
@@ -104,11 +155,17 @@ def test_every_other_status_is_a_problem() -> None:
     )
 
 
-def test_a_descriptor_must_say_where_the_build_is() -> None:
-    silent = Service(url="http://w", version="header:x-version")
-    assert "the descriptor does not say" in judged("api", silent, response({})).problem
-    assert judged("storage", silent, response({})).problem == ""
-    assert "heartbeat's age" in judged("worker", Service(url="http://w", build="json:build"), response({})).problem
+def test_what_a_descriptor_does_not_say_is_not_offered() -> None:
+    said = changed(services=Services(api=FRONT, worker=FRONT, frontend=Service(url="http://f"), storage=FRONT))
+    assert not_described(said) == [
+        "services.authentication", "services.realtime", "services.frontend.build", "services.worker.heartbeat_age",
+    ]  # fmt: skip
+    silent = Service(url="http://w")
+    assert judged("api", silent, response({})).problem == ""
+    assert judged("worker", Service(url="http://w", build="json:build"), response({"build": "b"})).problem == ""
+    assert not_described(changed(services=Services(api=FRONT, storage=silent)))[-1] == "services.storage.version"
+    with pytest.raises(NotOffered, match=r"services\.realtime"):
+        _ = said.services.realtime
 
 
 def test_another_build_is_a_problem_of_who_says_it() -> None:
@@ -164,3 +221,46 @@ async def test_a_service_that_takes_the_call_and_never_answers_is_told(
         run = cast(Run, SimpleNamespace(client=client_at(url)))
         seen = await preflight._probe_once(run, "api", Service(url=url, probe="/health"))
     assert seen.problem == f"{url}/health: no answer within 0.2 s"
+
+
+@pytest.fixture
+def run_at(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    """A run against an address."""
+    runs: list[Run] = []
+
+    def start(address: str, **fields: object) -> Run:
+        described = descriptor_at(address).model_copy(update=fields)
+        runs.append(Run(OpenDeployment(described, tmp_path / "d.yaml"), tmp_path / str(len(runs)), "r"))
+        return runs[-1]
+
+    yield start
+    for one in runs:
+        one.release()
+
+
+@pytest.mark.parametrize("status", [200, 401, 404, 500])
+def test_whatever_answers_makes_a_run_possible(
+    run_at: Callable[..., Run], serve: Callable[..., str], status: int
+) -> None:
+    run = run_at(serve(status, {}))
+    assert not any(run.wait(obstacles(run)).values())
+
+
+def test_nothing_that_answers_makes_a_run_impossible(run_at: Callable[..., Run]) -> None:
+    run = run_at("http://127.0.0.1:9")
+    assert "api: http://127.0.0.1:9/: " in run.wait(obstacles(run))["PRE-01"][0]
+
+
+def test_another_environment_makes_a_run_impossible(run_at: Callable[..., Run], serve: Callable[..., str]) -> None:
+    run = run_at(serve(200, {"environment": "production"}))
+    assert run.wait(obstacles(run))["PRE-03"] == ["environment is production, the descriptor says test"]
+
+
+def test_a_refused_key_makes_a_run_impossible(
+    run_at: Callable[..., Run], serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THE_KEY", "wrong-key-of-a-test")
+    secrets, capabilities = {"service_role_key": "THE_KEY"}, frozenset({"admin-api"})
+    run = run_at(serve(403, {}), secrets=secrets, capabilities=capabilities)
+    [problem] = run.wait(obstacles(run))["PRE-02"]
+    assert problem.startswith("service_role_key (THE_KEY): the admin API: observed status 403")

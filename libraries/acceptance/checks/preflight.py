@@ -7,23 +7,23 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from acceptance.clients.http import Response
-from acceptance.deployment.contract import MISSING, pick
+from acceptance.deployment.contract import MISSING, Contract, pick, standard_words
 from acceptance.deployment.descriptor import Descriptor, Plan, Service
-from acceptance.errors import Violation, shown
+from acceptance.errors import EnvironmentUnavailable, NotOffered, Violation, shown
 from acceptance.run import RequiredCapacity, Run
 
 WITHIN_SECONDS = 10.0
 MOST_BYTES = 1_048_576  # of the answer to a probe
 PROBES = 4  # of each service: behind one address there may be several instances
-HEALTHY = ("database", "authentication", "storage", "parser", "model", "worker")
 BUILT_BY_US = ("frontend", "api", "worker", "realtime")  # a provider's own service need only say its version
 STALE_SECONDS = 60.0
+REFUSED = "authentication failed"  # PostgreSQL, of a wrong password or role
 SECRETS = {"sql": "database_password", "webhook-secret": "webhook_secret", "admin-api": "service_role_key"}
 
 
@@ -36,27 +36,13 @@ class Probe:
     build: str = ""
     version: str = ""
     seconds: float = 0.0
+    answered: bool = True
 
 
-@dataclass(frozen=True)
-class Preflight:
-    """The problems found, one line each, by criterion, and what each service reports of itself."""
-
-    problems: Mapping[str, list[str]]
-    probes: list[Probe]
-
-
-async def check(run: Run) -> Preflight:
-    """All of PRE-01, PRE-02 and PRE-03 without stopping at the first problem."""
-    probes, limits, health = await asyncio.gather(probe_services(run), low_limits(run), _unhealthy(run))
-    return Preflight(
-        {
-            "PRE-01": [f"{probe.service}: {probe.problem}" for probe in probes if probe.problem],
-            "PRE-02": missing_configuration(run.descriptor) + limits,
-            "PRE-03": health,
-        },
-        probes,
-    )
+async def obstacles(run: Run) -> dict[str, list[str]]:
+    """What makes the run impossible, one line each, by criterion; everything else is for the tests to find."""
+    answering, refused, elsewhere = await asyncio.gather(_unanswered(run), refused_credentials(run), _elsewhere(run))
+    return {"PRE-01": answering, "PRE-02": missing_configuration(run.descriptor) + refused, "PRE-03": elsewhere}
 
 
 async def record_probes(run: Run) -> list[Probe]:
@@ -113,33 +99,70 @@ def plan_too_low(plan: Plan, needs: RequiredCapacity) -> list[str]:
     ]
 
 
-def unhealthy(document: Any, environment: str, now: float) -> list[str]:
-    """What is wrong with a health document, read at `now` (Unix seconds), of a deployment of that environment."""
-    services = pick(document, "services")
-    named = services if isinstance(services, dict) else {}
-    problems = [f"{name} is {named.get(name, 'not named')}" for name in HEALTHY if named.get(name) != "healthy"]
-    if (status := pick(document, "status")) != "healthy":
-        problems.append(f"status is {status}")
-    if (reported := pick(document, "environment")) != environment:
-        problems.append(f"environment is {reported}, the descriptor says {environment}")
-    stamp = str(pick(document, "timestamp"))
+def not_described(descriptor: Descriptor) -> list[str]:
+    """Services that the descriptor leaves out, and what it does not say of the others: dotted paths in it."""
+    services = descriptor.services
+    named = {name: service for name, service in services if isinstance(service, Service)}
+    left_out = [name for name in type(services).model_fields if name not in (*named, "database")]
+    left_out += [
+        f"{name}.{'build' if name in BUILT_BY_US else 'version'}"
+        for name, service in named.items()
+        if service.build is None and (name in BUILT_BY_US or service.version is None)
+    ]
+    if "worker" in named and named["worker"].heartbeat_age is None:
+        left_out.append("worker.heartbeat_age")
+    return [f"services.{one}" for one in left_out]
+
+
+def not_in_health(contract: Contract) -> list[str]:
+    """What PRE-03 asks of the health document and the contract marks `absent`: dotted paths in it."""
+    places = [f"routes.health.answer.{word}" for word in ("status", "environment", "timestamp")]
+    places += [f"health.services.{name}" for name in standard_words("health.services")]
+    return [place for place in places if not contract.offers(place)]
+
+
+def unhealthy(contract: Contract, document: Any, environment: str, now: float) -> list[str]:
+    """What is wrong with a health document, read at `now` (Unix seconds), of a deployment of that environment.
+
+    Raises:
+        NotOffered: there is nothing in it that could be.
+    """
+    health, named = contract.health, contract.route("health").answer
+    fields = {word: pick(document, path) for word, path in named.items()}
+    services = {name: pick(document, path) for name, path in health.services.items()}
+    if not services and not fields.keys() & {"status", "environment", "timestamp"}:
+        raise NotOffered("health.services")
+    problems = [f"no field '{word}'" for word, value in fields.items() if value is MISSING]
+    problems += [
+        f"{name} is {'not named' if value is MISSING else value}"
+        for name, value in services.items()
+        if value != health.service_healthy
+    ]
+    if fields.get("status", MISSING) not in (MISSING, health.healthy):
+        problems.append(f"status is {fields['status']}")
+    if fields.get("environment", MISSING) not in (MISSING, environment):
+        problems.append(_of_another(fields["environment"], environment))
+    return problems + _out_of_date(fields.get("timestamp", MISSING), now)
+
+
+def _out_of_date(stamp: Any, now: float) -> list[str]:
+    if stamp is MISSING:
+        return []
     try:
-        age = now - datetime.fromisoformat(stamp).timestamp()
+        age = now - datetime.fromisoformat(str(stamp)).timestamp()
     except ValueError:
-        return [*problems, f"timestamp is {stamp}, not a time"]
-    if abs(age) > STALE_SECONDS:
-        problems.append(f"timestamp is {stamp}, {age:.0f} s ago: the document is stale")
-    return problems
+        return [f"timestamp is {stamp}, not a time"]
+    return [f"timestamp is {stamp}, {age:.0f} s ago: the document is stale"] if abs(age) > STALE_SECONDS else []
+
+
+def _of_another(environment: Any, declared: str) -> str:
+    return f"environment is {environment}, the descriptor says {declared}"
 
 
 def judged(name: str, service: Service, response: Response) -> Probe:
     """One answer of a service to its probe, and what is wrong with it."""
     if response.status != 200:
         return Probe(name, f"{response.url}: expected status 200, observed {response.excerpt()}")
-    if service.build is None and (name in BUILT_BY_US or service.version is None):
-        return Probe(name, "the descriptor does not say where its answer names the build (build)")
-    if name == "worker" and service.heartbeat_age is None:
-        return Probe(name, "the descriptor does not say where its answer names the heartbeat's age (heartbeat_age)")
     sources = {"build": service.build, "version": service.version}
     reported = {word: _values_at(response, source) for word, source in sources.items() if source}
     probe = Probe(name, "", ", ".join(reported.get("build", ())), ", ".join(reported.get("version", ())))
@@ -170,36 +193,43 @@ def with_one_build(probes: list[Probe], build: str | None) -> list[Probe]:
     ]
 
 
-async def low_limits(run: Run) -> list[str]:
-    """Each limit that is lower than what the run is about to do, with what to change."""
-    problems = plan_too_low(run.descriptor.plan, run.needs)
-    try:
-        limits = await run.client.call("limits")
-    except AssertionError as error:
-        return [*problems, str(error)]
-    needed = {
-        "max_concurrent_jobs_per_user": run.needs.concurrent_jobs_per_user,
-        "max_uploads_per_day_per_user": run.needs.uploads_per_user,
-    }
-    for word, least in needed.items():
-        if not isinstance(limits[word], int) or limits[word] < least:
-            problems.append(f"{word} is {limits[word]}, the run needs {least}; raise it in the deployment's settings")
+async def _unanswered(run: Run) -> list[str]:
+    """Why no call can be made: nothing answers where the API should be."""
+    api = run.descriptor.services.api
+    probes = await asyncio.gather(*(_probe_once(run, "api", api) for _ in range(PROBES)))
+    reasons = [probe.problem for probe in probes if not probe.answered]
+    return [f"api: {reasons[0]}"] if len(reasons) == PROBES else []
+
+
+async def refused_credentials(run: Run) -> list[str]:
+    """The credentials of the descriptor that are refused, with the variable that holds each."""
+    descriptor, problems = run.descriptor, []
+    if "sql" in descriptor.capabilities and "database_password" in descriptor.secrets:
+        problem = (await _probe_database(run)).problem
+        if REFUSED in problem:
+            problems.append(f"database_password ({descriptor.secrets['database_password']}): {problem}")
+    if "admin-api" in descriptor.capabilities and "service_role_key" in descriptor.secrets:
+        try:
+            refusal = await run.users.admin_refusal()
+        except (EnvironmentUnavailable, NotOffered):  # whoever needs it reports that
+            refusal = ""
+        if refusal:
+            problems.append(f"service_role_key ({descriptor.secrets['service_role_key']}): the admin API: {refusal}")
     return problems
 
 
-async def _unhealthy(run: Run) -> list[str]:
+async def _elsewhere(run: Run) -> list[str]:
+    """That it is another environment than declared, where its health document says one."""
+    if not run.contract.offers("routes.health.answer.environment"):
+        return []
+    route = run.contract.route("health")
     try:
-        health = await run.client.call("health")
-    except AssertionError as error:
-        return [str(error)]
-    return health_problems(run, health.json(), time.time())
-
-
-def health_problems(run: Run, document: Any, now: float) -> list[str]:
-    """What is wrong with a health document, in the application's own fields, read at `now` (Unix seconds)."""
-    fields = {word: pick(document, path) for word, path in run.contract.route("health").answer.items()}
-    missing = [f"no field '{word}'" for word, value in fields.items() if value is MISSING]
-    return missing or unhealthy(fields, run.descriptor.environment, now)
+        response = await run.client.fetch(run.client.url(route, {}))
+    except AssertionError:
+        return []
+    named = pick(response.json(), route.answer["environment"])
+    other = isinstance(named, str) and named and named != run.descriptor.environment
+    return [_of_another(named, run.descriptor.environment)] if other else []
 
 
 async def _probe(run: Run, name: str, service: Service) -> Probe:
@@ -214,7 +244,8 @@ async def _probe_once(run: Run, name: str, service: Service) -> Probe:
         async with asyncio.timeout(WITHIN_SECONDS):
             probe = judged(name, service, await run.client.exchange("GET", url, {}, None, most=MOST_BYTES))
     except (Violation, TimeoutError) as error:
-        probe = Probe(name, f"{url}: {error.observed if isinstance(error, Violation) else _unreached(error)}")
+        seen = error.observed if isinstance(error, Violation) else _unreached(error)
+        probe = Probe(name, f"{url}: {seen}", answered=False)
     return replace(probe, seconds=time.monotonic() - begin)
 
 
@@ -225,11 +256,13 @@ def _unreached(error: Exception) -> str:
 
 async def _probe_realtime(run: Run) -> Probe:
     """A WebSocket must open: that the address answers HTTP does not show it."""
-    path = run.contract.realtime.job.format(job_id=uuid.UUID(int=0))
     try:
+        path = run.contract.realtime.job.format(job_id=uuid.UUID(int=0))
         async with run.websocket.socket(path, None) as socket:
             refused = socket.connection is None
             return Probe("realtime", f"{socket.what}: handshake refused with {socket.closed}" if refused else "")
+    except NotOffered:
+        return Probe("realtime")
     except AssertionError as error:
         return Probe("realtime", str(error))
 

@@ -17,8 +17,7 @@ class AdminApi:
 
     def __init__(self, descriptor: Descriptor) -> None:
         self._descriptor = descriptor
-        self._address = httpx.URL(descriptor.services.authentication.url)
-        self._http = httpx.AsyncClient(timeout=10, trust_env=not is_local(descriptor.services.authentication.url))
+        self._http = httpx.AsyncClient(timeout=10, trust_env=not is_local(descriptor.services.api.url))
 
     async def make(self, email: str, password: str, app_metadata: dict[str, Any]) -> str:
         """The identifier of a new user, whose address counts as confirmed."""
@@ -35,6 +34,11 @@ class AdminApi:
         if response.status_code not in GONE:
             raise EnvironmentUnavailable(f"admin API did not remove user {user_id}: {_seen(response)}")
 
+    async def refusal(self) -> str:
+        """How the service role's key is refused; empty where it is not. Changes nothing."""
+        response = await self._call("GET", "/admin/users?per_page=1")
+        return f"observed {_seen(response)}" if response.status_code in (401, 403) else ""
+
     async def close(self) -> None:
         await self._http.aclose()
 
@@ -43,7 +47,8 @@ class AdminApi:
         key = self._descriptor.secret("service_role_key").get_secret_value()
         headers = {"apikey": key, "authorization": f"Bearer {key}"}
         try:
-            return await self._http.request(method, f"{self._address}{path}", json=body, headers=headers)
+            address = self._descriptor.services.authentication.url
+            return await self._http.request(method, f"{address}{path}", json=body, headers=headers)
         except httpx.HTTPError as error:
             raise EnvironmentUnavailable(f"admin API: {method} {path}: {type(error).__name__} {error}") from None
 

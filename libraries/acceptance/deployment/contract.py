@@ -188,6 +188,14 @@ class Storage(Offered):
     refused: int
 
 
+class Health(Offered):
+    """What the health document says of a service that is well, and of the whole; where it names each service."""
+
+    healthy: Any
+    service_healthy: Any
+    services: FieldPaths
+
+
 class Webhook(Offered):
     header: str
     scheme: str
@@ -209,6 +217,7 @@ class Contract(Offered):
     duplicate: FieldPaths
     duplicate_type: str
     jobs: Jobs
+    health: Health
     fields: dict[str, dict[str, Any]]
     sources: FieldPaths
     listed_document: FieldPaths

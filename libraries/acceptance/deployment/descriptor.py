@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, SecretStr, StringConstraints, field_validator, model_validator
 
+from acceptance.deployment.contract import Absent, Offered
 from acceptance.errors import CapabilityMissing, ConfigurationError, SuiteError
 from acceptance.yaml_models import Data, read_model
 
@@ -77,15 +78,19 @@ class Database(Data):
     sslmode: str = "prefer"
 
 
-class Services(Data):
-    """The services of a deployment, each probed by PRE-01."""
+def _left_out(service: str) -> Any:
+    return Field(default=Absent(f"services.{service}"))
 
-    frontend: Service
+
+class Services(Offered):
+    """The services of a deployment, each probed by PRE-01; to read one that is left out raises NotOffered."""
+
+    frontend: Service = _left_out("frontend")
     api: Service
-    worker: Service
-    authentication: Service
-    storage: Service
-    realtime: Service
+    worker: Service = _left_out("worker")
+    authentication: Service = _left_out("authentication")
+    storage: Service = _left_out("storage")
+    realtime: Service = _left_out("realtime")
     database: Database | None = None
 
 

@@ -25,12 +25,12 @@ SELF_CHECKS: Checks = PREFLIGHT_CHECKS | CLOSING_CHECKS | REPORT_CHECKS
 def run_preflight(observer: Run, recorder: Recorder) -> list[str]:
     """Run the preflight; returns the problems that keep the run from starting."""
     try:
-        found = observer.wait(preflight.check(observer), within=PREFLIGHT_SECONDS).problems
+        found = observer.wait(preflight.obstacles(observer), within=PREFLIGHT_SECONDS)
     except AssertionError as error:
-        found = {"PRE-01": [str(error)], "PRE-02": []}
+        found = {"PRE-01": [str(error)]}
     for criterion, problems in found.items():
         record(recorder, f"{PREFLIGHT}{criterion}", criterion, problems)
-    return [f"{name}: {problem}" for name in ("PRE-01", "PRE-02") for problem in found[name]]
+    return [f"{name}: {problem}" for name, problems in found.items() for problem in problems]
 
 
 def run_closing_checks(observer: Run, recorder: Recorder) -> None:
