@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from acceptance.deployment.contract import MISSING, pick
 from acceptance.errors import (
+    BLOCKED,
     NOT_OFFERED,
     SUITE_ERROR,
+    Blocked,
     CapabilityMissing,
     EnvironmentUnavailable,
     SuiteError,
@@ -55,6 +58,7 @@ class _Listener(RedactingListener):
             if result.passed and criteria_of(result) and (loops := list(empty_loops(result))):
                 over = ", ".join(" ".join(loop.values) for loop in loops)
                 result.status, result.message = "FAIL", f"{EMPTY_LOOP}: {over}"
+            result.message = _as_blocked(result.message, run.broken)
             status = _status(result.status, result.message)
             run.evidence.test(
                 name=identity(result),
@@ -66,6 +70,7 @@ class _Listener(RedactingListener):
                 place=result.id,
                 source=_source(result),
                 looks=ended.looks,
+                without=ended.left_out,
             )
 
     def end_keyword(self, data: Any, result: Any) -> None:
@@ -117,9 +122,20 @@ def _cause(status: str, message: str) -> Cause | None:
     if failures and all(one.text.startswith(NOT_OFFERED) for one in failures):
         return "not_offered"
     if failures and all(one.is_ours for one in failures):
+        if any(one.text.startswith(BLOCKED) for one in failures):
+            return "blocked"
         lacking = any(one.text.startswith(CapabilityMissing.__name__) for one in failures)
         return "capability" if lacking else "environment"
     return "environment" if message.endswith(_STOPPED) and not _several(message) else "product"
+
+
+def _as_blocked(message: str, broken: Mapping[str, str]) -> str:
+    """A message whose failures are those of fixtures says so: the fixture's criterion is judged by them, once."""
+    failures = failures_in(message)
+    known = [one for one in failures if one.key in broken]
+    if not known or not all(one.key in broken or one.is_ours for one in failures):
+        return message
+    return str(Blocked(broken[known[0].key], known[0].text))
 
 
 def _check_figure(criterion: str, name: str, unit: str, samples: int) -> None:
@@ -147,6 +163,18 @@ class DeploymentLibrary:
 
     def __init__(self) -> None:
         refuse_debug_file()
+
+    @keyword()
+    def is_offered(self, *places: str) -> bool:
+        """Returns whether the contract offers everything at these dotted paths.
+
+        What it does not offer is named with the criterion of the test, which goes on without it.
+
+        | ${listed} =    Is Offered    routes.documents
+        | IF    ${listed}    Get Documents    filename    ==    ${names}
+        """
+        run = the_run()
+        return not {run.is_offered(place) for place in places} & {False}
 
     @keyword()
     def need(self, capability: str) -> None:

@@ -145,11 +145,15 @@ class DocumentLibrary:
 
     @step(within=600)
     async def wait_until_processed(self, *upload: Upload, timeout: Duration = uploads.PROCESSING_SECONDS) -> None:
-        """Waits until the jobs of all these uploads are complete; any other end fails with the job's reason.
+        """Waits until the jobs of all these uploads are complete.
+
+        Any other end violates INT-13, with the job's reason; the test is then blocked by it.
 
         | Wait Until Processed    ${upload}    timeout=1 min
         """
-        await together(*(uploads.complete(the_run(), each, within=seconds_of(timeout)) for each in upload))
+        run = the_run()
+        async with run.fixture("processed document", "INT-13"):
+            await together(*(uploads.complete(run, each, within=seconds_of(timeout)) for each in upload))
 
     @step(within=600)
     async def wait_until_job_ends(self, *upload: Upload, timeout: Duration = uploads.PROCESSING_SECONDS) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from acceptance.checks import auth, authorization
 from acceptance.checks.auth import PasswordChange, SessionEnd
-from acceptance.checks.fixtures import UserData, create_user_data
+from acceptance.checks.fixtures import UserData, create_user_data, signed_in
 from acceptance.checks.forged_tokens import Credential, Genuine, claims_of, forgeries
 from acceptance.clients.http import Response
 from acceptance.errors import SuiteError
@@ -45,7 +45,7 @@ class UserLibrary:
         run = the_run()
 
         async def create() -> User:
-            return await run.users.signed_in(access_token_seconds=access_token_seconds)
+            return await signed_in(run, access_token_seconds=access_token_seconds)
 
         return know_user(name, await (run.once(f"user {name}", create) if shared else create()))
 

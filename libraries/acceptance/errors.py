@@ -4,6 +4,7 @@
 `EnvironmentUnavailable`: the test tooling, or a provider's interface, failed; nothing is known about the deployment.
 `NotOffered`: the application does not offer what the check needs, by its contract; that part is not verified.
 `CapabilityMissing`: the descriptor does not offer what the check needs; the criterion is not verified.
+`Blocked`: a fixture could not be made; that violates the fixture's criterion once, and what needs it is not verified.
 `NotApplicable`: the criterion's own rule excludes this deployment.
 `SuiteError` (a `ValueError`): a mistake in a suite, such as an unknown user; nothing is known about the deployment.
 `ProjectError`: any other exception of this project; nothing is known about the deployment.
@@ -45,6 +46,20 @@ class NotOffered(Exception):
     def __init__(self, place: str) -> None:
         super().__init__(f"{NOT_OFFERED}: {place}")
         self.place = place
+
+
+BLOCKED = "blocked by "
+
+
+class Blocked(Exception):
+    """A fixture that a check needs could not be made, for this reason.
+
+    `first` says that nothing was blocked by it before: whoever meets it then has found it.
+    """
+
+    def __init__(self, fixture: str, reason: str, *, first: bool = True) -> None:
+        super().__init__(f"{BLOCKED}'{fixture}' ({reason})")
+        self.fixture, self.reason, self.first = fixture, reason, first
 
 
 NOT_APPLICABLE = "not applicable: "

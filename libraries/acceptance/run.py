@@ -7,8 +7,8 @@ import itertools
 import os
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from acceptance.clients.websocket import JOINS_PER_SECOND, RealtimeClient
 from acceptance.deployment.contract import CONTRACT, Contract, read_contract
 from acceptance.deployment.descriptor import Descriptor
 from acceptance.deployment.provisioning import OpenDeployment, open_deployment
-from acceptance.errors import ConfigurationError, EnvironmentUnavailable
+from acceptance.errors import Blocked, ConfigurationError, EnvironmentUnavailable, Unresponsive
 from acceptance.event_loop import LoopThread
 from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.reader import EVIDENCE
@@ -33,6 +33,8 @@ from acceptance.fixtures.resource_ledger import ResourceLedger
 from acceptance.fixtures.users import User, Users
 from acceptance.redaction.redactor import Redactor
 from acceptance.redaction.scrub import SecretLeftError, scrub_file
+from acceptance.verdict.criterion_results import FIXTURE
+from acceptance.verdict.failures import Failure
 
 Result = TypeVar("Result")
 
@@ -73,6 +75,7 @@ class TestContext:
         things: what older steps share.
         figures: those that the test recorded, by name.
         looks: how many steps, answers, figures and comparisons the test has had so far.
+        left_out: what the contract marks `absent` and the test left out, as dotted paths.
     """
 
     __test__ = False
@@ -83,6 +86,7 @@ class TestContext:
     things: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
     looks: int = 0
+    left_out: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,7 @@ class Run:
         self.needs = RequiredCapacity()
         self.context = TestContext()
         self.shared: dict[str, Any] = {}  # results of shared steps
+        self.broken: dict[str, str] = {}  # what fixtures failed by -> the first of them
         self.channels = Channels()  # open until the end of the run
         self.log: Callable[[str], None] = lambda line: None
         self.live: Callable[[str], None] = lambda line: None
@@ -284,8 +289,40 @@ class Run:
         return self.shared[name]  # type: ignore[no-any-return]
 
     async def once(self, name: str, make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-        """The result of a shared step: run for the first test that needs it; its failure fails each of them."""
-        return await asyncio.shield(self.begin(name, make))
+        """The result of a shared step: run for the first test that needs it; its failure is that of each of them."""
+        known = name in self.shared
+        try:
+            return await asyncio.shield(self.begin(name, make))
+        except Blocked as error:
+            raise Blocked(error.fixture, error.reason, first=error.first and not known) from None
+
+    @asynccontextmanager
+    async def fixture(self, name: str, criterion: str) -> AsyncIterator[None]:
+        """What is made here is a fixture: its failure violates its own criterion, once for each reason.
+
+        Raises:
+            Blocked: it failed, which says nothing of the criteria whose tests need it.
+        """
+        try:
+            yield
+        except Unresponsive:
+            raise
+        except AssertionError as error:
+            reason, cause = str(error), Failure(text=str(error)).key
+            first = cause not in self.broken
+            if first:
+                self.broken[cause] = name
+                number = len(self.broken)
+                outcome = f"{FIXTURE}{name}" + (f" ({number})" if number > 1 else "")
+                self.evidence.test(name=outcome, criteria=[criterion], status="FAIL", cause="product", message=reason)
+            raise Blocked(name, reason, first=first) from None
+
+    def is_offered(self, place: str) -> bool:
+        """Whether the contract offers what stands at a dotted path; if not, the test's criterion is met without it."""
+        offered = self.contract.offers(place)
+        if not offered:
+            self.context.left_out.add(place)
+        return offered
 
     def close(self) -> list[str]:
         """Remove what the run created and close everything; returns a line for each thing that remains."""

@@ -223,11 +223,19 @@ async def upload_complete(run: Run, user: User, payload: Payload, *, within: flo
     return await complete(run, await sent(run, user, payload), within=within)
 
 
+async def processed_now(run: Run, user: User, payload: Payload) -> Upload:
+    """A processed document that is a fixture: uploading it is judged by INT-05, processing it by INT-13."""
+    async with run.fixture("uploaded document", "INT-05"):
+        upload = await sent(run, user, payload)
+    async with run.fixture("processed document", "INT-13"):
+        return await complete(run, upload)
+
+
 async def processed(run: Run, owner: User, name: str, seed: int | str = 0) -> Upload:
     """A processed document of a user: uploaded by the first caller of the run, then shared."""
 
     async def process() -> Upload:
-        return await upload_complete(run, owner, Payload.of(await document(run, name, seed)))
+        return await processed_now(run, owner, Payload.of(await document(run, name, seed)))
 
     return await run.once(f"document {name} #{seed} of {owner.user_id}", process)
 

@@ -18,6 +18,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from acceptance.errors import (
+    Blocked,
     CapabilityMissing,
     ConfigurationError,
     EnvironmentUnavailable,
@@ -80,7 +81,7 @@ def keyword(
 
 
 _EXPECTED = (
-    AssertionError, CapabilityMissing, ConfigurationError, EnvironmentUnavailable, FatalError, NotApplicable,
+    AssertionError, Blocked, CapabilityMissing, ConfigurationError, EnvironmentUnavailable, FatalError, NotApplicable,
     NotOffered, NotWritten, RobotError, SkipExecution, SuiteError,
 )  # fmt: skip
 

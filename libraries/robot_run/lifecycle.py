@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from acceptance.errors import (
+    Blocked,
     CapabilityMissing,
     ConfigurationError,
     NotApplicable,
@@ -28,6 +29,9 @@ CapabilityMissing.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
 # So is one that needs what the application does not offer by its contract.
 NotOffered.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
 NotOffered.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
+# So is one whose fixture could not be made, but for the first.
+Blocked.ROBOT_SKIP_EXECUTION = property(lambda error: not error.first)  # type: ignore[attr-defined]
+Blocked.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
 # So is one whose criterion does not apply; the gate knows it by its message.
 NotApplicable.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
 NotApplicable.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]

@@ -267,3 +267,25 @@ def test_a_figure_with_too_few_samples_is_not_excused_by_what_is_not_offered() -
     absent = Outcome(test="more", criteria=("AA-02",), status="SKIP", cause="not_offered", message="not offered: x")
     gate = judge(evidence(outcomes=[*evidence().outcomes, absent], observations=[speed(1, samples=1)]))
     assert row(gate, "AA-02").status == "not_verified"
+
+
+def test_what_a_broken_fixture_blocks_is_not_verified_and_the_fixture_violates_its_own_criterion() -> None:
+    blocked = "blocked by 'user' (signup: expected status 201, observed 500)"
+    gate = judge(with_outcome(status="FAIL", cause="blocked", message=blocked))
+    assert (gate.verdict, row(gate, "AA-01").status, row(gate, "AA-01").reason) == (
+        "INCONCLUSIVE",
+        "not_verified",
+        blocked,
+    )
+    assert "blocked by" in gate.line
+    broken = Outcome(test="fixture: user", criteria=("AA-02",), status="FAIL", cause="product", message="observed 500")
+    others = with_outcome(status="SKIP", cause="blocked", message=blocked).outcomes
+    gate = judge(evidence(outcomes=[*others, broken]))
+    assert (gate.verdict, gate.line) == ("NO-GO", "NO-GO (full: violated: AA-02; 1 not verified)")
+    assert [cause.tests for cause in gate.causes] == [("fixture: user",)]
+
+
+def test_a_test_that_left_out_what_is_not_offered_keeps_the_verdict_from_go() -> None:
+    gate = judge(with_outcome(status="PASS", without=("routes.logout",)))
+    assert (gate.verdict, row(gate, "AA-01").status) == ("PASS", "met")
+    assert row(gate, "AA-01").without == ("routes.logout",)

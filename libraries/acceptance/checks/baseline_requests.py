@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, RootModel
 
+from acceptance.checks.fixtures import signed_in
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import pick
 from acceptance.fixtures.users import User
@@ -50,7 +51,7 @@ async def answered(run: Run, owner: User, known: Mapping[str, str]) -> dict[str,
         owner: who owns what `known` names.
         known: what stands for the braces, by their words.
     """
-    tokens = {"owner": owner.access_token, "other": (await run.users.signed_in()).access_token, "garbage": GARBAGE}
+    tokens = {"owner": owner.access_token, "other": (await signed_in(run)).access_token, "garbage": GARBAGE}
     words = {"unknown": str(uuid.uuid4()), "unknown_sha256": "0" * 64, "email": owner.email} | dict(known)
     requests = read_requests()
     responses = await together(

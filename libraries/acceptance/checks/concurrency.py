@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from acceptance.chat import Answer, ask
+from acceptance.checks.fixtures import signed_in
 from acceptance.checks.job_events import check_order, events_of, has_ended
 from acceptance.errors import SuiteError
 from acceptance.fixtures.handbook import Fact, Handbook
@@ -71,7 +72,7 @@ async def run_journeys(run: Run, users: int) -> list[Journey]:
     """
     if users < 2:
         raise SuiteError("journeys at once need two users at least")
-    accounts = await together(*(run.users.signed_in() for _ in range(users)))
+    accounts = await together(*(signed_in(run) for _ in range(users)))
     notes = [Payload.of(await document(run, "note", SEED + number)) for number in range(users)]
     journeys = [Journey(*each) for each in zip(accounts, notes, strict=True)]
     for number, journey in enumerate(journeys):

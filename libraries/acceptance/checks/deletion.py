@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from acceptance.checks.fixtures import UserData, create_user_data
+from acceptance.checks.fixtures import UserData, create_user_data, signed_in
 from acceptance.fixtures.users import User
 from acceptance.polling import together
 from acceptance.run import Run
@@ -38,7 +38,7 @@ async def removal(run: Run) -> Removal:
     """Made once in a run."""
 
     async def make() -> Removal:
-        owner = await run.users.signed_in()
+        owner = await signed_in(run)
         gone, stays = await together(*(create_user_data(run, owner, seed=1400 + number) for number in (1, 2)))
         looks = "sql" in run.descriptor.capabilities
         held = [await held_by(run, each.upload) if looks else None for each in (gone, stays)]

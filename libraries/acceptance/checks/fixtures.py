@@ -20,8 +20,8 @@ from acceptance.uploads import (
     accepted,
     document,
     finished,
+    processed_now,
     put_bytes,
-    upload_complete,
 )
 
 FIXED = "baseline"  # made documents of the catalogue are the same in every run, so that runs can be compared
@@ -63,8 +63,15 @@ class UserData:
 
 async def create_user_data(run: Run, user: User, *, seed: int | str) -> UserData:
     """Upload a note that no other seed has, wait until it is complete, and ask about its first fact."""
-    upload = await upload_complete(run, user, Payload.of(await document(run, "note", seed)))
-    return UserData(user, upload, await ask(run, user, upload.handbook.facts[0].question))
+    upload = await processed_now(run, user, Payload.of(await document(run, "note", seed)))
+    async with run.fixture("answer", "INT-07"):
+        return UserData(user, upload, await ask(run, user, upload.handbook.facts[0].question))
+
+
+async def signed_in(run: Run, **options: int | None) -> User:
+    """A new user with a session, who is a fixture of the check; see `Users.signed_in`."""
+    async with run.fixture("signed-in user", "INT-01"):
+        return await run.users.signed_in(**options)
 
 
 @dataclass
@@ -103,7 +110,7 @@ async def samples(run: Run) -> list[CatalogueDocument]:
 async def _make(run: Run) -> list[CatalogueDocument]:
     names = catalogue().names()
     documents = await together(*(document(run, name, fixed=FIXED) for name in names), at_once=2)
-    users = await together(*(run.users.signed_in() for _ in range(PEOPLE)))
+    users = await together(*(signed_in(run) for _ in range(PEOPLE)))
     shares = [documents[number::PEOPLE] for number in range(PEOPLE)]
     made = await together(*(_of_one(run, *each) for each in zip(users, shares, strict=True)))
     return sorted((sample for share in made for sample in share), key=lambda sample: names.index(sample.name))

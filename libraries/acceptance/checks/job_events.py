@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Literal
 
 from acceptance.chat import Answer, ask
+from acceptance.checks.fixtures import signed_in
 from acceptance.clients.database import Connection
 from acceptance.clients.sse import EventStreams
 from acceptance.clients.websocket import Frame, RealtimeClient, Socket, Subscription
@@ -89,7 +90,7 @@ def wrong_progress(steps: Sequence[Event | RestSnapshot], complete: Complete) ->
 async def _make(run: Run) -> list[ObservedJob]:
     run.descriptor.need("sql")
     documents = await together(*(document(run, "handbook", seed) for seed in SEEDS), at_once=2)
-    users = await together(*(run.users.signed_in() for _ in SEEDS))
+    users = await together(*(signed_in(run) for _ in SEEDS))
     return await together(*(_watch(run, *each) for each in zip(users, documents, strict=True)))
 
 

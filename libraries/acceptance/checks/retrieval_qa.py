@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from acceptance.chat import Answer, ask
+from acceptance.checks.fixtures import signed_in
 from acceptance.fixtures.handbook import Fact, figures, words
 from acceptance.polling import together
 from acceptance.run import Run
@@ -31,7 +33,7 @@ async def answered_facts(run: Run, handbook: Upload | None = None) -> list[Answe
         handbook: None is the handbook of the user 'Reader'.
     """
     if handbook is None:
-        handbook = await processed(run, await run.once(READER, run.users.signed_in), "handbook")
+        handbook = await processed(run, await run.once(READER, partial(signed_in, run)), "handbook")
     owner, facts = handbook.owner, handbook.handbook.facts
 
     async def ask_both(fact: Fact) -> AnsweredFact:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import httpx
 
 from acceptance.checks.authorization import Attempt, hold
+from acceptance.checks.fixtures import signed_in
 from acceptance.checks.forged_tokens import forged
 from acceptance.clients.http import Response
 from acceptance.errors import CapabilityMissing, SuiteError
@@ -45,7 +46,7 @@ async def expiring_upload(run: Run) -> ExpiringUpload:
         reason = f"and its upload addresses live for {seconds:g} s (waited for: {LONGEST_SECONDS:g} s at most)"
         raise CapabilityMissing("short-lived-addresses", reason)
     note = Payload.of(await document(run, "note", EXPIRING_SEED))
-    user = await run.users.signed_in()
+    user = await signed_in(run)
     begin = time.monotonic()
     return ExpiringUpload(await announce(run, user, note), begin, time.monotonic(), seconds)
 

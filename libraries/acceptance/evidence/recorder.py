@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -67,6 +67,7 @@ class Recorder:
         place: str = "",
         source: str = "",
         looks: int | None = None,
+        without: Iterable[str] = (),
     ) -> None:
         """How a test, or a check of the run itself, ended; one that passed without a look is not verified."""
         if status == "PASS" and looks == 0:
@@ -82,6 +83,7 @@ class Recorder:
                 place=place,
                 source=source,
                 looks=looks,
+                without=tuple(sorted(without)),
             )
         )
 

@@ -12,7 +12,7 @@ from acceptance.evidence.histogram import Distribution
 from acceptance.yaml_models import Data
 
 Status = Literal["PASS", "FAIL", "SKIP"]
-Cause = Literal["product", "environment", "capability", "not_offered"]
+Cause = Literal["product", "environment", "capability", "not_offered", "blocked"]
 
 
 def _moment_that_is(text: str) -> str:
@@ -88,7 +88,8 @@ class Outcome(Entry):
 
     `cause` tells why it did not pass: `product`, the deployment is wrong; `environment`, our own tool or a provider's
     interface was not there; `capability`, the deployment's descriptor does not offer what it needs;
-    `not_offered`, its contract marks that `absent`.
+    `not_offered`, its contract marks that `absent`; `blocked`, a fixture that it needs could not be made: that is
+    recorded once, as the fixture's outcome. `without` names what the contract marks `absent` and it left out.
     `place` is where it stands in log.html (`log.html#<place>`), `source` the file and line of a test. `looks` counts
     the steps, answers, figures and comparisons behind it, where its writer counts them: one that passed on none counts
     for nothing.
@@ -104,6 +105,7 @@ class Outcome(Entry):
     place: str = ""
     source: str = ""
     looks: int | None = Field(default=None, ge=0)
+    without: tuple[str, ...] = ()
 
 
 def _inside(path: str) -> str:

@@ -121,7 +121,7 @@ def _test(test: Tried, suite: str, criteria: Iterable[str]) -> Element:
     _properties(case, known)
     if test.status == "SKIP" or (test.status == "FAIL" and test.cause in ("capability", "not_offered")):
         _add_message(case, "skipped", test.message)
-    elif test.status == "FAIL" and test.cause == "environment":
+    elif test.status == "FAIL" and test.cause in ("environment", "blocked"):
         _add_message(case, "error", test.message)
     elif test.status == "FAIL":
         _add_message(case, "failure", test.message)

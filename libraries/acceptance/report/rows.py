@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from acceptance.evidence.reader import Bundle
 from acceptance.report.markdown import PAGE, amount, anchor, anchor_of_tests, count, safe, words
-from acceptance.verdict.criterion_results import CLOSING, REPORT, UNCLAIMED, Row, Tried
+from acceptance.verdict.criterion_results import CLOSING, FIXTURE, REPORT, UNCLAIMED, Row, Tried
 from acceptance.verdict.gate import UNKNOWN, Gate
 from acceptance.verdict.metrics import Figure
 
@@ -23,7 +23,7 @@ ENDINGS = {"FAIL": "failed", "SKIP": "skipped", "PASS": "passed"}
 NO_FIGURE = "no figure was recorded"
 TEXT = 600  # characters of a figure that is a text
 FIGURES = 5  # of one criterion in a cell; the gate page has all of them
-_CHECKS = ("preflight: ", CLOSING, REPORT)
+_CHECKS = ("preflight: ", FIXTURE, CLOSING, REPORT)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from acceptance.errors import NOT_OFFERED
+from acceptance.errors import BLOCKED, NOT_OFFERED
 from acceptance.evidence.reader import EVIDENCE, Bundle
 from acceptance.evidence.recorder import FILES
 from acceptance.evidence.records import Trend
@@ -36,6 +36,7 @@ KIND_TITLES = {
     "we failed to look": "Not checked: it could have been observed, and was not",
     "its evidence does not count": "Its evidence does not count: it is invalid",
     "planned, no suite yet": "Planned: no suite exists yet",
+    BLOCKED: "Blocked: a fixture could not be made, which violates a criterion of its own",
     NOT_OFFERED: "Not offered: the deployment's contract marks it absent",
 }
 IN_PART = (

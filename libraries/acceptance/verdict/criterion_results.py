@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from acceptance.errors import NOT_APPLICABLE, NOT_OFFERED
+from acceptance.errors import BLOCKED, NOT_APPLICABLE, NOT_OFFERED
 from acceptance.evidence.reader import Bundle
 from acceptance.evidence.recorder import NOTHING_LOOKED_AT
 from acceptance.evidence.records import Cause, Outcome, Trend
@@ -25,12 +25,13 @@ NOT_LOOKED = "we failed to look"
 UNSOUND = "its evidence does not count"
 PLANNED = "planned, no suite yet"
 UNCLAIMED = "not claimed by this run"
-KINDS = (UNKNOWABLE, NOT_LOOKED, UNSOUND, PLANNED, NOT_OFFERED)
+KINDS = (UNKNOWABLE, NOT_LOOKED, UNSOUND, PLANNED, NOT_OFFERED, BLOCKED)
 
-NOT_THE_PRODUCT = ("environment", "capability", "not_offered")  # causes that say nothing of the deployment
+NOT_THE_PRODUCT = ("environment", "capability", "not_offered", "blocked")  # causes that say nothing of the deployment
 
 CLOSING = "closing: "
 REPORT = "report: "
+FIXTURE = "fixture: "  # that could not be made
 
 
 class Tried(Data):
@@ -47,6 +48,7 @@ class Tried(Data):
     link: str = ""
     source: str = ""
     looks: int | None = None
+    without: tuple[str, ...] = ()
 
 
 class Row(Data):
@@ -115,7 +117,7 @@ def _alone(name: str, criterion: Criterion, group: Group) -> Row:
     limited = figures[: len(criterion.limits)]
     main = next((one for one in limited if one.broken), next((one for one in limited if one.missing), None))
     main = main or min(limited, key=_room, default=None)
-    absent = tuple(sorted({place_in(test) for test in tests if test.cause == "not_offered"}))
+    absent = tuple(sorted({place for test in tests for place in _places(test)}))
     status, reason = _status(name, criterion, group, declared, tests, limited)
     return Row(
         id=name,
@@ -173,6 +175,7 @@ def _last(test: str, tried: Sequence[tuple[Bundle, Outcome]]) -> Tried:
         link=f"{log}#{last.place}" if last.place else "",
         source=last.source,
         looks=last.looks,
+        without=last.without,
     )
 
 
@@ -204,9 +207,13 @@ def _status(
     lacking = [f"needs the capability '{need}'" for need in criterion.needs if need not in offered]
     lacking += [f"{test.name}: {test.message}" for test in tests if test.cause == "capability"]
     unseen = list(_unseen(criterion, declared, tests))
+    blocked = list(dict.fromkeys(summary_of(test.message) for test in tests if test.cause == "blocked"))
     absent = [test for test in tests if test.cause == "not_offered"]
-    if absent and not unseen and not lacking and declared == {test.name for test in absent}:
-        return "not_verified", f"{NOT_OFFERED}: {', '.join(sorted({place_in(test) for test in absent}))}"
+    if absent and not unseen and not blocked and not lacking and declared == {test.name for test in absent}:
+        return (
+            "not_verified",
+            f"{NOT_OFFERED}: {', '.join(sorted({place for test in absent for place in _places(test)}))}",
+        )
     # A figure that nobody took is one of the tests' that need what is not offered.
     unseen += [figure.missing for figure in figures if figure.missing and (figure.of or not absent)]
     settled = {test.name for test in tests if test.status == "PASS" or test.cause in ("capability", "not_offered")}
@@ -216,6 +223,8 @@ def _status(
     by_rule = [test.message for test in tests if criterion.may_not_apply and _by_rule(test)]
     if by_rule and declared == {test.name for test in tests if _by_rule(test)}:
         return "not_applicable", "; ".join(by_rule)
+    if blocked:
+        return "not_verified", "; ".join([*blocked, *unseen])
     if unseen:
         return "not_verified", f"{NOT_LOOKED}: {'; '.join(unseen)}"
     return "met", ""
@@ -246,9 +255,10 @@ def _product(test: Tried) -> bool:
     return test.cause not in NOT_THE_PRODUCT
 
 
-def place_in(test: Tried) -> str:
-    """What a test needs and the contract marks `absent`: its dotted path there."""
-    return test.message.partition(f"{NOT_OFFERED}: ")[2].partition("\n")[0]
+def _places(test: Tried) -> tuple[str, ...]:
+    """What a test needs or left out, and the contract marks `absent`, by dotted paths."""
+    needed = test.message.partition(f"{NOT_OFFERED}: ")[2].partition("\n")[0] if test.cause == "not_offered" else ""
+    return (*test.without, needed) if needed else test.without
 
 
 def _by_rule(test: Tried) -> bool:
@@ -268,5 +278,5 @@ def _unseen(criterion: Criterion, declared: set[str], tests: Sequence[Tried]) ->
     for test in tests:
         if test.status == "PASS" and test.looks == 0:
             yield f"{test.name}: {NOTHING_LOOKED_AT}"
-        if test.status != "PASS" and test.cause != "not_offered":
+        if test.status != "PASS" and test.cause not in ("not_offered", "blocked"):
             yield f"{test.name}: {'skipped: ' if test.status == 'SKIP' else ''}{summary_of(test.message)}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from acceptance.errors import NOT_OFFERED, PROJECT_ERROR, SUITE_ERROR
+from acceptance.errors import BLOCKED, NOT_OFFERED, PROJECT_ERROR, SUITE_ERROR
 from acceptance.yaml_models import Data
 
 # How Robot Framework puts several failures of one test, and of what surrounds it, into one message.
@@ -21,6 +21,7 @@ _SPLIT = re.compile("|".join(rf"\n\n{re.escape(words)}\n" for words in FURTHER))
 _MISTAKES = (
     r"(?:ConfigurationError|EnvironmentUnavailable|NotWritten|CapabilityMissing): ",
     rf"{NOT_OFFERED}: ",
+    rf"{BLOCKED}'",
     re.escape(PROJECT_ERROR),
     re.escape(SUITE_ERROR),
     r"No keyword with name '",
@@ -86,7 +87,7 @@ class Failure(Data):
 
     @property
     def is_ours(self) -> bool:
-        """Whether it says nothing of the deployment: a tool, this project or a suite failed, or nothing is offered."""
+        """Whether it says nothing of the deployment: a tool, a suite or a fixture failed, or nothing is offered."""
         return _MISTAKE.match(self.text) is not None
 
     @property
