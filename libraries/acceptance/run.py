@@ -128,7 +128,8 @@ class Run:
         self.descriptor: Descriptor = deployment.descriptor
         self.folder = folder
         self.identifier = identifier
-        self.contract: Contract = read_contract(self.descriptor.contract or CONTRACT)
+        services = self.descriptor.services
+        self.contract: Contract = read_contract(self.descriptor.contract or CONTRACT, dict(services), services.left_out)
         self.redactor = redactor or Redactor()
         for name in self.descriptor.secrets:
             with suppress(ConfigurationError):  # PRE-02 reports an unset one
@@ -162,7 +163,8 @@ class Run:
     @cached_property
     def websocket(self) -> RealtimeClient:
         """Opens the contract's channels; raises NotOffered where the descriptor names no realtime service."""
-        return RealtimeClient(self.contract, self.descriptor.services.realtime.url)
+        address = self.descriptor.services.realtime.url
+        return RealtimeClient(self.contract, address, headers_of=self.descriptor.headers_of)
 
     def wait(self, coroutine: Coroutine[Any, Any, Result], *, within: float = 60.0) -> Result:
         """The result of a coroutine, for synchronous callers; reports its calls and observations.

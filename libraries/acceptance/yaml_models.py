@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from ArtilleryLibrary.errors import ConfigurationError
 from ArtilleryLibrary.yaml_document import Data as Data
 from ArtilleryLibrary.yaml_document import line_of, read_document
 from pydantic import BaseModel, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Model = TypeVar("Model", bound=BaseModel)
 PROJECT = Path(__file__).resolve().parents[2]
@@ -26,19 +27,29 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_model(
-    path: Path, model: type[Model], prepared: Callable[[dict[str, Any]], dict[str, Any]] = lambda content: content
-) -> Model:
-    """The file as `model`, after its content was `prepared`.
+    path: Path, model: type[Model], prepared: Callable[[dict[str, Any]], dict[str, Any]] = lambda content: content,
+    context: Any = None,
+) -> Model:  # fmt: skip
+    """The file as `model`, after its content was `prepared`; its validators get the `context`.
 
     Raises:
         ConfigurationError: one line per mistake: file and line, field, reason, and the field that a misspelt one means.
     """
     content, root = read_document(path)
     try:
-        return model.model_validate(prepared(content))
+        return model.model_validate(prepared(content), context=context)
     except ValidationError as error:
         problems = [f"{path}:{line_of(root, where)}: {problem}" for where, problem in _problems(error, model)]
         raise ConfigurationError(problems) from None
+
+
+def mistakes(problems: Mapping[Any, str]) -> ValidationError:
+    """What a validator of a model raises for mistakes within it, by where each stands."""
+    details = [
+        InitErrorDetails(type=PydanticCustomError("mistake", "{text}", {"text": text}), loc=where, input=None)
+        for where, text in problems.items()
+    ]
+    return ValidationError.from_exception_data("mistakes", details)
 
 
 def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Sequence[str | int], str]]:

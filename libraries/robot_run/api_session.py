@@ -9,7 +9,6 @@ from typing import Any
 import requests
 from acceptance.clients.body import ACCEPTED
 from acceptance.clients.http import DEADLINE
-from acceptance.errors import SuiteError
 from acceptance.fixtures.users import User
 from acceptance.run import Run
 from requests.adapters import BaseAdapter
@@ -29,11 +28,12 @@ class _Adapter(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         headers = CaseInsensitiveDict({name: str(value) for name, value in request.headers.items()})
-        headers.setdefault(self._run.contract.errors.request_id_header, uuid.uuid4().hex)
-        if self._user is not None:
-            headers.setdefault("Authorization", f"Bearer {self._user.access_token}")
+        if self._run.contract.offers("errors.request_id_header"):
+            headers.setdefault(self._run.contract.errors.request_id_header, uuid.uuid4().hex)
         headers["Accept-Encoding"] = ACCEPTED
-        sending = self._run.client.exchange(str(request.method), str(request.url), dict(headers), _bytes(request.body))
+        token = self._user.access_token if self._user is not None else None
+        content, url = _bytes(request.body), str(request.url)
+        sending = self._run.client.exchange(str(request.method), url, dict(headers), content, token=token)
         received = self._run.wait(sending, within=3 * DEADLINE)
         response = requests.Response()
         response.request, response.url, response.status_code = request, received.url, received.status
@@ -60,12 +60,11 @@ def open_api_session(alias: str, user: User | None, service: str) -> None:
     """Register a session with RequestsLibrary, which has to be imported by the suite or its resources.
 
     Raises:
+        NotOffered: the deployment does not have this service.
         SuiteError: the descriptor has no such service.
     """
     run = the_run()
-    known = getattr(run.descriptor.services, service, None)
-    if known is None or not hasattr(known, "url"):
-        raise SuiteError(f"service '{service}': the descriptor '{run.descriptor.name}' has no such service with a url")
+    known = run.descriptor.service(service)
     session = requests.Session()
     session.trust_env = False  # what the environment names, the contract's client takes into account
     session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]  # never followed

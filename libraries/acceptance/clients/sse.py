@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import httpx
@@ -15,7 +16,7 @@ import httpx_sse
 
 from acceptance.clients.body import UnreadableError
 from acceptance.clients.http import ContractClient
-from acceptance.clients.websocket import Subject, Subscription, event_schemas, frame_of
+from acceptance.clients.websocket import Schemas, Subject, Subscription, event_schemas, frame_of
 
 
 class EventStreams:
@@ -26,7 +27,10 @@ class EventStreams:
 
     def __init__(self, client: ContractClient) -> None:
         self._client = client
-        self._schemas = event_schemas(client.contract)
+
+    @cached_property
+    def _schemas(self) -> Schemas:
+        return event_schemas(self._client.contract)
 
     def job(
         self, job_id: str, token: str | None, *, after: int | None = None

@@ -9,15 +9,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Self
-from urllib.parse import urlencode
 
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from acceptance.clients.body import parse_json
-from acceptance.deployment.contract import Contract, compiled, mistake_in
+from acceptance.deployment.contract import Contract, Realtime, compiled, mistake_in, with_query
 from acceptance.deployment.descriptor import is_local
 from acceptance.errors import cut, violation
 from acceptance.polling import RateLimiter
@@ -220,15 +220,26 @@ class RealtimeClient:
     status as `closed`; a refusal after the handshake ends it with the close code.
     """
 
-    def __init__(self, contract: Contract, base: str, joins_per_second: float = JOINS_PER_SECOND) -> None:
-        self._contract = contract.realtime
+    def __init__(
+        self, contract: Contract, base: str, joins_per_second: float = JOINS_PER_SECOND,
+        headers_of: Callable[[str], dict[str, str]] = lambda url: {},
+    ) -> None:  # fmt: skip
+        self._whole = contract
         self._base = base.replace("http", "ws", 1) if base.startswith("http") else base
         self._proxy: Literal[True] | None = None if is_local(base) else True
         self._pace = RateLimiter(joins_per_second)
-        self._schemas = event_schemas(contract)
+        self._headers_of = headers_of
+
+    @property
+    def _contract(self) -> Realtime:
+        return self._whole.realtime
+
+    @cached_property
+    def _schemas(self) -> Schemas:
+        return event_schemas(self._whole)
 
     def first_message(self, token: str) -> dict[str, str]:
-        """The message that authenticates a connection whose address holds no token."""
+        """The message that authenticates a connection whose handshake holds no token."""
         return {"type": self._contract.token_message, self._contract.token_parameter: token}
 
     def job(self, job_id: str, token: str | None, *, after: int | None = None) -> AbstractAsyncContextManager[Socket]:
@@ -260,15 +271,22 @@ class RealtimeClient:
         self, path: str, token: str | None, *, after: int | str | bytes | None = None, within: float = 10.0
     ) -> AsyncIterator[Socket]:
         """WebSocket of any path; `after` may be invalid."""
-        query = {self._contract.token_parameter: token, self._contract.after_parameter: after}
-        encoded = urlencode({name: value for name, value in query.items() if value is not None})
-        url = f"{self._base}{path}" + (f"?{encoded}" if encoded else "")
+        query: dict[str, int | str | bytes] = {}
+        url = f"{self._base}{path}"
+        headers = self._headers_of(url)
+        if token is not None and self._whole.offers("realtime.token_parameter"):
+            query[self._contract.token_parameter] = token
+        elif token is not None:
+            url = self._whole.token.on(token, url, headers)
+        if after is not None:
+            query[self._contract.after_parameter] = after
+        url = with_query(url, query)
         socket = Socket(f"WebSocket {path}")
         await self._pace.turn()
         try:
             connection = await _Connect(
                 url, open_timeout=within, proxy=self._proxy, compression=None, ping_interval=None, close_timeout=2,
-                max_size=MOST_FRAME_BYTES,
+                max_size=MOST_FRAME_BYTES, additional_headers=headers,
             )  # fmt: skip
         except InvalidStatus as refused:
             location = refused.response.headers.get("location")

@@ -22,7 +22,7 @@ class AdminApi:
     async def make(self, email: str, password: str, app_metadata: dict[str, Any]) -> str:
         """The identifier of a new user, whose address counts as confirmed."""
         body = {"email": email, "password": password, "email_confirm": True, "app_metadata": app_metadata}
-        response = await self._call("POST", "/admin/users", body)
+        response = await self._call("POST", "", body)
         try:
             return str(response.json()["id"])
         except (ValueError, KeyError, TypeError):
@@ -30,13 +30,13 @@ class AdminApi:
 
     async def remove(self, user_id: str) -> None:
         """Remove a user; one who is gone already is no mistake."""
-        response = await self._call("DELETE", f"/admin/users/{user_id}")
+        response = await self._call("DELETE", f"/{user_id}")
         if response.status_code not in GONE:
             raise EnvironmentUnavailable(f"admin API did not remove user {user_id}: {_seen(response)}")
 
     async def refusal(self) -> str:
         """How the service role's key is refused; empty where it is not. Changes nothing."""
-        response = await self._call("GET", "/admin/users?per_page=1")
+        response = await self._call("GET", "?per_page=1")
         return f"observed {_seen(response)}" if response.status_code in (401, 403) else ""
 
     async def close(self) -> None:
@@ -45,12 +45,13 @@ class AdminApi:
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         self._descriptor.need("admin-api")
         key = self._descriptor.secret("service_role_key").get_secret_value()
-        headers = {"apikey": key, "authorization": f"Bearer {key}"}
+        admin = self._descriptor.admin
+        url = f"{self._descriptor.service(admin.at).url}{admin.path}{path}"
+        headers = self._descriptor.headers_of(url) | {"apikey": key, "authorization": f"Bearer {key}"}
         try:
-            address = self._descriptor.services.authentication.url
-            return await self._http.request(method, f"{address}{path}", json=body, headers=headers)
+            return await self._http.request(method, url, json=body, headers=headers)
         except httpx.HTTPError as error:
-            raise EnvironmentUnavailable(f"admin API: {method} {path}: {type(error).__name__} {error}") from None
+            raise EnvironmentUnavailable(f"admin API: {method} {url}: {type(error).__name__} {error}") from None
 
 
 def _seen(response: httpx.Response) -> str:

@@ -6,13 +6,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import urlencode
 
 import jsonschema_rs
-from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_serializer,
+    model_validator,
+)  # fmt: skip
 
 from acceptance.errors import NotOffered, SuiteError
 from acceptance.yaml_models import PROJECT, Data, read_model, read_yaml
@@ -36,6 +47,15 @@ class Offered(Data):
     @classmethod
     def _absent(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         return value if isinstance(value, Absent) else validate(value)
+
+    @model_serializer
+    def _as_written(self) -> dict[str, Any]:
+        """With the word `absent` for all that is."""
+        written = {}
+        for name, value in self:
+            absent = dict.fromkeys(value.absent, ABSENT) if isinstance(value, Entries) else {}
+            written[name] = {**value, **absent} if absent else ABSENT if isinstance(value, Absent) else value
+        return written
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
@@ -68,21 +88,77 @@ FieldPaths = Annotated[dict[str, str], WrapValidator(_entries)]  # our word -> d
 Statuses = Annotated[dict[str, int], WrapValidator(_entries)]
 
 
+def _known_service(name: str, info: ValidationInfo) -> str:
+    if info.context is not None and name not in info.context:
+        raise ValueError(f"the descriptor has no such service; it has {', '.join(sorted(info.context))}")
+    return name
+
+
+Service = Annotated[str, AfterValidator(_known_service)]
+
+
+class Token(Data):
+    """Where the access token travels: in a header or cookie, or in the query, of this name."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    place: Literal["header", "cookie", "query"] = Field(alias="in")
+    name: str
+    prefix: str | None = None
+
+    def on(self, token: str, url: str, headers: dict[str, str]) -> str:
+        """The address with the token, or the same one, where `headers` got it."""
+        if self.place == "query":
+            return with_query(url, {self.name: token})
+        if self.place == "cookie":
+            headers["cookie"] = "; ".join(filter(None, [headers.get("cookie"), f"{self.name}={token}"]))
+            return url
+        bearer = "Bearer " if self.name.lower() == "authorization" else ""
+        headers[self.name.lower()] = f"{bearer if self.prefix is None else self.prefix}{token}"
+        return url
+
+
+def with_query(url: str, query: Mapping[str, Any]) -> str:
+    """An address with these parameters beside those that it has."""
+    return url + ("&" if "?" in url else "?") + urlencode(query) if query else url
+
+
 class Route(Offered):
     """One call of the contract; every status is one number."""
 
-    method: Literal["GET", "POST", "PUT", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     kind: Kind
     success: int
-    at: Literal["api", "frontend"] = "api"
+    at: Service = "api"
+    token: Token | None = None
     body: FieldPaths = {}
+    form: bool = False
+    file: str | None = None
+    constant: dict[str, Any] = {}
     query: FieldPaths = {}
+    constant_query: dict[str, Any] = {}
+    example: dict[str, Any] = {}
     answer: FieldPaths = {}
     refuses: Statuses = {}
     stream: bool = False
     binary: bool = False
     waits_for_a_model: bool = False
+
+    def parameters(self, words: Mapping[str, Any]) -> dict[str, Any]:
+        """The query for our words, and what always stands in it; a name that is none of our words stands as it is."""
+        named = {self.query[word] if word in _names(self.query) else word: value for word, value in words.items()}
+        return self.constant_query | named
+
+    def fields(self, words: Mapping[str, Any]) -> dict[str, Any]:
+        """What is sent for our words, and what is sent always: as a JSON body, or as the fields of a form.
+
+        Raises:
+            NotOffered: one of the words is absent.
+        """
+        if self.form or self.file:
+            return {self.body[word]: value for word, value in words.items()} | self.constant
+        return nested([*((self.body[word], value) for word, value in words.items()), *self.constant.items()])
 
 
 class Codes(Offered):
@@ -214,6 +290,8 @@ class Contract(Offered):
     routes: Annotated[dict[str, Route], WrapValidator(_entries)]
     refusals: dict[Literal["user", "owner"], Statuses]
     errors: Errors
+    service_errors: Annotated[dict[Service, FieldPaths], WrapValidator(_entries)] = {}
+    token: Token = Token.model_validate({"in": "header", "name": "authorization"})
     duplicate: FieldPaths
     duplicate_type: str
     jobs: Jobs
@@ -228,6 +306,11 @@ class Contract(Offered):
     webhook: Webhook
     storage: Storage
     queries: FieldPaths = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _absent_has_its_place(cls, content: Any) -> Any:
+        return merged({}, content)
 
     @model_validator(mode="after")
     def _fields_are_schemas_of_known_words(self) -> Self:
@@ -306,6 +389,11 @@ class Contract(Offered):
         """The routes whose answer waits for a model."""
         return tuple(name for name, route in self.routes.items() if route.waits_for_a_model)
 
+    def error_shape(self, route: str) -> FieldPaths:
+        """Our words for the fields of a route's errors; raises NotOffered where the contract does not describe them."""
+        at = self.routes[route].at if route in self.routes else "api"
+        return self.service_errors[at] if at in _names(self.service_errors) else self.errors.shape
+
     def status_of(self, route: str, expected: int | str) -> int:
         """The exact status that a name stands for on a route.
 
@@ -320,6 +408,8 @@ class Contract(Offered):
             return self.route(route).success
         if isinstance(expected, int) or expected.isdigit():
             return int(expected)
+        if expected in _names(own := self.route(route).refuses):
+            return own[expected]
         status = getattr(self.errors, expected, None)
         if isinstance(status, int):
             return status
@@ -342,14 +432,29 @@ class Contract(Offered):
         raise SuiteError(f"the contract does not say how route '{route}' ({entry.kind}) refuses '{credential}'")
 
 
-def read_contract(path: Path = CONTRACT) -> Contract:
+def read_contract(
+    path: Path = CONTRACT, services: Collection[str] | None = None, left_out: Collection[str] = ()
+) -> Contract:
     """The contract in a file, which says what differs from the standard one.
+
+    Args:
+        services: names of those that the deployment may have; None takes any.
+        left_out: those of them that it has not: what depends on them is absent.
 
     Raises:
         ConfigurationError: with every mistake in the file at once.
     """
     standard = {} if path == CONTRACT else read_yaml(CONTRACT)
-    return read_model(path, Contract, lambda content: merged(standard, content))
+    return read_model(path, Contract, lambda content: without(left_out, merged(standard, content)), services)
+
+
+def without(services: Collection[str], content: dict[str, Any]) -> dict[str, Any]:
+    """The content of a contract where what depends on these services is absent."""
+    content = dict(content) | {part: Absent(f"services.{part}") for part in ("realtime", "storage") if part in services}
+    if isinstance(routes := content.get("routes"), dict):
+        at = {name: route.get("at", "api") for name, route in routes.items() if isinstance(route, dict)}
+        content["routes"] = routes | {n: Absent(f"services.{one}") for n, one in at.items() if one in services}
+    return content
 
 
 @cache
@@ -360,6 +465,7 @@ def standard_words(place: str) -> tuple[str, ...]:
 
 
 def _names(entries: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is named one by one, also what is absent."""
     return (*entries, *getattr(entries, "absent", ()))
 
 
@@ -425,17 +531,23 @@ def pick(document: Any, path: str) -> Any:
 
 
 def by_words(document: Any, paths: Mapping[str, str]) -> dict[str, Any]:
-    """The values of a document by our words; MISSING where it has none."""
-    return {word: pick(document, path) for word, path in paths.items()}
+    """The values of a document by our words, MISSING where it has none; reading an absent one raises NotOffered."""
+    values = {word: pick(document, path) for word, path in paths.items()}
+    return Entries(values, getattr(paths, "absent", {}))
 
 
-def place(fields: dict[str, Any], paths: FieldPaths) -> dict[str, Any]:
+def place(fields: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
     """A JSON body: each of our words put at its dotted path. Words that the route does not know raise KeyError."""
-    body: dict[str, Any] = {}
-    for word, value in fields.items():
-        *parents, last = paths[word].split(".")
-        inner = body
+    return nested((paths[word], value) for word, value in fields.items())
+
+
+def nested(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """A document that has each value at its dotted path."""
+    document: dict[str, Any] = {}
+    for path, value in values:
+        *parents, last = path.split(".")
+        inner = document
         for parent in parents:
             inner = inner.setdefault(parent, {})
         inner[last] = value
-    return body
+    return document

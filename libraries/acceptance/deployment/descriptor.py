@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, PrivateAttr, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)  # fmt: skip
 
 from acceptance.deployment.contract import Absent, Offered
-from acceptance.errors import CapabilityMissing, ConfigurationError, SuiteError
-from acceptance.yaml_models import Data, read_model
+from acceptance.errors import CapabilityMissing, ConfigurationError, NotOffered, SuiteError
+from acceptance.yaml_models import Data, mistakes, read_model
 
 CAPABILITIES = frozenset(
     {
@@ -37,10 +46,14 @@ def is_local(url: str) -> bool:
 
 
 class Service(Data):
-    """One service and its probe; `build`, `version` and `heartbeat_age` say where the answer names them."""
+    """One service and its probe; `build`, `version` and `heartbeat_age` say where the answer names them.
+
+    `headers` go with every call to it, such as those of a gateway: by the name of the secret that each holds.
+    """
 
     url: str
     probe: str = "/"
+    headers: dict[Annotated[str, StringConstraints(pattern=r"^[\w!#$%&'*+.^`|~-]+$")], str] = {}
     build: Source | None = None
     version: Source | None = None
     heartbeat_age: Source | None = None
@@ -83,7 +96,13 @@ def _left_out(service: str) -> Any:
 
 
 class Services(Offered):
-    """The services of a deployment, each probed by PRE-01; to read one that is left out raises NotOffered."""
+    """The services of a deployment, each probed by PRE-01; further ones may have any name.
+
+    To read one that may be left out, and is, raises NotOffered; what the contract bases on it is not offered either.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Service] = Field(init=False)
 
     frontend: Service = _left_out("frontend")
     api: Service
@@ -92,6 +111,18 @@ class Services(Offered):
     storage: Service = _left_out("storage")
     realtime: Service = _left_out("realtime")
     database: Database | None = None
+
+    @property
+    def left_out(self) -> set[str]:
+        """The services that the deployment does not have."""
+        return {name for name, value in self if isinstance(value, Absent)}
+
+    @model_validator(mode="after")
+    def _none_is_misspelt(self) -> Self:
+        close = {name: difflib.get_close_matches(name, self.left_out, 1, 0.8) for name in self.__pydantic_extra__}
+        if wrong := {(name,): f"unknown (did you mean '{known[0]}'?)" for name, known in close.items() if known}:
+            raise mistakes(wrong)
+        return self
 
 
 class Platform(Data):
@@ -180,6 +211,13 @@ class UnderLoad(Data):
     fargate: Fargate | None = None
 
 
+class Admin(Data):
+    """Where users are made and removed (capability `admin-api`), as GoTrue does it: a service and a path of it."""
+
+    at: str = "authentication"
+    path: str = "/admin/users"
+
+
 class Threshold(Data):
     """A threshold of this deployment in place of the criterion's own; a looser one needs a reason."""
 
@@ -197,6 +235,7 @@ class Descriptor(Data):
     providers: Providers
     platform: Platform | None = None
     users: Literal["signup", "admin-api"]
+    admin: Admin = Admin()
     exclusive: bool = False  # only the run uses it: everything found in it counts
     contract: Path | None = None  # what differs from the standard contract; relative to this file
     baseline: str | None = None  # the recording that its behaviour must equal; default: that of its own name
@@ -225,6 +264,51 @@ class Descriptor(Data):
         if "metrics" in self.capabilities and self.platform is None:
             raise ValueError("the capability 'metrics' needs platform")
         return self
+
+    @model_validator(mode="after")
+    def _headers_and_admin_are_known(self) -> Self:
+        wrong: dict[tuple[str, ...], str] = {
+            ("services", name, "headers", header): f"secrets has no '{secret}'"
+            for name, service in self._http()
+            for header, secret in service.headers.items()
+            if secret not in self.secrets
+        }
+        if self.admin.at not in {*dict(self._http()), *self.services.left_out}:
+            wrong["admin", "at"] = f"services has no '{self.admin.at}'"
+        if wrong:
+            raise mistakes(wrong)
+        return self
+
+    def _http(self) -> list[tuple[str, Service]]:
+        return [(name, service) for name, service in self.services if isinstance(service, Service)]
+
+    def service(self, name: str) -> Service:
+        """The service of that name.
+
+        Raises:
+            NotOffered: it may be left out, and is.
+            SuiteError: the descriptor has no such service.
+        """
+        if name in self.services.left_out:
+            raise NotOffered(f"services.{name}")
+        try:
+            return dict(self._http())[name]
+        except KeyError:
+            raise SuiteError(f"service '{name}': the descriptor '{self.name}' has no such service with a url") from None
+
+    def headers_of(self, url: str) -> dict[str, str]:
+        """The headers that go with each call of an address: those of the service whose address is nearest to it.
+
+        Raises:
+            ConfigurationError: a secret in them is not set.
+        """
+        found: tuple[int, dict[str, str]] = (0, {})
+        for _, service in self._http():
+            base = re.sub("^ws", "http", service.url)
+            if re.match(rf"{re.escape(base)}($|[/?#])", re.sub("^ws", "http", url)) and len(base) >= found[0]:
+                same = found[1] if len(base) == found[0] else {}
+                found = len(base), same | service.headers
+        return {name.lower(): self.secret(secret).get_secret_value() for name, secret in found[1].items()}
 
     def need(self, capability: str) -> None:
         """Raises CapabilityMissing unless the descriptor lists the capability, SuiteError where there is none such."""

@@ -46,6 +46,7 @@ class SubscriberPlan(Data):
     subscribers: int
     joins_per_second: float
     within_seconds: float
+    headers: dict[str, str] = {}
 
 
 class Ready(Data):
@@ -76,7 +77,7 @@ class Ended(Data):
 async def listen(plan: SubscriberPlan, report: Any) -> None:
     """Join, report `Ready`, listen until each job has ended, and report what was received."""
     contract = plan.contract
-    realtime = RealtimeClient(contract, plan.address, plan.joins_per_second)
+    realtime = RealtimeClient(contract, plan.address, plan.joins_per_second, lambda url: dict(plan.headers))
     joined: list[str] = []
     all_joined, joining = asyncio.Event(), asyncio.Semaphore(JOINING_AT_ONCE)
     begin = time.monotonic()

@@ -246,7 +246,8 @@ async def _listened(run: Run, scale: str) -> SubscriberRun:
     announcements = (announce(run, owner, note) for owner, note in zip(owners, notes, strict=True))
     uploads = await together(*announcements, at_once=AT_ONCE)
     listening = SubscriberPlan(
-        address=run.descriptor.services.realtime.url,
+        address=run.descriptor.service("realtime").url,
+        headers=run.descriptor.headers_of(run.descriptor.service("realtime").url),
         contract=run.contract,
         jobs=tuple(Job(job_id=each.job_id, token=each.owner.access_token) for each in uploads),
         subscribers=wanted,

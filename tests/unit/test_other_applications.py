@@ -1,0 +1,263 @@
+"""Applications that differ from the standard contract: whatever differs is data of the descriptor and the contract."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import websockets
+import yaml
+from acceptance.clients.websocket import RealtimeClient
+from acceptance.deployment.contract import Contract, read_contract
+from acceptance.deployment.descriptor import read_descriptor
+from acceptance.deployment.provisioning import OpenDeployment
+from acceptance.errors import ConfigurationError, NotOffered, SuiteError
+from acceptance.run import Run
+
+from tests.unit.conftest import descriptor_at
+
+TOKEN = "a-token"
+
+
+@dataclass
+class Received:
+    """One request that the application got."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass
+class Application:
+    """Answers by the path of the request: status and body; keeps what it got."""
+
+    url: str = ""
+    answers: dict[str, tuple[int, object]] = field(default_factory=dict)
+    received: list[Received] = field(default_factory=list)
+
+    @property
+    def last(self) -> Received:
+        return self.received[-1]
+
+
+@pytest.fixture
+def app() -> Iterator[Application]:
+    """An application whose answers the test gives."""
+    application = Application()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            parts, body = urlsplit(self.path), self.rfile.read(int(self.headers.get("content-length") or 0))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            application.received.append(Received(self.command, parts.path, parse_qs(parts.query), headers, body))
+            status, answer = application.answers.get(parts.path, (404, {}))
+            content = json.dumps(answer).encode() if status != 204 else b""
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    application.url = f"http://127.0.0.1:{server.server_port}"
+    yield application
+    server.shutdown()
+    server.server_close()
+
+
+RunOf = Callable[..., Run]
+
+
+@pytest.fixture
+def run_of(app: Application, tmp_path: Path) -> Iterator[RunOf]:
+    """A run on the application, with what differs in its contract and its descriptor."""
+    runs = []
+
+    def make(contract: str = "{}", descriptor: str = "{}", without: str = "") -> Run:
+        data = descriptor_at(app.url).model_dump(mode="json", exclude_unset=True)
+        own = yaml.safe_load(descriptor)
+        services = data["services"] | own.pop("services", {})
+        data |= {"contract": "contract.yaml", **own}
+        data["services"] = {name: service for name, service in services.items() if name not in without.split()}
+        (tmp_path / "contract.yaml").write_text(contract)
+        path = tmp_path / "descriptor.yaml"
+        path.write_text(yaml.safe_dump(data))
+        runs.append(run := Run(OpenDeployment(read_descriptor(path), path), tmp_path, "run-1"))
+        return run
+
+    yield make
+    for run in runs:
+        run.loop.wait(run.client.close(), within=5)
+        run.release()
+
+
+GATEWAY = """
+services: {{frontend: {{url: "{url}/front", headers: {{X-Gateway: gateway}}}}, cache: {{url: "{url}/front/cache"}}}}
+secrets: {{gateway: GATEWAY_KEY}}
+"""
+
+
+def test_a_services_headers_go_with_every_call_to_it_and_are_never_logged(
+    app: Application, run_of: RunOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_KEY", "the gateway's secret")
+    run = run_of(descriptor=GATEWAY.format(url=app.url))
+    app.answers["/front/api/edge/probe"] = (418, {"seen": "the gateway's secret"})
+    response = run.wait(run.client.send("edge_probe"))
+    assert app.last.headers["x-gateway"] == "the gateway's secret"
+    assert "the gateway's secret" not in "\n".join([response.excerpt(), repr(response)])
+    assert "the gateway's secret" not in "".join(path.read_text() for path in run.folder.rglob("*.jsonl"))
+    run.wait(run.client.exchange("GET", f"{app.url}/front/any?page=1", {}, None))
+    assert "x-gateway" in app.last.headers
+    for other in (f"{app.url}/front/cache/any", f"{app.url}/frontier", app.url):
+        run.wait(run.client.fetch(other))
+        assert "x-gateway" not in app.last.headers
+
+
+def test_a_secret_that_is_not_there_is_one_clear_mistake(app: Application, run_of: RunOf) -> None:
+    run = run_of(descriptor=GATEWAY.format(url=app.url).replace("GATEWAY_KEY", "NOBODY_SET_THIS"))
+    with pytest.raises(ConfigurationError, match="secret 'gateway' is not set: set NOBODY_SET_THIS"):
+        run.wait(run.client.call("edge_probe"))
+    with pytest.raises(
+        ConfigurationError, match=r"descriptor\.yaml:\d+: services\.frontend\.headers\.X-Gateway: secrets has no 'ga"
+    ):
+        run_of(descriptor=GATEWAY.format(url=app.url).replace("{gateway:", "{gate:"))
+
+
+def test_what_depends_on_a_service_that_is_left_out_is_not_offered(app: Application, run_of: RunOf) -> None:
+    run = run_of(without="frontend worker storage realtime")
+    reads: list[Callable[[], object]] = [
+        lambda: run.contract.route("edge_probe"), lambda: run.contract.realtime, lambda: run.contract.storage,
+        lambda: run.descriptor.service("worker"),
+    ]  # fmt: skip
+    for read, name in zip(reads, ("frontend", "realtime", "storage", "worker"), strict=True):
+        with pytest.raises(NotOffered, match=f"^not offered: services.{name}$"):
+            read()
+    assert "edge_probe" not in run.contract.routes
+    with pytest.raises(SuiteError, match="service 'wroker'"):
+        run.descriptor.service("wroker")
+    with pytest.raises(ConfigurationError, match=r"services\.frontnd: unknown \(did you mean 'frontend'\?\)"):
+        run_of(descriptor=f"services: {{frontnd: {{url: '{app.url}'}}}}", without="frontend")
+
+
+@pytest.mark.parametrize(
+    ("token", "where", "value"),
+    [
+        ("{in: header, name: Authorization}", "authorization", f"Bearer {TOKEN}"),
+        ("{in: header, name: X-Token}", "x-token", TOKEN),
+        ("{in: header, name: Authorization, prefix: 'Token '}", "authorization", f"Token {TOKEN}"),
+        ("{in: cookie, name: session}", "cookie", f"session={TOKEN}"),
+        ("{in: query, name: auth}", "auth", TOKEN),
+    ],
+)
+def test_the_token_travels_where_the_contract_says(
+    app: Application, run_of: RunOf, token: str, where: str, value: str
+) -> None:
+    for contract, route in ((f"token: {token}", "logout"), (f"routes: {{documents: {{token: {token}}}}}", "documents")):
+        run = run_of(contract)
+        response = run.wait(run.client.send(route, token=TOKEN))
+        sent = app.last.query.get(where, [""])[0] or app.last.headers.get(where)
+        assert sent == value
+        assert TOKEN not in response.url
+        other = run.wait(run.client.send("limits"))
+        assert (where in app.last.headers, app.last.query, TOKEN in other.url) == (False, {}, False)
+
+
+SUPABASE = """
+routes:
+  login:
+    {path: /token, at: authentication, constant_query: {grant_type: password}, constant: {options.client: web},
+     body: {email: login.email}, refuses: {malformed_json: 400, weak_password: absent}}
+errors: {shape: {request_id: absent}}
+service_errors: {authentication: {code: error_code, message: msg}}
+"""
+
+
+def test_constants_of_a_route_are_sent_beside_our_words(app: Application, run_of: RunOf) -> None:
+    run = run_of(SUPABASE)
+    run.wait(run.client.send("login", body={"email": "a@b.org", "password": "p"}))
+    assert app.last.query == {"grant_type": ["password"]}
+    assert json.loads(app.last.body) == {"login": {"email": "a@b.org"}, "password": "p", "options": {"client": "web"}}
+
+
+def test_a_service_has_an_error_shape_and_a_route_statuses_of_its_own(app: Application, run_of: RunOf) -> None:
+    run = run_of(SUPABASE)
+    app.answers["/token"] = (401, {"error_code": "invalid_credentials", "msg": "No."})
+    refused = run.wait(run.client.call("login", body={}, status="invalid_credentials"))
+    assert run.client.field_of(refused, "code") == "invalid_credentials"
+    app.answers["/token"] = (401, {"error_code": "something_else", "msg": "No."})
+    with pytest.raises(AssertionError, match="expected the error code invalid_credentials"):
+        run.wait(run.client.call("login", body={}, status="invalid_credentials"))
+    app.answers["/auth/user"] = (401, {})
+    with pytest.raises(AssertionError, match="expected an error with code and message"):
+        run.wait(run.client.call("user", status=401))
+    assert run.contract.status_of("login", "malformed_json") == 400
+    assert run.contract.status_of("chat", "malformed_json") == 422
+    with pytest.raises(NotOffered, match=r"routes\.login\.refuses\.weak_password"):
+        run.contract.status_of("login", "weak_password")
+
+
+def test_an_error_whose_shape_is_absent_is_judged_by_its_status(app: Application, run_of: RunOf) -> None:
+    run = run_of("errors: {shape: absent, request_id_header: absent}")
+    app.answers["/auth/user"] = (401, {"detail": "no"})
+    refused = run.wait(run.client.call("user", status=401))
+    assert refused.request_id and "x-request-id" not in app.last.headers
+    with pytest.raises(NotOffered, match=r"errors\.shape"):
+        run.client.field_of(refused, "code")
+    with pytest.raises(AssertionError, match="expected status 404"):
+        run.wait(run.client.call("user", status=404))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("service_errors: {autentication: {code: c}}", "service_errors.autentication.*has no such service; it has api"),
+        ("routes: {chat: {at: chta}}", r"routes\.chat\.at: the descriptor has no such service"),
+        ("token: {in: body, name: t}", r"token\.in: Input should be 'header', 'cookie' or 'query'"),
+        ("routes: {chat: {token: {in: cookie}}}", r"routes\.chat\.token\.name: missing"),
+    ],
+)
+def test_a_mistake_names_file_line_and_field(run_of: RunOf, text: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"contract\.yaml:1: {problem}"):
+        run_of(text)
+
+
+async def test_a_handshake_has_the_services_headers_and_the_token_where_it_travels() -> None:
+    seen: list[Any] = []
+
+    async def serve(connection: websockets.ServerConnection) -> None:
+        assert connection.request is not None
+        seen.append(connection.request)
+
+    async with websockets.serve(serve, "127.0.0.1", 0) as server:
+        base = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+        content = read_contract().model_dump()
+        content["realtime"]["token_parameter"] = "absent"
+        client = RealtimeClient(Contract.model_validate(content), base, headers_of=lambda url: {"x-gateway": "g"})
+        async with client.job("7", TOKEN):
+            pass
+    assert (seen[0].headers["x-gateway"], seen[0].headers["authorization"]) == ("g", f"Bearer {TOKEN}")
+    assert TOKEN not in seen[0].path
+
+
+def jwt(**claims: object) -> str:
+    """A token with these claims."""
+    parts = ({"alg": "none"}, claims, "signature")
+    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
