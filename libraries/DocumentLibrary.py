@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from acceptance import uploads
+from acceptance import limits, uploads
 from acceptance.checks import side_effects, signed_urls
 from acceptance.checks.side_effects import Records
 from acceptance.checks.upload_integrity import clock_difference
@@ -68,6 +68,8 @@ class DocumentLibrary:
         | ${upload} =    Announce Upload    note    sha256=${WRONG HASH}
         """
         run, owner, payload = the_run(), user_named(user), await _payload(document)
+        if expected == "success":
+            await limits.need_upload(run, owner)
         begin = time.monotonic()
         response = await run.client.call(
             "upload", body=payload.announcement(**announced), token=owner.access_token, status=expected
@@ -130,18 +132,22 @@ class DocumentLibrary:
 
     @step(within=600)
     async def process_documents(self, documents: list[Payload | str], *, user: Actor = None) -> list[Upload]:
-        """Uploads documents, three at a time, which every deployment has to bear, and waits until each job has ended.
+        """Uploads documents, three at a time where the deployment allows it, and waits until each job has ended.
+
+        Where the limit of uploads a day leaves the user too few, new users upload the rest: see ``owner`` of each.
 
         Returns the uploads in the order of the documents; a failed job is no failure of the keyword.
 
         | @{uploads} =    Process Documents    ${names}    user=Alice
         """
-        run, owner = the_run(), user_named(user)
+        run = the_run()
+        owners = await limits.owners(run, user_named(user), len(documents))
 
-        async def process(document: Payload | str) -> Upload:
+        async def process(document: Payload | str, owner: User) -> Upload:
             return await uploads.finished(run, await uploads.sent(run, owner, await _payload(document)))
 
-        return await together(*map(process, documents), at_once=run.needs.concurrent_jobs_per_user)
+        at_once = (await limits.limits_of(run)).at_most(limits.JOBS, limits.JOBS_AT_ONCE)
+        return await together(*map(process, documents, owners), at_once=at_once)
 
     @step(within=600)
     async def wait_until_processed(self, *upload: Upload, timeout: Duration = uploads.PROCESSING_SECONDS) -> None:

@@ -16,6 +16,7 @@ from acceptance.checks.forged_tokens import Credential, Genuine, claims_of, forg
 from acceptance.clients.http import Response
 from acceptance.errors import SuiteError
 from acceptance.fixtures.users import User
+from acceptance.limits import owners
 from acceptance.polling import together
 from robot.api.deco import library
 from robot_run.api_session import open_api_session
@@ -48,6 +49,16 @@ class UserLibrary:
             return await signed_in(run, access_token_seconds=access_token_seconds)
 
         return know_user(name, await (run.once(f"user {name}", create) if shared else create()))
+
+    @step()
+    async def get_user_with_uploads_left(self, user: Actor = None) -> User:
+        """Returns a user, or a new one where the deployment's limit of uploads a day leaves the user none.
+
+        | ${sender} =    Get User With Uploads Left    Tester
+        | ${upload} =    Announce Upload    note    user=${sender}
+        """
+        [owner] = await owners(the_run(), user_named(user), 1)
+        return owner
 
     @step()
     async def create_users_concurrently(self, *names: str) -> list[User]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
@@ -25,15 +26,21 @@ class LoopThread:
         self._thread = threading.Thread(target=self._loop.run_forever, name="acceptance-loop", daemon=True)
         self._thread.start()
 
-    def wait(self, coroutine: Coroutine[Any, Any, Result], *, within: float) -> Result:
+    def wait(
+        self, coroutine: Coroutine[Any, Any, Result], *, within: float, paused: Callable[[], float] = lambda: 0.0
+    ) -> Result:
         """The coroutine's result.
+
+        Args:
+            within: seconds until it is cancelled.
+            paused: seconds so far that do not count as some of these.
 
         Raises:
             AssertionError: it did not end within that many seconds.
         """
         call = _Call(coroutine)
         try:  # submitted inside `try`: an interruption just after it must cancel the call too
-            return asyncio.run_coroutine_threadsafe(call.run(), self._loop).result(within)
+            return _result(asyncio.run_coroutine_threadsafe(call.run(), self._loop), within, paused)
         except BaseException as error:
             if call.ended.is_set():
                 raise
@@ -56,6 +63,16 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CLEAN_UP_SECONDS)
         self._loop.close()
+
+
+def _result(future: Future[Result], within: float, paused: Callable[[], float]) -> Result:
+    until = time.monotonic() + within - paused()
+    while True:
+        try:
+            return future.result(max(0.0, until + paused() - time.monotonic()))
+        except TimeoutError:
+            if future.done() or time.monotonic() >= until + paused():
+                raise
 
 
 class _Call(Generic[Result]):

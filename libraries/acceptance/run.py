@@ -96,8 +96,6 @@ class RequiredCapacity:
     realtime_connections: int = 60
     realtime_joins_per_second: int = JOINS_PER_SECOND
     requests_per_minute: int = 3000
-    concurrent_jobs_per_user: int = 3
-    uploads_per_user: int = 40
 
 
 class Run:
@@ -170,11 +168,11 @@ class Run:
         """The result of a coroutine, for synchronous callers; reports its calls and observations.
 
         Raises:
-            AssertionError: it did not end within that many seconds.
+            AssertionError: it did not end within that many seconds, those not counted that calls waited for their turn.
         """
         try:
             self.context.looks += 1
-            return self.loop.wait(coroutine, within=within)
+            return self.loop.wait(coroutine, within=within, paused=lambda: self.client.throttle.paused)
         finally:
             self._report()
 
@@ -333,6 +331,11 @@ class Run:
         finally:
             self.release()
 
+    def note_rate_limits(self) -> None:
+        """Note the rate limits that the run hit, if any, as long as there is evidence to note them in."""
+        if (limited := self.client.throttle.summary) and not self.evidence.closed:
+            self.evidence.note(limited)
+
     def release(self) -> None:
         """Release thread and files; for a caller with its own event loop, after `end`."""
         self.loop.close()
@@ -341,6 +344,8 @@ class Run:
 
     async def end(self) -> list[str]:
         """Close the channels, remove what the run created; returns a line for each thing that remains."""
+        self.client.throttle.bounded = False
+        self.note_rate_limits()
         try:
             await self.channels.aclose()
             return await self.users.remove_all()

@@ -20,6 +20,7 @@ from acceptance.errors import SuiteError, shown, violation
 from acceptance.fixtures.documents import Limits, TestDocument, make
 from acceptance.fixtures.handbook import Handbook
 from acceptance.fixtures.users import User
+from acceptance.limits import limits_of, need_upload
 from acceptance.polling import wait_until
 from acceptance.run import Run
 
@@ -110,13 +111,15 @@ async def document(run: Run, name: str, seed: int | str = 0, *, fixed: str | Non
     Args:
         fixed: stands in place of the run's identifier, for what must be the same in every run.
     """
-    response = await run.once("limits", lambda: run.client.call("limits"))
-    limits = Limits(response["max_file_size_bytes"], run.contract.limits.filename_characters)
+    of_names = "limits.filename_characters"
+    characters = run.contract.value(of_names) if run.contract.offers(of_names) else None
+    limits = Limits((await limits_of(run)).get("max_file_size_bytes"), characters)
     return await asyncio.to_thread(make, name, fixed or run.identifier, limits, seed)
 
 
 async def announce(run: Run, user: User, payload: Payload, **instead: Any) -> Upload:
     """The upload call: the deployment accepts the document and gives a signed address for its bytes."""
+    await need_upload(run, user)
     begin = time.monotonic()
     response = await run.client.call("upload", body=payload.announcement(**instead), token=user.access_token)
     return accepted(run, user, payload, response, begin)
@@ -124,6 +127,7 @@ async def announce(run: Run, user: User, payload: Payload, **instead: Any) -> Up
 
 def accepted(run: Run, user: User, payload: Payload, response: Response, started: float) -> Upload:
     """What an upload call made, noted as the run's."""
+    user.uploads += 1
     run.ledger.note("document", response["document_id"])
     run.ledger.note("job", response["job_id"])
     return Upload(user, payload, response["document_id"], response["job_id"], response["signed_url"], started)

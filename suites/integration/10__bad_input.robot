@@ -43,7 +43,8 @@ Odd File Names Are Kept
 Wrong Bytes Are Refused And The Right Ones Then Accepted
     [Metadata]    Criterion    INT-12
     Given the tester has a document and a conversation
-    ${UPLOAD} =    Announce Upload    note    user=Tester
+    ${sender} =    Get User With Uploads Left    Tester
+    ${UPLOAD} =    Announce Upload    note    user=${sender}
     VAR    ${UPLOAD}    ${UPLOAD}    scope=TEST
     When wrong bytes are refused
     Then the right bytes are then accepted

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from acceptance.chat import Answer, ask
 from acceptance.checks.fixtures import signed_in
 from acceptance.checks.job_events import check_order, events_of, has_ended
-from acceptance.errors import SuiteError
+from acceptance.errors import CapabilityMissing, SuiteError
+from acceptance.evidence.records import WHY_FEW
 from acceptance.fixtures.handbook import Fact, Handbook
 from acceptance.fixtures.users import User
 from acceptance.polling import together
@@ -72,6 +73,7 @@ async def run_journeys(run: Run, users: int) -> list[Journey]:
     """
     if users < 2:
         raise SuiteError("journeys at once need two users at least")
+    users = await _within_budget(run, users)
     accounts = await together(*(signed_in(run) for _ in range(users)))
     notes = [Payload.of(await document(run, "note", SEED + number)) for number in range(users)]
     journeys = [Journey(*each) for each in zip(accounts, notes, strict=True)]
@@ -87,6 +89,17 @@ async def run_journeys(run: Run, users: int) -> list[Journey]:
         if seconds:
             run.observe("INT-10", name, seconds, "s", statistic="max")
     return journeys
+
+
+async def _within_budget(run: Run, users: int) -> int:
+    """As many users as the budget leaves a document and two questions for; records where these are fewer."""
+    documents, calls = (run.client.throttle.left(word) for word in ("documents", "model_calls"))
+    allowed = min(users, users if documents is None else documents, users if calls is None else calls // 2)
+    if allowed < 2:
+        raise CapabilityMissing("budget", f"which leaves enough for {allowed} of {users} users at once")
+    if allowed < users:
+        run.observe("INT-10", WHY_FEW, f"the budget of the descriptor allows {allowed}", "text", samples=1)
+    return allowed
 
 
 async def _each(journeys: Sequence[Journey], step: Callable[[Journey], Awaitable[None]]) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from acceptance.chat import Answer, ask
 from acceptance.clients.http import Response
+from acceptance.errors import CapabilityMissing
 from acceptance.fixtures.documents import Complete, TestDocument, catalogue
 from acceptance.fixtures.handbook import Fact, Handbook
 from acceptance.fixtures.users import User
+from acceptance.limits import JOBS, JOBS_AT_ONCE, UPLOADS, limits_of
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import (
@@ -109,15 +112,20 @@ async def samples(run: Run) -> list[CatalogueDocument]:
 
 async def _make(run: Run) -> list[CatalogueDocument]:
     names = catalogue().names()
+    left = run.client.throttle.left("documents")
+    if left is not None and left < len(names):
+        raise CapabilityMissing("budget", f"which leaves {left} documents of the {len(names)} of the catalogue")
     documents = await together(*(document(run, name, fixed=FIXED) for name in names), at_once=2)
-    users = await together(*(signed_in(run) for _ in range(PEOPLE)))
-    shares = [documents[number::PEOPLE] for number in range(PEOPLE)]
-    made = await together(*(_of_one(run, *each) for each in zip(users, shares, strict=True)))
+    limits = await limits_of(run)
+    users = max(PEOPLE, math.ceil(len(names) / limits.at_most(UPLOADS, len(names))))
+    at_once = limits.at_most(JOBS, JOBS_AT_ONCE)
+    shares = [documents[number::users] for number in range(users)]
+    made = await together(*(_of_one(run, share, at_once) for share in shares), at_once=PEOPLE)
     return sorted((sample for share in made for sample in share), key=lambda sample: names.index(sample.name))
 
 
-async def _of_one(run: Run, user: User, documents: Sequence[TestDocument]) -> list[CatalogueDocument]:
-    at_once = run.needs.concurrent_jobs_per_user
+async def _of_one(run: Run, documents: Sequence[TestDocument], at_once: int) -> list[CatalogueDocument]:
+    user = await signed_in(run)
     return await together(*(_send(run, user, document) for document in documents), at_once=at_once)
 
 

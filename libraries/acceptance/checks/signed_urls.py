@@ -14,6 +14,7 @@ from acceptance.checks.fixtures import signed_in
 from acceptance.checks.forged_tokens import forged
 from acceptance.clients.http import Response
 from acceptance.errors import CapabilityMissing, SuiteError
+from acceptance.limits import limits_of
 from acceptance.polling import wait_until
 from acceptance.run import Run
 from acceptance.uploads import Payload, Upload, announce, document, put_bytes
@@ -41,7 +42,7 @@ async def expiring_upload(run: Run) -> ExpiringUpload:
     Raises:
         CapabilityMissing: addresses of this deployment live for longer than a minute.
     """
-    seconds = float((await run.client.call("limits"))["signed_url_ttl_seconds"])
+    seconds = float((await limits_of(run))["signed_url_ttl_seconds"])
     if seconds > LONGEST_SECONDS:
         reason = f"and its upload addresses live for {seconds:g} s (waited for: {LONGEST_SECONDS:g} s at most)"
         raise CapabilityMissing("short-lived-addresses", reason)

@@ -21,6 +21,7 @@ import httpx
 
 from acceptance.clients.body import ACCEPTED, UnreadableError, bounded, parse_json
 from acceptance.clients.error_log import ErrorLog
+from acceptance.clients.throttle import TOO_MANY, Throttle, retry_after
 from acceptance.deployment.contract import (
     MISSING,
     Codes,
@@ -46,6 +47,10 @@ SECRET_FIELDS = ("access_token", "refresh_token", "signed_url")  # of responses
 SECRET_WORDS = ("password", *SECRET_FIELDS)  # of requests
 File = tuple[str, bytes, str]  # a file's name, bytes and media type
 A_FILE: File = ("document.pdf", b"%PDF-1.4\n%%EOF\n", "application/pdf")  # where a call is not about the file
+
+
+# Whether a call waits where it is refused for its rate: not where just that is expected.
+patient: ContextVar[bool] = ContextVar("patient", default=True)
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,8 @@ class ContractClient:
         self._schemas: dict[str, Any] = {}
         self._users: dict[str, str] = {}  # by their tokens; for messages
         self.unanswered = 0  # calls that timed out since the last answer
+        self.throttle = Throttle(descriptor.pace, descriptor.budget)
+        self._limited: list[str] = []  # a line for each rate limit that was hit since the log was last taken
         self._calls = 0
         self._deadline = deadline
         self._http = httpx.AsyncClient(
@@ -176,7 +183,12 @@ class ContractClient:
             AssertionError: another status, a missing field, an error whose body is not the contract's, or of a refusal
                 that has a code in the contract, another code.
         """
-        return self.check(await self.send(route, **request), status)
+        expected = None if status is None else self.contract.status_of(route, status)
+        token = patient.set(expected != TOO_MANY)
+        try:
+            return self.check(await self.send(route, **request), status)
+        finally:
+            patient.reset(token)
 
     def check(self, response: Response, status: int | str | None = None) -> Response:
         """The response, where it is what the contract says; see :meth:`call`."""
@@ -278,6 +290,7 @@ class ContractClient:
     ) -> AsyncIterator[httpx.Response]:  # fmt: skip
         """An answer whose body arrives bit by bit; its status is not yet judged. No time limit after its head."""
         entry = self.contract.route(route)
+        await self.throttle.turn(*self._spent(route))
         url, begin = with_query(self.url(entry, path), entry.parameters(query or {})), time.monotonic()
         sent = self._headers({"accept": "text/event-stream", **(headers or {})})
         target, sent = self._complete(route, url, sent, token)
@@ -363,6 +376,30 @@ class ContractClient:
         await self._http.aclose()
 
     async def _exchange(
+        self, route: str, method: str, url: str, sent: Mapping[str, str], payload: bytes | AsyncIterable[bytes] | None,
+        *rest: Any, **named: Any,
+    ) -> Response:  # fmt: skip
+        """One call within pace and budget; where it is refused for its rate, again after the time that it is told."""
+
+        async def attempt() -> Response:
+            await self.throttle.turn(*self._spent(route))
+            return await self._attempt(route, method, url, sent, payload, *rest, **named)
+
+        def seconds_of(response: Response) -> float | None:
+            asked = retry_after(response.status, response.headers.get("retry-after"))
+            if asked is not None:
+                self._limited.append(f"rate limit: {response.look}: {response.status}, Retry-After {asked:g} s")
+            return asked if patient.get() and isinstance(payload, bytes | None) else None
+
+        return await self.throttle.patiently(route, attempt, seconds_of)
+
+    def _spent(self, route: str) -> list[str]:
+        """What a call of a route takes from the budget, beside a request."""
+        entry = self.contract.routes.get(route)
+        model = ["model_calls"] if entry is not None and entry.waits_for_a_model else []
+        return ["documents", *model] if route == "upload" else model
+
+    async def _attempt(
         self,
         route: str,
         method: str,
@@ -476,8 +513,8 @@ class ContractClient:
         """The calls since this was last asked for: the first and the last ones, and the number of those between."""
         first, latest = map(self._line, self._first), map(self._line, self._latest)
         left_out = self._calls - len(self._first) - len(self._latest)
-        lines = [*first, *([f"… {left_out} more calls …"] if left_out else []), *latest]
-        self._first, self._calls = [], 0
+        lines = [*self._limited, *first, *([f"… {left_out} more calls …"] if left_out else []), *latest]
+        self._first, self._calls, self._limited = [], 0, []
         self._latest.clear()
         return lines
 

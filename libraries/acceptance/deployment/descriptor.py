@@ -190,6 +190,29 @@ class Plan(Data):
     requests_per_minute: int | None = None
 
 
+class StatedLimits(Data):
+    """What the application allows, where its `limits` route does not say it; None: not known, and taken as enough."""
+
+    max_file_size_bytes: int | None = Field(default=None, ge=1)
+    max_concurrent_jobs_per_user: int | None = Field(default=None, ge=1)
+    max_uploads_per_day_per_user: int | None = Field(default=None, ge=1)
+    signed_url_ttl_seconds: int | None = Field(default=None, ge=1)
+
+
+class Pace(Data):
+    """How fast the run may call the deployment; polling counts."""
+
+    requests_per_second: float | None = Field(default=None, gt=0)
+
+
+class Budget(Data):
+    """How much the run may spend; None: as much as it needs. What removes its own data again is not counted."""
+
+    requests: int | None = Field(default=None, ge=1)
+    documents: int | None = Field(default=None, ge=0)
+    model_calls: int | None = Field(default=None, ge=0)
+
+
 class ModelBound(Data):
     """Limits of the first byte of calls that wait for a model, in milliseconds."""
 
@@ -242,6 +265,9 @@ class Descriptor(Data):
     sibling_of: str | None = None  # of the same build, it shows what that deployment cannot be made to show
     sessions: Sessions
     plan: Plan = Plan()
+    limits: StatedLimits = StatedLimits()
+    pace: Pace = Pace()
+    budget: Budget = Budget()
     load: UnderLoad = UnderLoad()
     capabilities: frozenset[str] = frozenset()
     secrets: dict[str, str] = {}
@@ -316,6 +342,12 @@ class Descriptor(Data):
             raise SuiteError(f"no capability is called '{capability}'; there are {', '.join(sorted(CAPABILITIES))}")
         if capability not in self.capabilities:
             raise CapabilityMissing(capability)
+
+    def need_load(self) -> None:
+        """Raises CapabilityMissing where pace or budget bound the run: a load can stay within neither."""
+        bounds = [name for name in ("pace", "budget") if getattr(self, name).model_dump(exclude_none=True)]
+        if bounds:
+            raise CapabilityMissing("load", f"but {' and '.join(bounds)} of the descriptor bound the run")
 
     def missing_secrets(self) -> list[str]:
         """One line per secret whose environment variable is unset or empty, with where to set it."""

@@ -121,6 +121,9 @@ class Artifact(Data):
     sha256: Sha256
 
 
+WHY_FEW = "why so few samples"  # the name of a text that says which limit left no more of them
+
+
 class Observation(Entry):
     """Something measured for a criterion: a figure in its unit from so many samples, or a text (unit `text`).
 

@@ -19,6 +19,7 @@ from acceptance.errors import EnvironmentUnavailable, shortened, violation
 from acceptance.fixtures.handbook import Fact
 from acceptance.fixtures.users import User
 from acceptance.flow import Flow, FlowEnded, TakenStep
+from acceptance.limits import JOBS, UPLOADS, limits_of
 from acceptance.performance.figures import Figure, figure_of_samples, measured_once, recorded
 from acceptance.performance.generator_health import Generator, watched
 from acceptance.performance.load_profiles import Scale, profile
@@ -439,10 +440,11 @@ async def _worked(run: Run, scale: str) -> Load:
 
 async def _prepared(run: Run, scale: Scale, pause: Span) -> list[ClosedLoopUser]:
     """The users, each with a processed document, and as many more to upload as they can get to."""
-    limits = await run.once("limits", lambda: run.client.call("limits"))
+    run.descriptor.need_load()
+    limits = await limits_of(run)
     seconds = scale.fewer.seconds + scale.all.seconds
     rounds = 1 + math.ceil(seconds / (REQUESTS * max(sum(pause) / 2, 0.1)))
-    documents = min(rounds, limits["max_uploads_per_day_per_user"] - 1, SEEDS - 1)
+    documents = min(limits.at_most(UPLOADS, rounds + 1) - 1, SEEDS - 1)
     owners: dict[str, int] = {}
 
     async def make(number: int) -> ClosedLoopUser:
@@ -452,7 +454,7 @@ async def _prepared(run: Run, scale: Scale, pause: Span) -> list[ClosedLoopUser]
         first = await _complete(run, await uploads.sent(run, account, Payload.of(note)))
         more = [await uploads.document(run, "note", seed + 1 + one) for one in range(documents)]
         owners[first.document_id] = number
-        jobs = limits["max_concurrent_jobs_per_user"]
+        jobs = limits.at_most(JOBS, documents + 1)
         todo = deque(map(Payload.of, more))
         return ClosedLoopUser(number, account, note.handbook.facts[0], todo, [first], jobs, owners)
 

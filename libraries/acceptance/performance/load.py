@@ -20,6 +20,7 @@ from ArtilleryLibrary.script import LoadScript, checked_script
 
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, violation
 from acceptance.fixtures.users import User
+from acceptance.limits import JOBS, UPLOADS, limits_of
 from acceptance.performance.figures import measured_once
 from acceptance.performance.load_profiles import Scale, profile
 from acceptance.performance.machine_load import MachineLoad, machine_watched
@@ -36,6 +37,7 @@ AT_ONCE = 8  # users created at the same time
 Take = Callable[[LoggedRequest], float | None]  # a time of a request in milliseconds; None where it has none
 Prepared = tuple[User, dict[str, str]]  # and their data for flows.cjs
 IDENTIFIER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ENOUGH = 1_000_000  # where no limit is known
 LISTED = 4  # of many reasons
 LEAST_REQUESTS = 3  # of a flow: 1,800 flows of three guarantee the 4,814 that are asked for
 
@@ -220,12 +222,13 @@ async def prepared(run: Run, draft: LoadScript, *, seed: int = SEED, repeats: in
         command = dry_run(draft, workers=elsewhere.workers, region=elsewhere.region)
         not_here = "but the descriptor has it applied from AWS Fargate, which is composed and not started here"
         raise CapabilityMissing("load", f"{not_here}: {command}")
-    limits = await run.client.call("limits")
+    run.descriptor.need_load()
+    limits = await limits_of(run)
     allowed, asked = run.descriptor.plan.requests_per_minute, requests_a_minute(draft)
     if allowed is not None and allowed < asked:
         raise CapabilityMissing("load", f"but the plan allows {allowed} requests a minute, and the load makes {asked}")
-    a_day = limits["max_uploads_per_day_per_user"] // repeats
-    number = users_needed(draft, limits["max_concurrent_jobs_per_user"], a_day)
+    a_day = limits.at_most(UPLOADS, ENOUGH) // repeats
+    number = users_needed(draft, limits.at_most(JOBS, ENOUGH), a_day)
     run.live(f"load: creating {number} users, each with a processed document")
     return await together(*(_prepared(run, one) for one in range(seed, seed + number)), at_once=AT_ONCE)
 

@@ -21,6 +21,7 @@ from acceptance.checks.job_events import Event, clock_ahead, events_of
 from acceptance.clients.websocket import JOINS_PER_SECOND, Frame
 from acceptance.errors import EnvironmentUnavailable, shortened
 from acceptance.fixtures.users import User
+from acceptance.limits import JOBS, limits_of
 from acceptance.performance.figures import Figure, figure_of_samples, measured_once, recorded
 from acceptance.performance.generator_health import Generator
 from acceptance.performance.load_profiles import FULL, profile
@@ -236,11 +237,12 @@ async def child(plan: SubscriberPlan) -> AsyncIterator[Child]:
 async def _listened(run: Run, scale: str) -> SubscriberRun:
     settings, plan = profile(), run.descriptor.plan
     chosen = settings.of(scale)
-    limits = await run.once("limits", lambda: run.client.call("limits"))
+    run.descriptor.need_load()
+    limits = await limits_of(run)
     joins = min(plan.realtime_joins_per_second or JOINS_PER_SECOND, settings.joins_per_second)
     lifetime = limits["signed_url_ttl_seconds"]
     wanted = how_many(chosen.subscribers, plan.realtime_connections, joins, lifetime)
-    owners = await _owners(run, chosen.jobs, min(JOBS_OF_A_USER, limits["max_concurrent_jobs_per_user"]))
+    owners = await _owners(run, chosen.jobs, limits.at_most(JOBS, JOBS_OF_A_USER))
     notes = [Payload.of(await document(run, "note", SEED + number)) for number in range(chosen.jobs)]
     begin = time.monotonic()
     announcements = (announce(run, owner, note) for owner, note in zip(owners, notes, strict=True))

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from acceptance.evidence.histogram import Distribution, merged
 from acceptance.evidence.reader import Bundle
-from acceptance.evidence.records import Observation
+from acceptance.evidence.records import WHY_FEW, Observation
 from acceptance.verdict.criteria import Criterion, Limit
 from acceptance.yaml_models import Data
 
@@ -46,7 +46,8 @@ class Figure(Data):
 def figures_of(criterion: Criterion, seen: Sequence[Seen]) -> list[Figure]:
     """The figures of a criterion: those with a limit first."""
     by_name = {name: list(group) for name, group in groupby(sorted(seen, key=_order), key=lambda one: one[1].name)}
-    limited = [_limited(limit, by_name.get(limit.figure, [])) for limit in criterion.limits]
+    why = "".join(f": {one.value}" for _, one in by_name.get(WHY_FEW, [])[:1])
+    limited = [_limited(limit, by_name.get(limit.figure, []), why) for limit in criterion.limits]
     names = {limit.figure for limit in criterion.limits}
     return limited + [_plain(group) for name, group in by_name.items() if name not in names]
 
@@ -70,7 +71,7 @@ def _order(one: Seen) -> tuple[str, str, str, int]:
     return (observation.name, run, observation.writer, observation.number)
 
 
-def _limited(limit: Limit, seen: Sequence[Seen]) -> Figure:
+def _limited(limit: Limit, seen: Sequence[Seen], why: str = "") -> Figure:
     asked = {"name": limit.figure, "unit": limit.unit, "least_samples": limit.least_samples}
     asked |= {"must_be": limit.must_be, "threshold": limit.threshold}
     if not seen:
@@ -94,7 +95,7 @@ def _limited(limit: Limit, seen: Sequence[Seen]) -> Figure:
         "statistic": whole[0] if whole else None,
         "margin": _margin(limit, value),
     }
-    too_few = f"{limit.figure}: {samples} samples, at least {limit.least_samples} needed"
+    too_few = f"{limit.figure}: {samples} samples, at least {limit.least_samples} needed{why}"
     found["missing"] = too_few if samples < limit.least_samples else strange
     certain = whole is None or whole[0] in ("min", "max")  # more samples would not make it better
     if not limit.kept_by(value) and (certain or not found["missing"]):

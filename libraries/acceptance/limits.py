@@ -1,0 +1,69 @@
+"""What the deployment allows: by its `limits` route, else by the descriptor; what neither says is taken as enough."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from acceptance.deployment.descriptor import StatedLimits
+from acceptance.errors import CapabilityMissing, NotOffered
+from acceptance.fixtures.users import User
+from acceptance.run import Run
+
+ROUTE = "routes.limits"
+UPLOADS = "max_uploads_per_day_per_user"
+JOBS = "max_concurrent_jobs_per_user"
+JOBS_AT_ONCE = 3  # of a user, where the deployment allows so many
+
+
+@dataclass(frozen=True)
+class DeploymentLimits:
+    """Limits by the contract's words for them."""
+
+    values: Mapping[str, int]
+
+    def get(self, word: str) -> int | None:
+        """A limit; None where it is not known."""
+        return self.values.get(word)
+
+    def __getitem__(self, word: str) -> int:
+        """A limit; raises NotOffered where neither route nor descriptor says it."""
+        if word not in self.values:
+            raise NotOffered(f"{ROUTE}.answer.{word}")
+        return self.values[word]
+
+    def at_most(self, word: str, wanted: int) -> int:
+        """As much as is wanted, within a limit."""
+        return min(wanted, self.values.get(word, wanted))
+
+
+async def limits_of(run: Run) -> DeploymentLimits:
+    """The limits of the deployment, asked for once in a run."""
+    return await run.once("limits", lambda: _read(run))
+
+
+async def _read(run: Run) -> DeploymentLimits:
+    stated: dict[str, int] = run.descriptor.limits.model_dump(exclude_none=True)
+    if not run.contract.offers(ROUTE):
+        return DeploymentLimits(stated)
+    response = await run.client.call("limits")
+    said = {word: response[word] for word in StatedLimits.model_fields if word in response.paths}
+    return DeploymentLimits(stated | said)
+
+
+async def need_upload(run: Run, user: User) -> None:
+    """Raises CapabilityMissing where the limit leaves the user no upload today."""
+    limit = (await limits_of(run)).get(UPLOADS)
+    if limit is not None and user.uploads >= limit:
+        raise CapabilityMissing("uploads", f"of which {UPLOADS} allows {limit}: {user.email} has had them")
+
+
+async def owners(run: Run, user: User, documents: int) -> list[User]:
+    """Who uploads each of so many documents: the user, and new users where the limit leaves the user too few."""
+    limit = (await limits_of(run)).get(UPLOADS)
+    if limit is None:
+        return [user] * documents
+    found = [user] * max(0, limit - user.uploads)
+    while len(found) < documents:
+        found += [await run.users.signed_in()] * limit
+    return found[:documents]
