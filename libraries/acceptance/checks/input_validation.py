@@ -10,6 +10,7 @@ from acceptance.checks.negative_inputs import Case, Nonsense, read_nonsense
 from acceptance.checks.webhooks import signed
 from acceptance.errors import violation
 from acceptance.fixtures.users import User
+from acceptance.limits import owners
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import (
@@ -75,6 +76,9 @@ async def _problem(run: Run, user: User, case: Case) -> str:
 
 async def _sound_is_taken(run: Run, user: User, case: Case) -> None:
     """Nothing else was wrong with what was refused, and none of it half done: the address is free, the content new."""
+    if case.route == "upload":
+        [user] = await owners(run, user, 1)
+        user.uploads += 1
     token = user.access_token if run.contract.route(case.route).kind == "user" else None
     response = await run.client.call(case.route, status=case.status, body=case.body, token=token)
     if case.route == "upload":
