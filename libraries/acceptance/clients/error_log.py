@@ -8,23 +8,51 @@ import threading
 from collections import deque
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from acceptance.redaction.redactor import Redactor
 
 KEPT = 4096  # characters of a body
+FILES = "journal/errors-*.jsonl"
 REMEMBERED = 2000  # latest answers
 _REQUEST = re.compile(r"\brequest ([\w.-]+)")
 
 
 @dataclass(frozen=True)
 class ErrorResponse:
-    """One answer; of an error, status 400 or above."""
+    """One answer; of an error, status 400 or above.
+
+    Attributes:
+        mistake: what is wrong with the body of a refusal, by the contract.
+    """
 
     method: str
     url: str
     status: int
     body: str
     request_id: str
+    route: str = ""
+    mistake: str = ""
+
+    @property
+    def name(self) -> str:
+        """The route of the contract, or method and path of another request."""
+        return f"{self.method} {self._path}" if self.route in ("", self.method) else self.route
+
+    @property
+    def look(self) -> str:
+        """Where to look it up in the deployment's logs."""
+        return f"{self.method} {self._path}, request {self.request_id}"
+
+    @property
+    def _path(self) -> str:
+        return urlsplit(self.url).path
+
+
+def recorded_errors(folder: Path) -> list[ErrorResponse]:
+    """The answers that the processes of a run kept in its folder."""
+    lines = [line for path in sorted(folder.glob(FILES)) for line in path.read_text("utf-8").splitlines()]
+    return [ErrorResponse(**json.loads(line)) for line in lines]
 
 
 class ErrorLog:
@@ -44,12 +72,14 @@ class ErrorLog:
             for response in self.answers:
                 self._append(response)
 
-    def record(self, *, method: str, url: str, status: int, body: str, request_id: str) -> None:
+    def record(
+        self, *, method: str, url: str, status: int, body: str, request_id: str, route: str = "", mistake: str = ""
+    ) -> None:
         """Keep an answer if it is an error; any other only for so long that `keep_named` can find it."""
         if status < 400:
             self._latest.append(ErrorResponse(method, url, status, body[: 2 * KEPT], request_id))
             return
-        response = self._cleaned(ErrorResponse(method, url, status, body[: 2 * KEPT], request_id))
+        response = self._cleaned(ErrorResponse(method, url, status, body[: 2 * KEPT], request_id, route, mistake))
         with self._lock:
             self.answers.append(response)
             self._append(response)
@@ -64,7 +94,9 @@ class ErrorLog:
 
     def _cleaned(self, response: ErrorResponse) -> ErrorResponse:
         clean = self._redactor.clean
-        return replace(response, url=clean(response.url), body=clean(response.body)[:KEPT])
+        return replace(
+            response, url=clean(response.url), body=clean(response.body)[:KEPT], mistake=clean(response.mistake)
+        )
 
     def _append(self, response: ErrorResponse) -> None:
         if self._path is not None:

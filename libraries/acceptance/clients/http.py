@@ -24,12 +24,12 @@ from acceptance.clients.error_log import ErrorLog
 from acceptance.clients.throttle import TOO_MANY, Throttle, retry_after
 from acceptance.deployment.contract import (
     MISSING,
-    Codes,
     Contract,
     Route,
     by_words,
     compiled,
     mistake_in,
+    nested,
     pick,
     with_query,
 )
@@ -180,8 +180,8 @@ class ContractClient:
             request: see :meth:`send`.
 
         Raises:
-            AssertionError: another status, a missing field, an error whose body is not the contract's, or of a refusal
-                that has a code in the contract, another code.
+            AssertionError: another status, a missing field, or of a refusal that has a code in the contract, another
+                code. The shape of errors is judged once, by INT-12.
         """
         expected = None if status is None else self.contract.status_of(route, status)
         token = patient.set(expected != TOO_MANY)
@@ -197,45 +197,45 @@ class ContractClient:
             raise violation(
                 response.route, expected=f"status {expected}", observed=response.excerpt(), look=response.look
             )
-        if expected == self.contract.route(response.route).success:
-            return response
-        if self._is_duplicate(response):
-            self._check_duplicate(response)
-        elif expected >= 400:
-            self._check_error(response, str(status))
+        wanted = self.contract.offers(f"errors.codes.{status}") and self.contract.value(f"errors.codes.{status}")
+        if wanted and response.status != self.contract.route(response.route).success:
+            code = by_words(response.json(), self._error_paths(response)).get("code", MISSING)
+            if code is not MISSING and code != wanted:
+                raise violation(response.route, expected=f"the error code {wanted}", observed=code, look=response.look)
         return response
-
-    def _check_error(self, response: Response, status: str) -> None:
-        """The body of a refusal has the contract's shape, and its code, as far as these are offered."""
-        try:
-            code = self.error_of(response).get("code")
-            wanted = getattr(self.contract.errors.codes, status) if status in Codes.model_fields else code
-        except NotOffered:
-            return
-        if code is not None and code != wanted:
-            raise violation(response.route, expected=f"the error code {wanted}", observed=code, look=response.look)
 
     def _is_duplicate(self, response: Response) -> bool:
         """Whether it is a refused duplicate whose body the contract describes apart from other errors."""
         described = self.contract.offers("errors.duplicate_document") and self.contract.offers("duplicate")
         return described and response.status == self.contract.errors.duplicate_document
 
-    def _check_duplicate(self, response: Response) -> None:
-        """A refused duplicate has a flat body: the contract's fields, each a text, and no others."""
-        body, paths = response.json(), self.contract.duplicate
-        values = {word: pick(body, path) for word, path in paths.items()}
-        roots = {path.partition(".")[0] for path in paths.values()}
-        texts = all(isinstance(value, str) and value for value in values.values())
-        if not isinstance(body, dict) or body.keys() != roots or not texts:
-            raise violation(
-                response.route, expected=f"exactly {', '.join(paths.values())}", observed=response.excerpt(),
-                look=response.look,
-            )  # fmt: skip
-        if "error_type" in paths and values["error_type"] != self.contract.duplicate_type:
-            raise violation(
-                f"{response.route}, error_type", expected=self.contract.duplicate_type, observed=values["error_type"],
-                look=response.look,
-            )  # fmt: skip
+    def _error_paths(self, response: Response) -> Mapping[str, str]:
+        """The fields of an error's body, as far as the contract describes it."""
+        try:
+            return self.contract.error_shape(response.route)
+        except NotOffered:
+            return {}
+
+    def mistake_of_error(self, response: Response) -> str:
+        """What is wrong with the body of a refusal, by the contract; empty where nothing is.
+
+        The body of a duplicate is flat: the contract's fields, each a text, and no others.
+        """
+        duplicate, document = self._is_duplicate(response), response.json()
+        paths = self.contract.duplicate if duplicate else self._error_paths(response)
+        values = by_words(document, paths)
+        more = duplicate and isinstance(document, dict) and len(document) > len({*paths.values()})
+        if more or MISSING in values.values():
+            wanted = nested((path, path) for path in paths.values())
+            return f"the shape {cut(shape_of(document))}, the contract says {shape_of(wanted)}"
+        if wrong := [path for word, path in paths.items() if not (isinstance(values[word], str) and values[word])]:
+            return f"no text in {', '.join(wrong)}"
+        header = response.headers.get(self._request_id_header)
+        if self._request_id_header and values.get("request_id", header) != header:
+            return "another request identifier than the header"
+        if duplicate and "error_type" in values and values["error_type"] != self.contract.duplicate_type:
+            return f"the type {shown(values['error_type'])}, the contract says '{self.contract.duplicate_type}'"
+        return ""
 
     async def send(
         self,
@@ -348,29 +348,6 @@ class ContractClient:
         if optional and pick(response.json(), path) in (MISSING, None, ""):
             return None
         return replace(response, paths=paths)[word]
-
-    def error_of(self, response: Response) -> Mapping[str, str]:
-        """The error of an answer: `code`, `message`, `request_id`, as far as the contract has them.
-
-        Raises:
-            AssertionError: the body is not the contract's, or names another request than its header.
-            NotOffered: the contract does not describe errors.
-        """
-        error = by_words(response.json(), self.contract.error_shape(response.route))
-        if not all(isinstance(value, str) and value for value in error.values()):
-            raise violation(
-                response.route,
-                expected=f"an error with {' and '.join(filter(None, [', '.join([*error][:-1]), *[*error][-1:]]))}",
-                observed=response.excerpt(),
-                look=response.look,
-            )
-        header = response.headers.get(self._request_id_header)
-        if self._request_id_header and error.get("request_id", header) != header:
-            raise violation(
-                response.route, expected=f"the same request identifier in body and header ({header})",
-                observed=error["request_id"], look=response.look,
-            )  # fmt: skip
-        return error
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -532,9 +509,11 @@ class ContractClient:
         return line
 
     def _keep(self, response: Response) -> None:
+        refusal = 400 <= response.status < 500 and response.route in self.contract.routes
         self._journal.record(
             method=response.method, url=response.url, status=response.status,
             body=response.content.decode("utf-8", "replace"), request_id=response.request_id,
+            route=response.route, mistake=self.mistake_of_error(response) if refusal else "",
         )  # fmt: skip
         if {"access_token", "email"} <= response.paths.keys() and isinstance(document := response.json(), dict):
             token, email = (pick(document, response.paths[word]) for word in ("access_token", "email"))
@@ -576,6 +555,18 @@ def encoded(entry: Route, words: Mapping[str, Any], file: File | None = None) ->
         words = {word: value for word, value in words.items() if word not in ("filename", "mime")}
     request = httpx.Request("POST", "http://form", data=entry.fields(words), files=files)
     return request.read(), request.headers.get("content-type", "application/x-www-form-urlencoded")
+
+
+def shape_of(document: Any) -> str:
+    """The fields of a JSON document without their values, such as `{error: {code, message}}`."""
+    if document is MISSING:
+        return "no JSON"
+    if isinstance(document, dict):
+        words = (
+            w + (f": {shape_of(value)}" if isinstance(value, dict | list) else "") for w, value in document.items()
+        )
+        return f"{{{', '.join(words)}}}"
+    return f"[{shape_of(document[0]) if document else ''}]" if isinstance(document, list) else type(document).__name__
 
 
 def _ignore(_: RequestTiming) -> None:

@@ -42,6 +42,6 @@ def conclude_inline(run: Run, *, name: str, claims: Sequence[str], plan: Plan) -
     )
     run.evidence.write(plan)
     run.evidence.write(Plan(tests=CLOSING_CHECKS | REPORT_CHECKS))
-    run_closing_checks(run, run.evidence)
+    run_closing_checks(run, run.evidence, criteria.of(claims))
     run.note_rate_limits()
     return conclude(run.folder, run.evidence, criteria)

@@ -162,7 +162,7 @@ def run(request: RunRequest) -> Ending:
                         progress.doing("")
                         _run_suites(opened, request, run_id, recorder, progress)
                         progress.doing("running the closing checks")
-                        run_closing_checks(observer, recorder)
+                        run_closing_checks(observer, recorder, scope.claims)
                 request.before_end(opened)
                 progress.doing("ending the deployment")
         except ConfigurationError as error:

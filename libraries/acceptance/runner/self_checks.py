@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from acceptance.checks import consistency, preflight
+from acceptance.checks import consistency, error_bodies, preflight
+from acceptance.clients.error_log import recorded_errors
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, ProjectError
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Status
@@ -17,7 +18,10 @@ PREFLIGHT = "preflight: "
 
 Checks = dict[str, tuple[str, ...]]
 PREFLIGHT_CHECKS: Checks = {name: (f"{PREFLIGHT}{name}",) for name in ("PRE-01", "PRE-02", "PRE-03")}
-CLOSING_CHECKS: Checks = {"INT-14": (f"{CLOSING}INT-14",)}
+CLOSING_CHECKS: Checks = {
+    "INT-12": (f"{CLOSING}no request ended in a fault", f"{CLOSING}errors have one shape"),
+    "INT-14": (f"{CLOSING}INT-14",),
+}
 REPORT_CHECKS: Checks = {name: (f"{REPORT}{name}",) for name in ("DOC-01", "DOC-02", "DOC-03")}
 SELF_CHECKS: Checks = PREFLIGHT_CHECKS | CLOSING_CHECKS | REPORT_CHECKS
 
@@ -33,8 +37,12 @@ def run_preflight(observer: Run, recorder: Recorder) -> list[str]:
     return [f"{name}: {problem}" for name, problems in found.items() for problem in problems]
 
 
-def run_closing_checks(observer: Run, recorder: Recorder) -> None:
-    """Run the closing check of INT-14."""
+def run_closing_checks(observer: Run, recorder: Recorder, claims: Collection[str]) -> None:
+    """Run the closing checks: of INT-14, and of INT-12 where the run claims it: a load may provoke faults."""
+    if "INT-12" in claims:
+        errors = recorded_errors(observer.folder)
+        for name, problems in zip(CLOSING_CHECKS["INT-12"], (error_bodies.faults, error_bodies.misshapen), strict=True):
+            record(recorder, name, "INT-12", list(problems(errors)), looks=len(errors))
     [name] = CLOSING_CHECKS["INT-14"]
     try:
         observer.wait(consistency.check(observer), within=CLOSING_SECONDS)
@@ -49,7 +57,7 @@ def run_closing_checks(observer: Run, recorder: Recorder) -> None:
         record(recorder, name, "INT-14", [])
 
 
-def record(recorder: Recorder, name: str, criterion: str, problems: Sequence[str]) -> None:
-    """Record the outcome of a self-check."""
+def record(recorder: Recorder, name: str, criterion: str, problems: Sequence[str], *, looks: int | None = None) -> None:
+    """Record the outcome of a self-check, and at how much it looked where that is counted."""
     status: Status = "FAIL" if problems else "PASS"
-    recorder.test(name=name, criteria=[criterion], status=status, message="; ".join(problems))
+    recorder.test(name=name, criteria=[criterion], status=status, message="; ".join(problems), looks=looks)
