@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
+from acceptance.clients.database import Connection, DatabaseInspector
 from acceptance.deployment.contract import MISSING, Contract, read_contract
-from acceptance.errors import ConfigurationError, NotOffered, SuiteError
+from acceptance.errors import CapabilityMissing, ConfigurationError, NotOffered, SuiteError
+
+from tests.unit.conftest import descriptor_at
 
 OWN = """
 routes:
@@ -65,6 +69,14 @@ def test_what_is_absent_is_not_offered(own: Contract, read: object, place: str) 
     with pytest.raises(NotOffered, match=f"^not offered: {place}$"):
         read(own)  # type: ignore[operator]
     assert not own.offers(place)
+
+
+async def test_a_query_that_is_absent_means_that_we_cannot_look(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("queries: {chunks: absent}")
+    database = DatabaseInspector(descriptor_at("http://127.0.0.1:1"), read_contract(path))
+    with pytest.raises(CapabilityMissing, match="'sql', whose query 'chunks' the contract marks absent"):
+        await database.rows_over(cast(Connection, None), "chunks")
 
 
 def test_what_is_absent_is_in_no_list(own: Contract) -> None:

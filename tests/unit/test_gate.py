@@ -289,3 +289,8 @@ def test_a_test_that_left_out_what_is_not_offered_keeps_the_verdict_from_go() ->
     gate = judge(with_outcome(status="PASS", without=("routes.logout",)))
     assert (gate.verdict, row(gate, "AA-01").status) == ("PASS", "met")
     assert row(gate, "AA-01").without == ("routes.logout",)
+
+
+def test_without_what_the_application_consists_of_there_is_no_pass() -> None:
+    gate = judge(with_outcome(status="SKIP", cause="not_offered", message="not offered: routes.chat"))
+    assert gate.line == "INCONCLUSIVE (full: not offered, though the application consists of it: routes.chat)"

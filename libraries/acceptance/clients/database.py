@@ -12,7 +12,7 @@ from psycopg.sql import SQL, Identifier
 
 from acceptance.deployment.contract import Contract
 from acceptance.deployment.descriptor import Descriptor
-from acceptance.errors import CapabilityMissing, violation
+from acceptance.errors import CapabilityMissing, NotOffered, violation
 
 Row = dict[str, Any]
 Connection = psycopg.AsyncConnection[Row]
@@ -46,7 +46,7 @@ class DatabaseInspector:
         self, connection: Connection, query: str, *, columns: Sequence[str] = (), **equal: object
     ) -> list[Row]:
         """The same over a connection that is open already, for a look at this very moment."""
-        text = self._contract.queries[query]
+        text = self._text(query)
         conditions = [SQL("{}::text = any(%s)").format(Identifier(column)) for column in equal]
         values = [[str(one) for one in value] if isinstance(value, list) else [str(value)] for value in equal.values()]
         where = SQL(" where ") + SQL(" and ").join(conditions) if conditions else SQL("")
@@ -57,12 +57,19 @@ class DatabaseInspector:
 
     async def counts_over(self, connection: Connection, query: str, column: str) -> dict[str, int]:
         """How many rows of a named query have which value in a column."""
-        by, text = Identifier(column), SQL(self._contract.queries[query])
+        by, text = Identifier(column), SQL(self._text(query))
         statement = (
             SQL("select {0}::text as value, count(*) as rows from (").format(by) + text + SQL(") as named group by 1")
         )
         with _query_errors(query):
             return {str(row["value"]): row["rows"] for row in await (await connection.execute(statement)).fetchall()}
+
+    def _text(self, query: str) -> str:
+        """The SQL of a named query; that it is absent says nothing of the application: we cannot look."""
+        try:
+            return self._contract.queries[query]
+        except NotOffered:
+            raise CapabilityMissing("sql", f"whose query '{query}' the contract marks absent") from None
 
     async def connect(self) -> Connection:
         """A connection of the read-only role, in autocommit."""

@@ -19,6 +19,7 @@ from acceptance.yaml_models import Data
 Verdict = Literal["GO", "NO-GO", "INCONCLUSIVE", "PASS"]
 UNKNOWN = "unknown"
 LISTED = 3
+CORE = ("routes.upload", "routes.job", "routes.chat")  # upload a document, follow its processing, ask about it
 
 
 class Judged(Data):
@@ -193,6 +194,9 @@ def _verdict(rows: Sequence[Row], criteria: Criteria, claims: set[str], unsound:
         return "INCONCLUSIVE", nothing
     if unknown:
         return "INCONCLUSIVE", "; ".join(_grouped(unknown))
+    core = sorted({place for row in (*claimed, *absent) for place in row.without if place in CORE})
+    if core:
+        return "INCONCLUSIVE", f"{NOT_OFFERED}, though the application consists of it: {', '.join(core)}"
     count = f"{len(claimed)} of {len(criteria.required)} required"
     without = [f"{row.id} ({', '.join(row.without)})" for row in claimed if row.without]
     left_out = "; ".join(
