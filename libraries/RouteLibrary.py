@@ -256,7 +256,7 @@ class RouteLibrary:
 
         | &{job} =    Get Response Fields    ${response}
         """
-        return {word: response[word] for word in response.paths}
+        return response.fields
 
     @getter()
     def get_mentions(self, response: Response, texts: list[str], *, known: str = "") -> Observed:

@@ -14,7 +14,7 @@ from acceptance.checks.auth import PasswordChange, SessionEnd
 from acceptance.checks.fixtures import UserData, create_user_data, signed_in
 from acceptance.checks.forged_tokens import Credential, Genuine, claims_of, forgeries
 from acceptance.clients.http import Response
-from acceptance.errors import SuiteError
+from acceptance.errors import NotOffered, SuiteError
 from acceptance.fixtures.users import User
 from acceptance.limits import owners
 from acceptance.polling import together
@@ -122,8 +122,7 @@ class UserLibrary:
         response = await run.client.send("signup", body={"email": sent.email, "password": sent.password})
         if response.status == run.contract.route("signup").success:  # to be removed at the end of the run
             sent.user_id = ""
-            sent.take(response)
-            run.users.remember(sent)
+            await run.users.welcome(sent, response)
         return run.client.check(response, expected)
 
     @step()
@@ -278,6 +277,9 @@ class UserLibrary:
         """
         if field not in SESSION_FIELDS:
             raise SuiteError(f"field '{field}': unknown; a session has {', '.join(SESSION_FIELDS)}")
+        answer, word = the_run().contract.route("login").answer, field.replace("refresh_fingerprint", "refresh_token")
+        if word in getattr(answer, "absent", ()):
+            raise NotOffered(f"routes.login.answer.{word}")
         value = SESSION_FIELDS[field](user_named(user))
         return Observed(value, f"{field} of the session")
 

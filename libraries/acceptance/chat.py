@@ -6,23 +6,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from acceptance.clients.http import Response
-from acceptance.deployment.contract import by_words, pick
+from acceptance.deployment.contract import Absent, Contract, Partial, by_words, pick
 from acceptance.fixtures.handbook import figures
 from acceptance.fixtures.users import User
 from acceptance.run import Run
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(Partial):
     """A source that an answer cites."""
 
     document_id: str
     title: str
     chunk: str
 
+    def __repr__(self) -> str:
+        return str(self.offered)
+
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Partial):
     """An answer of the chat; `seconds` is the whole call."""
 
     question: str
@@ -35,6 +38,13 @@ class Answer:
 
     def __str__(self) -> str:
         return f"'{self.question}' is answered '{self.text}' ({self.response.look})"
+
+    __repr__ = __str__
+
+    @property
+    def identifiers(self) -> dict[str, str]:
+        """Of its conversation and workflow, as far as it has them, by the words of the contract's paths."""
+        return {word: self.offered[word] for word in ("conversation_id", "workflow_id") if word in self.offered}
 
     @property
     def figures(self) -> set[str]:
@@ -77,17 +87,28 @@ async def send(
 async def ask(run: Run, user: User, question: str, **options: Any) -> Answer:
     """Send a question, as :func:`send` does, and read its answer."""
     response = await send(run, user, question, **options)
-    paths = run.contract.sources
-    sources = [Source(**by_words(entry, paths)) for entry in response["sources"]]
+    found = response.partly("sources")
+    sources: Any = found if isinstance(found, Absent) else [source_of(run.contract, entry) for entry in found]
     return Answer(
         question,
         str(response["text"]),
-        response["conversation_id"],
-        response["workflow_id"],
+        response.partly("conversation_id"),
+        response.partly("workflow_id"),
         sources,
-        str(response["model"]),
+        response.partly("model"),
         response,
     )
+
+
+def source_of(contract: Contract, entry: Any) -> Source:
+    """An entry of an answer's sources: an object, or the word that the contract says it is."""
+    values: dict[str, Any]
+    if contract.source_words:
+        values = {contract.source_words: entry}
+    else:
+        values = by_words(entry, contract.sources) if contract.offers("sources") else {}
+    words = ("document_id", "title", "chunk")
+    return Source(**{word: values.get(word, Absent(f"sources.{word}")) for word in words})
 
 
 async def listed_conversations(run: Run, user: User) -> list[str]:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from acceptance.clients.http import Response
-from acceptance.deployment.contract import by_words
+from acceptance.deployment.contract import Partial, by_words
 from acceptance.errors import SuiteError, shown, violation
 from acceptance.fixtures.documents import Limits, TestDocument, make
 from acceptance.fixtures.handbook import Handbook
@@ -68,12 +68,13 @@ class Payload:
 
 
 @dataclass
-class Upload:
+class Upload(Partial):
     """An announced document: its identifiers, and how it ended.
 
     Attributes:
         started: when it was announced, by the monotonic clock in seconds.
         sending_seconds: how long its bytes took until they were accepted.
+        sent: the upload call, where the bytes went with it.
         job: the job when it had ended.
         seconds: from the announcement until the job had ended.
     """
@@ -82,11 +83,12 @@ class Upload:
     payload: Payload
     document_id: str
     job_id: str
-    signed_url: str = field(repr=False)
+    signed_url: str = field(repr=False, compare=False)
     started: float
     sending_seconds: float | None = None
     job: Response | None = None
     seconds: float | None = None
+    sent: Response | None = None
 
     def __str__(self) -> str:
         return f"'{self.payload.filename}' (document {self.document_id})"
@@ -118,11 +120,23 @@ async def document(run: Run, name: str, seed: int | str = 0, *, fixed: str | Non
 
 
 async def announce(run: Run, user: User, payload: Payload, **instead: Any) -> Upload:
-    """The upload call: the deployment accepts the document and gives a signed address for its bytes."""
+    """The upload call: the deployment accepts the document and gives a signed address for its bytes, or takes them."""
     await need_upload(run, user)
     begin = time.monotonic()
-    response = await run.client.call("upload", body=payload.announcement(**instead), token=user.access_token)
+    response = await run.client.call("upload", **announcing(run, payload, **instead), token=user.access_token)
     return accepted(run, user, payload, response, begin)
+
+
+def announcing(run: Run, payload: Payload, **instead: Any) -> dict[str, Any]:
+    """What the client is given for an upload call: the words that the contract offers, and the file where it has one.
+
+    Raises:
+        NotOffered: one of the words in `instead` is absent.
+    """
+    route = run.contract.route("upload")
+    own = route.body if run.contract.offers("routes.upload.body") else {}
+    words = {word: value for word, value in payload.announcement().items() if word in own} | instead
+    return {"body": words} | ({"file": (payload.filename, payload.data, payload.mime)} if route.file else {})
 
 
 def accepted(run: Run, user: User, payload: Payload, response: Response, started: float) -> Upload:
@@ -130,17 +144,29 @@ def accepted(run: Run, user: User, payload: Payload, response: Response, started
     user.uploads += 1
     run.ledger.note("document", response["document_id"])
     run.ledger.note("job", response["job_id"])
-    return Upload(user, payload, response["document_id"], response["job_id"], response["signed_url"], started)
+    upload = Upload(user, payload, response["document_id"], response["job_id"], response.partly("signed_url"), started)
+    if run.contract.route("upload").file:
+        upload.sent, upload.sending_seconds = response, response.elapsed
+    return upload
 
 
 async def put_bytes(
     run: Run, upload: Upload, data: bytes | None = None, *, status: int | str | None = None
 ) -> Response:
-    """Send the bytes to the signed address; expects the route's success, or exactly `status`."""
-    content = upload.payload.data if data is None else data
+    """Send the bytes to the signed address; expects the route's success, or exactly `status`.
+
+    Bytes that went with the upload call, where the application takes them so, are not sent again.
+    """
+    if upload.sent is not None and data is None and status in (None, "success"):
+        return upload.sent
+    entry, content = run.contract.route("upload_bytes"), upload.payload.data if data is None else data
+    path = {"document_id": upload.document_id, "job_id": upload.job_id}
+    if "{signed_url}" in entry.path:
+        path["signed_url"] = upload.signed_url
+    token = upload.owner.access_token if entry.kind in ("user", "owner") else None
     headers = {"content-type": upload.payload.mime}
     response = await run.client.call(
-        "upload_bytes", path={"signed_url": upload.signed_url}, content=content, headers=headers, status=status
+        "upload_bytes", path=path, content=content, headers=headers, token=token, status=status
     )
     if response.status == run.contract.route("upload_bytes").success:
         upload.sending_seconds = response.elapsed
@@ -168,16 +194,16 @@ async def sent(run: Run, user: User, payload: Payload) -> Upload:
 
 async def job_of(run: Run, upload: Upload) -> Response:
     """The job as REST shows it to its owner."""
-    return await run.client.call("job", path={"job_id": upload.job_id}, token=upload.owner.access_token)
+    path = {"job_id": upload.job_id, "document_id": upload.document_id}
+    return await run.client.call("job", path=path, token=upload.owner.access_token)
 
 
 async def finished(run: Run, upload: Upload, *, within: float = PROCESSING_SECONDS, every: float = 0.1) -> Upload:
     """The upload once its job is in a final state, whichever; fills in `job` and `seconds` since it was announced."""
-    final = run.contract.jobs.final_states
     upload.job = await wait_until(
-        lambda: job_of(run, upload), lambda job: job["state"] in final,
+        lambda: job_of(run, upload), lambda job: run.contract.jobs.has_ended(job.fields),
         what=f"job {upload.job_id} of '{upload.payload.filename}' ends", within=within, every=every,
-        describe=lambda job: f"status '{job['status']}', state '{job['state']}'; {job.look}",
+        describe=lambda job: f"status '{job['status']}'" + f", state '{job.get('state', 'none')}'; {job.look}",
     )  # fmt: skip
     upload.seconds = time.monotonic() - upload.started
     return upload
@@ -187,7 +213,6 @@ async def jobs_ended(
     run: Run, owner: User, documents: set[str], *, within: float = PROCESSING_SECONDS
 ) -> list[dict[str, Any]]:
     """The owner's listed jobs, once those of these documents are in a final state, or at the end of the time."""
-    final = run.contract.jobs.final_states
     last: list[dict[str, Any]] = []
 
     async def look() -> list[dict[str, Any]]:
@@ -196,7 +221,7 @@ async def jobs_ended(
         return last
 
     def over(jobs: list[dict[str, Any]]) -> bool:
-        return documents <= {job["document_id"] for job in jobs if job["state"] in final}
+        return documents <= {job["document_id"] for job in jobs if run.contract.jobs.has_ended(job)}
 
     try:
         return await wait_until(look, over, what="jobs end", within=within, every=0.5, describe=len)
@@ -209,15 +234,11 @@ async def jobs_ended(
 async def complete(run: Run, upload: Upload, *, within: float = PROCESSING_SECONDS) -> Upload:
     """The upload once its job is complete; any other end raises AssertionError with the job's own reason."""
     await finished(run, upload, within=within)
-    job, wanted = upload.job, run.contract.jobs.complete
-    assert job is not None
-    seen = (job["status"], job["state"], job["total_pct"])
-    if seen != (wanted.status, wanted.state, wanted.total_pct):
+    assert upload.job is not None
+    if wrong := run.contract.jobs.incomplete(upload.job.fields):
         raise violation(
-            f"job {upload.job_id} of '{upload.payload.filename}'",
-            expected=f"status '{wanted.status}', state '{wanted.state}' at {wanted.total_pct:g} %",
-            observed=f"status '{seen[0]}', state '{seen[1]}' at {seen[2]} %, last error {job['last_error']}",
-            look=job.look,
+            f"job {upload.job_id} of '{upload.payload.filename}'", expected=wrong[0],
+            observed=f"{wrong[1]}, last error {upload.job.get('last_error', 'none')}", look=upload.job.look,
         )  # fmt: skip
     return upload
 

@@ -15,16 +15,27 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import websockets
 import yaml
+from acceptance import uploads
+from acceptance.chat import ask
+from acceptance.checks.job_events import expected_statuses
 from acceptance.clients.websocket import RealtimeClient
 from acceptance.deployment.contract import Contract, read_contract
 from acceptance.deployment.descriptor import read_descriptor
 from acceptance.deployment.provisioning import OpenDeployment
 from acceptance.errors import ConfigurationError, NotOffered, SuiteError
+from acceptance.fixtures.users import User
 from acceptance.run import Run
+from acceptance.uploads import Payload
 
 from tests.unit.conftest import descriptor_at
 
 TOKEN = "a-token"
+
+
+def jwt(**claims: object) -> str:
+    """A token with these claims."""
+    parts = ({"alg": "none"}, claims, "signature")
+    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
 
 
 @dataclass
@@ -257,7 +268,184 @@ async def test_a_handshake_has_the_services_headers_and_the_token_where_it_trave
     assert TOKEN not in seen[0].path
 
 
-def jwt(**claims: object) -> str:
-    """A token with these claims."""
-    parts = ({"alg": "none"}, claims, "signature")
-    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+SIGN_IN = """
+routes:
+  signup: {answer: {access_token: absent, refresh_token: absent, expires_in: absent, user_id: id, email: email}}
+  login: {answer: {refresh_token: absent, expires_in: absent, user_id: absent, email: absent}}
+  refresh: absent
+"""
+
+
+def test_a_session_has_what_is_offered_of_it(app: Application, run_of: RunOf) -> None:
+    run = run_of(SIGN_IN)
+    user_id = "00000000-0000-4000-8000-000000000001"
+    user = run.users.new_user()
+    app.answers["/auth/signup"] = (201, {"id": user_id, "email": user.email, "token_type": "none"})
+    app.answers["/auth/login"] = (200, {"access_token": TOKEN, "token_type": "bearer"})
+    run.wait(run.users.register(user))
+    assert (user.user_id, user.access_token, user.refresh_token) == (user_id, TOKEN, "")
+    assert [request.path for request in app.received] == ["/auth/signup", "/auth/login"]
+    with pytest.raises(NotOffered, match=r"^not offered: routes\.refresh$"):
+        run.wait(run.users.refresh(user))
+    app.answers["/auth/signup"] = (201, {"id": user_id, "email": "other@example.com", "token_type": "none"})
+    with pytest.raises(AssertionError, match="signup, email of the session"):
+        run.wait(run.users.register(run.users.new_user()))
+
+
+@pytest.mark.parametrize(
+    ("token", "answer", "user_id"),
+    [(jwt(sub="from-the-token"), {}, "from-the-token"), (TOKEN, {"id": "from-the-route"}, "from-the-route")],
+)
+def test_who_a_user_is_stands_in_the_token_or_in_their_own_route(
+    app: Application, run_of: RunOf, token: str, answer: dict[str, str], user_id: str
+) -> None:
+    run = run_of(SIGN_IN.replace("user_id: id", "user_id: absent") + "fields: {user_id: {format: any}}")
+    user = run.users.new_user()
+    app.answers["/auth/signup"] = (201, {"email": user.email, "token_type": "none"})
+    app.answers["/auth/login"] = (200, {"access_token": token, "token_type": "bearer"})
+    app.answers["/auth/user"] = (200, {"email": user.email, **answer})
+    run.wait(run.users.register(user))
+    assert user.user_id == user_id
+    assert run.ledger.standing("user") == [user_id]
+
+
+def test_an_address_is_confirmed_and_users_are_removed_where_the_admin_api_is(
+    app: Application, run_of: RunOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVICE_KEY", "key")
+    run = run_of(
+        SIGN_IN + "  documents: absent\n  conversations: absent\n  user: absent",
+        "{capabilities: [admin-api], secrets: {service_role_key: SERVICE_KEY}, admin: {at: api, path: /people}}",
+    )
+    user = run.users.new_user()
+    user_id = "00000000-0000-4000-8000-000000000001"
+    app.answers |= {
+        "/auth/signup": (201, {"id": user_id, "email": user.email, "token_type": "none"}),
+        "/auth/login": (200, {"access_token": TOKEN, "token_type": "bearer"}),
+        f"/people/{user_id}": (200, {}),
+    }
+    run.wait(run.users.register(user))
+    assert run.wait(run.users.remove_all()) == []
+    assert [(request.method, request.path) for request in app.received] == [
+        ("POST", "/auth/signup"), ("PUT", f"/people/{user_id}"), ("POST", "/auth/login"), ("POST", "/auth/login"),
+        ("DELETE", f"/people/{user_id}"),
+    ]  # fmt: skip
+    assert app.last.headers["apikey"] == "key"
+
+
+CHAT = """
+routes:
+  chat:
+    answer: {workflow_id: absent, model: absent, processing_time: absent, confidence: absent, timestamp: absent}
+"""
+ANSWER = {"text": "It is 7.", "conversation_id": "00000000-0000-4000-8000-000000000002"}
+
+
+@pytest.mark.parametrize(
+    ("contract", "sources", "title", "lacking"),
+    [
+        ("source_words: title\nsources: absent", ["a.pdf"], "a.pdf", "sources.document_id"),
+        ("sources: {document_id: absent, chunk: absent, title: name}", [{"name": "a.pdf"}], "a.pdf", "sources.chunk"),
+        ("source_words: title", ["a.pdf"], "a.pdf", "sources.chunk"),
+    ],
+)
+def test_sources_may_be_words_or_lack_fields(
+    app: Application, run_of: RunOf, contract: str, sources: list[Any], title: str, lacking: str
+) -> None:
+    run = run_of(f"{CHAT}\n{contract}")
+    app.answers["/api/chat"] = (200, ANSWER | {"sources": sources})
+    answer = run.wait(ask(run, User("a@b.org", "p", access_token=TOKEN), "How much?"))
+    assert ([source.title for source in answer.sources], answer.figures) == ([title], {"7"})
+    assert answer.identifiers == {"conversation_id": ANSWER["conversation_id"]}
+    assert title in repr(answer.sources) and "It is 7." in repr(answer)
+    reads: list[tuple[Callable[[], object], str]] = [
+        (lambda: getattr(answer.sources[0], lacking.partition(".")[2]), lacking),
+        (lambda: answer.documents, "sources.document_id"),
+        (lambda: answer.workflow_id, "routes.chat.answer.workflow_id"),
+        (lambda: answer.model, "routes.chat.answer.model"),
+    ]
+    for read, place in reads:
+        with pytest.raises(NotOffered, match=f"^not offered: {place}$"):
+            read()
+
+
+def test_an_answer_without_sources_is_an_answer(app: Application, run_of: RunOf) -> None:
+    run = run_of(CHAT.replace("model: absent", "model: absent, sources: absent"))
+    app.answers["/api/chat"] = (200, ANSWER)
+    answer = run.wait(ask(run, User("a@b.org", "p", access_token=TOKEN), "How much?"))
+    assert answer.text == "It is 7."
+    with pytest.raises(NotOffered, match=r"routes\.chat\.answer\.sources"):
+        _ = answer.sources
+
+
+UPLOAD = """
+routes:
+  limits: absent
+  upload:
+    {path: /files, success: 202, file: document, constant: {kind: manual},
+     body: {bytes_len: absent, sha256: checksum, ocr: absent},
+     answer: {job_id: id, document_id: id, signed_url: absent, upload_expires_at: absent}}
+  job:
+    path: "/files/{document_id}"
+    answer: {job_id: id, document_id: id, status: status, state: absent, retry_count: absent, status_pct: absent,
+             total_pct: absent, last_error: error, updated_at: absent}
+jobs:
+  statuses: [new, ready]
+  failures: [broken]
+  failed_in: absent
+  complete: {status: ready, state: absent, total_pct: absent}
+fields: {last_error: {type: [string, "null"]}}
+"""
+JOB = {"id": "00000000-0000-4000-8000-000000000003"}
+
+
+def test_a_document_may_travel_in_the_upload_call_and_its_job_be_known_by_its_status(
+    app: Application, run_of: RunOf
+) -> None:
+    run = run_of(UPLOAD)
+    app.answers |= {"/files": (202, JOB), f"/files/{JOB['id']}": (200, JOB | {"status": "ready", "error": None})}
+    user, payload = User("a@b.org", "p", access_token=TOKEN), Payload("a b.pdf", b"%PDF bytes")
+    upload = run.wait(uploads.sent(run, user, payload))
+    assert len(app.received) == 1 and app.last.headers["authorization"] == f"Bearer {TOKEN}"
+    media, body = app.last.headers["content-type"], app.last.body
+    assert media.startswith("multipart/form-data; boundary=")
+    assert b'name="document"; filename="a b.pdf"\r\nContent-Type: application/pdf\r\n\r\n%PDF bytes' in body
+    assert body.count(b"Content-Disposition") == 3
+    assert f'name="checksum"\r\n\r\n{payload.sha256}'.encode() in body and b'name="kind"\r\n\r\nmanual' in body
+    assert run.wait(uploads.complete(run, upload)).sending_seconds
+    assert f"{upload!r}" == str(upload)
+    for again in (uploads.put_bytes(run, upload, b"other"), uploads.put_bytes(run, upload, status=403)):
+        with pytest.raises(NotOffered, match=r"^not offered: routes\.upload_bytes$"):
+            run.wait(again)
+    app.answers[f"/files/{JOB['id']}"] = (200, JOB | {"status": "broken", "error": "No text."})
+    with pytest.raises(AssertionError, match=r"'ready', observed status 'broken', last error No text\."):
+        run.wait(uploads.complete(run, upload))
+
+
+def test_bytes_may_be_sent_to_a_route_of_their_owner(app: Application, run_of: RunOf) -> None:
+    run = run_of("""
+    routes:
+      limits: absent
+      upload: {answer: {signed_url: absent, upload_expires_at: absent}, form: true, body: {ocr: absent, filename: name}}
+      upload_bytes: {path: "/files/{document_id}/bytes", kind: owner, method: POST}
+    """)
+    app.answers["/api/upload-pipeline/upload"] = (200, {"job_id": JOB["id"], "document_id": JOB["id"]})
+    app.answers[f"/files/{JOB['id']}/bytes"] = (200, {})
+    user = User("a@b.org", "p", access_token=TOKEN)
+    upload = run.wait(uploads.sent(run, user, Payload("ä b.pdf", b"%PDF")))
+    announced, sent = app.received
+    assert parse_qs(announced.body.decode())["name"] == ["ä b.pdf"]
+    assert announced.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert (sent.method, sent.body, sent.headers["authorization"]) == ("POST", b"%PDF", f"Bearer {TOKEN}")
+    with pytest.raises(NotOffered, match="signed_url"):
+        _ = upload.signed_url
+
+
+def test_a_failure_ends_a_job_in_the_stage_that_the_contract_says(run_of: RunOf) -> None:
+    own = "{statuses: [new, read, done], failures: [broken, lost], failed_in: {broken: parse}, stages: {parse: read}}"
+    contract = run_of(f"jobs: {own}").contract
+    assert expected_statuses(contract, "broken", 9) == ["new", "broken"]
+    assert expected_statuses(contract, "lost", 3) == ["new", "read", "lost"]
+    assert contract.jobs.failure("failed_parse") == "broken"
+    with pytest.raises(NotOffered, match=r"jobs\.failed_in"):
+        contract.jobs.failure("failed_chunking")

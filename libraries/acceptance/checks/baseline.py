@@ -10,6 +10,7 @@ from typing import Any
 
 from acceptance.checks import baseline_requests, pipeline
 from acceptance.checks.fixtures import CatalogueDocument, samples
+from acceptance.deployment.contract import Jobs
 from acceptance.errors import EnvironmentUnavailable, expect_none, violation
 from acceptance.fixtures.documents import Failed, Refused
 from acceptance.recordings import BASELINE, Baseline, DocumentOutcome, Recording, RequestOutcome, Tolerance, reference
@@ -63,7 +64,8 @@ async def record(run: Run) -> dict[str, Any]:
     Raises:
         AssertionError: a document did not end, or not as the catalogue says: such behaviour is no baseline.
     """
-    wrong = (f"'{sample.name}': {reason}" for sample in await samples(run) if (reason := unfit(sample)))
+    jobs, seen = run.contract.jobs, await samples(run)
+    wrong = (f"'{sample.name}': {reason}" for sample in seen if (reason := unfit(sample, jobs)))
     expect_none(wrong, "documents", expected="to become what the catalogue says")
     return (await observe(run)).model_dump(mode="json", exclude_defaults=True)
 
@@ -113,14 +115,14 @@ def compare(recorded: Recording, seen: Recording, tolerance: Tolerance) -> list[
     ]
 
 
-def unfit(sample: CatalogueDocument) -> str:
+def unfit(sample: CatalogueDocument, jobs: Jobs) -> str:
     """Why a sample is not what the catalogue expects, or nothing."""
     expected = sample.document.expectation
     if isinstance(expected, Refused) != (sample.upload is None):
         return f"was answered {sample.response.excerpt()}"
     if sample.problem or sample.upload is None or sample.upload.job is None:
         return sample.problem
-    wanted = expected.status if isinstance(expected, Failed) else "complete"
+    wanted = jobs.failure(expected.status) if isinstance(expected, Failed) else jobs.complete.status
     return "" if _status(sample.upload) == wanted else f"ended as '{_status(sample.upload)}', expected '{wanted}'"
 
 
@@ -148,10 +150,10 @@ def _compared(
 def _becoming(sample: CatalogueDocument, there: pipeline.Stored) -> DocumentOutcome:
     assert sample.upload
     job = sample.upload.job
-    error = (job["last_error"] or {}) if job else {}
+    error = job.get("last_error") if job else None
     return DocumentOutcome(
         statuses=[row["status"] for row in there.events], state=str(job["state"]) if job else sample.problem,
-        code=error.get("code"), chunks=len(there.chunks),
+        code=error.get("code") if isinstance(error, dict) else None, chunks=len(there.chunks),
     )  # fmt: skip
 
 

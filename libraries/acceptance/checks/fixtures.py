@@ -21,6 +21,7 @@ from acceptance.uploads import (
     Payload,
     Upload,
     accepted,
+    announcing,
     document,
     finished,
     processed_now,
@@ -54,8 +55,7 @@ class UserData:
     def identifiers(self) -> dict[str, str]:
         """By the word that stands in the contract's paths for each."""
         return {
-            "document_id": self.upload.document_id, "job_id": self.upload.job_id,
-            "conversation_id": self.answer.conversation_id, "workflow_id": self.answer.workflow_id,
+            "document_id": self.upload.document_id, "job_id": self.upload.job_id, **self.answer.identifiers,
         }  # fmt: skip
 
     @property
@@ -132,7 +132,7 @@ async def _of_one(run: Run, documents: Sequence[TestDocument], at_once: int) -> 
 async def _send(run: Run, user: User, document: TestDocument) -> CatalogueDocument:
     payload = Payload.of(document)
     begin = time.monotonic()
-    response = await run.client.send("upload", body=payload.announcement(), token=user.access_token)
+    response = await run.client.send("upload", **announcing(run, payload), token=user.access_token)
     sample = CatalogueDocument(document, response)
     if response.status != run.contract.route("upload").success:
         return sample

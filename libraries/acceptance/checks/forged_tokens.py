@@ -74,7 +74,8 @@ def _garbage(of: Genuine) -> Iterator[tuple[str, str]]:
     header, claims, signature = _parts(of.access_token)
     yield "a word", "garbage"
     yield "three words", "not.a.token"
-    yield "a refresh token", of.refresh_token
+    if of.refresh_token:
+        yield "a refresh token", of.refresh_token
     yield "a token cut in half", of.access_token[: len(of.access_token) // 2]
     yield "a token without its signature", f"{header}.{claims}"
     yield "claims that are not JSON", f"{header}.{_encoded_bytes(b'not JSON')}.{signature}"

@@ -90,8 +90,7 @@ async def _sound_is_taken(run: Run, user: User, case: Case) -> None:
     elif case.route == "signup":
         assert case.body is not None
         registered = User(case.body["email"], case.body["password"])
-        registered.take(response)
-        run.users.remember(registered)
+        await run.users.welcome(registered, response)
 
 
 async def _pieces(content: bytes) -> AsyncIterator[bytes]:

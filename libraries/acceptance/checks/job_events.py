@@ -17,7 +17,7 @@ from acceptance.checks.fixtures import signed_in
 from acceptance.clients.database import Connection
 from acceptance.clients.sse import EventStreams
 from acceptance.clients.websocket import Frame, RealtimeClient, Socket, Subscription
-from acceptance.deployment.contract import MISSING, Complete, Contract, pick
+from acceptance.deployment.contract import MISSING, Complete, Contract, Partial, by_words, names, pick
 from acceptance.errors import SuiteError, violation
 from acceptance.fixtures.documents import TestDocument
 from acceptance.fixtures.users import User
@@ -33,7 +33,6 @@ FINAL_SECONDS = 5.0  # until the final event, after REST had it
 QUIET_SECONDS = 0.5
 ANSWER_SECONDS = 15.0
 AGAIN_SECONDS = 0.05
-STAGES = {"failed_parse": "parse", "failed_chunking": "chunk", "failed_embedding": "embed"}  # where each failure occurs
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,8 @@ async def _watch(run: Run, user: User, document: TestDocument) -> ObservedJob:
 
 async def _by_realtime(run: Run, socket: Socket, look: Callable[[str], Awaitable[None]]) -> None:
     await socket.until(lambda seen: has_ended(run, seen), what="the final event", within=PROCESSING_SECONDS)
-    if any(event.data.get("status") == run.contract.jobs.complete.status for event in socket.events):
+    path = run.contract.realtime.job_event["status"]
+    if any(pick(event.data, path) == run.contract.jobs.complete.status for event in socket.events):
         await look("realtime")
 
 
@@ -127,7 +127,7 @@ async def _look(run: Run, watched: ObservedJob, connection: Connection, by: str)
 
 
 @dataclass(frozen=True)
-class Event:
+class Event(Partial):
     """One event of a job: `at` is its arrival, `timestamp` its own time of what happened (Unix seconds)."""
 
     sequence: int
@@ -144,7 +144,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class RestSnapshot:
+class RestSnapshot(Partial):
     """The job in one REST response; `asked` and `answered` are Unix seconds."""
 
     status: str
@@ -246,7 +246,8 @@ def has_ended(run: Run, channel: Subscription, after: int = 0) -> bool:
     later = [frame for frame in channel.events if (frame.sequence or 0) > after]
     if channel.subject == "workflow":
         return any(frame.type == run.contract.realtime.answer_type for frame in later)
-    return any(frame.data.get("state") in run.contract.jobs.final_states for frame in later)
+    fields = run.contract.realtime.job_event
+    return any(run.contract.jobs.has_ended(by_words(frame.data, fields)) for frame in later)
 
 
 async def settled(run: Run, channel: Subscription) -> None:
@@ -266,16 +267,18 @@ def events_of(run: Run, job_id: str, frames: Sequence[Frame]) -> list[Event]:
     """The events in frames; raises AssertionError for one of another job, or without a field of the contract."""
     events = []
     for frame in frames:
-        fields = {word: pick(frame.data, path) for word, path in run.contract.realtime.job_event.items()}
+        fields = by_words(frame.data, run.contract.realtime.job_event)
         if (
             MISSING in fields.values()
-            or fields["job_id"] != job_id
+            or fields.get("job_id", job_id) != job_id
             or frame.type != run.contract.realtime.job_event_type
         ):
             wanted = f"{run.contract.realtime.job_event_type} of job {job_id} with {', '.join(fields)}"
             raise violation(f"realtime of job {job_id}", expected=wanted, observed=frame.data)
-        happened = moment(fields.pop("timestamp"), f"realtime of job {job_id}")
-        events.append(Event(**{k: v for k, v in fields.items() if k != "job_id"}, timestamp=happened, at=frame.at))
+        if "timestamp" in fields:
+            fields["timestamp"] = moment(fields["timestamp"], f"realtime of job {job_id}")
+        own = {**fields, **getattr(run.contract.realtime.job_event, "absent", {}), "sequence": frame.sequence}
+        events.append(Event(**{word: value for word, value in own.items() if word != "job_id"}, at=frame.at))
     return events
 
 
@@ -309,11 +312,12 @@ def event_fields(run: Run, channel: Subscription, field: str, type: str | None =
 def path_of(contract: Contract, channel: Subscription, field: str) -> str:
     """Where the events of a channel have a field; raises SuiteError where they have none of this name."""
     realtime = contract.realtime
-    paths = realtime.job_event if channel.subject == "job" else realtime.step | realtime.answer
-    known = {"type": "type", "sequence": "sequence"} | paths
-    if field not in known:
-        raise SuiteError(f"events of a {channel.subject} have no field '{field}'; they have {', '.join(known)}")
-    return known[field]
+    parts = (realtime.job_event,) if channel.subject == "job" else (realtime.step, realtime.answer)
+    for paths in (*parts, {"type": "type", "sequence": "sequence"}):
+        if field in names(paths):
+            return str(paths[field])
+    known = ", ".join(dict.fromkeys(word for paths in parts for word in ("type", "sequence", *paths)))
+    raise SuiteError(f"events of a {channel.subject} have no field '{field}'; they have {known}")
 
 
 def expected_statuses(contract: Contract, outcome: str, length: int) -> list[str]:
@@ -331,7 +335,8 @@ def expected_statuses(contract: Contract, outcome: str, length: int) -> list[str
         raise SuiteError(f"no status of a job is called '{outcome}'; there are {', '.join(known)}")
     if outcome not in contract.jobs.failures:
         return statuses[: statuses.index(outcome) + 1]
-    end = statuses.index(getattr(contract.jobs.stages, STAGES[outcome]))
+    stage = contract.jobs.failed_in.get(outcome)
+    end = statuses.index(getattr(contract.jobs.stages, stage)) if stage else len(statuses)
     return [*statuses[: max(1, min(length - 1, end))], outcome]
 
 
@@ -415,7 +420,7 @@ async def clock_ahead(run: Run) -> float:
 async def _poll(run: Run, upload: Upload, snapshots: list[RestSnapshot], *, every: float) -> RestSnapshot:
     """Take snapshots of the job until it has ended; returns the last."""
     return await wait_until(
-        partial(_snapshot, run, upload, snapshots), lambda seen: seen.state in run.contract.jobs.final_states,
+        partial(_snapshot, run, upload, snapshots), lambda seen: run.contract.jobs.has_ended(seen.offered),
         what=f"job {upload.job_id} of '{upload.payload.filename}' ends", within=PROCESSING_SECONDS, every=every,
     )  # fmt: skip
 
@@ -423,8 +428,8 @@ async def _poll(run: Run, upload: Upload, snapshots: list[RestSnapshot], *, ever
 async def _snapshot(run: Run, upload: Upload, snapshots: list[RestSnapshot]) -> RestSnapshot:
     asked = time.time()
     job = await job_of(run, upload)
-    fields = (job["status"], job["state"], job["status_pct"], job["total_pct"])
-    snapshots.append(RestSnapshot(*fields, asked=asked, answered=time.time(), look=job.look))
+    fields = {word: job.partly(word) for word in ("status", "state", "status_pct", "total_pct")}
+    snapshots.append(RestSnapshot(**fields, asked=asked, answered=time.time(), look=job.look))
     return snapshots[-1]
 
 

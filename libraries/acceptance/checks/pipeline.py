@@ -272,12 +272,11 @@ def why_incomplete(run: Run, sample: CatalogueDocument) -> str:
     """Why a sample is not complete, or nothing."""
     if sample.upload is None:
         return f"was not accepted: {sample.response.excerpt()}; {sample.response.look}"
-    job, wanted = sample.upload.job, run.contract.jobs.complete
+    job = sample.upload.job
     if sample.problem or job is None:
         return sample.problem or "has no job"
-    if (job["status"], job["state"], job["total_pct"]) != (wanted.status, wanted.state, wanted.total_pct):
-        return f"ended as '{job['status']}', '{job['state']}' at {job['total_pct']} %: {job['last_error']}; {job.look}"
-    return ""
+    wrong = run.contract.jobs.incomplete(job.fields)
+    return f"ended with {wrong[1]}: {job.get('last_error', 'no error')}; {job.look}" if wrong else ""
 
 
 async def processed(run: Run, which: Which) -> list[Processed]:

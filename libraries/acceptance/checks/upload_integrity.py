@@ -32,7 +32,8 @@ async def whole(run: Run, upload: Upload) -> None:
     if sent_as != payload.mime:
         raise violation(f"type of '{payload.filename}'", expected=payload.mime, observed=sent_as, look=content.look)
     status = await run.client.call("document_status", path=path, token=token)
-    for word, value in (payload.announcement() | path).items():
+    known = {word: value for word, value in (payload.announcement() | path).items() if word in status.paths}
+    for word, value in known.items():
         if status[word] != value:
             raise violation(
                 f"{word} of '{payload.filename}'", expected=repr(value), observed=repr(status[word]), look=status.look

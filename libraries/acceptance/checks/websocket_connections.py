@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from acceptance.checks.job_events import check_order, events_of, has_ended
 from acceptance.clients.websocket import Frame, RealtimeClient, Socket, Subscription
+from acceptance.deployment.contract import by_words
 from acceptance.errors import violation
 from acceptance.polling import together
 from acceptance.run import Channels, Run
@@ -27,10 +28,11 @@ class ReconnectedJob(Subscription):
 
 async def follow_with_cuts(run: Run, upload: Upload, cut_after: Collection[int]) -> ReconnectedJob:
     """Send the bytes of an upload and follow its job, cutting the connection after events of these sequence numbers."""
-    final, close = run.contract.jobs.final_states, run.contract.realtime.close
+    jobs, fields, close = run.contract.jobs, run.contract.realtime.job_event, run.contract.realtime.close
     client = ReconnectingClient(
-        run.websocket, upload.job_id, upload.owner.access_token, lambda frame: frame.data.get("state") in final
-    )
+        run.websocket, upload.job_id, upload.owner.access_token,
+        lambda frame: jobs.has_ended(by_words(frame.data, fields)),
+    )  # fmt: skip
     following = client.follow(within=PROCESSING_SECONDS, cut_after=cut_after, refusals=(close.bad_token, close.unknown))
     await together(following, put_bytes(run, upload))
     what = f"job {upload.job_id} over {client.connections} connections"

@@ -120,6 +120,16 @@ class Response:
         """A field of the answer by our word for it, or a default where the contract does not offer it."""
         return self[word] if word in self.paths else default
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Every field of the answer that the contract offers, by our words."""
+        return {word: self[word] for word in self.paths}
+
+    def partly(self, word: str) -> Any:
+        """A field of the answer, or an `Absent` where the contract does not offer it, for whoever reads it later."""
+        absent: Mapping[str, Any] = getattr(self.paths, "absent", {})
+        return absent[word] if word in absent else self[word]
+
     def excerpt(self) -> str:
         """Status and the beginning of the body without secrets, for messages; of a redirect, where it leads."""
         if 300 <= self.status < 400:

@@ -40,8 +40,23 @@ class Absent(str):
     __slots__ = ()
 
 
-class Offered(Data):
-    """A part of the contract; to read a value that is not offered raises NotOffered."""
+class Partial:
+    """Has values that may be absent; to read one of these raises NotOffered."""
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if isinstance(value, Absent):
+            raise NotOffered(value)
+        return value
+
+    @property
+    def offered(self) -> dict[str, Any]:
+        """The values that are not absent, by name."""
+        return {name: value for name, value in vars(self).items() if not isinstance(value, Absent)}
+
+
+class Offered(Partial, Data):
+    """A part of the contract."""
 
     @field_validator("*", mode="wrap")
     @classmethod
@@ -56,12 +71,6 @@ class Offered(Data):
             absent = dict.fromkeys(value.absent, ABSENT) if isinstance(value, Entries) else {}
             written[name] = {**value, **absent} if absent else ABSENT if isinstance(value, Absent) else value
         return written
-
-    def __getattribute__(self, name: str) -> Any:
-        value = super().__getattribute__(name)
-        if isinstance(value, Absent):
-            raise NotOffered(value)
-        return value
 
 
 class Entries(dict[str, Value]):
@@ -147,7 +156,7 @@ class Route(Offered):
 
     def parameters(self, words: Mapping[str, Any]) -> dict[str, Any]:
         """The query for our words, and what always stands in it; a name that is none of our words stands as it is."""
-        named = {self.query[word] if word in _names(self.query) else word: value for word, value in words.items()}
+        named = {self.query[word] if word in names(self.query) else word: value for word, value in words.items()}
         return self.constant_query | named
 
     def fields(self, words: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,6 +209,13 @@ class Complete(Offered):
     total_pct: float
 
 
+def _in_words(job: Mapping[str, Any]) -> str:
+    named = [f"{word} '{job[word]}'" for word in ("status", "state") if word in job]
+    share = job.get("total_pct", MISSING)
+    at = "" if share is MISSING else f" at {share:g} %" if isinstance(share, int | float) else f" at {share} %"
+    return f"{', '.join(named)}{at}"
+
+
 class Stages(Offered):
     """The status that ends each of the four stages."""
 
@@ -214,8 +230,32 @@ class Jobs(Offered):
     failures: list[str]
     states: list[str]
     final_states: list[str]
+    failed_in: FieldPaths = {}
     complete: Complete
     stages: Stages
+
+    def failure(self, standard: str) -> str:
+        """The application's name for a failure that the standard contract names so: that of the same stage."""
+        stage = pick(read_yaml(CONTRACT), f"jobs.failed_in.{standard}")
+        own = [name for name in self.failures if name == standard or self.failed_in.get(name) == stage]
+        own = own or (self.failures if len(self.failures) == 1 else [])
+        if not own:
+            raise NotOffered("jobs.failed_in")
+        return own[0]
+
+    def has_ended(self, job: Mapping[str, Any]) -> bool:
+        """Whether a job with these fields is in a final state; where it has no state, by its status."""
+        if "state" in job:
+            return job["state"] in self.final_states
+        return job.get("status") in (self.complete.status, *self.failures)
+
+    def incomplete(self, job: Mapping[str, Any]) -> tuple[str, str] | None:
+        """What a job with these fields should have to be complete, and what it has; None where it is."""
+        wanted = {word: value for word, value in self.complete.offered.items() if word in job}
+        if not wanted:
+            raise NotOffered("jobs.complete")
+        seen = {word: job[word] for word in wanted}
+        return None if seen == wanted else (_in_words(wanted), _in_words(seen))
 
 
 class Closing(Offered):
@@ -296,8 +336,10 @@ class Contract(Offered):
     duplicate_type: str
     jobs: Jobs
     health: Health
+    job_error: FieldPaths
     fields: dict[str, dict[str, Any]]
     sources: FieldPaths
+    source_words: Literal["document_id", "title", "chunk"] | None = None
     listed_document: FieldPaths
     listed_job: FieldPaths
     listed_conversation: FieldPaths
@@ -330,11 +372,11 @@ class Contract(Offered):
         for route in (*self.routes, *getattr(self.routes, "absent", ())):
             yield from self._words_of(route)
         for part in RECEIVED:
-            yield from _names(self.value(part)) if self.offers(part) else standard_words(part)
+            yield from names(self.value(part)) if self.offers(part) else standard_words(part)
 
     def _words_of(self, route: str) -> Iterable[str]:
         place = f"routes.{route}.answer"
-        return _names(self.value(place)) if self.offers(place) else standard_words(place)
+        return names(self.value(place)) if self.offers(place) else standard_words(place)
 
     def value(self, place: str) -> Any:
         """What stands at a dotted path, such as `jobs.statuses.0`, or MISSING.
@@ -364,7 +406,7 @@ class Contract(Offered):
         root: dict[str, Any] = {}
         for word, path in paths.items():
             inner = root
-            for part in path.split("."):
+            for part in filter(None, path.split(".")):
                 if part == "*" or part.isdigit():  # of a list
                     inner["type"] = "array"
                     inner = inner.setdefault("items", {})
@@ -392,7 +434,7 @@ class Contract(Offered):
     def error_shape(self, route: str) -> FieldPaths:
         """Our words for the fields of a route's errors; raises NotOffered where the contract does not describe them."""
         at = self.routes[route].at if route in self.routes else "api"
-        return self.service_errors[at] if at in _names(self.service_errors) else self.errors.shape
+        return self.service_errors[at] if at in names(self.service_errors) else self.errors.shape
 
     def status_of(self, route: str, expected: int | str) -> int:
         """The exact status that a name stands for on a route.
@@ -408,7 +450,7 @@ class Contract(Offered):
             return self.route(route).success
         if isinstance(expected, int) or expected.isdigit():
             return int(expected)
-        if expected in _names(own := self.route(route).refuses):
+        if expected in names(own := self.route(route).refuses):
             return own[expected]
         status = getattr(self.errors, expected, None)
         if isinstance(status, int):
@@ -445,13 +487,30 @@ def read_contract(
         ConfigurationError: with every mistake in the file at once.
     """
     standard = {} if path == CONTRACT else read_yaml(CONTRACT)
-    return read_model(path, Contract, lambda content: without(left_out, merged(standard, content)), services)
+
+    def whole(own: dict[str, Any]) -> dict[str, Any]:
+        return without(left_out, following(own, merged(standard, own)))
+
+    return read_model(path, Contract, whole, services)
+
+
+def following(own: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
+    """The content of a contract with what follows from a team's own: statuses in `fields`, the shape of a source."""
+    jobs, fields = whole.get("jobs"), own.get("fields") or {}
+    if isinstance(own.get("jobs"), dict) and isinstance(jobs, dict) and isinstance(whole.get("fields"), dict):
+        for word, lists in (("status", ("statuses", "failures")), ("state", ("states",))):
+            if word not in fields:
+                values = [jobs[name] for name in lists if isinstance(jobs.get(name), list)]
+                whole["fields"] = whole["fields"] | {word: {"enum": values} if values else {}}
+    return whole | ({"sources": Absent("sources")} if "source_words" in own else {})
 
 
 def without(services: Collection[str], content: dict[str, Any]) -> dict[str, Any]:
-    """The content of a contract where what depends on these services is absent."""
+    """The content of a contract in which what depends on these services is absent."""
     content = dict(content) | {part: Absent(f"services.{part}") for part in ("realtime", "storage") if part in services}
     if isinstance(routes := content.get("routes"), dict):
+        if isinstance(upload := routes.get("upload"), dict) and upload.get("file"):
+            routes = routes | {"upload_bytes": Absent("routes.upload_bytes")}
         at = {name: route.get("at", "api") for name, route in routes.items() if isinstance(route, dict)}
         content["routes"] = routes | {n: Absent(f"services.{one}") for n, one in at.items() if one in services}
     return content
@@ -464,7 +523,7 @@ def standard_words(place: str) -> tuple[str, ...]:
     return tuple(found) if isinstance(found, dict) else ()
 
 
-def _names(entries: Mapping[str, Any]) -> tuple[str, ...]:
+def names(entries: Mapping[str, Any]) -> tuple[str, ...]:
     """What is named one by one, also what is absent."""
     return (*entries, *getattr(entries, "absent", ()))
 
@@ -515,7 +574,9 @@ MISSING = object()
 
 
 def pick(document: Any, path: str) -> Any:
-    """The value at a dotted path (`error.code`, `workers.0.build`; `*` gathers a list), or MISSING."""
+    """The value at a dotted path (`error.code`, `workers.0.build`; `*` gathers a list; empty: all), or MISSING."""
+    if not path:
+        return document
     head, _, rest = path.partition(".")
     if head == "*":
         if not isinstance(document, list):

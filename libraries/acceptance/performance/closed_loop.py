@@ -117,8 +117,8 @@ async def _authentication(run: Run, user: ClosedLoopUser, flow: Flow) -> None:
 
 async def _upload(run: Run, user: ClosedLoopUser, flow: Flow) -> None:
     """Upload a document, unless as many as allowed are being processed; then read a job and the list."""
-    final = run.contract.jobs.final_states
-    open_jobs = [upload for upload in user.uploads if upload.job is None or upload.job["state"] not in final]
+    jobs = run.contract.jobs
+    open_jobs = [upload for upload in user.uploads if upload.job is None or not jobs.has_ended(upload.job.fields)]
     if len(open_jobs) < user.jobs_at_once and user.documents:
         upload = await flow.step("upload", _announced(run, user))
         await flow.step("upload_bytes", _sent(run, user, upload))

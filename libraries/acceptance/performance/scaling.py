@@ -145,8 +145,7 @@ async def _documents_ended(
     """How many documents were uploaded, the seconds until the last one ended, and how many did not."""
     own, begin = stored_of(result.requests), time.monotonic()
     lists = await follow(run, result.requests, owners, lambda: max(LAST_SECONDS, begin + within - time.monotonic()))
-    final = run.contract.jobs.final_states
-    over = {job["document_id"] for jobs in lists.values() for job in jobs if job["state"] in final}
+    over = {job["document_id"] for jobs in lists.values() for job in jobs if run.contract.jobs.has_ended(job)}
     left = sum(len(documents - over) for documents in own.values())
     return sum(map(len, own.values())), time.monotonic() - begin, left
 

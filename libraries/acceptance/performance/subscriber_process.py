@@ -17,7 +17,7 @@ from typing import Any
 import uvloop
 
 from acceptance.clients.websocket import RealtimeClient, Socket
-from acceptance.deployment.contract import Contract
+from acceptance.deployment.contract import Contract, by_words
 from acceptance.performance.generator_health import watched
 from acceptance.yaml_models import Data
 
@@ -127,9 +127,10 @@ def enough_files(wanted: int) -> int:
 
 async def _to_its_end(socket: Socket, contract: Contract, within: float) -> str:
     """Wait for the last event, and for a pong after it: every frame before it has come then."""
-    final = contract.jobs.final_states
+    jobs, fields = contract.jobs, contract.realtime.job_event
     try:
-        await socket.until(lambda seen: _last_event(seen).get("state") in final, what="the final event", within=within)
+        ended = lambda seen: jobs.has_ended(by_words(_last_event(seen), fields))  # noqa: E731
+        await socket.until(ended, what="the final event", within=within)
         await socket.ping(within=SETTLED_SECONDS)
     except AssertionError as error:
         return str(error)
