@@ -7,11 +7,10 @@ import uuid
 from typing import Any, Literal
 
 from acceptance.checks import authorization, signed_urls, webhooks
-from acceptance.checks.fixtures import UserData
 from acceptance.checks.forged_tokens import Kind as Credential
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import MISSING, Kind, Offered
-from acceptance.errors import SuiteError
+from acceptance.errors import NotOffered, SuiteError
 from acceptance.polling import together
 from acceptance.uploads import Upload
 from robot.api.deco import library
@@ -84,7 +83,7 @@ class RouteLibrary:
         route: str,
         credential: Credential,
         *,
-        data: UserData,
+        data: authorization.Target,
         other: Actor = None,
         expected: int | str,
         most: int | None = None,
@@ -95,7 +94,7 @@ class RouteLibrary:
         would accept with a good token.
 
         - ``route``: as in the contract, or ``WebSocket job`` and ``WebSocket workflow``.
-        - ``data``: see `Get User Data`; forgeries are made of its owner's tokens, and it fills the path.
+        - ``data``: see `Get Target`; forgeries are made of its owner's tokens, and it fills the path.
         - ``other``: the user whose token a credential of the kind ``other_user`` is.
         - ``expected``: see `Call Route`; of a WebSocket the close code, before any event.
         - ``most``: send so many forgeries of the kind, not all.
@@ -175,42 +174,69 @@ class RouteLibrary:
         return len(authorization.matrix(the_run().contract))
 
     @keyword()
-    def get_refusals(self, credential: Credential) -> dict[str, int]:
+    def get_refusals(self, credential: Credential, *, of: authorization.Target | None = None) -> dict[str, int]:
         """Returns the status, or close code, with which each route and WebSocket refuses a kind of credential.
 
         Routes that change something come last. Routes that take signatures are not among them.
 
+        - ``of``: see `Get Target`; only those for whose path it has real identifiers.
+
         | &{refusals} =    Get Refusals    expired
         | FOR    ${route}    ${status}    IN    &{refusals}
         """
-        return authorization.refusals(the_run().contract, credential)
+        _leave_out_absent_routes()
+        run, known = the_run(), authorization.OBJECTS
+        if of is not None:
+            owned = ((name, route.path) for name, route in run.contract.routes.items() if route.kind == "owner")
+            other = [name for name, path in owned if authorization.words_in(path) - known]
+            run.context.left_out |= {f"routes.{name}.refuses.{credential}" for name in other}
+        return authorization.refusals(run.contract, credential, of)
 
     @keyword("Get WebSockets")
-    def get_websockets(self) -> list[str]:
+    def get_websockets(self, *, of: authorization.Target | None = None) -> list[str]:
         """Returns the names of the contract's WebSockets, such as ``job``.
+
+        - ``of``: see `Get Target`; only those for whose path it has real identifiers.
 
         | @{kinds} =    Get WebSockets
         """
-        return [name.removeprefix(authorization.SOCKET) for name in authorization.sockets(the_run().contract)]
+        sockets = authorization.sockets(the_run().contract)
+        if not sockets:
+            raise NotOffered("realtime")
+        names = [name for name, path in sockets.items() if of is None or of.has(path)]
+        return [name.removeprefix(authorization.SOCKET) for name in names]
 
     @keyword()
-    def get_routes(self, kind: Kind | None = None, *, method: str | None = None, word: str | None = None) -> list[str]:
-        """Returns names of the contract's routes; fails where there is none.
+    def get_routes(
+        self,
+        kind: Kind | None = None,
+        *,
+        method: str | None = None,
+        word: str | None = None,
+        of: authorization.Target | None = None,
+    ) -> list[str]:
+        """Returns names of the contract's routes; where the contract offers none, the test is not offered.
 
         - ``kind``: ``public``, ``user``, ``owner`` or ``signature``.
         - ``method``: such as ``GET``.
         - ``word``: one that stands in braces in the path, such as ``document_id``.
+        - ``of``: see `Get Target`; only those for whose path it has real identifiers.
 
         | @{routes} =    Get Routes    owner    word=document_id
         """
+        routes = the_run().contract.routes
+        _leave_out_absent_routes()
         found = [
             name
-            for name, route in the_run().contract.routes.items()
+            for name, route in routes.items()
             if kind in (None, route.kind)
             and method in (None, route.method)
             and (not word or f"{{{word}}}" in route.path)
+            and (of is None or of.has(route.path))
         ]
-        if not found:
+        if not found and (absent := getattr(routes, "absent", {})):
+            raise NotOffered(", ".join(absent.values()))
+        if not found and of is None:
             raise SuiteError(f"the contract has no route of kind {kind}, method {method}, with {word} in its path")
         return found
 
@@ -301,3 +327,10 @@ class RouteLibrary:
         if value is MISSING:
             raise SuiteError(f"the contract has nothing at '{path}'")
         return Observed(value.model_dump() if isinstance(value, Offered) else value, f"{path} of the contract")
+
+
+def _leave_out_absent_routes() -> None:
+    """What goes through the routes of the contract leaves out those that are absent."""
+    run = the_run()
+    for name in getattr(run.contract.routes, "absent", ()):
+        run.is_offered(f"routes.{name}")

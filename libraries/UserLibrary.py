@@ -298,13 +298,36 @@ class UserLibrary:
         run, owner = the_run(), user_named(user)
         return await run.once(f"data #{seed} of {owner.user_id}", lambda: create_user_data(run, owner, seed=seed))
 
+    @step(within=120)
+    async def get_target(self, user: Actor = None, *, seed: int = 301) -> authorization.Target:
+        """Returns a user whose routes others call, with a processed note and an answer as far as they can be had.
+
+        Created by the first test of the run that asks for it, then shared. It has ``owner``, ``upload``, and ``real``
+        (identifiers by the words of the contract's paths).
+
+        | Create User    Victim    shared=True
+        | ${target} =    Get Target    Victim
+        """
+        run, owner = the_run(), user_named(user)
+        return await run.once(f"target {owner.user_id}", lambda: authorization.target(run, owner, seed))
+
+    @keyword()
+    def target_should_have(self, target: authorization.Target, *parts: str) -> None:
+        """Blocks the test where the target lacks a part, ``upload`` or ``answer``, for the reason why it does.
+
+        Without a part, whatever it should have and could not be made.
+
+        | Target Should Have    ${target}    upload
+        """
+        target.need(*parts)
+
     @step()
     async def get_user_state(
-        self, user: Actor = None, *, data: UserData | None = None, shared: bool = False
+        self, user: Actor = None, *, data: authorization.Target | None = None, shared: bool = False
     ) -> authorization.UserState:
         """Returns everything that a user has, to be compared later by `User State Should Be Unchanged`.
 
-        - ``data``: include this document, its job and bytes, and with the capability ``sql`` its rows.
+        - ``data``: see `Get Target`; include its document, its job and bytes, and with the capability ``sql`` its rows.
         - ``shared``: the state at the first call of the run for this user.
 
         | ${before} =    Get User State    Alice

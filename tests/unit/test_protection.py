@@ -3,15 +3,19 @@
 import asyncio
 import hashlib
 import hmac
+import uuid
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
 import pytest
-from acceptance.checks.authorization import REQUIRED, SIGNED, differences, hold, matrix, refusals, sockets
+from acceptance.checks.authorization import REQUIRED, SIGNED, Target, differences, hold, matrix, refusals, sockets
 from acceptance.checks.signed_urls import FORGEABLE, forged_addresses
 from acceptance.checks.webhooks import bad_signatures, signed
-from acceptance.deployment.contract import Contract
+from acceptance.deployment.contract import Contract, read_contract
+from acceptance.errors import Blocked, NotOffered
+from acceptance.fixtures.users import User
 from acceptance.run import Run
 from acceptance.uploads import Payload
 
@@ -51,8 +55,6 @@ def test_a_new_route_is_covered_by_itself(contract: Contract) -> None:
     ("route", "problem"),
     [
         ({"kind": "signature", "refuses": {"none": 403}}, "how the calls of each route are signed"),
-        ({"path": "/new/{team_id}"}, r"none for \['team_id'\]"),
-        ({"method": "POST", "body": {"name": "name"}}, "a body that each route would accept, observed a new one, new"),
         ({"refuses": {"revoked": 401}}, r"\['revoked'\] too much"),
         ({"refuses": {"expired": 200}}, "a status from 400 to 499"),
         ({"refuses": {"expired": 302}}, "a status from 400 to 499"),
@@ -81,6 +83,38 @@ def test_every_route_that_takes_tokens_is_called_and_the_changing_ones_last(cont
         assert changing == sorted(changing) and any(changing)
     with pytest.raises(ValueError, match="no route refuses a credential of the kind 'revoked'"):
         refusals(contract, "revoked")
+
+
+def test_a_path_gets_what_there_is_and_else_what_looks_right() -> None:
+    found = Target(User("a@example.com", ""), real={"job_id": "j"})
+    path = found.path("/jobs/{job_id}/{team_id}")
+    assert path["job_id"] == "j" and str(uuid.UUID(path["team_id"])) == path["team_id"]
+    assert path == found.path("{job_id}{team_id}")
+    assert found.has("/jobs/{job_id}") and found.has("/jobs") and not found.has("/jobs/{job_id}/{team_id}")
+
+
+def test_only_what_has_real_identifiers_is_refused_to_another_user(contract: Contract) -> None:
+    found = Target(User("a@example.com", ""), real={"job_id": "j"})
+    assert set(refusals(contract, "other_user", found)) == {"job", "job_events", "job_retry", "WebSocket job"}
+
+
+def test_what_is_blocked_or_not_offered_blocks_those_who_need_it() -> None:
+    found = Target(User("a@example.com", ""), problems={"answer": NotOffered("routes.chat")})
+    found.need()
+    found.need("upload")
+    with pytest.raises(NotOffered):
+        found.need("answer")
+    found.problems["upload"] = Blocked("uploaded document", "upload: expected status 200, observed 500")
+    with pytest.raises(Blocked):
+        found.need()
+
+
+def test_what_is_absent_leaves_the_rest_of_the_matrix(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("realtime: absent\nroutes: {job_events: absent}\nrefusals: {user: {alg_none: absent}}")
+    cells = {(case.route, case.credential) for case in matrix(read_contract(own))}
+    assert ("job", "other_user") in cells and ("user", "none") in cells and ("user", "alg_none") not in cells
+    assert not {route for route, _ in cells} & {"job_events", "WebSocket job"}
 
 
 def test_signatures() -> None:

@@ -7,20 +7,21 @@ import contextlib
 import hashlib
 import string
 import uuid
+from collections import defaultdict
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from acceptance import chat
 from acceptance.checks.auth import another_session, expired_session
-from acceptance.checks.fixtures import UserData
 from acceptance.checks.forged_tokens import Credential, Genuine, forgeries
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import Contract, Route
-from acceptance.errors import SuiteError, violation
+from acceptance.errors import Blocked, CapabilityMissing, NotOffered, SuiteError, violation
 from acceptance.fixtures.users import User
 from acceptance.polling import together
 from acceptance.run import Run
-from acceptance.uploads import Payload
+from acceptance.uploads import Payload, Upload, complete, document, sent
 
 ACCESS = frozenset({"none", "garbage", "wrong_signature", "expired", "alg_none"})
 REQUIRED = {"public": frozenset[str](), "user": ACCESS, "owner": ACCESS | {"other_user"}}
@@ -28,8 +29,12 @@ SIGNED = {
     "webhook": frozenset({"none", "garbage", "wrong_signature"}),
     "upload_bytes": frozenset({"none", "garbage", "wrong_signature", "used", "expired", "other_path"}),
 }
-OBJECTS = frozenset({"document_id", "job_id", "conversation_id", "workflow_id"})
-WITH_A_BODY = frozenset({"signup", "login", "refresh", "upload", "chat"})
+OF_ACCOUNTS = frozenset({"email", "password", "refresh_token"})  # what is known of bodies of public routes
+OF_UPLOAD = frozenset({"document_id", "job_id"})
+OBJECTS = OF_UPLOAD | {"conversation_id", "workflow_id"}
+QUESTION = "What does the note say?"
+OPTIONAL = OBJECTS | {"ocr"}
+PLACEHOLDER = "acceptance"  # for a word of a body that has to be refused before it is read
 AT_ONCE = 8
 COMPARED_EVERY_SECONDS = 0.1
 LISTED = 6  # failed attempts in a message
@@ -37,6 +42,63 @@ Attempt = tuple[str, Awaitable[int]]  # what it is, and the call, which checks i
 OF_OWNER = ("job", "document_status", "document_content")
 SOCKET = "WebSocket "  # before its name
 LISTS = ("documents", "jobs", "conversations")
+
+
+@dataclass
+class Target:
+    """A user whose routes are called by others.
+
+    Attributes:
+        upload: None where there is none.
+        real: identifiers of what the user has, by the word that stands in the contract's paths for each.
+        problems: why others are missing, by `upload` and `answer`.
+    """
+
+    owner: User
+    upload: Upload | None = None
+    real: dict[str, str] = field(default_factory=dict)
+    problems: dict[str, Blocked | CapabilityMissing | NotOffered] = field(default_factory=dict, repr=False)
+    likely: dict[str, str] = field(default_factory=lambda: defaultdict(lambda: str(uuid.uuid4())), repr=False)
+
+    def path(self, template: str) -> dict[str, str]:
+        """A value for each word in a path: a real identifier, else one that looks right."""
+        return {word: self.real.get(word) or self.likely[word] for word in words_in(template)}
+
+    def has(self, template: str) -> bool:
+        """Whether it has a real identifier for each word in a path."""
+        return words_in(template) <= self.real.keys()
+
+    def need(self, *parts: str) -> None:
+        """Raise why one of these parts is missing; without a part, why any is that is offered."""
+        for part, problem in self.problems.items():
+            if part in parts or not (parts or isinstance(problem, NotOffered)):
+                raise problem
+
+
+async def target(run: Run, owner: User, seed: int) -> Target:
+    """A user with a processed document and an answer, as far as they can be had."""
+    found = Target(owner)
+    try:
+        payload = Payload.of(await document(run, "note", seed))
+        async with run.fixture("uploaded document", "INT-05"):
+            upload = await sent(run, owner, payload)
+        found.real |= {"document_id": upload.document_id, "job_id": upload.job_id}
+        async with run.fixture("processed document", "INT-13"):
+            found.upload = await complete(run, upload)
+    except (Blocked, CapabilityMissing, NotOffered) as problem:
+        found.problems["upload"] = problem
+    try:
+        async with run.fixture("answer", "INT-07"):
+            answer = await chat.send(run, owner, QUESTION)
+            found.real |= {word: answer[word] for word in OBJECTS - OF_UPLOAD if word in answer.paths}
+    except (Blocked, CapabilityMissing, NotOffered) as problem:
+        found.problems["answer"] = problem
+    return found
+
+
+def words_in(template: str) -> set[str]:
+    """The words in the braces of a path."""
+    return {word for _, word, _, _ in string.Formatter().parse(template) if word}
 
 
 @dataclass(frozen=True)
@@ -49,60 +111,59 @@ class Case:
 
 
 def matrix(contract: Contract) -> list[Case]:
-    """Every cell; public routes, which take no credential, have none.
+    """Every cell that is offered; public routes, which take no credential, have none.
 
     Raises:
-        AssertionError: the contract misses a refusal of a route, states a status that is none, or has a route or a
-            credential that cannot be made here. So no addition to the contract goes unnoticed.
+        AssertionError: the contract misses a refusal of a route, states a status that is none, or has a signed route
+            whose calls cannot be made here. So no addition to the contract goes unnoticed.
     """
     cases = [case for name, route in contract.routes.items() for case in _cases(contract, name, route)]
     if wrong := [case for case in cases if not 400 <= case.expected < 500]:
         raise violation("contract", expected="a status from 400 to 499 for each bad credential", observed=wrong)
-    close = contract.realtime.close
-    for name, path in sockets(contract).items():
-        _check_objects(name, path)
-        codes = {kind: close.unknown if kind == "other_user" else close.bad_token for kind in REQUIRED["owner"]}
-        cases += [Case(name, kind, code) for kind, code in sorted(codes.items())]
+    for name in sockets(contract):
+        for kind in sorted(REQUIRED["owner"]):
+            close = f"realtime.close.{'unknown' if kind == 'other_user' else 'bad_token'}"
+            cases += [Case(name, kind, contract.value(close))] if contract.offers(close) else []
     return cases
 
 
 def sockets(contract: Contract) -> dict[str, str]:
     """The paths of the contract's WebSockets by name."""
-    paths = {name: value for name, value in contract.realtime if isinstance(value, str) and value.startswith("/")}
+    offered = contract.realtime if contract.offers("realtime") else ()
+    paths = {name: value for name, value in offered if isinstance(value, str) and value.startswith("/")}
     return {f"{SOCKET}{name}": path for name, path in paths.items()}
 
 
 def _cases(contract: Contract, name: str, route: Route) -> list[Case]:
     if route.kind == "signature":
-        wanted, stated = SIGNED.get(name), frozenset(route.refuses)
+        wanted, shared = SIGNED.get(name), {}
         if wanted is None:
             raise violation(
                 "matrix", expected="to know how the calls of each route are signed", observed=f"a new one, {name}"
             )
     else:
-        _check_objects(name, route.path)
-        if route.body and name not in WITH_A_BODY:
-            raise violation("matrix", expected="a body that each route would accept", observed=f"a new one, {name}")
         shared = contract.refusals[route.kind] if route.kind in ("user", "owner") else {}
-        wanted, stated = REQUIRED[route.kind], frozenset(route.refuses) | frozenset(shared)
-    if stated != wanted:
-        seen = f"{sorted(stated - wanted)} too much, {sorted(wanted - stated)} missing"
+        wanted = REQUIRED[route.kind]
+    stated = frozenset(route.refuses) | frozenset(shared)
+    absent = {*getattr(route.refuses, "absent", ()), *getattr(shared, "absent", ())}
+    if stated != wanted - absent:
+        seen = f"{sorted(stated - wanted)} too much, {sorted(wanted - absent - stated)} missing"
         raise violation(f"contract, route {name}", expected=f"a status for each of {sorted(wanted)}", observed=seen)
-    return [Case(name, kind, contract.refused(name, kind)) for kind in sorted(stated)]
+    return [Case(name, kind, contract.refused(name, kind)) for kind in sorted(stated - absent)]
 
 
-def _check_objects(name: str, path: str) -> None:
-    words = {word for _, word, _, _ in string.Formatter().parse(path) if word}
-    if words - OBJECTS:
-        raise violation(
-            "matrix", expected=f"an object for each word of {path}", observed=f"none for {sorted(words - OBJECTS)}"
-        )
+def path_of(contract: Contract, name: str) -> str:
+    """The path of a route or WebSocket, with its braces."""
+    return sockets(contract).get(name) or contract.route(name).path
 
 
-def refusals(contract: Contract, kind: str) -> dict[str, int]:
+def refusals(contract: Contract, kind: str, of: Target | None = None) -> dict[str, int]:
     """The status or close code of each route and WebSocket for a kind of bad credential, those that change data last.
 
     Routes that take signatures are left out: their calls are signed one by one.
+
+    Args:
+        of: leave out what there is no real identifier for.
     """
     found = [
         case
@@ -111,6 +172,7 @@ def refusals(contract: Contract, kind: str) -> dict[str, int]:
     ]
     if not found:
         raise SuiteError(f"no route refuses a credential of the kind '{kind}'")
+    found = [case for case in found if of is None or of.has(path_of(contract, case.route))]
     found.sort(key=lambda case: case.route in contract.routes and contract.route(case.route).method != "GET")
     return {case.route: case.expected for case in found}
 
@@ -120,18 +182,19 @@ def _takes_token(contract: Contract, route: str) -> bool:
 
 
 async def call_with_forged(
-    run: Run, route: str, kind: str, data: UserData, other: User, status: int, most: int | None = None
+    run: Run, route: str, kind: str, data: Target, other: User, status: int, most: int | None = None
 ) -> list[int]:
     """Call a route or WebSocket for a user's data with every forged token of a kind; each gets this status or code.
 
     Args:
-        data: of the user whose tokens the forgeries are made of; its identifiers fill the path.
+        data: of the user whose tokens the forgeries are made of; it fills the path.
         other: whose token a credential of the kind `other_user` is.
         most: forgeries of the kind that are sent; None sends all.
     """
-    forged = forgeries(kind, await _genuine(run, data.owner, other))[:most]
+    forged = forgeries(kind, await _genuine(run, kind, data.owner, other))[:most]
     attempts = [attempt for credential in forged for attempt in _attempts(run, route, credential, data, status)]
-    return await hold(run, attempts)
+    own = route in run.contract.routes and run.contract.route(route).kind == "public" and not attempts
+    return [] if own else await hold(run, attempts)
 
 
 async def hold(run: Run, attempts: Iterable[Attempt]) -> list[int]:
@@ -161,35 +224,36 @@ async def hold(run: Run, attempts: Iterable[Attempt]) -> list[int]:
     return [observed for observed, _ in results]
 
 
-async def _genuine(run: Run, user: User, other: User) -> Genuine:
+async def _genuine(run: Run, kind: str, user: User, other: User) -> Genuine:
     """Tokens to make forgeries of; the user's are of a session of its own, which a forgery may end without harm."""
     spare = await run.once(f"spare session of {user.user_id}", lambda: another_session(run, user))
-    expired = (await expired_session(run)).user
-    return Genuine(spare.access_token, spare.refresh_token, expired.access_token, other.access_token)
+    expired = (await expired_session(run)).user.access_token if kind == "expired" else ""
+    return Genuine(spare.access_token, spare.refresh_token, expired, other.access_token)
 
 
-def _attempts(run: Run, route: str, credential: Credential, data: UserData, status: int) -> Iterator[Attempt]:
+def _attempts(run: Run, route: str, credential: Credential, data: Target, status: int) -> Iterator[Attempt]:
     made, token, path = f"{route} with {credential.made}", credential.token, sockets(run.contract).get(route)
     if path is not None:
         message = run.websocket.first_message(token) if token else {"type": run.contract.realtime.token_message}
-        filled = path.format(**data.identifiers)
+        filled = path.format(**data.path(path))
         yield f"{made} in a message", _close_code(run, filled, None, message, status)
         if token:
             yield f"{made} in its address", _close_code(run, filled, token, None, status)
     elif run.contract.route(route).kind == "public":
-        yield made, _public(run, route, data.owner, token, status)
+        if {*run.contract.route(route).body} <= OF_ACCOUNTS:
+            yield made, _public(run, route, data.owner, token, status)
     else:
         yield made, _status(run, route, data, token, status)
 
 
-async def _status(run: Run, route: str, data: UserData, token: str | None, status: int) -> int:
-    """Call with a body that the route would accept, were the credential good."""
-    body: dict[str, Any] | None = None
-    if route == "upload":
-        body = Payload(f"{run.identifier}-forged.pdf", uuid.uuid4().bytes).announcement()
-    elif route == "chat":
-        body = {"message": data.answer.question, "conversation_id": data.answer.conversation_id}
-    response = await run.client.call(route, path=data.identifiers, body=body, token=token, status=status)
+async def _status(run: Run, route: str, data: Target, token: str | None, status: int) -> int:
+    """Call with a body that the route would accept, as far as it is known, were the credential good."""
+    entry = run.contract.route(route)
+    announced = Payload(f"{run.identifier}-forged.pdf", uuid.uuid4().bytes).announcement()
+    known = announced | {"message": QUESTION} | data.real
+    words = {*entry.body} - (OPTIONAL - known.keys()) if run.contract.offers(f"routes.{route}.body") else ()
+    body = {word: known.get(word, PLACEHOLDER) for word in words}
+    response = await run.client.call(route, path=data.path(entry.path), body=body or None, token=token, status=status)
     return response.status
 
 
@@ -226,18 +290,20 @@ class UserState:
     """Everything that a user has, as REST reports it and, with `sql`, as the named queries do."""
 
     user: User
-    data: UserData | None = field(repr=False)
+    data: Target | None = field(repr=False)
     content: dict[str, object] = field(repr=False)
 
 
-async def user_state(run: Run, user: User, data: UserData | None = None) -> UserState:
+async def user_state(run: Run, user: User, data: Target | None = None) -> UserState:
     """What REST reports of a user's lists and of the document in `data`, and the rows of the named queries."""
-    routes = LISTS if data is None else (*OF_OWNER, *LISTS)
-    path = {} if data is None else data.identifiers
+    upload = data.upload if data is not None else None
+    path = {} if upload is None else {"document_id": upload.document_id, "job_id": upload.job_id}
+    wanted = LISTS if upload is None else (*OF_OWNER, *LISTS)
+    routes = [route for route in wanted if run.is_offered(f"routes.{route}")]
     responses = await together(*(run.client.call(route, path=path, token=user.access_token) for route in routes))
     content = {route: _content(response) for route, response in zip(routes, responses, strict=True)}
-    if data is not None and "sql" in run.descriptor.capabilities:
-        content |= await _rows(run, path["document_id"], path["job_id"])
+    if upload is not None and "sql" in run.descriptor.capabilities:
+        content |= await _rows(run, upload.document_id, upload.job_id)
     return UserState(user, data, content)
 
 

@@ -238,7 +238,9 @@ class ContractClient:
         if more or MISSING in values.values():
             wanted = nested((path, path) for path in paths.values())
             return f"the shape {cut(shape_of(document))}, the contract says {shape_of(wanted)}"
-        if wrong := [path for word, path in paths.items() if not (isinstance(values[word], str) and values[word])]:
+        if wrong := [
+            path for word, path in paths.items() if not (isinstance(values[word], str | list) and values[word])
+        ]:
             return f"no text in {', '.join(wrong)}"
         header = response.headers.get(self._request_id_header)
         if self._request_id_header and values.get("request_id", header) != header:
