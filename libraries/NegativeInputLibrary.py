@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from acceptance.checks import input_validation
+from acceptance.checks import input_validation, limits_enforced
 from acceptance.checks.fixtures import UserData
 from acceptance.checks.negative_inputs import expanded
 from acceptance.errors import SuiteError
 from acceptance.uploads import Upload
 from robot.api.deco import library
-from robot_run.keywords import Observed, getter, keyword, step
+from robot_run.keywords import Actor, Observed, getter, keyword, step, user_named
 from robot_run.lifecycle import the_run
 
 
@@ -48,6 +48,18 @@ class NegativeInputLibrary:
         | Send Valid Input    upload    data=${data}
         """
         return await input_validation.send_valid_input(the_run(), route, data.owner)
+
+    @step(within=300)
+    async def upload_one_too_many(self, limit: Literal["jobs at once", "uploads a day"], *, user: Actor = None) -> int:
+        """Uploads as a limit of the deployment allows, and one more, which must be refused.
+
+        Returns how many were accepted. Of a limit above 10 it is seen that 10 jobs are accepted at once; so many
+        uploads a day are not tried: 0.
+
+        | Upload One Too Many    jobs at once    user=Alice
+        """
+        tried = limits_enforced.jobs_at_once if limit == "jobs at once" else limits_enforced.uploads_a_day
+        return await tried(the_run(), user_named(user))
 
     @keyword()
     def get_negative_values(self, kind: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import string
 import uuid
 from typing import Any, Literal
 
-from acceptance.checks import authorization, signed_urls, webhooks
+from acceptance.checks import authorization, signed_urls, undescribed_routes, webhooks
 from acceptance.checks.forged_tokens import Kind as Credential
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import MISSING, Kind, Offered
@@ -239,6 +239,17 @@ class RouteLibrary:
         if not found and of is None:
             raise SuiteError(f"the contract has no route of kind {kind}, method {method}, with {word} in its path")
         return found
+
+    @getter(within=120)
+    async def get_undescribed_routes(self, *, user: Actor = None) -> Observed:
+        """Returns a line for each route that is not in the contract, or absent there, and answers or is in OpenAPI.
+
+        Only ``GET`` is tried, without a token and with that of the user.
+
+        | Get Undescribed Routes    ==    ${NO PROBLEMS}    user=Alice
+        """
+        problems = await undescribed_routes.undescribed(the_run(), user_named(user))
+        return Observed(problems, "routes beside the contract")
 
     @getter()
     def get_response_field(self, response: Response, field: str, *, optional: bool = False) -> Observed:

@@ -199,13 +199,20 @@ async def job_of(run: Run, upload: Upload) -> Response:
 
 
 async def finished(run: Run, upload: Upload, *, within: float = PROCESSING_SECONDS, every: float = 0.1) -> Upload:
-    """The upload once its job is in a final state, whichever; fills in `job` and `seconds` since it was announced."""
+    """The upload once its job is in a final state, whichever; fills in `job` and `seconds` since it was announced.
+
+    Raises:
+        AssertionError: it does not end in time, or its final status and its final state contradict each other.
+    """
     upload.job = await wait_until(
         lambda: job_of(run, upload), lambda job: run.contract.jobs.has_ended(job.fields),
         what=f"job {upload.job_id} of '{upload.payload.filename}' ends", within=within, every=every,
         describe=lambda job: f"status '{job['status']}'" + f", state '{job.get('state', 'none')}'; {job.look}",
     )  # fmt: skip
     upload.seconds = time.monotonic() - upload.started
+    if wanted := run.contract.jobs.contradiction(upload.job.fields):
+        what = f"status of job {upload.job_id} of '{upload.payload.filename}'"
+        raise violation(what, expected=wanted, observed=f"'{upload.job['status']}'", look=upload.job.look)
     return upload
 
 

@@ -16,6 +16,13 @@ The Matrix Covers Every Route Of The Contract
     ${cells} =    Get Matrix Size
     Record Figure    INT-03    cells    ${cells}    cells
 
+The Application Has No Route Beside Its Contract
+    [Documentation]    What nobody described is protected by nothing that is tried here: neither a route that OpenAPI names, nor one
+    ...    that the contract marks absent.
+    [Metadata]    Criterion    INT-03
+    Given Create User    Alice
+    Then Get Undescribed Routes    ==    ${NO PROBLEMS}    user=Alice
+
 A Good Token Is Accepted
     [Metadata]    Criterion    INT-03
     Given the victim has a document and a conversation, the attacker has nothing

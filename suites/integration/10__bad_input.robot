@@ -63,3 +63,28 @@ Documents That Cannot Be Read Fail With A Reason
     Then Jobs Should Not Change    @{UPLOADS}    duration=${AT REST}
     When they are deleted
     Then nothing has changed
+
+A Failed Job Can Be Retried
+    [Metadata]    Criterion    INT-12
+    Given Create User    Renee
+    ${upload} =    Upload Document    encrypted
+    And Wait Until Job Ends    ${upload}
+    ${status} =    Get Job    ${upload}    status
+    When Retry Job    ${upload}
+    And Wait Until Job Ends    ${upload}
+    Then Get Job    ${upload}    status    ==    ${status}
+
+A Complete Job Cannot Be Retried
+    [Metadata]    Criterion    INT-12
+    Given the tester has a document and a conversation
+    Then Retry Job    ${DATA.upload}    expected=retry_not_allowed
+    And Get Job    ${DATA.upload}    status    ==    ${DATA.upload.job}[status]
+
+Limits Are Enforced As Advertised
+    [Metadata]    Criterion    INT-12
+    Given Create User    Kim
+    ${at_once} =    Upload One Too Many    jobs at once    user=Kim
+    And Create User    Lee
+    ${in_a_day} =    Upload One Too Many    uploads a day    user=Lee
+    Then Record Figure    INT-12    jobs_accepted_at_once    ${at_once}    jobs
+    And Record Figure    INT-12    uploads_tried_in_a_day    ${in_a_day}    uploads

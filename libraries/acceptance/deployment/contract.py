@@ -249,6 +249,15 @@ class Jobs(Offered):
             return job["state"] in self.final_states
         return job.get("status") in (self.complete.status, *self.failures)
 
+    def contradiction(self, job: Mapping[str, Any]) -> str:
+        """What the status of a job that has ended should be, by its state; empty where they agree."""
+        status, state = job.get("status"), job.get("state")
+        done = self.complete.offered
+        if None in (status, state) or not {"status", "state"} <= done.keys():
+            return ""
+        wanted = [done["status"]] if state == done["state"] else self.failures
+        return "" if status in wanted else f"{' or '.join(wanted)} with the state '{state}'"
+
     def incomplete(self, job: Mapping[str, Any]) -> tuple[str, str] | None:
         """What a job with these fields should have to be complete, and what it has; None where it is."""
         wanted = {word: value for word, value in self.complete.offered.items() if word in job}
@@ -327,6 +336,7 @@ RECEIVED = ("realtime.job_event", "realtime.step", "realtime.answer", *ENTRIES.v
 class Contract(Offered):
     """Everything that the suites expect of any deployment."""
 
+    openapi: str
     routes: Annotated[dict[str, Route], WrapValidator(_entries)]
     refusals: dict[Literal["user", "owner"], Statuses]
     errors: Errors
