@@ -20,11 +20,11 @@ class NegativeInputLibrary:
 
     @getter()
     def get_uncovered_parameters(self) -> Observed:
-        """Returns each route and parameter of the contract without a negative input, and each input of nothing.
+        """Returns each name in the negative inputs that is none of a kind, or of a status of the contract.
 
         | Get Uncovered Parameters    ==    ${NO PROBLEMS}
         """
-        return Observed(input_validation.negative_inputs().gaps(the_run().contract), "parameters not covered")
+        return Observed(input_validation.negative_inputs().gaps(the_run().contract), "names that mean nothing")
 
     @step(within=120)
     async def send_negative_inputs(self, route: str, *, data: UserData, upload: Upload | None = None) -> int:
@@ -33,7 +33,7 @@ class NegativeInputLibrary:
         - ``data``: of the user who calls; it fills the path.
         - ``upload``: whose signed address is called, for the route that takes bytes.
 
-        Returns the number of calls, each of which had the exact status and error of the contract.
+        Returns the number of calls, each of which had the exact status of the contract; 0 where it says too little.
 
         | ${calls} =    Send Negative Inputs    chat    data=${data}
         """

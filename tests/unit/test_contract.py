@@ -100,7 +100,7 @@ def test_an_unknown_route_is_a_mistake_and_not_absent(own: Contract) -> None:
     [
         ("routes: {login: {sucess: 200}}", r"own\.yaml:1: routes\.login\.sucess: unknown field .*'success'"),
         ("errors: {malformed_json: maybe}", r"own\.yaml:1: errors\.malformed_json: .*integer"),
-        ("fields: {nobodys: {type: string}}", r"fields\.nobodys: nothing that is received has a field of this name"),
+        ("fields: {nobodys: {type: string}}", r"fields\.nobodys: nothing that is sent or received has"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_what_differs_is_found_where_it_stands(tmp_path: Path, text: str, problem: str) -> None:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import string
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from acceptance.deployment.contract import Contract, Route, place
-from acceptance.errors import ConfigurationError
+from acceptance.deployment.contract import Absent, Contract, compiled, standard_words
+from acceptance.errors import ConfigurationError, NotOffered
 from acceptance.yaml_models import Data, read_model
 
 JSON = "application/json"
 Place = Literal["path", "query", "body"]
+PLACES: tuple[Place, ...] = ("path", "query", "body")
 OPTIONAL = "optional "
 SIGNED_ADDRESS = "signed_url"  # the only word in a path whose value is a whole address
+NO_STATUS = ("shape", "request_id_header", "codes")  # of the contract's errors
+UNKNOWN_NUMBER = "999999999"
 _OF_TYPE: dict[str, type | tuple[type, ...]] = {"text": str, "integer": int, "boolean": bool}
 
 
@@ -42,8 +43,8 @@ class Kind(Data):
         return isinstance(value, _OF_TYPE[self.type]) and (self.type == "boolean" or not isinstance(value, bool))
 
 
-class Parameters(Data):
-    """The parameters of a route: our word -> name of its kind, after `optional` where it may be left out."""
+class Words(Data):
+    """Our word, or `route.word` -> name of its kind, after `optional` where it may be left out."""
 
     path: dict[str, str] = {}
     query: dict[str, str] = {}
@@ -70,22 +71,16 @@ class Nonsense(Data):
     bodies: dict[str, Any]
     content_types: list[str]
     ignored: Ignored
-    parameters: dict[str, Parameters]
+    words: Words
     sound: dict[str, Sound]
     kept_filenames: dict[str, Any]
 
     def gaps(self, contract: Contract) -> list[str]:
-        """One line for each route or parameter of the contract without nonsense, and for each name that nothing has."""
-        lines = _differences("parameters", set(contract.routes), set(self.parameters))
-        for name in contract.routes.keys() & self.parameters.keys():
-            for where, words in words_of(contract.route(name)).items():
-                lines += _differences(f"parameters.{name}.{where}", words, set(getattr(self.parameters[name], where)))
-            used = {kind.removeprefix(OPTIONAL) for _, _, kind in self._words(name)}
-            lines += [f"parameters.{name}: there is no kind '{kind}'" for kind in sorted(used - self.kinds.keys())]
-        with_body = {name for name, route in contract.routes.items() if route.body}
-        lines += _differences("sound", with_body, set(self.sound))
-        known = {word for word, status in contract.errors if isinstance(status, int)}
-        known |= {word for route in contract.routes.values() for word in route.refuses}
+        """One line for each name of a kind, or of a status, that there is not."""
+        used = {kind.removeprefix(OPTIONAL) for _, words in self.words for kind in words.values()}
+        lines = [f"words: there is no kind '{kind}'" for kind in sorted(used - self.kinds.keys())]
+        known = {word for word in type(contract.errors).model_fields if word not in NO_STATUS}
+        known |= {word for route in standard_words("routes") for word in standard_words(f"routes.{route}.refuses")}
         for name, rule in self.kinds.items():
             lines += [f"kinds.{name}: the contract has no refusal '{word}'" for word in sorted(rule.refusals - known)]
         for name, sound in self.sound.items():
@@ -93,57 +88,87 @@ class Nonsense(Data):
                 lines.append(f"sound.{name}: the contract has no status '{sound.answer}'")
         return lines
 
-    def sound_case(self, contract: Contract, route: str, run: str) -> Case:
-        """The call in which nothing is wrong, so that whatever refuses the others refuses what is wrong with them."""
-        status = _status(contract, route, self.sound[route].answer)
-        return Case(route, "nothing is wrong", status, body=self._sound_body(route, run))
+    def sound_case(self, contract: Contract, route: str, run: str) -> Case | None:
+        """The call in which nothing is wrong, so that whatever refuses the others refuses what is wrong with them.
 
-    def _sound_body(self, route: str, run: str) -> dict[str, Any]:
-        body = self.sound[route].body if route in self.sound else {}
+        None where no such call is known.
+        """
+        words, known = offered_words(contract, route), self._sound(contract, route, run)
+        if not (contract.route(route).example or (route in self.sound and words["body"])):
+            return None
+        answer = self.sound[route].answer if route in self.sound else "success"
+        path, query, body = ({word: known[word] for word in words[where] if word in known} for where in PLACES)
+        return Case(route, "nothing is wrong", _status(contract, route, answer), path, query, body)
+
+    def _sound(self, contract: Contract, route: str, run: str) -> dict[str, Any]:
+        """What the words of a route hold where nothing is wrong."""
+        body = (self.sound[route].body if route in self.sound else {}) | contract.route(route).example
         return {word: value.replace("{run}", run) if isinstance(value, str) else value for word, value in body.items()}
 
     def cases(self, contract: Contract, route: str, sound_path: Mapping[str, str], run: str) -> list[Case]:
         """Every call with one thing wrong that this route must refuse, or ignore if it has no parameters.
+
+        Where the contract does not say how such a call is refused, or what would be right, the status is what it lacks.
 
         Args:
             sound_path: a true value for each word in a path: what the rest of the path holds.
             run: identifier of the run, for what is sound only once.
 
         Raises:
-            ConfigurationError: anything of the contract is without nonsense.
+            ConfigurationError: a name in the nonsense means nothing.
         """
         if gaps := self.gaps(contract):
             raise ConfigurationError([f"variables/nonsense.yaml: {gap}" for gap in gaps])
-        entry = contract.route(route)
-        own = {word: sound_path[word] for word in self.parameters[route].path}
-        sound = self._sound_body(route, run)
+        entry, known = contract.route(route), self._sound(contract, route, run)
+        words, lacking = offered_words(contract, route), Absent(f"routes.{route}.example")
+        own = {word: {**known, **sound_path}.get(word) for word in words["path"]}
+        sound = {word: value for word, value in known.items() if word in words["body"]}
         made = [
             case
-            for where, word, kind in self._words(route)
-            for case in self._cases_of(contract, route, where, word, kind, own, sound)
+            for where in (PLACES if sound else PLACES[:2])
+            for word in words[where]
+            for case in self._cases_of(contract, route, where, word, own, sound)
         ]
-        if entry.body:
-            made += self._cases_of_bodies(contract, route, json.dumps(place(sound, entry.body)).encode())
+        if words["body"] and not sound:
+            made.append(Case(route, "a word of its body is wrong", lacking))
+        if words["body"] and not (entry.form or entry.file):
+            made += self._cases_of_bodies(contract, route, json.dumps(entry.fields(sound)).encode() if sound else b"")
+        made = [replace(case, status=lacking) if None in case.path.values() else case for case in made]
+        changes = entry.method != "GET" and route not in standard_words("routes")
+        if not made and (changes or entry.file):
+            made = [Case(route, "what no parameter takes", lacking)]
         if not made:
             query = {name: expanded(value) for name, value in self.ignored.query.items()}
             made = [Case(route, "what no parameter takes", entry.success, query=query, headers=self.ignored.headers)]
         return made
 
-    def _words(self, route: str) -> Iterator[tuple[Place, str, str]]:
-        parameters = self.parameters[route]
-        for word, kind in parameters.path.items():
-            yield "path", word, kind
-        for word, kind in parameters.query.items():
-            yield "query", word, kind
-        for word, kind in parameters.body.items():
-            yield "body", word, kind
+    def _kind(self, contract: Contract, route: str, where: Place, word: str) -> str | None:
+        """The kind of a word, by what the nonsense or the contract's `fields` says of it; None where neither does."""
+        named: dict[str, str] = getattr(self.words, where)
+        if kind := named.get(f"{route}.{word}", named.get(word)):
+            return kind
+        schema = contract.schema_of_word(word, route)
+        if where == "path":
+            return "identifier_in_path" if schema else None
+        if schema.get("format") in ("uuid", "email"):
+            return {"uuid": "optional identifier", "email": "optional email"}[schema["format"]]
+        type_of = schema.get("type", "string" if "enum" in schema else None)
+        if where == "query":
+            if type_of == "integer":
+                return "at_least_one" if schema.get("minimum", 0) >= 1 else "sequence"
+            return "job_state" if "enum" in schema else None
+        known = {"integer": "integer", "boolean": "boolean", "string": "text"}
+        return f"{OPTIONAL}{known[type_of]}" if type_of in [*known] else None
 
     def _cases_of(
-        self, contract: Contract, route: str, where: Place, word: str, kind: str,
-        own: Mapping[str, str], sound: Mapping[str, Any],
-    ) -> Iterator[Case]:  # fmt: skip
-        rule = self.kinds[kind.removeprefix(OPTIONAL)]
-        optional = kind.startswith(OPTIONAL)
+        self, contract: Contract, route: str, where: Place, word: str, own: Mapping[str, Any], sound: Mapping[str, Any]
+    ) -> Iterator[Case]:
+        kind = self._kind(contract, route, where, word)
+        if kind is None:
+            yield Case(route, f"{word} is wrong", Absent(f"fields.{word}"))
+            return
+        rule, optional = self.kinds[kind.removeprefix(OPTIONAL)], kind.startswith(OPTIONAL)
+        fits, is_form = _fitting(contract, route, word, kind), contract.route(route).form or contract.route(route).file
 
         def case(what: str, value: object, refused_with: str) -> Case:
             in_path = {word: _address(own[word], value) if word == SIGNED_ADDRESS else value}
@@ -156,42 +181,47 @@ class Nonsense(Data):
 
         for what, entry in rule.nonsense.items():
             value, refused_with = _split(rule, entry)
-            yield case(what, expanded(value), refused_with)
+            if not fits(expanded(value)) and not (is_form and where == "body" and not _is_text(expanded(value))):
+                yield case(what, expanded(value), refused_with)
+        unknown = next((value for value in (str(uuid.uuid4()), UNKNOWN_NUMBER) if fits(value)), str(uuid.uuid4()))
         if rule.unknown_with:
-            yield case("unknown", str(uuid.uuid4()), rule.unknown_with)
-        if where == "body":
+            yield case("unknown", unknown, rule.unknown_with)
+        if where == "body" and not is_form:
             for what, value in self.types.items():
-                if not rule.has_type_of(value) and not (optional and value is None):
+                if not rule.has_type_of(value) and not fits(value) and not (optional and value is None):
                     yield case(what, value, "invalid_parameter")
-            if not optional:
-                rest = {name: value for name, value in sound.items() if name != word}
-                yield Case(route, f"{word} is missing", contract.errors.invalid_parameter, body=rest)
+        if where == "body" and not optional:
+            rest = {name: value for name, value in sound.items() if name != word}
+            yield Case(route, f"{word} is missing", _status(contract, route, "invalid_parameter"), body=rest)
 
     def _cases_of_bodies(self, contract: Contract, route: str, sound: bytes) -> Iterator[Case]:
-        errors = contract.errors
-
-        def case(what: str, status: int, content: bytes, content_type: str = JSON, *, chunked: bool = False) -> Case:
-            headers = {"content-type": content_type}
+        def case(what: str, refused: str, content: bytes, content_type: str = JSON, *, chunked: bool = False) -> Case:
+            headers, status = {"content-type": content_type}, _status(contract, route, refused)
             return Case(route, f"the body is {what}", status, content=content, headers=headers, chunked=chunked)
 
         for what, text in self.bodies.items():
             value = expanded(text)
-            yield case(what, errors.malformed_json, value if isinstance(value, bytes) else value.encode())
+            yield case(what, "malformed_json", value if isinstance(value, bytes) else value.encode())
+        if not sound:
+            return
         for content_type in self.content_types:
-            yield case(f"said to be {content_type}", errors.wrong_content_type, sound, content_type)
+            yield case(f"said to be {content_type}", "wrong_content_type", sound, content_type)
+        if not contract.offers("limits.json_body_bytes"):
+            yield Case(route, "the body is over the limit", Absent("limits.json_body_bytes"))
+            return
         # Spaces at its end leave it the same JSON: only its size is wrong.
         oversized = sound.ljust(contract.limits.json_body_bytes + 1)
-        yield case("one byte over the limit", errors.oversized_json, oversized)
-        yield case("one byte over the limit, unannounced", errors.oversized_json, oversized, chunked=True)
+        yield case("one byte over the limit", "oversized_json", oversized)
+        yield case("one byte over the limit, unannounced", "oversized_json", oversized, chunked=True)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One call with one thing wrong, and the exact status that answers it."""
+    """One call with one thing wrong, and the exact status that answers it, or what the contract lacks for it."""
 
     route: str
     what: str
-    status: int
+    status: int | Absent
     path: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
@@ -205,10 +235,34 @@ def read_nonsense(path: Path) -> Nonsense:
     return read_model(path, Nonsense)
 
 
-def words_of(route: Route) -> dict[str, set[str]]:
+def offered_words(contract: Contract, route: str) -> dict[Place, list[str]]:
     """Our words for every parameter of a route, by where they stand."""
-    braces = {name for _, name, _, _ in string.Formatter().parse(route.path) if name}
-    return {"path": braces, "query": set(route.query), "body": set(route.body)}
+    entry = contract.route(route)
+    body = entry.body if contract.offers(f"routes.{route}.body") else {}
+    query = entry.query if contract.offers(f"routes.{route}.query") else {}
+    return {"path": entry.words, "query": [*query], "body": [*body]}
+
+
+def _fitting(contract: Contract, route: str, word: str, kind: str) -> Callable[[Any], bool]:
+    """Whether a value is none that is wrong: identifiers may be of another form than the standard ones."""
+    schema = contract.schema_of_word(word, route)
+    if "identifier" not in kind or not schema:
+        return lambda value: False
+    validator = compiled(schema)
+
+    def fits(value: Any) -> bool:
+        number = isinstance(value, str) and value.isdecimal() and value.isascii()
+        return isinstance(value, str) and (validator.is_valid(value) or (number and validator.is_valid(int(value))))
+
+    return fits
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a field of a form can hold it."""
+    try:
+        return isinstance(value, str) and bool(value.encode() or True)
+    except UnicodeEncodeError:
+        return False
 
 
 def expanded(value: Any) -> Any:
@@ -225,22 +279,14 @@ def _split(kind: Kind, entry: Any) -> tuple[Any, str]:
     return entry, kind.refused_with
 
 
-def _status(contract: Contract, route: str, refusal: str) -> int:
-    if refusal == "success":
-        return contract.route(route).success
-    status = getattr(contract.errors, refusal, None)
-    return status if isinstance(status, int) else contract.refused(route, refusal)
+def _status(contract: Contract, route: str, refusal: str) -> int | Absent:
+    try:
+        return contract.status_of(route, refusal)
+    except NotOffered as error:
+        return Absent(error.place)
 
 
 def _address(address: str, value: Any) -> str:
     parts = urlsplit(address)
     query = urlencode([(name, value) for name, _ in parse_qsl(parts.query, keep_blank_values=True)])
     return parts._replace(query=query).geturl()
-
-
-def _differences(where: str, wanted: set[str], found: set[str]) -> list[str]:
-    lines = [f"{where}.{name}: missing" for name in sorted(wanted - found)]
-    for name in sorted(found - wanted):
-        close = difflib.get_close_matches(name, wanted, n=1)
-        lines.append(f"{where}.{name}: not in the contract" + (f" (did you mean '{close[0]}'?)" if close else ""))
-    return lines

@@ -46,7 +46,6 @@ LOGGED_CHARACTERS = 400  # of a body
 SECRET_FIELDS = ("access_token", "refresh_token", "signed_url")  # of responses
 SECRET_WORDS = ("password", *SECRET_FIELDS)  # of requests
 File = tuple[str, bytes, str]  # a file's name, bytes and media type
-A_FILE: File = ("document.pdf", b"%PDF-1.4\n%%EOF\n", "application/pdf")  # where a call is not about the file
 
 
 # Whether a call waits where it is refused for its rate: not where just that is expected.
@@ -562,7 +561,7 @@ def encoded(entry: Route, words: Mapping[str, Any], file: File | None = None) ->
         return json.dumps(entry.fields(words)).encode(), "application/json"
     files = None
     if entry.file:
-        name, data, mime = file or A_FILE
+        name, data, mime = file or ("nonsense.pdf", b"%PDF-1.4\n" + uuid.uuid4().bytes, "application/pdf")
         files = {entry.file: (words.get("filename", name), data, words.get("mime", mime))}
         words = {word: value for word, value in words.items() if word not in ("filename", "mime")}
     request = httpx.Request("POST", "http://form", data=entry.fields(words), files=files)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -154,6 +155,11 @@ class Route(Offered):
     binary: bool = False
     waits_for_a_model: bool = False
 
+    @property
+    def words(self) -> list[str]:
+        """Our words in the braces of the path."""
+        return [name for _, name, _, _ in string.Formatter().parse(self.path) if name]
+
     def parameters(self, words: Mapping[str, Any]) -> dict[str, Any]:
         """The query for our words, and what always stands in it; a name that is none of our words stands as it is."""
         named = {self.query[word] if word in names(self.query) else word: value for word, value in words.items()}
@@ -234,10 +240,10 @@ class Jobs(Offered):
     complete: Complete
     stages: Stages
 
-    def failure(self, standard: str) -> str:
+    def failure(self, usual: str) -> str:
         """The application's name for a failure that the standard contract names so: that of the same stage."""
-        stage = pick(read_yaml(CONTRACT), f"jobs.failed_in.{standard}")
-        own = [name for name in self.failures if name == standard or self.failed_in.get(name) == stage]
+        stage = pick(standard(), f"jobs.failed_in.{usual}")
+        own = [name for name in self.failures if name == usual or self.failed_in.get(name) == stage]
         own = own or (self.failures if len(self.failures) == 1 else [])
         if not own:
             raise NotOffered("jobs.failed_in")
@@ -364,13 +370,18 @@ class Contract(Offered):
     def _absent_has_its_place(cls, content: Any) -> Any:
         return merged({}, content)
 
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _fields_that_hold_anything(cls, fields: Any) -> Any:
+        return {name: one for name, one in fields.items() if not isinstance(one, Absent)} if fields else fields
+
     @model_validator(mode="after")
     def _fields_are_schemas_of_known_words(self) -> Self:
         known = {*self._words()}
         for name, schema in self.fields.items():
             route, _, word = name.rpartition(".")
             if word not in known or (route and word not in self._words_of(route)):
-                raise ValueError(f"fields.{name}: nothing that is received has a field of this name")
+                raise ValueError(f"fields.{name}: nothing that is sent or received has a field of this name")
             try:
                 compiled(flattened(schema))
             except jsonschema_rs.ValidationError as error:
@@ -378,15 +389,16 @@ class Contract(Offered):
         return self
 
     def _words(self) -> Iterator[str]:
-        """Our words for what is received, also those that are not offered."""
+        """Our words for what is sent and received, also those that are not offered."""
         for route in (*self.routes, *getattr(self.routes, "absent", ())):
             yield from self._words_of(route)
         for part in RECEIVED:
             yield from names(self.value(part)) if self.offers(part) else standard_words(part)
 
-    def _words_of(self, route: str) -> Iterable[str]:
-        place = f"routes.{route}.answer"
-        return names(self.value(place)) if self.offers(place) else standard_words(place)
+    def _words_of(self, route: str) -> Iterator[str]:
+        for place in (f"routes.{route}.{part}" for part in ("answer", "query", "body")):
+            yield from names(self.value(place)) if self.offers(place) else standard_words(place)
+        yield from self.routes[route].words if route in self.routes else ()
 
     def value(self, place: str) -> Any:
         """What stands at a dotted path, such as `jobs.statuses.0`, or MISSING.
@@ -411,6 +423,10 @@ class Contract(Offered):
         except NotOffered:
             return False
 
+    def schema_of_word(self, word: str, route: str) -> dict[str, Any]:
+        """The JSON Schema of a field of a route by our word for it; empty where it may hold anything."""
+        return flattened(self.fields.get(f"{route}.{word}") or self.fields.get(word) or {})
+
     def schema_of(self, paths: Mapping[str, str], route: str = "") -> dict[str, Any]:
         """The JSON Schema of a document that has all of these fields: an object within another for each dot."""
         root: dict[str, Any] = {}
@@ -424,7 +440,7 @@ class Contract(Offered):
                 inner["type"] = "object"
                 inner["required"] = sorted({*inner.get("required", ()), part})
                 inner = inner.setdefault("properties", {}).setdefault(part, {})
-            inner |= flattened(self.fields.get(f"{route}.{word}") or self.fields.get(word) or {})
+            inner |= self.schema_of_word(word, route)
             if word in ENTRIES and inner.get("type") == "array" and self.offers(ENTRIES[word]):
                 inner["items"] = self.schema_of(self.value(ENTRIES[word]))
         return root
@@ -496,10 +512,9 @@ def read_contract(
     Raises:
         ConfigurationError: with every mistake in the file at once.
     """
-    standard = {} if path == CONTRACT else read_yaml(CONTRACT)
 
     def whole(own: dict[str, Any]) -> dict[str, Any]:
-        return without(left_out, following(own, merged(standard, own)))
+        return without(left_out, following(own, merged({} if path == CONTRACT else standard(), own)))
 
     return read_model(path, Contract, whole, services)
 
@@ -526,10 +541,12 @@ def without(services: Collection[str], content: dict[str, Any]) -> dict[str, Any
     return content
 
 
-@cache
+standard = cache(lambda: read_yaml(CONTRACT))
+
+
 def standard_words(place: str) -> tuple[str, ...]:
     """Our words at a dotted path of the standard contract."""
-    found = pick(read_yaml(CONTRACT), place)
+    found = pick(standard(), place)
     return tuple(found) if isinstance(found, dict) else ()
 
 
@@ -554,6 +571,7 @@ def merged(standard: Any, own: Any, place: str = "") -> Any:
 
 def flattened(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema with the lists within its `enum` taken apart, so that a file can name a list that it has already."""
+    schema = {name: value for name, value in schema.items() if not isinstance(value, Absent)}
     values = schema.get("enum")
     if not isinstance(values, list):
         return dict(schema)
