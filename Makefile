@@ -1,5 +1,6 @@
 # make acceptance [RUN=full] [DEPLOYMENT=sandbox]      judge a deployment; RUN is a file of runs/, DEPLOYMENT a descriptor
-# make check                                           lint, types and unit tests: a minute or two
+# make check DEPLOYMENT= [RUN=integration]              what a run could verify of a deployment, and what it would take
+# make check                                           lint, types and unit tests of this project: a minute or two
 # make test                                            all of the project's own tests
 # make detect [DEFECT=] [CRITERION=] [SHARD=i/n]       see whether planted defects and harness mutants are noticed
 # make detect HOSTILE=all                              see whether hostile deployments are borne (or one MODE)
@@ -35,8 +36,14 @@ help:
 acceptance: $(SET_UP) $(LOAD)
 	@$(RUN_PYTHON) -m acceptance run '$(RUN)' --deployment '$(DEPLOYMENT)'
 
+# Of a deployment that is named; else of this project itself.
+ifneq (,$(filter command environment,$(firstword $(origin DEPLOYMENT))))
+check: $(SET_UP)
+	@$(RUN_PYTHON) -m acceptance check --deployment '$(DEPLOYMENT)' $(if $(filter file,$(origin RUN)),,--run '$(RUN)')
+else
 check: $(SET_UP) $(NODE_SET_UP)
 	@$(RUN_PYTHON) -m tests check
+endif
 
 test: $(SET_UP) $(NODE_SET_UP)
 	@$(RUN_PYTHON) -m tests

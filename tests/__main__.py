@@ -42,7 +42,7 @@ def _slow_steps() -> dict[str, tuple[str, ...]]:
         "self-tests": (*PYTHON, *SIDE_BY_SIDE, *BY_FILE, "tests/self"),
         "dry run": (*PYTHON, "robot", "--dryrun", "--console", "dotted", *NO_FILES, "suites"),
         "suite metrics": (*PYTHON, "tests.suite_metrics"),
-        "integration run": (*PYTHON, "acceptance", "run", "integration"),
+        "integration run": (*PYTHON, "tests.estimate", "integration"),
         "hostile": (*PYTHON, "tests.detection", "--hostile", "sample"),
         "defects": (*PYTHON, "tests.detection", "--sample", _last_landed()),
     }

@@ -1,4 +1,4 @@
-"""The command line: `python -m acceptance run | report | compare | detect | baseline | clean-up`."""
+"""The command line: `python -m acceptance run | check | report | compare | detect | baseline | clean-up`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import shorten
 from typing import Any, NoReturn
 
-from acceptance import recordings
+from acceptance import outlook, recordings
 from acceptance.checks import baseline
 from acceptance.deployment.descriptor import is_local
 from acceptance.deployment.provisioning import is_provisioned, open_deployment
@@ -38,6 +39,7 @@ from acceptance.yaml_models import PROJECT
 COULD_NOT_RUN = 3
 HISTORY = "history"  # folder of past gates, among the results
 RECORDING_SECONDS = 600.0
+PROBING_SECONDS = 90.0
 REASON_CHARACTERS = 300  # of the table; gate.json has all of it
 
 
@@ -119,6 +121,24 @@ def _baseline(options: argparse.Namespace) -> int:
     recordings.write(recorded, opened.descriptor.name)
     print(f"recorded as '{opened.descriptor.name}' in {recordings.BASELINE}")
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    """Probe the deployment, and print what a run could verify and what it would take; nothing else is sent."""
+    criteria = read_criteria(CRITERIA)
+    claims = runner.claims_of(options.run, criteria)
+    with TemporaryDirectory() as folder, Progress(sys.stdout) as progress:
+        progress.doing(f"opening the deployment {options.deployment}")
+        with open_deployment(options.deployment, progress=progress.say) as opened:
+            progress.doing("probing its services")
+            run = Run(opened, Path(folder), "check")
+            try:
+                seen = run.wait(outlook.look(run, criteria, claims), within=PROBING_SECONDS)
+            finally:
+                run.close()
+    print(f"\n{opened.descriptor.name} ({opened.descriptor.environment}), RUN={options.run}\n")
+    print("\n".join(map(_plain, outlook.lines(seen))), flush=True)
+    return COULD_NOT_RUN if seen.obstacles else 0
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -228,6 +248,13 @@ def _parser() -> argparse.ArgumentParser:
         "--only", choices=("behaviour", "load"), help="this part (load: a visit too), and keep the other"
     )
     record.set_defaults(command=_baseline)
+    check = commands.add_parser(
+        "check",
+        parents=[common],
+        help="what a run could verify of a deployment, and what it would take; only probes it",
+    )
+    check.add_argument("--run", default="integration", help="a file of runs/, without .args (default: integration)")
+    check.set_defaults(command=_check)
     clean = commands.add_parser("clean-up", parents=[common], help="remove users of earlier runs from a deployment")
     clean.set_defaults(command=_clean_up)
     again = commands.add_parser("report", parents=[common], help="judge the evidence of one or more runs again")

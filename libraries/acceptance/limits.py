@@ -52,7 +52,8 @@ async def _read(run: Run) -> DeploymentLimits:
 
 
 async def need_upload(run: Run, user: User) -> None:
-    """Raises CapabilityMissing where the limit leaves the user no upload today."""
+    """Raises CapabilityMissing where the limit leaves the user no upload today, or the budget no document."""
+    run.client.throttle.need("documents")
     limit = (await limits_of(run)).get(UPLOADS)
     if limit is not None and user.uploads >= limit:
         raise CapabilityMissing("uploads", f"of which {UPLOADS} allows {limit}: {user.email} has had them")

@@ -142,6 +142,7 @@ def announcing(run: Run, payload: Payload, **instead: Any) -> dict[str, Any]:
 def accepted(run: Run, user: User, payload: Payload, response: Response, started: float) -> Upload:
     """What an upload call made, noted as the run's."""
     user.uploads += 1
+    run.client.throttle.counted["documents"] += 1
     run.ledger.note("document", response["document_id"])
     run.ledger.note("job", response["job_id"])
     upload = Upload(user, payload, response["document_id"], response["job_id"], response.partly("signed_url"), started)

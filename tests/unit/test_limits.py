@@ -44,7 +44,10 @@ def run_with(limits: StatedLimits) -> Run:
 
     described = descriptor_at("http://127.0.0.1:9").model_copy(update={"limits": limits})
     contract = SimpleNamespace(offers=lambda place: False)
-    return cast(Run, SimpleNamespace(once=once, descriptor=described, contract=contract, users=Accounts()))
+    client = SimpleNamespace(throttle=Throttle(Pace(), Budget()))
+    return cast(
+        Run, SimpleNamespace(once=once, descriptor=described, contract=contract, users=Accounts(), client=client)
+    )
 
 
 async def test_what_neither_route_nor_descriptor_says_is_enough() -> None:

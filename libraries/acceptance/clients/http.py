@@ -384,8 +384,7 @@ class ContractClient:
     def _spent(self, route: str) -> list[str]:
         """What a call of a route takes from the budget, beside a request."""
         entry = self.contract.routes.get(route)
-        model = ["model_calls"] if entry is not None and entry.waits_for_a_model else []
-        return ["documents", *model] if route == "upload" else model
+        return ["model_calls"] if entry is not None and entry.waits_for_a_model else []
 
     async def _attempt(
         self,

@@ -51,6 +51,11 @@ class Throttle:
         rests = [max(0, self._budget[word] - self.counted[word]) for word in words if word in self._budget]
         return min(rests, default=None)
 
+    def need(self, word: str) -> None:
+        """Raises CapabilityMissing where the budget of this is used up."""
+        if self.bounded and self.left(word) == 0:
+            raise CapabilityMissing("budget", f"and the descriptor's {self._budget[word]} {word} are used up")
+
     async def turn(self, *words: str) -> None:
         """Wait until a call may be made, and count it.
 
@@ -58,8 +63,7 @@ class Throttle:
             CapabilityMissing: the budget is used up.
         """
         for word in ("requests", *words):
-            if self.bounded and self.left(word) == 0:
-                raise CapabilityMissing("budget", f"and the descriptor's {self._budget[word]} {word} are used up")
+            self.need(word)
         self.counted.update(("requests", *words))
         if self._pace is not None:
             with self._pausing():
