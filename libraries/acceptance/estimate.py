@@ -114,7 +114,7 @@ def _prospect(
     reasons = [f"needs the capability '{need}'" for need in criterion.needs if need not in descriptor.capabilities]
     reasons += _of_the_load(name, descriptor)
     gone = [test for test in tests if test in lost]
-    absent = [*unsaid, *sorted({place for test in gone for place in lost[test]})]
+    absent = list(dict.fromkeys([*unsaid, *sorted({place for test in gone for place in lost[test]})]))
     if absent:
         reasons.append(f"not offered: {', '.join(absent)}")
     if tests and len(gone) == len(tests):
