@@ -18,6 +18,7 @@ import yaml
 from acceptance import uploads
 from acceptance.chat import ask
 from acceptance.checks.job_events import expected_statuses
+from acceptance.checks.webhooks import bad_signatures, message, signed
 from acceptance.clients.websocket import RealtimeClient
 from acceptance.deployment.contract import Contract, read_contract
 from acceptance.deployment.descriptor import read_descriptor
@@ -449,3 +450,17 @@ def test_a_failure_ends_a_job_in_the_stage_that_the_contract_says(run_of: RunOf)
     assert contract.jobs.failure("failed_parse") == "broken"
     with pytest.raises(NotOffered, match=r"jobs\.failed_in"):
         contract.jobs.failure("failed_chunking")
+
+
+def test_a_webhook_is_made_and_signed_as_the_contract_says(run_of: RunOf) -> None:
+    own = "{body: {kind: '{event}', job: ['{parser_job}', 1]}, scheme: 'v1,{hmac_sha256_base64_of_body}'"
+    webhook = run_of(f"webhook: {own}, events: {{a.b: X}}}}").contract.webhook
+    body = json.loads(message(webhook, "a.b", "job-7"))
+    assert (body["kind"], body["job"]) == ("X", ["job-7", 1])
+    assert isinstance(body["timestamp"], float) and len(body["event_id"]) == 36
+    assert signed(webhook.scheme, b"body", "key") == "v1,UVquEztDXUAAlWcx9orlz164XU8NxqVG0r/NNZXsGuE="
+    assert signed("{secret}", b"body", "key") == "key"
+    made = [header for _, _, header in bad_signatures("{secret}", b"body", "key")]
+    assert "key" not in made and len(made) == 7
+    with pytest.raises(ConfigurationError, match=r"webhook\.scheme: expected one or more of \{hmac_sha256_hex"):
+        run_of("webhook: {scheme: 'sha256={digest}'}")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 from acceptance.checks.authorization import Attempt, hold
 from acceptance.checks.forged_tokens import ATTACKERS_KEY
+from acceptance.deployment.contract import Webhook
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import Upload, complete
@@ -24,7 +28,7 @@ Signature = tuple[str, str, str | None]  # kind of the credential, how it was ma
 
 async def send_forged(run: Run, upload: Upload, event: str, kind: str, status: int) -> list[int]:
     """Send a webhook of a job with every bad signature of a kind, and the owner's token; each gets this status."""
-    body = message(event, await _parser_job(run, upload))
+    body = message(run.contract.webhook, event, await _parser_job(run, upload))
     attempts: list[Attempt] = [
         (made, _send(run, upload.job_id, body, header, status=status, token=upload.owner.access_token))
         for signed_as, made, header in bad_signatures(run.contract.webhook.scheme, body, _secret(run))
@@ -40,7 +44,7 @@ async def send_signed(run: Run, upload: Upload, event: str, times: int, status: 
         CapabilityMissing: the descriptor does not list `webhook-secret`.
     """
     run.descriptor.need("webhook-secret")
-    body = message(event, await _parser_job(run, upload))
+    body = message(run.contract.webhook, event, await _parser_job(run, upload))
     header = signed(run.contract.webhook.scheme, body, _secret(run) or "")
     return await together(*(_send(run, upload.job_id, body, header, status=status) for _ in range(times)))
 
@@ -66,16 +70,31 @@ async def repeat_until_processed(run: Run, upload: Upload, event: str, times: in
     return sent
 
 
-def message(event: str, parser_job: str) -> bytes:
+def message(webhook: Webhook, event: str, parser_job: str) -> bytes:
     """A webhook's body as the parser sends it."""
-    data = {"id": parser_job, "job_id": parser_job}
-    body = {"event_id": str(uuid.uuid4()), "event_type": event, "timestamp": time.time(), "data": data}
-    return json.dumps(body).encode()
+    words = {"event": webhook.events.get(event, event), "parser_job": parser_job, "new_identifier": str(uuid.uuid4())}
+
+    def filled(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {name: filled(value) for name, value in part.items()}
+        if isinstance(part, list):
+            return [filled(value) for value in part]
+        if not isinstance(part, str):
+            return part
+        return time.time() if part == "{now}" else re.sub(r"\{(\w+)\}", lambda one: words.get(one[1], one[0]), part)
+
+    return json.dumps(filled(webhook.body)).encode()
 
 
 def signed(scheme: str, body: bytes, key: str) -> str:
     """The header's value for a body, by the contract's scheme."""
-    return scheme.format(hmac_sha256_hex_of_body=hmac.new(key.encode(), body, hashlib.sha256).hexdigest())
+    digest = hmac.new(key.encode(), body, hashlib.sha256).digest()
+    return _header(scheme, digest, key)
+
+
+def _header(scheme: str, digest: bytes, key: str) -> str:
+    texts = {"hmac_sha256_hex_of_body": digest.hex(), "hmac_sha256_base64_of_body": base64.b64encode(digest).decode()}
+    return scheme.format(**texts, secret=key)
 
 
 def bad_signatures(scheme: str, body: bytes, secret: str | None) -> Iterator[Signature]:
@@ -83,11 +102,11 @@ def bad_signatures(scheme: str, body: bytes, secret: str | None) -> Iterator[Sig
     yield "none", "unsigned", None
     yield "garbage", "signed with a word", "garbage"
     yield "garbage", "signed with nothing", ""
-    yield "garbage", "signed with an empty digest", scheme.format(hmac_sha256_hex_of_body="")
-    yield "garbage", "signed with zeros", scheme.format(hmac_sha256_hex_of_body="0" * 64)
+    yield "garbage", "signed with an empty digest", _header(scheme, b"", "")
+    yield "garbage", "signed with zeros", _header(scheme, bytes(32), "0" * 64)
     yield "wrong_signature", "signed with the attacker's key", signed(scheme, body, ATTACKERS_KEY)
     yield "wrong_signature", "signed with an empty key", signed(scheme, body, "")
-    if secret is not None:
+    if secret is not None and "_of_body" in scheme:
         yield "wrong_signature", "signed for another body", signed(scheme, body + b" ", secret)
 
 

@@ -328,8 +328,21 @@ class Health(Offered):
 
 
 class Webhook(Offered):
+    """The parser's message: how it is signed, and its JSON with what is filled in, in braces."""
+
     header: str
     scheme: str
+    body: dict[str, Any]
+    events: dict[str, str] = {}
+
+    @field_validator("scheme")
+    @classmethod
+    def _signed(cls, value: str) -> str:
+        known = ("hmac_sha256_hex_of_body", "hmac_sha256_base64_of_body", "secret")
+        found = {name for _, name, _, _ in string.Formatter().parse(value) if name is not None}
+        if not found or found - {*known}:
+            raise ValueError(f"expected one or more of {{{'}, {'.join(known)}}}")
+        return value
 
 
 # Where the contract names the fields of what is received, beside the routes' answers; and those of a list's entries.
