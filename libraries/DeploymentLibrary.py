@@ -58,6 +58,7 @@ class _Listener(RedactingListener):
             if result.passed and criteria_of(result) and (loops := list(empty_loops(result))):
                 over = ", ".join(" ".join(loop.values) for loop in loops)
                 result.status, result.message = "FAIL", f"{EMPTY_LOOP}: {over}"
+            ended.left_out |= _take_skipped_rows(result)
             result.message = _as_blocked(result.message, run.broken)
             status = _status(result.status, result.message)
             run.evidence.test(
@@ -103,6 +104,22 @@ _STOPPED = (
 )
 EMPTY_LOOP = f"{SUITE_ERROR}: a loop that checks nothing, since it has nothing to go through"
 _FAILED = "Failed test skipped using "  # how the message begins that --skiponfailure leaves
+
+
+ALL_SKIPPED = "All iterations skipped."  # of a template
+
+
+def _take_skipped_rows(result: Any) -> set[str]:
+    """Let a template's test say why its rows were skipped; returns what the contract marks `absent` of it.
+
+    Robot Framework gives such a test no reason, or passes it where another row passed: that a row needs what is not
+    offered leaves the others; that we cannot look leaves the test not verified.
+    """
+    reasons = [str(row.message) for row in result.body if getattr(row, "status", "") == "SKIP"]
+    lacking = [reason for reason in reasons if not reason.startswith(f"{NOT_OFFERED}: ")]
+    if reasons and (result.message == ALL_SKIPPED or (result.passed and lacking)):
+        result.status, result.message = "SKIP", (lacking or reasons)[0]
+    return {reason.removeprefix(f"{NOT_OFFERED}: ") for reason in reasons if reason not in lacking}
 
 
 def _status(status: Status, message: str) -> Status:

@@ -10,6 +10,7 @@ from acceptance.evidence.reader import read_run
 from acceptance.evidence.recorder import NOTHING_LOOKED_AT, Recorder
 from acceptance.evidence.records import Outcome
 from acceptance.redaction.redactor import Redactor
+from DeploymentLibrary import _take_skipped_rows
 from hypothesis import given
 from hypothesis import strategies as st
 from robot import running
@@ -86,3 +87,49 @@ def test_loops_that_ran_zero_times_are_found_and_no_others(tmp_path: Path) -> No
 
     running.TestSuite.from_string(LOOPS).run(listener=Listener(), output=None, stdout=None, console="none")
     assert found == {"Empty": 1, "Empty Within A Keyword": 1, "Full": 0, "Not Taken": 0, "Returned Before": 0}
+
+
+ROWS = """
+*** Test Cases ***
+Every Row Is Skipped
+    [Template]    Row
+    not offered: realtime
+    not offered: routes.refresh
+One Row Is Not Offered
+    [Template]    Row
+    not offered: realtime
+    ${EMPTY}
+One Row Cannot Be Looked At
+    [Template]    Row
+    CapabilityMissing: needs the capability 'sql'
+    ${EMPTY}
+One Row Fails
+    [Template]    Row
+    not offered: realtime
+    wrong
+*** Keywords ***
+Row
+    [Arguments]    ${reason}
+    IF    $reason == 'wrong'    Fail    wrong
+    IF    $reason    Skip    ${reason}
+"""
+
+
+def test_a_row_that_is_skipped_says_why_and_is_never_passed_in_silence() -> None:
+    found: dict[str, tuple[str, str, set[str]]] = {}
+
+    class Listener:
+        ROBOT_LISTENER_API_VERSION = 3
+
+        def end_test(self, data: Any, result: Any) -> None:
+            left_out = _take_skipped_rows(result)
+            found[result.name] = (result.status, result.message, left_out)
+
+    running.TestSuite.from_string(ROWS).run(listener=Listener(), output=None, stdout=None, console="none")
+    missing = "CapabilityMissing: needs the capability 'sql'"
+    assert found == {
+        "Every Row Is Skipped": ("SKIP", "not offered: realtime", {"realtime", "routes.refresh"}),
+        "One Row Is Not Offered": ("PASS", "", {"realtime"}),
+        "One Row Cannot Be Looked At": ("SKIP", missing, set()),
+        "One Row Fails": ("FAIL", "wrong", {"realtime"}),
+    }
