@@ -17,9 +17,9 @@ import websockets
 import yaml
 from acceptance import uploads
 from acceptance.chat import ask
-from acceptance.checks.job_events import expected_statuses
+from acceptance.checks.job_events import event_fields, expected_statuses, has_ended
 from acceptance.checks.webhooks import bad_signatures, message, signed
-from acceptance.clients.websocket import RealtimeClient
+from acceptance.clients.websocket import RealtimeClient, Subscription, frame_of, frame_shape
 from acceptance.deployment.contract import Contract, read_contract
 from acceptance.deployment.descriptor import read_descriptor
 from acceptance.deployment.provisioning import OpenDeployment
@@ -464,3 +464,52 @@ def test_a_webhook_is_made_and_signed_as_the_contract_says(run_of: RunOf) -> Non
     assert "key" not in made and len(made) == 7
     with pytest.raises(ConfigurationError, match=r"webhook\.scheme: expected one or more of \{hmac_sha256_hex"):
         run_of("webhook: {scheme: 'sha256={digest}'}")
+
+
+REALTIME = """
+jobs: {states: [working, over], final_states: [over]}
+realtime:
+  type: event
+  job_event_type: job.update
+  job_event: {job_id: payload.id, sequence: absent, status: payload.status, state: payload.state, status_pct: absent,
+              total_pct: absent, timestamp: absent}
+"""
+JOB_FRAME = {"event": "job.update", "payload": {"id": "00000000-0000-4000-8000-000000000007", "status": "parsed"}}
+
+
+def test_frames_may_have_another_shape_and_no_numbers(run_of: RunOf) -> None:
+    run = run_of(REALTIME)
+    shape = frame_shape(run.contract)
+    channel = Subscription("channel", "job", JOB_FRAME["payload"]["id"])  # type: ignore[index]
+    for state in ("working", "over"):
+        frame = JOB_FRAME | {"payload": JOB_FRAME["payload"] | {"state": state}}  # type: ignore[operator]
+        channel.add(frame_of(json.dumps(frame), shape))
+        channel.add(frame_of('{"event": "other"}', shape))
+    assert not channel.problem
+    assert [(frame.type, frame.sequence) for frame in channel.events] == [("job.update", 1), ("job.update", 2)]
+    assert has_ended(run, channel) and not has_ended(run, channel, after=2)
+    assert event_fields(run, channel, "state") == ["working", "over"]
+    for word in ("sequence", "total_pct"):
+        with pytest.raises(NotOffered, match=rf"^not offered: realtime\.job_event\.{word}$"):
+            event_fields(run, channel, word)
+    with pytest.raises(SuiteError, match="have no field 'nonsense'"):
+        event_fields(run, channel, "nonsense")
+
+
+def test_frames_without_a_type_are_a_jobs_events(run_of: RunOf) -> None:
+    run = run_of(REALTIME.replace("type: event", "type: absent").replace("job.update", "any"))
+    frame = frame_of(json.dumps(JOB_FRAME | {"payload": {}}), frame_shape(run.contract))
+    assert frame.type == "any" and "a field" in frame.problem
+
+
+async def test_a_handshake_may_be_refused_by_its_status() -> None:
+    async def serve(_: websockets.ServerConnection) -> None:
+        """Never reached."""
+
+    def refuse(connection: websockets.ServerConnection, _: object) -> Any:
+        return connection.respond(403, "no")
+
+    async with websockets.serve(serve, "127.0.0.1", 0, process_request=refuse) as server:
+        base = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+        async with RealtimeClient(read_contract(), base).job("7", TOKEN) as socket:
+            assert await socket.until_refused(within=5) == 403

@@ -144,7 +144,7 @@ def _cases(contract: Contract, name: str, route: Route) -> list[Case]:
     else:
         shared = contract.refusals[route.kind] if route.kind in ("user", "owner") else {}
         wanted = REQUIRED[route.kind]
-    stated = frozenset(route.refuses) | frozenset(shared)
+    stated = {*route.refuses, *shared} - {*type(contract.errors).model_fields}
     absent = {*getattr(route.refuses, "absent", ()), *getattr(shared, "absent", ())}
     if stated != wanted - absent:
         seen = f"{sorted(stated - wanted)} too much, {sorted(wanted - absent - stated)} missing"
@@ -234,9 +234,11 @@ async def _genuine(run: Run, kind: str, user: User, other: User) -> Genuine:
 def _attempts(run: Run, route: str, credential: Credential, data: Target, status: int) -> Iterator[Attempt]:
     made, token, path = f"{route} with {credential.made}", credential.token, sockets(run.contract).get(route)
     if path is not None:
-        message = run.websocket.first_message(token) if token else {"type": run.contract.realtime.token_message}
         filled = path.format(**data.path(path))
-        yield f"{made} in a message", _close_code(run, filled, None, message, status)
+        if run.is_offered("realtime.token_message"):
+            yield f"{made} in a message", _close_code(run, filled, None, run.websocket.first_message(token), status)
+        elif token is None:
+            yield made, _close_code(run, filled, None, None, status)
         if token:
             yield f"{made} in its address", _close_code(run, filled, token, None, status)
     elif run.contract.route(route).kind == "public":
@@ -250,7 +252,7 @@ async def _status(run: Run, route: str, data: Target, token: str | None, status:
     """Call with a body that the route would accept, as far as it is known, were the credential good."""
     entry = run.contract.route(route)
     announced = Payload(f"{run.identifier}-forged.pdf", uuid.uuid4().bytes).announcement()
-    known = announced | {"message": QUESTION} | data.real
+    known = announced | {"message": QUESTION} | entry.example | data.real
     words = {*entry.body} - (OPTIONAL - known.keys()) if run.contract.offers(f"routes.{route}.body") else ()
     body = {word: known.get(word, PLACEHOLDER) for word in words}
     response = await run.client.call(route, path=data.path(entry.path), body=body or None, token=token, status=status)

@@ -252,7 +252,7 @@ def has_ended(run: Run, channel: Subscription, after: int = 0) -> bool:
 
 async def settled(run: Run, channel: Subscription) -> None:
     """Wait until nothing more is in transit: a pong came behind it, the channel has ended, or it is quiet."""
-    if isinstance(channel, Socket):
+    if isinstance(channel, Socket) and run.contract.offers("realtime.pong_within_seconds"):
         await channel.ping(within=run.contract.realtime.pong_within_seconds)
         return
     while channel.closed is None:
@@ -295,6 +295,8 @@ def event_fields(run: Run, channel: Subscription, field: str, type: str | None =
     """
     frames = [frame for frame in channel.events if type in (None, frame.type)]
     events = events_of(run, channel.key, frames) if channel.subject == "job" else []
+    if field == "sequence":
+        run.contract.value("realtime.job_event.sequence")
     if field in ("type", "sequence", "data"):
         return [getattr(frame, field) for frame in frames]
     if channel.subject == "job" and field in ("status", "state", "status_pct", "total_pct", "step"):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
-from acceptance.checks.job_events import check_order, events_of, has_ended
+from acceptance.checks.job_events import check_order, events_of, has_ended, settled
 from acceptance.clients.websocket import Frame, RealtimeClient, Socket, Subscription
 from acceptance.deployment.contract import by_words
 from acceptance.errors import violation
@@ -56,7 +56,7 @@ async def _wait_for_end(run: Run, socket: Socket) -> None:
     """Wait for the final event and what follows it; missing events are found in the frames."""
     with suppress(AssertionError):
         await socket.until(lambda seen: has_ended(run, seen), what="the final event", within=PROCESSING_SECONDS)
-        await socket.ping(within=run.contract.realtime.pong_within_seconds)
+        await settled(run, socket)
 
 
 def _disturbance(run: Run, uploads: Sequence[Upload], socket: Socket) -> str:

@@ -16,7 +16,7 @@ import httpx_sse
 
 from acceptance.clients.body import UnreadableError
 from acceptance.clients.http import ContractClient
-from acceptance.clients.websocket import Schemas, Subject, Subscription, event_schemas, frame_of
+from acceptance.clients.websocket import FrameShape, Subject, Subscription, frame_of, frame_shape
 
 
 class EventStreams:
@@ -29,8 +29,8 @@ class EventStreams:
         self._client = client
 
     @cached_property
-    def _schemas(self) -> Schemas:
-        return event_schemas(self._client.contract)
+    def _shape(self) -> FrameShape:
+        return frame_shape(self._client.contract)
 
     def job(
         self, job_id: str, token: str | None, *, after: int | None = None
@@ -71,7 +71,7 @@ class EventStreams:
         source = httpx_sse.EventSource(cast(httpx.Response, _Text(response.headers, self._client.parts_of(response))))
         try:
             async for event in source.aiter_sse():
-                subscription.add(frame_of(event.data, self._schemas))
+                subscription.add(frame_of(event.data, self._shape))
                 if subscription.problem:
                     break
         except UnreadableError as error:

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Self
 
@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from acceptance.clients.body import parse_json
-from acceptance.deployment.contract import Contract, Realtime, compiled, mistake_in, with_query
+from acceptance.deployment.contract import Contract, Realtime, compiled, mistake_in, nested, pick, with_query
 from acceptance.deployment.descriptor import is_local
 from acceptance.errors import cut, violation
 from acceptance.polling import RateLimiter
@@ -31,19 +31,26 @@ MOST_FRAME_BYTES = 1_048_576  # of a frame that is received
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame; received `at` (Unix seconds); `problem` says why it is not by the contract."""
+    """One frame; received `at` (Unix seconds); `problem` says why it is not by the contract.
+
+    It has the type and the number of the contract's `shape`; without one, those in its fields `type` and `sequence`.
+    """
 
     data: dict[str, Any]
     at: float
     problem: str = ""
+    shape: FrameShape | None = field(default=None, repr=False)
+    count: int = 0
 
     @property
     def type(self) -> str:
-        return str(self.data.get("type"))
+        return self.shape.type_of(self.data) if self.shape else str(self.data.get("type"))
 
     @property
     def sequence(self) -> int | None:
-        number = self.data.get("sequence")
+        if self.shape and self.shape.sequence is None:
+            return self.count if self.type in self.shape.schemas else None
+        number = pick(self.data, self.shape.sequence if self.shape and self.shape.sequence else "sequence")
         return number if isinstance(number, int) else None
 
 
@@ -150,6 +157,8 @@ class Subscription:
             self.problem = f"more than {MOST_FRAMES:,} frames" if too_many else frame.problem
         if len(self.frames) + len(self.pings) >= MOST_FRAMES:
             return
+        if frame.shape and frame.shape.sequence is None:
+            frame = replace(frame, count=len(self.events) + 1)
         (self.pings.append(frame.at) if frame.type == "ping" else self.frames.append(frame))
         self.changed()
 
@@ -235,12 +244,13 @@ class RealtimeClient:
         return self._whole.realtime
 
     @cached_property
-    def _schemas(self) -> Schemas:
-        return event_schemas(self._whole)
+    def _shape(self) -> FrameShape:
+        return frame_shape(self._whole)
 
-    def first_message(self, token: str) -> dict[str, str]:
+    def first_message(self, token: str | None) -> dict[str, Any]:
         """The message that authenticates a connection whose handshake holds no token."""
-        return {"type": self._contract.token_message, self._contract.token_parameter: token}
+        words = {self._contract.type: self._contract.token_message}
+        return nested((words | ({self._contract.token_parameter: token} if token else {})).items())
 
     def job(self, job_id: str, token: str | None, *, after: int | None = None) -> AbstractAsyncContextManager[Socket]:
         """WebSocket of a job's events; `after` replays the events later than that sequence number."""
@@ -298,7 +308,7 @@ class RealtimeClient:
         except (OSError, TimeoutError, websockets.InvalidHandshake) as error:
             raise violation(socket.what, expected="a handshake", observed=f"{type(error).__name__}: {error}") from None
         socket.connection, socket.opened = connection, time.time()
-        reader = asyncio.create_task(_read_socket(socket, connection, self._schemas))
+        reader = asyncio.create_task(_read_socket(socket, connection, self._shape))
         try:
             yield socket
         finally:
@@ -315,10 +325,10 @@ class _Connect(connect):
         return exc
 
 
-async def _read_socket(socket: Socket, connection: ClientConnection, schemas: Schemas) -> None:
+async def _read_socket(socket: Socket, connection: ClientConnection, shape: FrameShape) -> None:
     try:
         async for message in connection:
-            frame = frame_of(message, schemas)
+            frame = frame_of(message, shape)
             socket.add(frame)
             if socket.problem:
                 break
@@ -334,21 +344,31 @@ async def _read_socket(socket: Socket, connection: ClientConnection, schemas: Sc
         socket.changed()
 
 
-Schemas = Mapping[str, Any]
+@dataclass(frozen=True)
+class FrameShape:
+    """What frames are, by the contract: a schema for each type, and the paths of type and sequence, or None."""
+
+    schemas: Mapping[str, Any]
+    type: str | None
+    sequence: str | None
+
+    def type_of(self, data: Mapping[str, Any]) -> str:
+        """The type of a frame; where frames have none, that of a job's events, which is the first."""
+        return next(iter(self.schemas), "") if self.type is None else str(pick(data, self.type))
 
 
-def event_schemas(contract: Contract) -> Schemas:
-    """What the frames of each type have to be, by their `type`."""
-    realtime = contract.realtime
-    fields = {
-        realtime.job_event_type: realtime.job_event,
-        realtime.step_type: realtime.step,
-        realtime.answer_type: realtime.answer,
-    }
-    return {kind: compiled(contract.schema_of(paths)) for kind, paths in fields.items()}
+def frame_shape(contract: Contract) -> FrameShape:
+    """What the contract says of frames; raises NotOffered where there is no realtime."""
+    realtime, schemas = contract.realtime, {}
+    for part in ("job_event", "step", "answer"):
+        if contract.offers(f"realtime.{part}") and contract.offers(f"realtime.{part}_type"):
+            schemas[getattr(realtime, f"{part}_type")] = compiled(contract.schema_of(getattr(realtime, part)))
+    places = ("realtime.type", "realtime.job_event.sequence")
+    type_of, sequence = (contract.value(place) if contract.offers(place) else None for place in places)
+    return FrameShape(schemas, type_of, sequence)
 
 
-def frame_of(message: str | bytes, schemas: Schemas) -> Frame:
+def frame_of(message: str | bytes, shape: FrameShape) -> Frame:
     """A frame received now; content that is no JSON object becomes a frame of a type that says so."""
     now = time.time()
     try:
@@ -362,9 +382,10 @@ def frame_of(message: str | bytes, schemas: Schemas) -> Frame:
         return Frame(
             {"type": "not a JSON object", "text": begins}, now, f"a frame that is no JSON object ({reason}): {begins}"
         )
-    kind = data.get("type")
-    schema = schemas.get(kind) if isinstance(kind, str) else None
+    kind = shape.type_of(data)
+    schema = shape.schemas.get(kind)
     if schema is None or schema.is_valid(data) or not (mistake := mistake_in(data, schema)):
-        return Frame(data, now)
+        return Frame(data, now, shape=shape)
     where, expected, found = mistake
-    return Frame(data, now, f"{', '.join(filter(None, (kind, where)))}: expected {expected}, found {cut(found)}")
+    problem = f"{', '.join(filter(None, (kind, where)))}: expected {expected}, found {cut(found)}"
+    return Frame(data, now, problem, shape)

@@ -284,6 +284,9 @@ class Closing(Offered):
 
 
 class Realtime(Offered):
+    """Frames without a `type` all are job events; without a `sequence`, they are numbered as they arrive."""
+
+    type: str = "type"
     job: str
     workflow: str
     token_parameter: str

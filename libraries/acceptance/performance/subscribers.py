@@ -18,7 +18,7 @@ from itertools import chain, pairwise
 from typing import Literal, TypeVar
 
 from acceptance.checks.job_events import Event, clock_ahead, events_of
-from acceptance.clients.websocket import JOINS_PER_SECOND, Frame
+from acceptance.clients.websocket import JOINS_PER_SECOND, Frame, frame_shape
 from acceptance.errors import EnvironmentUnavailable, shortened
 from acceptance.fixtures.users import User
 from acceptance.limits import JOBS, limits_of
@@ -264,7 +264,12 @@ async def _listened(run: Run, scale: str) -> SubscriberRun:
         await together(*(put_bytes(run, upload) for upload in uploads), at_once=AT_ONCE)
         received = [await process.read(Received, within=2 * PROCESSING_SECONDS) for _ in range(ready.asked)]
         ended = await process.read(Ended, within=ENDING_SECONDS)
-    events = [events_of(run, uploads[one.job].job_id, [Frame(data, at) for at, data in one.frames]) for one in received]
+    shape = frame_shape(run.contract)
+
+    def frames(one: Received) -> list[Frame]:
+        return [Frame(data, at, shape=shape, count=count) for count, (at, data) in enumerate(one.frames, 1)]
+
+    events = [events_of(run, uploads[one.job].job_id, frames(one)) for one in received]
     clock = clock_of(await clock_ahead(run), chain.from_iterable(events))
     return SubscriberRun(uploads, wanted, ready, received, events, clock, Generator(list(ended.lags), ended.cpu))
 
