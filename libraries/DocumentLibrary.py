@@ -100,7 +100,8 @@ class DocumentLibrary:
         """
         length = len((await _payload(document)).data)
         wanted = the_run().contract.status_of("upload_bytes", expected)
-        status = await uploads.status_of_headers_alone(upload.signed_url, length)
+        headers = the_run().descriptor.headers_of(upload.signed_url)
+        status = await uploads.status_of_headers_alone(upload.signed_url, length, headers=headers)
         checked(status, AssertionOperator["=="], wanted, f"status of the headers of a PUT of {length} bytes")
 
     @step()

@@ -24,7 +24,7 @@ class NegativeInputLibrary:
 
         | Get Uncovered Parameters    ==    ${NO PROBLEMS}
         """
-        return Observed(input_validation.negative_inputs().gaps(the_run().contract), "names that mean nothing")
+        return Observed(input_validation.negative_inputs().gaps(), "names that mean nothing")
 
     @step(within=120)
     async def send_negative_inputs(self, route: str, *, data: UserData, upload: Upload | None = None) -> int:

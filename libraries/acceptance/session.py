@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from acceptance.deployment.provisioning import OpenDeployment, open_deployment
-from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, Violation
+from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, NotOffered, Violation
 from acceptance.results import StepError
 from acceptance.run import Run
 from acceptance.yaml_models import PROJECT
 
-FAILURES = (AssertionError, EnvironmentUnavailable, CapabilityMissing, ConfigurationError, OSError)
+FAILURES = (AssertionError, EnvironmentUnavailable, CapabilityMissing, NotOffered, ConfigurationError, OSError)
 
 
 class DeploymentSession:

@@ -6,9 +6,10 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -346,7 +347,9 @@ async def listed_jobs(run: Run, user: User, **filters: object) -> list[dict[str,
     return jobs
 
 
-async def status_of_headers_alone(signed_url: str, length: int, *, within: float = 10.0) -> int:
+async def status_of_headers_alone(
+    signed_url: str, length: int, *, within: float = 10.0, headers: Mapping[str, str] = MappingProxyType({})
+) -> int:
     """The status with which a signed address answers the headers of a PUT whose body is never sent.
 
     A deployment that wants the bytes before it refuses them does not answer, which raises AssertionError.
@@ -355,7 +358,8 @@ async def status_of_headers_alone(signed_url: str, length: int, *, within: float
     port = url.port or (443 if url.scheme == "https" else 80)
     lines = [
         f"PUT {url.raw_path.decode()} HTTP/1.1", f"Host: {url.netloc.decode()}", "Content-Type: application/pdf",
-        f"Content-Length: {length}", "Connection: close", "", "",
+        f"Content-Length: {length}", "Connection: close",
+        *(f"{name}: {value}" for name, value in headers.items()), "", "",
     ]  # fmt: skip
     try:
         async with asyncio.timeout(within):

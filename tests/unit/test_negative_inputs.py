@@ -110,7 +110,7 @@ def test_a_name_that_means_nothing_is_a_mistake(
     data = read_yaml(NONSENSE)
     change(data)
     changed = Nonsense.model_validate(data)
-    assert gap in changed.gaps(contract)
+    assert gap in changed.gaps()
     with pytest.raises(ConfigurationError, match=r"nonsense\.yaml: "):
         changed.cases(contract, "health", PATH, "run-1")
 

@@ -17,10 +17,11 @@ import websockets
 import yaml
 from acceptance import uploads
 from acceptance.chat import ask
+from acceptance.checks.input_validation import negative_inputs
 from acceptance.checks.job_events import event_fields, expected_statuses, has_ended
 from acceptance.checks.webhooks import bad_signatures, message, signed
 from acceptance.clients.websocket import RealtimeClient, Subscription, frame_of, frame_shape
-from acceptance.deployment.contract import Contract, read_contract
+from acceptance.deployment.contract import Contract, following, merged, read_contract, standard
 from acceptance.deployment.descriptor import read_descriptor
 from acceptance.deployment.provisioning import OpenDeployment
 from acceptance.errors import ConfigurationError, NotOffered, SuiteError
@@ -244,6 +245,10 @@ def test_an_error_whose_shape_is_absent_is_judged_by_its_status(app: Application
         ("routes: {chat: {at: chta}}", r"routes\.chat\.at: the descriptor has no such service"),
         ("token: {in: body, name: t}", r"token\.in: Input should be 'header', 'cookie' or 'query'"),
         ("routes: {chat: {token: {in: cookie}}}", r"routes\.chat\.token\.name: missing"),
+        (
+            "routes: {chat: {example: {mesage: Hi}}}",
+            r"routes\.chat\.example\.mesage: no word of its path, query or body",
+        ),
     ],
 )
 def test_a_mistake_names_file_line_and_field(run_of: RunOf, text: str, problem: str) -> None:
@@ -513,3 +518,19 @@ async def test_a_handshake_may_be_refused_by_its_status() -> None:
         base = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
         async with RealtimeClient(read_contract(), base).job("7", TOKEN) as socket:
             assert await socket.until_refused(within=5) == 403
+
+
+PARTS = [part for part in standard() if part != "routes"]
+ROUTES = [f"routes.{name}" for name in standard()["routes"]]
+
+
+@pytest.mark.parametrize("place", [*PARTS, *ROUTES, *(f"{route}.body" for route in ROUTES)])
+def test_any_part_may_be_absent(place: str) -> None:
+    content: Any = "absent"
+    for name in reversed(place.split(".")):
+        content = {name: content}
+    contract = Contract.model_validate(following(content, merged(standard(), content)))
+    assert Contract.model_validate_json(contract.model_dump_json()) == contract
+    assert not contract.offers(place)
+    for route in contract.routes:
+        assert negative_inputs().cases(contract, route, {"signed_url": "http://s/p?token=a"}, "run-1")

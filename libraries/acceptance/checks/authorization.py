@@ -16,7 +16,7 @@ from acceptance import chat
 from acceptance.checks.auth import another_session, expired_session
 from acceptance.checks.forged_tokens import Credential, Genuine, forgeries
 from acceptance.clients.http import Response
-from acceptance.deployment.contract import Contract, Route
+from acceptance.deployment.contract import Contract, Errors, Route
 from acceptance.errors import Blocked, CapabilityMissing, NotOffered, SuiteError, violation
 from acceptance.fixtures.users import User
 from acceptance.polling import together
@@ -144,7 +144,7 @@ def _cases(contract: Contract, name: str, route: Route) -> list[Case]:
     else:
         shared = contract.refusals[route.kind] if route.kind in ("user", "owner") else {}
         wanted = REQUIRED[route.kind]
-    stated = {*route.refuses, *shared} - {*type(contract.errors).model_fields}
+    stated = {*route.refuses, *shared} - {*Errors.model_fields}
     absent = {*getattr(route.refuses, "absent", ()), *getattr(shared, "absent", ())}
     if stated != wanted - absent:
         seen = f"{sorted(stated - wanted)} too much, {sorted(wanted - absent - stated)} missing"

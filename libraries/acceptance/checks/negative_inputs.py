@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from acceptance.deployment.contract import Absent, Contract, compiled, standard_words
+from acceptance.deployment.contract import Absent, Contract, Errors, compiled, standard_words
 from acceptance.errors import ConfigurationError, NotOffered
 from acceptance.yaml_models import Data, read_model
 
@@ -75,11 +75,11 @@ class Nonsense(Data):
     sound: dict[str, Sound]
     kept_filenames: dict[str, Any]
 
-    def gaps(self, contract: Contract) -> list[str]:
+    def gaps(self) -> list[str]:
         """One line for each name of a kind, or of a status, that there is not."""
         used = {kind.removeprefix(OPTIONAL) for _, words in self.words for kind in words.values()}
         lines = [f"words: there is no kind '{kind}'" for kind in sorted(used - self.kinds.keys())]
-        known = {word for word in type(contract.errors).model_fields if word not in NO_STATUS}
+        known = {word for word in Errors.model_fields if word not in NO_STATUS}
         known |= {word for route in standard_words("routes") for word in standard_words(f"routes.{route}.refuses")}
         for name, rule in self.kinds.items():
             lines += [f"kinds.{name}: the contract has no refusal '{word}'" for word in sorted(rule.refusals - known)]
@@ -117,7 +117,7 @@ class Nonsense(Data):
         Raises:
             ConfigurationError: a name in the nonsense means nothing.
         """
-        if gaps := self.gaps(contract):
+        if gaps := self.gaps():
             raise ConfigurationError([f"variables/nonsense.yaml: {gap}" for gap in gaps])
         entry, known = contract.route(route), self._sound(contract, route, run)
         words, lacking = offered_words(contract, route), Absent(f"routes.{route}.example")

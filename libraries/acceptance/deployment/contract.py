@@ -27,7 +27,7 @@ from pydantic import (
 )  # fmt: skip
 
 from acceptance.errors import NotOffered, SuiteError
-from acceptance.yaml_models import PROJECT, Data, read_model, read_yaml
+from acceptance.yaml_models import PROJECT, Data, mistakes, read_model, read_yaml
 
 ABSENT = "absent"
 Value = TypeVar("Value")
@@ -158,7 +158,15 @@ class Route(Offered):
     @property
     def words(self) -> list[str]:
         """Our words in the braces of the path."""
-        return [name for _, name, _, _ in string.Formatter().parse(self.path) if name]
+        return [name for _, name, _, _ in string.Formatter().parse(self.offered.get("path", "")) if name]
+
+    @model_validator(mode="after")
+    def _example_is_of_its_words(self) -> Self:
+        known = {*self.words, *names(self.offered.get("query", {})), *names(self.offered.get("body", {}))}
+        example = self.offered.get("example", {})
+        if wrong := {("example", one): "no word of its path, query or body" for one in example if one not in known}:
+            raise mistakes(wrong)
+        return self
 
     def parameters(self, words: Mapping[str, Any]) -> dict[str, Any]:
         """The query for our words, and what always stands in it; a name that is none of our words stands as it is."""
@@ -343,6 +351,8 @@ class Webhook(Offered):
     def _signed(cls, value: str) -> str:
         known = ("hmac_sha256_hex_of_body", "hmac_sha256_base64_of_body", "secret")
         found = {name for _, name, _, _ in string.Formatter().parse(value) if name is not None}
+        if isinstance(value, Absent):
+            return value
         if not found or found - {*known}:
             raise ValueError(f"expected one or more of {{{'}, {'.join(known)}}}")
         return value
@@ -360,7 +370,7 @@ class Contract(Offered):
 
     openapi: str
     routes: Annotated[dict[str, Route], WrapValidator(_entries)]
-    refusals: dict[Literal["user", "owner"], Statuses]
+    refusals: Annotated[dict[Literal["user", "owner"], Statuses], WrapValidator(_entries)]
     errors: Errors
     service_errors: Annotated[dict[Service, FieldPaths], WrapValidator(_entries)] = {}
     token: Token = Token.model_validate({"in": "header", "name": "authorization"})
@@ -389,12 +399,16 @@ class Contract(Offered):
     @field_validator("fields", mode="before")
     @classmethod
     def _fields_that_hold_anything(cls, fields: Any) -> Any:
-        return {name: one for name, one in fields.items() if not isinstance(one, Absent)} if fields else fields
+        if not isinstance(fields, dict):
+            return fields
+        return {name: one for name, one in fields.items() if not isinstance(one, Absent)}
 
     @model_validator(mode="after")
     def _fields_are_schemas_of_known_words(self) -> Self:
+        if "routes" not in self.offered:
+            raise ValueError("routes: at least one has to be offered")
         known = {*self._words()}
-        for name, schema in self.fields.items():
+        for name, schema in self.offered.get("fields", {}).items():
             route, _, word = name.rpartition(".")
             if word not in known or (route and word not in self._words_of(route)):
                 raise ValueError(f"fields.{name}: nothing that is sent or received has a field of this name")
@@ -441,7 +455,8 @@ class Contract(Offered):
 
     def schema_of_word(self, word: str, route: str) -> dict[str, Any]:
         """The JSON Schema of a field of a route by our word for it; empty where it may hold anything."""
-        return flattened(self.fields.get(f"{route}.{word}") or self.fields.get(word) or {})
+        fields = self.offered.get("fields", {})
+        return flattened(fields.get(f"{route}.{word}") or fields.get(word) or {})
 
     def schema_of(self, paths: Mapping[str, str], route: str = "") -> dict[str, Any]:
         """The JSON Schema of a document that has all of these fields: an object within another for each dot."""
