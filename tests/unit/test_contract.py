@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 from acceptance.clients.database import Connection, DatabaseInspector
-from acceptance.deployment.contract import MISSING, Contract, read_contract
+from acceptance.deployment.contract import MISSING, Contract, differences, read_contract
 from acceptance.errors import CapabilityMissing, ConfigurationError, NotOffered, SuiteError
 
 from tests.unit.conftest import descriptor_at
@@ -21,7 +21,7 @@ errors: {duplicate_document: absent, malformed_json: 400, shape: {code: absent}}
 realtime: absent
 listed_document: absent
 refusals: {user: {alg_none: absent}}
-jobs: {statuses: [new, over], stages: {parse: absent}}
+jobs: {statuses: [new, over], stages: {parse: absent}, complete: {status: over}}
 """
 
 
@@ -79,6 +79,16 @@ async def test_a_query_that_is_absent_means_that_we_cannot_look(tmp_path: Path) 
         await database.rows_over(cast(Connection, None), "chunks")
 
 
+def test_what_differs_is_listed_for_the_gate(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("routes: {login: {path: /token, success: 200}, own: {method: GET}}\nrealtime: absent\n")
+    assert differences(path) == (
+        'routes.login.path: "/token", not "/auth/login"',
+        'routes.own.method: "GET"',
+        "realtime: absent",
+    )
+
+
 def test_what_is_absent_is_in_no_list(own: Contract) -> None:
     assert "refresh" not in own.routes
     assert list(own.routes["login"].answer) == ["access_token", "token_type", "expires_in", "user_id", "email"]
@@ -98,6 +108,12 @@ def test_an_unknown_route_is_a_mistake_and_not_absent(own: Contract) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        ("routes: {user: {kind: public}}", "own.yaml:1: routes.user.kind: user in the standard contract"),
+        ("routes: {job: {kind: user}}", "routes.job.kind: owner in the standard contract"),
+        ("jobs: {complete: {status: uploaded}}", "jobs.complete.status: expected the last of two or more statuses"),
+        ("jobs: {statuses: [over], complete: {status: over}}", "jobs.complete.status: expected the last of two"),
+        ("jobs: {final_states: [queued]}", "jobs.complete.state: expected one of the final states: queued"),
+        ("jobs: {complete: {total_pct: 0}}", "jobs.complete.total_pct: expected 100"),
         ("routes: {login: {sucess: 200}}", r"own\.yaml:1: routes\.login\.sucess: unknown field .*'success'"),
         ("errors: {malformed_json: maybe}", r"own\.yaml:1: errors\.malformed_json: .*integer"),
         ("fields: {nobodys: {type: string}}", r"fields\.nobodys: nothing that is sent or received has"),

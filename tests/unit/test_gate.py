@@ -233,7 +233,7 @@ def test_a_criterion_without_what_is_not_offered_is_met_in_part_and_the_verdict_
     gate = judge(with_outcome(status="SKIP", cause="not_offered", message="not offered: routes.refresh"))
     one = row(gate, "AA-01")
     assert (one.status, one.without) == ("met", ("routes.refresh",))
-    assert gate.line == "PASS (full: 3 of 3 required; in part: AA-01 (routes.refresh))"
+    assert gate.line == "PASS (full: 3 of 3 claimed, 3 required; in part: AA-01 (routes.refresh))"
 
 
 def test_a_criterion_of_which_nothing_is_offered_counts_as_not_claimed() -> None:
@@ -244,7 +244,7 @@ def test_a_criterion_of_which_nothing_is_offered_counts_as_not_claimed() -> None
     others = [one for one in evidence().outcomes if "AA-01" not in one.criteria]
     gate = judge(evidence(outcomes=[*others, *absent]))
     assert (row(gate, "AA-01").status, row(gate, "AA-01").reason) == ("not_verified", "not offered: realtime")
-    assert gate.line == "PASS (full: 2 of 3 required; not offered: AA-01)"
+    assert gate.line == "PASS (full: 2 of 3 claimed, 3 required; not offered: AA-01)"
 
 
 def test_what_is_not_offered_hides_neither_a_failure_nor_what_did_not_run() -> None:

@@ -448,7 +448,8 @@ def test_bytes_may_be_sent_to_a_route_of_their_owner(app: Application, run_of: R
 
 
 def test_a_failure_ends_a_job_in_the_stage_that_the_contract_says(run_of: RunOf) -> None:
-    own = "{statuses: [new, read, done], failures: [broken, lost], failed_in: {broken: parse}, stages: {parse: read}}"
+    own = """{statuses: [new, read, done], complete: {status: done}, stages: {parse: read}, failures: [broken, lost],
+        failed_in: {broken: parse}}"""
     contract = run_of(f"jobs: {own}").contract
     assert expected_statuses(contract, "broken", 9) == ["new", "broken"]
     assert expected_statuses(contract, "lost", 3) == ["new", "read", "lost"]
@@ -472,7 +473,7 @@ def test_a_webhook_is_made_and_signed_as_the_contract_says(run_of: RunOf) -> Non
 
 
 REALTIME = """
-jobs: {states: [working, over], final_states: [over]}
+jobs: {states: [working, over], final_states: [over], complete: {state: over}}
 realtime:
   type: event
   job_event_type: job.update

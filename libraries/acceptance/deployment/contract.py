@@ -26,13 +26,17 @@ from pydantic import (
     model_validator,
 )  # fmt: skip
 
-from acceptance.errors import NotOffered, SuiteError
+from acceptance.errors import NotOffered, SuiteError, shown
 from acceptance.yaml_models import PROJECT, Data, mistakes, read_model, read_yaml
 
 ABSENT = "absent"
+SHOWN_OF_A_VALUE = 120  # characters
 Value = TypeVar("Value")
 CONTRACT = PROJECT / "variables" / "contract.yaml"
 Kind = Literal["public", "user", "owner", "signature"]
+
+
+KEPT_FROM = {"public": 0, "signature": 1, "user": 1, "owner": 2}  # how many are kept from a route of that kind
 
 
 class Absent(str):
@@ -248,6 +252,21 @@ class Jobs(Offered):
     complete: Complete
     stages: Stages
 
+    @model_validator(mode="after")
+    def _complete_is_the_end(self) -> Self:
+        statuses, final = self.offered.get("statuses", []), self.offered.get("final_states")
+        done = self.offered["complete"].offered if "complete" in self.offered else {}
+        wrong = {}
+        if statuses and (len(statuses) < 2 or done.get("status", statuses[-1]) != statuses[-1]):
+            wrong["status"] = f"the last of two or more statuses (found {', '.join(statuses)})"
+        if final is not None and done.get("state", final[0] if final else None) not in final:
+            wrong["state"] = f"one of the final states: {', '.join(final)}"
+        if done.get("total_pct", 100) != 100:
+            wrong["total_pct"] = "100"
+        if wrong:
+            raise mistakes({("complete", word): f"expected {what}" for word, what in wrong.items()})
+        return self
+
     def failure(self, usual: str) -> str:
         """The application's name for a failure that the standard contract names so: that of the same stage."""
         stage = pick(standard(), f"jobs.failed_in.{usual}")
@@ -418,6 +437,19 @@ class Contract(Offered):
                 raise ValueError(f"fields.{name}: no JSON Schema: {error.message}") from None
         return self
 
+    @model_validator(mode="after")
+    def _protects_no_less_than_the_standard(self) -> Self:
+        usual = {name: route["kind"] for name, route in standard()["routes"].items()}
+        kinds = {name: route.offered.get("kind", "public") for name, route in self.routes.items()}
+        less = {
+            ("routes", name, "kind"): f"{usual[name]} in the standard contract: no less may be asked for here"
+            for name, kind in kinds.items()
+            if KEPT_FROM[kind] < KEPT_FROM[usual.get(name, "public")]
+        }
+        if less:
+            raise mistakes(less)
+        return self
+
     def _words(self) -> Iterator[str]:
         """Our words for what is sent and received, also those that are not offered."""
         for route in (*self.routes, *getattr(self.routes, "absent", ())):
@@ -548,6 +580,21 @@ def read_contract(
         return without(left_out, following(own, merged({} if path == CONTRACT else standard(), own)))
 
     return read_model(path, Contract, whole, services)
+
+
+def differences(path: Path) -> tuple[str, ...]:
+    """What a contract says otherwise than the standard one: a line for each value, by its dotted path."""
+    return tuple(_different(read_yaml(path), standard(), ""))
+
+
+def _different(own: Any, usual: Any, place: str) -> Iterator[str]:
+    if isinstance(own, dict) and own and (isinstance(usual, dict) or usual is MISSING):
+        for name, value in own.items():
+            there = usual.get(name, MISSING) if isinstance(usual, dict) else MISSING
+            yield from _different(value, there, f"{place}.{name}".lstrip("."))
+    elif own != usual:
+        instead = "" if usual is MISSING or own == ABSENT else f", not {shown(usual, SHOWN_OF_A_VALUE)}"
+        yield f"{place}: {own if own == ABSENT else shown(own, SHOWN_OF_A_VALUE)}{instead}"
 
 
 def following(own: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class Scope(Entry):
     Args:
         claims: identifiers of criteria.
         criteria: SHA-256 of the criteria that it was to be judged by.
+        contract: what the deployment's contract says otherwise than the standard one, a line each.
         sibling_of: name of the deployment for which this one, of the same build, shows what that one cannot.
     """
 
@@ -74,6 +75,7 @@ class Scope(Entry):
     thresholds: dict[str, Threshold] = {}
     started: bool = True
     criteria: str = ""
+    contract: tuple[str, ...] = ()
 
 
 class Plan(Entry):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from acceptance.deployment.contract import differences
 from acceptance.evidence.records import Plan, Scope
 from acceptance.run import Run
 from acceptance.runner.finalize import conclude
@@ -38,6 +39,7 @@ def conclude_inline(run: Run, *, name: str, claims: Sequence[str], plan: Plan) -
             sibling_of=descriptor.sibling_of,
             capabilities=tuple(sorted(descriptor.capabilities)),
             thresholds=descriptor.thresholds,
+            contract=differences(descriptor.contract) if descriptor.contract else (),
         )
     )
     run.evidence.write(plan)

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from acceptance.deployment.contract import differences
 from acceptance.deployment.descriptor import Descriptor
 from acceptance.deployment.provisioning import OpenDeployment, open_deployment
 from acceptance.errors import ConfigurationError, ProjectError
@@ -206,6 +207,7 @@ def _scope_of(scope: Scope, descriptor: Descriptor) -> Scope:
             "time": moment(),
             "capabilities": tuple(sorted(descriptor.capabilities)),
             "thresholds": descriptor.thresholds,
+            "contract": differences(descriptor.contract) if descriptor.contract else (),
         }
     )
 

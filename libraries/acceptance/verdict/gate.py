@@ -41,6 +41,7 @@ class Gate(Data):
 
     Args:
         relaxed: one line for each threshold that is looser than the criterion's own.
+        contract: what the deployment's contract says otherwise than the standard one, a line each.
         left_out: runs that were given and do not count, with the reason.
         unsound: why the evidence, or a part of it, is invalid.
         beside: tests that name no criterion and did not pass; while there are any, the verdict is neither GO nor PASS.
@@ -57,6 +58,7 @@ class Gate(Data):
     claimed: int
     required: int
     relaxed: tuple[str, ...] = ()
+    contract: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     unsound: tuple[str, ...] = ()
     runs: tuple[Judged, ...] = ()
@@ -115,6 +117,7 @@ def judge(given: Sequence[Bundle], criteria: Criteria, now: datetime | None = No
         claimed=len(claims & criteria.required),
         required=len(criteria.required),
         relaxed=tuple(relaxed),
+        contract=tuple(sorted({line for scope in scopes for line in scope.contract})),
         left_out=tuple(left_out),
         unsound=tuple(problem for run in sorted(problems) for problem in problems[run]),
         runs=tuple(_judged(bundle) for bundle in sorted((*bundles, *siblings), key=lambda bundle: bundle.run)),
@@ -205,7 +208,8 @@ def _verdict(rows: Sequence[Row], criteria: Criteria, claims: set[str], unsound:
         if names
     )
     if left_out:
-        return "PASS", f"{count}; {left_out}"
+        met = f"{len(claimed)} of {len(claimed) + len(absent)} claimed, {len(criteria.required)} required"
+        return "PASS", f"{met}; {left_out}"
     return ("GO" if len(claimed) == len(criteria.required) else "PASS"), count
 
 
