@@ -43,6 +43,7 @@ class _Listener(RedactingListener):
         if data.parent is None:
             fail_on_unknown_criteria(data.all_tests)
         add_verdict(data)
+        begin_test("")
 
     def start_test(self, data: Any, result: Any) -> None:
         begin_test(identity(result))

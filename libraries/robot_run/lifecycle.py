@@ -24,26 +24,21 @@ from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 
 from robot_run.log_charts import log_chart
 
-# A test that needs what the deployment does not offer is skipped, with the capability's name.
-CapabilityMissing.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
-# So is one that needs what the application does not offer by its contract.
-NotOffered.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
-NotOffered.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
-# So is one whose fixture could not be made, but for the first.
-Blocked.ROBOT_SKIP_EXECUTION = property(lambda error: not error.first)  # type: ignore[attr-defined]
-Blocked.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
-# So is one whose criterion does not apply; the gate knows it by its message.
-NotApplicable.ROBOT_SKIP_EXECUTION = True  # type: ignore[attr-defined]
-NotApplicable.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
+_test = ""
+
+# A test is skipped that needs what the deployment does not offer, by its descriptor or its contract, whose criterion
+# does not apply, or whose fixture could not be made, but for the first of those. A setup of a suite may catch it.
+for _kind in (CapabilityMissing, NotOffered, NotApplicable):
+    _kind.ROBOT_SKIP_EXECUTION = property(lambda error: bool(_test))  # type: ignore[attr-defined]
+Blocked.ROBOT_SKIP_EXECUTION = property(lambda error: bool(_test) and not error.first)  # type: ignore[attr-defined]
+for _kind in (NotOffered, NotApplicable, Blocked):  # the gate knows them by their messages
+    _kind.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
 # A violation is reported as any assertion is: by its message alone.
 Violation.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
 ProjectError.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
 SuiteError.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
 # Where nothing answers any more, the tests that are left are not run.
 Unresponsive.ROBOT_EXIT_ON_FAILURE = True  # type: ignore[attr-defined]
-
-
-_test = ""
 
 
 def begin_test(name: str) -> None:
