@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,6 +16,7 @@ from acceptance.errors import (
     Blocked,
     CapabilityMissing,
     EnvironmentUnavailable,
+    NotOffered,
     SuiteError,
     violation,
 )
@@ -60,6 +62,8 @@ class _Listener(RedactingListener):
                 over = ", ".join(" ".join(loop.values) for loop in loops)
                 result.status, result.message = "FAIL", f"{EMPTY_LOOP}: {over}"
             ended.left_out |= _take_skipped_rows(result)
+            if lacking := _IN_A_VARIABLE.match(result.message):
+                result.message = lacking[1]
             result.message = _as_blocked(result.message, run.broken)
             status = _status(result.status, result.message)
             run.evidence.test(
@@ -104,6 +108,7 @@ _STOPPED = (
     "Error occurred and exit-on-error mode is in use.",
 )
 EMPTY_LOOP = f"{SUITE_ERROR}: a loop that checks nothing, since it has nothing to go through"
+_IN_A_VARIABLE = re.compile(rf"(?:Setting variable .+ failed: )?Resolving variable .+ failed: ({NOT_OFFERED}: .+)")
 _FAILED = "Failed test skipped using "  # how the message begins that --skiponfailure leaves
 
 
@@ -193,6 +198,15 @@ class DeploymentLibrary:
         """
         run = the_run()
         return not {run.is_offered(place) for place in places} & {False}
+
+    @keyword()
+    def need_offered(self, place: str) -> None:
+        """Skips the test, or the row of a template, unless the contract offers what stands at a dotted path.
+
+        | Need Offered    routes.job_events
+        """
+        if not the_run().is_offered(place):
+            raise NotOffered(place)
 
     @keyword()
     def need(self, capability: str) -> None:

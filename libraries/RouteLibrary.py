@@ -7,9 +7,10 @@ import uuid
 from typing import Any, Literal
 
 from acceptance.checks import authorization, signed_urls, undescribed_routes, webhooks
+from acceptance.checks.fixtures import UserData
 from acceptance.checks.forged_tokens import Kind as Credential
 from acceptance.clients.http import Response
-from acceptance.deployment.contract import MISSING, Kind, Offered
+from acceptance.deployment.contract import MISSING, Kind, Offered, words_in
 from acceptance.errors import NotOffered, SuiteError
 from acceptance.polling import together
 from acceptance.uploads import Upload
@@ -188,7 +189,7 @@ class RouteLibrary:
         run, known = the_run(), authorization.OBJECTS
         if of is not None:
             owned = ((name, route.path) for name, route in run.contract.routes.items() if route.kind == "owner")
-            other = [name for name, path in owned if authorization.words_in(path) - known]
+            other = [name for name, path in owned if words_in(path) - known]
             run.context.left_out |= {f"routes.{name}.refuses.{credential}" for name in other}
         return authorization.refusals(run.contract, credential, of)
 
@@ -200,7 +201,8 @@ class RouteLibrary:
 
         | @{kinds} =    Get WebSockets
         """
-        sockets = authorization.sockets(the_run().contract)
+        run = the_run()
+        sockets = authorization.sockets(run.contract) if run.is_offered("realtime") else {}
         if not sockets:
             raise NotOffered("realtime")
         names = [name for name, path in sockets.items() if of is None or of.has(path)]
@@ -213,14 +215,14 @@ class RouteLibrary:
         *,
         method: str | None = None,
         word: str | None = None,
-        of: authorization.Target | None = None,
+        of: authorization.Target | UserData | None = None,
     ) -> list[str]:
-        """Returns names of the contract's routes; where the contract offers none, the test is not offered.
+        """Returns names of the contract's routes, those that delete last; where none is offered, the test is skipped.
 
         - ``kind``: ``public``, ``user``, ``owner`` or ``signature``.
         - ``method``: such as ``GET``.
         - ``word``: one that stands in braces in the path, such as ``document_id``.
-        - ``of``: see `Get Target`; only those for whose path it has real identifiers.
+        - ``of``: see `Get Target` and `Get User Data`; only those for whose path it has real identifiers.
 
         | @{routes} =    Get Routes    owner    word=document_id
         """
@@ -234,11 +236,11 @@ class RouteLibrary:
             and (not word or f"{{{word}}}" in route.path)
             and (of is None or of.has(route.path))
         ]
-        if not found and (absent := getattr(routes, "absent", {})):
+        if not found and of is None and (absent := getattr(routes, "absent", {})):
             raise NotOffered(", ".join(absent.values()))
         if not found and of is None:
             raise SuiteError(f"the contract has no route of kind {kind}, method {method}, with {word} in its path")
-        return found
+        return sorted(found, key=lambda name: routes[name].method == "DELETE")
 
     @getter(within=120)
     async def get_undescribed_routes(self, *, user: Actor = None) -> Observed:

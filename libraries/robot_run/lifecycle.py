@@ -28,11 +28,11 @@ _test = ""
 
 # A test is skipped that needs what the deployment does not offer, by its descriptor or its contract, whose criterion
 # does not apply, or whose fixture could not be made, but for the first of those. A setup of a suite may catch it.
-for _kind in (CapabilityMissing, NotOffered, NotApplicable):
-    _kind.ROBOT_SKIP_EXECUTION = property(lambda error: bool(_test))  # type: ignore[attr-defined]
+for kind in (CapabilityMissing, NotOffered, NotApplicable):
+    setattr(kind, "ROBOT_SKIP_EXECUTION", property(lambda error: bool(_test)))  # noqa: B010
 Blocked.ROBOT_SKIP_EXECUTION = property(lambda error: bool(_test) and not error.first)  # type: ignore[attr-defined]
-for _kind in (NotOffered, NotApplicable, Blocked):  # the gate knows them by their messages
-    _kind.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
+for named in (NotOffered, NotApplicable, Blocked):  # the gate knows them by their messages
+    setattr(named, "ROBOT_SUPPRESS_NAME", True)  # noqa: B010
 # A violation is reported as any assertion is: by its message alone.
 Violation.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]
 ProjectError.ROBOT_SUPPRESS_NAME = True  # type: ignore[attr-defined]

@@ -43,6 +43,8 @@ A Workflow Reports Its Steps And The Answer
 
 A Workflow Is The Same On Both Channels
     [Metadata]    Criterion    INT-08
+    Need Offered    realtime.workflow
+    Need Offered    routes.workflow_stream
     Given the workflow of an answer was traced
     Then both channels should be the same
     And Get Realtime Lag    ${TRACE}    <=    ${ANSWER SECONDS}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import string
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
@@ -16,7 +15,7 @@ from acceptance import chat
 from acceptance.checks.auth import another_session, expired_session
 from acceptance.checks.forged_tokens import Credential, Genuine, forgeries
 from acceptance.clients.http import Response
-from acceptance.deployment.contract import Contract, Errors, Route
+from acceptance.deployment.contract import Contract, Errors, Route, words_in
 from acceptance.errors import Blocked, CapabilityMissing, NotOffered, SuiteError, violation
 from acceptance.fixtures.users import User
 from acceptance.polling import together
@@ -94,11 +93,6 @@ async def target(run: Run, owner: User, seed: int) -> Target:
     except (Blocked, CapabilityMissing, NotOffered) as problem:
         found.problems["answer"] = problem
     return found
-
-
-def words_in(template: str) -> set[str]:
-    """The words in the braces of a path."""
-    return {word for _, word, _, _ in string.Formatter().parse(template) if word}
 
 
 @dataclass(frozen=True)

@@ -116,12 +116,16 @@ async def _each(journeys: Sequence[Journey], step: Callable[[Journey], Awaitable
 
 async def _process(run: Run, journey: Journey) -> None:
     upload = journey.upload = await announce(run, journey.user, journey.payload)
-    async with run.websocket.job(upload.job_id, journey.user.access_token, after=0) as socket:
+    if run.is_offered("realtime.job"):
+        async with run.websocket.job(upload.job_id, journey.user.access_token, after=0) as socket:
+            await put_bytes(run, upload)
+            await socket.until(lambda seen: has_ended(run, seen), what="the final event", within=PROCESSING_SECONDS)
+            check_order(events_of(run, upload.job_id, socket.events), run.contract.jobs.statuses, socket.what)
+    else:
         await put_bytes(run, upload)
-        await socket.until(lambda seen: has_ended(run, seen), what="the final event", within=PROCESSING_SECONDS)
-        check_order(events_of(run, upload.job_id, socket.events), run.contract.jobs.statuses, socket.what)
     await complete(run, upload)
-    journey.listed = [str(entry["document_id"]) for entry in await listed_documents(run, journey.user)]
+    if run.is_offered("routes.documents"):
+        journey.listed = [str(entry["document_id"]) for entry in await listed_documents(run, journey.user)]
 
 
 async def _ask_own(run: Run, journey: Journey) -> None:

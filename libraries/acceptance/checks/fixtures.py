@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from acceptance.chat import Answer, ask
 from acceptance.clients.http import Response
+from acceptance.deployment.contract import words_in
 from acceptance.errors import CapabilityMissing
 from acceptance.fixtures.documents import Complete, TestDocument, catalogue
 from acceptance.fixtures.handbook import Fact, Handbook
@@ -57,6 +58,10 @@ class UserData:
         return {
             "document_id": self.upload.document_id, "job_id": self.upload.job_id, **self.answer.identifiers,
         }  # fmt: skip
+
+    def has(self, template: str) -> bool:
+        """Whether there is an identifier for each word in a path."""
+        return words_in(template) <= self.identifiers.keys()
 
     @property
     def traces(self) -> list[str]:

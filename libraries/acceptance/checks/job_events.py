@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,7 @@ from acceptance.clients.database import Connection
 from acceptance.clients.sse import EventStreams
 from acceptance.clients.websocket import Frame, RealtimeClient, Socket, Subscription
 from acceptance.deployment.contract import MISSING, Complete, Contract, Partial, by_words, names, pick
-from acceptance.errors import SuiteError, violation
+from acceptance.errors import NotOffered, SuiteError, violation
 from acceptance.fixtures.documents import TestDocument
 from acceptance.fixtures.users import User
 from acceptance.polling import together, wait_until
@@ -96,13 +96,19 @@ async def _make(run: Run) -> list[ObservedJob]:
 async def _watch(run: Run, user: User, document: TestDocument) -> ObservedJob:
     upload = await announce(run, user, Payload.of(document))
     watched, token = ObservedJob(document, upload), user.access_token
-    async with await run.database.connect() as connection, run.websocket.job(upload.job_id, token, after=0) as socket:
+    async with await run.database.connect() as connection, AsyncExitStack() as stack:
         look = partial(_look, run, watched, connection)
-        await together(put_bytes(run, upload), _by_realtime(run, socket, look), _by_rest(run, watched, look))
-        watched.events = events_of(run, upload.job_id, socket.events)
-    async with run.sse.job(upload.job_id, token, after=0) as stream:
-        await stream.until(lambda seen: has_ended(run, seen), what="the final event", within=5)
-        watched.replayed = events_of(run, upload.job_id, stream.events)
+        views = [put_bytes(run, upload), _by_rest(run, watched, look)]
+        if run.is_offered("realtime.job"):
+            socket = await stack.enter_async_context(run.websocket.job(upload.job_id, token, after=0))
+            await together(*views, _by_realtime(run, socket, look))
+            watched.events = events_of(run, upload.job_id, socket.events)
+        else:
+            await together(*views)
+    if run.is_offered("routes.job_events"):
+        async with run.sse.job(upload.job_id, token, after=0) as stream:
+            await stream.until(lambda seen: has_ended(run, seen), what="the final event", within=5)
+            watched.replayed = events_of(run, upload.job_id, stream.events)
     return watched
 
 
@@ -170,6 +176,11 @@ class Trace:
     channels: dict[Channel, Subscription]
 
     @property
+    def first(self) -> Subscription:
+        """The WebSocket where there is one, else the SSE stream."""
+        return next(iter(self.channels.values()))
+
+    @property
     def websocket(self) -> Subscription:
         return self.channels["WebSocket"]
 
@@ -215,15 +226,18 @@ async def trace_job(run: Run, user: User, payload: Payload) -> JobTrace:
     """Announce a document, subscribe over both channels, send its bytes, and poll REST until the job has ended."""
     upload = await announce(run, user, payload)
     token, trace = user.access_token, JobTrace(upload)
-    async with (
-        run.websocket.job(upload.job_id, token, after=0) as socket,
-        run.sse.job(upload.job_id, token, after=0) as stream,
-    ):
-        trace.channels = {"WebSocket": socket, "SSE": stream}
+    async with AsyncExitStack() as stack:
+        if run.is_offered("realtime.job"):
+            opened = stack.enter_async_context(run.websocket.job(upload.job_id, token, after=0))
+            trace.channels["WebSocket"] = await opened
+        if run.is_offered("routes.job_events"):
+            trace.channels["SSE"] = await stack.enter_async_context(run.sse.job(upload.job_id, token, after=0))
+        if not trace.channels:
+            raise NotOffered("realtime.job, routes.job_events")
         await together(put_bytes(run, upload), _poll(run, upload, trace.snapshots, every=REST_POLL_SECONDS))
-        for each in (socket, stream):
+        for each in trace.channels.values():
             await each.until(lambda seen: has_ended(run, seen), what="the final event", within=FINAL_SECONDS)
-        await together(settled(run, socket), settled(run, stream))
+        await together(*(settled(run, each) for each in trace.channels.values()))
     trace.clock = await clock_ahead(run)
     return trace
 
@@ -235,10 +249,15 @@ async def trace_workflow(run: Run, user: User, question: str) -> WorkflowTrace:
     async def asked() -> tuple[Answer, float]:
         return await ask(run, user, question, workflow_id=workflow_id), time.time()
 
-    followed = (_workflow_events(run, client, workflow_id, user) for client in (run.websocket, run.sse))
+    clients: dict[Channel, RealtimeClient | EventStreams] = {}
+    if run.is_offered("realtime.workflow"):
+        clients["WebSocket"] = run.websocket
+    if run.is_offered("routes.workflow_stream"):
+        clients["SSE"] = run.sse
+    followed = (_workflow_events(run, client, workflow_id, user) for client in clients.values())
     results: list[Any] = await together(asked(), *followed)
-    (answer, answered), socket, stream = results
-    return WorkflowTrace(workflow_id, answer, answered, {"WebSocket": socket, "SSE": stream})
+    (answer, answered), *channels = results
+    return WorkflowTrace(workflow_id, answer, answered, dict(zip(clients, channels, strict=True)))
 
 
 def has_ended(run: Run, channel: Subscription, after: int = 0) -> bool:

@@ -17,7 +17,7 @@ from acceptance.checks import job_events
 from acceptance.checks.fixtures import CatalogueDocument, samples
 from acceptance.checks.job_events import ObservedJob, format_events
 from acceptance.clients.database import Row
-from acceptance.errors import EnvironmentUnavailable, SuiteError, expect_none, violation
+from acceptance.errors import EnvironmentUnavailable, NotOffered, SuiteError, expect_none, violation
 from acceptance.fixtures.documents import TestDocument
 from acceptance.fixtures.handbook import figures, words
 from acceptance.run import Run
@@ -210,7 +210,8 @@ def problems_of(run: Run, each: Processed, aspect: Aspect) -> list[str]:
         raise SuiteError(f"{each.name} was not observed while it was processed: it has no {aspect}")
     if aspect == "claims":
         chunks = frozenset(chunk.chunk_id for chunk in each.stored.chunks)
-        silent = sorted({"REST", "realtime"} - {claim.by for claim in each.observed.claims})
+        views = {"REST", *(["realtime"] if run.is_offered("realtime.job") else [])}
+        silent = sorted(views - {claim.by for claim in each.observed.claims})
         return [*job_events.early_claims(each.observed.claims, chunks), *(f"{by}: never complete" for by in silent)]
     if aspect == "progress":
         return [
@@ -219,6 +220,9 @@ def problems_of(run: Run, each: Processed, aspect: Aspect) -> list[str]:
             *(f"REST: {one}" for one in job_events.wrong_progress(each.observed.views, complete)),
         ]
     events = each.observed.events if aspect == "realtime events" else each.observed.replayed
+    place = "realtime.job" if aspect == "realtime events" else "routes.job_events"
+    if not run.is_offered(place):
+        raise NotOffered(place)
     numbered = [(event.sequence, event.status) for event in events]
     expected = list(enumerate(statuses, 1))
     return [] if numbered == expected else [f"expected {format_events(expected)}; received {format_events(numbered)}"]

@@ -8,7 +8,6 @@ from acceptance.chat import listed_conversations
 from acceptance.clients.database import Row
 from acceptance.errors import violation
 from acceptance.fixtures.users import User
-from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import listed_documents, listed_jobs
 
@@ -28,7 +27,9 @@ class Records:
 
 async def records(run: Run, user: User) -> Records:
     """Everything that a user has now."""
-    documents, jobs = await together(listed_documents(run, user), listed_jobs(run, user))
+    documents = await listed_documents(run, user) if run.is_offered("routes.documents") else []
+    jobs = await listed_jobs(run, user) if run.is_offered("routes.jobs") else []
+    conversations = await listed_conversations(run, user) if run.is_offered("routes.conversations") else []
     stored: list[Row] = []
     stored_jobs: list[Row] = []
     orphans: list[Row] = []
@@ -40,7 +41,7 @@ async def records(run: Run, user: User) -> Records:
         user,
         sorted(tuple(map(str, entry.values())) for entry in documents),
         sorted(tuple(map(str, entry.values())) for entry in jobs),
-        sorted(await listed_conversations(run, user)),
+        sorted(conversations),
         {str(row["document_id"]) for row in stored},
         {(str(row["job_id"]), row["status"], row["state"]) for row in stored_jobs},
         {(row["kind"], row["id"]) for row in orphans},

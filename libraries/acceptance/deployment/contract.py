@@ -703,6 +703,11 @@ def by_words(document: Any, paths: Mapping[str, str]) -> dict[str, Any]:
     return Entries(values, getattr(paths, "absent", {}))
 
 
+def words_in(template: str) -> set[str]:
+    """The words in the braces of a path."""
+    return {word for _, word, _, _ in string.Formatter().parse(template) if word}
+
+
 def place(fields: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
     """A JSON body: each of our words put at its dotted path. Words that the route does not know raise KeyError."""
     return nested((paths[word], value) for word, value in fields.items())
