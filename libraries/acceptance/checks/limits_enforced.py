@@ -8,7 +8,7 @@ from acceptance.fixtures.users import User
 from acceptance.limits import JOBS, UPLOADS, limits_of
 from acceptance.polling import together
 from acceptance.run import Run
-from acceptance.uploads import Payload, Upload, accepted, announcing, document, finished, job_of, sent
+from acceptance.uploads import Payload, Upload, accepted, announcing, delete, document, finished, job_of, sent
 
 TRIED = 10  # uploads at most; of larger limits it is seen that so many are accepted
 SEED = 12100
@@ -42,6 +42,8 @@ async def jobs_at_once(run: Run, user: User) -> int:
         if len(await _working(run, uploads)) > most:
             raise violation(what, expected=f"{most} accepted, as advertised", observed=len(uploads), look=look)
         raise EnvironmentUnavailable(f"{what}: jobs ended before they could be counted")
+    if run.contract.offers("routes.document_delete"):
+        await together(*(delete(run, upload) for upload in uploads))
     return len(uploads)
 
 
