@@ -33,6 +33,7 @@ class RouteLibrary:
         body: dict[str, Any] | None = None,
         query: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
+        content: str | None = None,
         **path: object,
     ) -> Response:
         """Calls a route and checks that the response is the contract's.
@@ -40,7 +41,7 @@ class RouteLibrary:
         - ``expected``: ``success``, a status, a refusal of the contract such as ``unknown_identifier``, or the kind of
           credential it is refused for, such as ``other_user``.
         - ``user``: whose token is sent; the active user on routes that are not public.
-        - ``body``, ``query``: the contract's words and their values.
+        - ``body``, ``query``: the contract's words and their values; ``content`` is sent as it is in place of a body.
         - ``path``: values for the braces of the route's path.
 
         | Call Route    document_status    document_id=${upload.document_id}    user=Bob    expected=other_user
@@ -50,8 +51,9 @@ class RouteLibrary:
         kind = run.contract.route(route).kind
         token = user_named(user).access_token if user is not None or kind in ("user", "owner") else None
         return await run.client.call(
-            route, status=expected, token=token, path=path, body=body, query=query, headers=headers
-        )
+            route, status=expected, token=token, path=path, body=body, query=query, headers=headers,
+            content=None if content is None else content.encode(),
+        )  # fmt: skip
 
     @step()
     async def call_route_concurrently(

@@ -4,7 +4,7 @@ Documentation    WebSockets refuse bad tokens and unknown identifiers, stay aliv
 ...              test waits for the rest of the minute.
 
 Resource         ../../resources/common.resource
-Resource         ../../resources/events.resource
+Resource         ../../resources/idle_channels.resource
 
 Suite Setup      Idle Channels Are Open
 

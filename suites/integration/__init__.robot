@@ -3,7 +3,7 @@ Documentation    The deployment does, end to end, what the local integration did
 
 Resource         ../../resources/common.resource
 Resource         ../../resources/documents.resource
-Resource         ../../resources/events.resource
+Resource         ../../resources/idle_channels.resource
 
 Suite Setup      Begin What Takes Its Time
 

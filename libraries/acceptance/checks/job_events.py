@@ -443,6 +443,7 @@ async def _poll(run: Run, upload: Upload, snapshots: list[RestSnapshot], *, ever
     return await wait_until(
         partial(_snapshot, run, upload, snapshots), lambda seen: run.contract.jobs.has_ended(seen.offered),
         what=f"job {upload.job_id} of '{upload.payload.filename}' ends", within=PROCESSING_SECONDS, every=every,
+        describe=lambda seen: seen.offered,
     )  # fmt: skip
 
 

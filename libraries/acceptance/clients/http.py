@@ -218,6 +218,12 @@ class ContractClient:
         described = self.contract.offers("errors.duplicate_document") and self.contract.offers("duplicate")
         return described and response.status == self.contract.errors.duplicate_document
 
+    def _is_refused_by_size(self, response: Response) -> bool:
+        """Whether it may be of what stands before a provider's service, and refuses a long body by words of its own."""
+        named = getattr(self.contract.service_errors, "absent", {}).keys() | self.contract.service_errors.keys()
+        large = self.contract.offers("errors.oversized_json") and response.status == self.contract.errors.oversized_json
+        return large and self.contract.route(response.route).at in named
+
     def _error_paths(self, response: Response) -> Mapping[str, str]:
         """The fields of an error's body, as far as the contract describes it."""
         try:
@@ -230,6 +236,8 @@ class ContractClient:
 
         The body of a duplicate is flat: the contract's fields, each a text, and no others.
         """
+        if self._is_refused_by_size(response):
+            return ""
         duplicate, document = self._is_duplicate(response), response.json()
         paths = self.contract.duplicate if duplicate else self._error_paths(response)
         values = by_words(document, paths)
