@@ -92,7 +92,7 @@ def lost_tests(estimate: Estimate, descriptor: Descriptor, contract: Contract) -
     """The tests that need what is not offered, with its places."""
     lost = {}
     for name, test in estimate.tests.items():
-        absent = sorted({place for read in test.reads if (place := _absent(read, descriptor, contract))})
+        absent = sorted({place for read in test.reads if (place := absent_place(read, descriptor, contract))})
         if absent:
             lost[name] = absent
     return lost
@@ -136,7 +136,7 @@ def _of_the_load(name: str, descriptor: Descriptor) -> Iterator[str]:
             yield str(error)
 
 
-def _absent(read: str, descriptor: Descriptor, contract: Contract) -> str:
+def absent_place(read: str, descriptor: Descriptor, contract: Contract) -> str:
     """The place that is not offered, of a place that a test reads; empty where it is."""
     kind, _, service = read.partition(".")
     try:

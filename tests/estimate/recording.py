@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import functools
 import json
-import textwrap
-from collections import Counter, defaultdict
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -48,9 +47,10 @@ quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 shared: dict[str, Reads] = {}
 places: dict[int, str] = {}
 bound: set[str] = set()
-HEAD = """\
-# What the tests send and read, recorded from runs of the sandbox: by it, `make check DEPLOYMENT=…` estimates a run.
-# `python -m tests.estimate RUN` records one again; `make test` fails where it differs by more than a fifth."""
+# What the client looks at in every response, as far as it is offered: that is no need of the test.
+OF_THE_CLIENT = (
+    (Contract, "schema_of"), (ContractClient, "_keep"), (ContractClient, "_validate"), (ContractClient, "_log"),
+)  # fmt: skip
 LOAD, OF_ROUTE = "PERF-03", "error_rate, "  # where the load says how often it called each route
 UNSAID = ("at", "method", "path", "success", "kind", "stream", "binary", "waits_for_a_model")  # a route always has them
 
@@ -89,7 +89,7 @@ def _quietly() -> Iterator[None]:
 
 
 def _patch() -> None:
-    attribute, offers, schema_of, begin = Offered.__getattribute__, Contract.offers, Contract.schema_of, Run.begin
+    attribute, offers, begin = Offered.__getattribute__, Contract.offers, Run.begin
     exchange, stream, remember, init = ContractClient._exchange, ContractClient.stream, Users.remember, Run.__init__
     observe = Run.observe
 
@@ -108,9 +108,12 @@ def _patch() -> None:
         with _quietly():
             return offers(self, place)
 
-    def schema(self: Contract, *given: Any, **named: Any) -> Any:
-        with _quietly():
-            return schema_of(self, *given, **named)
+    def unseen(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **named: Any) -> Any:
+            with _quietly():
+                return method(*given, **named)
+
+        return call
 
     def share(self: Run, name: str, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         async def made() -> Any:
@@ -153,9 +156,9 @@ def _patch() -> None:
 
     for owner, name, value in (
         (Offered, "__getattribute__", get), (Entries, "__getitem__", item), (Contract, "offers", asks),
-        (Contract, "schema_of", schema), (Run, "begin", share), (ContractClient, "_exchange", send),
-        (ContractClient, "stream", listen), (Users, "remember", user), (Run, "__init__", start),
-        (Run, "observe", measured),
+        (Run, "begin", share), (ContractClient, "_exchange", send), (ContractClient, "stream", listen),
+        (Users, "remember", user), (Run, "__init__", start), (Run, "observe", measured),
+        *((owner, name, unseen(getattr(owner, name))) for owner, name in OF_THE_CLIENT),
         *((Entries, name, _looping(name)) for name in ("__iter__", "items", "keys", "values")),
     ):  # fmt: skip
         setattr(owner, name, value)
@@ -181,40 +184,17 @@ class recording:  # noqa: N801 Robot Framework looks for the name of the module
         reads.set(test)
 
     def close(self) -> None:
-        lines = ["tests:  # criteria, then requests, documents, model calls and users"]
-        numbers: dict[str, list[int]] = defaultdict(list)
-        judged = {name: one for name, one in self._tests.items() if one.criteria}
-        for number, (name, one) in enumerate(judged.items(), start=1):
+        """Write each test of a criterion as JSON: what `EstimatedTest` holds."""
+        found = {}
+        for name, one in self._tests.items():
             calls = Counter({route: count for route, count in one.counted.items() if route != "(user)"})
-            figures = (calls.total(), one.documents, sum(calls[route] for route in bound), one.counted["(user)"])
-            lines.append(f"  {json.dumps(name)}: [[{', '.join(one.criteria)}], {', '.join(map(str, figures))}]")
-            for place in _leaves(one.all(shared)):
-                numbers[place].append(number)
-        together: dict[str, list[str]] = defaultdict(list)
-        for place, readers in sorted(numbers.items()):
-            together[" ".join(_ranges(readers))].append(place)
-        lines.append(
-            "reads:  # by the numbers of the tests, from 1: what each cannot do without in contract and descriptor"
-        )
-        for found, there in together.items():
-            lines += [f'  "{found}":', *(f"    {line}" for line in _wrapped(there))]
-        self._path.write_text("\n".join([HEAD, *lines, ""]))
+            amounts = {"requests": calls.total(), "documents": one.documents, "users": one.counted["(user)"]}
+            amounts["model_calls"] = sum(calls[route] for route in bound)
+            if one.criteria:
+                found[name] = {"criteria": one.criteria, "amounts": amounts, "reads": sorted(_leaves(one.all(shared)))}
+        self._path.write_text(json.dumps(found))
 
 
 def _leaves(found: set[str]) -> set[str]:
     kept = {place.rpartition(".")[0] if place.rpartition(".")[2] in UNSAID else place for place in found}
     return {place for place in kept if not any(other.startswith(f"{place}.") for other in kept)}
-
-
-def _ranges(numbers: Sequence[int]) -> Iterator[str]:
-    first = last = numbers[0]
-    for number in (*numbers[1:], 0):
-        if number == last + 1:
-            last = number
-            continue
-        yield f"{first}-{last}" if last > first else f"{first}"
-        first = last = number
-
-
-def _wrapped(found: Sequence[str]) -> list[str]:
-    return textwrap.wrap(f"[{', '.join(found)}]", 134, break_long_words=False, break_on_hyphens=False)

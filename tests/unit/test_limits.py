@@ -143,8 +143,7 @@ async def test_a_call_that_expects_the_refusal_does_not_wait(
     response = await client.send("health")
     assert (response.status, client.throttle.limited["health"]) == (429, 4)
     assert [line.partition(":")[0] for line in client.take_log()][:4] == ["rate limit"] * 4
-    with pytest.raises(AssertionError, match="an error with"):
-        await client.call("health", status="too_many")
+    await client.call("health", status="too_many")
     assert client.throttle.limited["health"] == 4
 
 
