@@ -16,6 +16,7 @@ from acceptance.run import RequiredCapacity
 from acceptance.verdict.criteria import Criteria, Criterion
 from acceptance.yaml_models import PROJECT, Data, read_model
 
+SHARED = "shared: "  # how the names of what several tests use begin; not tests themselves
 ESTIMATE = PROJECT / "variables" / "estimate.yaml"
 
 
@@ -40,7 +41,7 @@ class EstimatedTest(Data):
 
 
 class Estimate(Data):
-    """Every test by its name."""
+    """Every test, and every step that tests share, by its name."""
 
     tests: dict[str, EstimatedTest]
 
@@ -110,7 +111,7 @@ def _prospect(
 ) -> Prospect:  # fmt: skip
     if criterion.status == "planned":
         return Prospect(criterion=name, verified="no", why="planned, no suite yet")
-    tests = [test for test, one in estimate.tests.items() if name in one.criteria]
+    tests = [test for test, one in estimate.tests.items() if name in one.criteria and not test.startswith(SHARED)]
     reasons = [f"needs the capability '{need}'" for need in criterion.needs if need not in descriptor.capabilities]
     reasons += _of_the_load(name, descriptor)
     gone = [test for test in tests if test in lost]

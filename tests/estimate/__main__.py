@@ -11,7 +11,7 @@ import json
 import sys
 import textwrap
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from acceptance import cli
 from acceptance.deployment.contract import CONTRACT, Contract, read_contract
@@ -70,17 +70,26 @@ def apart(estimate: Estimate, recorded: Mapping[str, EstimatedTest]) -> list[str
 
 
 def without_needless(
-    tests: Mapping[str, EstimatedTest], ran: Collection[str], descriptor: Descriptor, contract: Contract
+    tests: Mapping[str, EstimatedTest], ended: Mapping[str, str], descriptor: Descriptor, contract: Contract
 ) -> Tests:
-    """The tests without the needs that those which `ran` did without, where a deployment does not offer them."""
+    """The tests without the needs that a run on a deployment was seen to do without.
+
+    Args:
+        ended: the place that each test missed there; empty of those that passed.
+    """
+    absent = {read: place for read in _reads(tests.values()) if (place := absent_place(read, descriptor, contract))}
+    needless = {read for name, test in tests.items() if ended.get(name) == "" for read in test.reads if read in absent}
     return {
         name: test.model_copy(
-            update={"reads": frozenset(read for read in test.reads if not absent_place(read, descriptor, contract))}
+            update={"reads": frozenset(read for read in test.reads if read not in needless or absent[read] in missed)}
         )
-        if name in ran
-        else test
         for name, test in tests.items()
+        for missed in [ended.get(name, "").split(", ")]
     }
+
+
+def _reads(tests: Iterable[EstimatedTest]) -> set[str]:
+    return {read for test in tests for read in test.reads}
 
 
 def _seen_on(deployment: str, name: str, tests: Tests) -> Tests:
@@ -94,11 +103,14 @@ def _seen_on(deployment: str, name: str, tests: Tests) -> Tests:
 
     ending = runner.run(runner.RunRequest(name, folder, deployment=deployment, before_end=look))
     print(f"\n{ending.gate.line}", flush=True)
-    return without_needless(tests, _ran(ending.gate), opened[0].descriptor, contracts[0]) if opened else tests
+    return without_needless(tests, _ended(ending.gate), opened[0].descriptor, contracts[0]) if opened else tests
 
 
-def _ran(gate: Gate) -> set[str]:
-    return {test.name for row in gate.criteria for test in row.tests if test.status == "PASS"}
+def _ended(gate: Gate) -> dict[str, str]:
+    tests = (test for row in gate.criteria for test in row.tests)
+    return {
+        test.name: ", ".join(test.without) for test in tests if test.status == "PASS" or test.cause == "not_offered"
+    }
 
 
 def text_of(tests: Mapping[str, EstimatedTest]) -> str:

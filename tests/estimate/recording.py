@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 
 from acceptance.clients.http import ContractClient
 from acceptance.deployment.contract import Contract, Entries, Offered
+from acceptance.estimate import SHARED
 from acceptance.fixtures.users import Users
 from acceptance.run import Run
 from AcceptancePlan import criteria_of, identity
@@ -33,12 +35,26 @@ class Reads:
         self.criteria: tuple[str, ...] = ()
         self.documents = 0
 
-    def all(self, shared: Mapping[str, Reads], seen: frozenset[str] = frozenset()) -> set[str]:
-        """Every place that it cannot do without."""
+    def users_of(self, shared: Mapping[str, Reads]) -> set[str]:
+        """The shared steps that it uses, also by others of them."""
+        found, waiting = set[str](), [*self.shared]
+        while waiting:
+            if (name := waiting.pop()) not in found:
+                found.add(name)
+                waiting += shared[name].shared if name in shared else ()
+        return found
+
+    @property
+    def own(self) -> set[str]:
+        """The places that it cannot do without itself."""
         looped = tuple(f"{place}." for place in self.loops)
-        places = {place for place in self.places - self.optional if not place.startswith(looped)}
-        for name in self.shared - seen:
-            places |= shared[name].all(shared, seen | self.shared)
+        return {place for place in self.places - self.optional if not place.startswith(looped)}
+
+    def all(self, shared: Mapping[str, Reads]) -> set[str]:
+        """Every place that it cannot do without, also by the shared steps that it uses."""
+        places = self.own
+        for name in self.users_of(shared):
+            places |= shared[name].own if name in shared else set()
         return places
 
 
@@ -51,6 +67,7 @@ bound: set[str] = set()
 OF_THE_CLIENT = (
     (Contract, "schema_of"), (ContractClient, "_keep"), (ContractClient, "_validate"), (ContractClient, "_log"),
 )  # fmt: skip
+IDENTIFIER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LOAD, OF_ROUTE = "PERF-03", "error_rate, "  # where the load says how often it called each route
 UNSAID = ("at", "method", "path", "success", "kind", "stream", "binary", "waits_for_a_model")  # a route always has them
 
@@ -66,6 +83,11 @@ def _read(part: object, name: str) -> None:
     sink = reads.get()
     if sink is not None and not quiet.get() and id(part) in places:
         sink.places.add(f"{places[id(part)]}.{name}".lstrip("."))
+
+
+def _sink() -> Reads:
+    """Whose the call is that is made just now: a shared step's, else the test's."""
+    return reads.get() or test
 
 
 def _looping(name: str) -> Callable[[Any], Any]:
@@ -125,20 +147,20 @@ def _patch() -> None:
         return begin(self, name, made)
 
     async def send(self: ContractClient, route: str, *given: Any, **named: Any) -> Any:
-        test.counted[route] += 1
+        _sink().counted[route] += 1
         response = await exchange(self, route, *given, **named)
         with _quietly():
             if route == "upload" and response.status == self.contract.route(route).success:
-                test.documents += 1
+                _sink().documents += 1
         return response
 
     @functools.wraps(stream)
     def listen(self: ContractClient, route: str, *given: Any, **named: Any) -> Any:
-        test.counted[route] += 1
+        _sink().counted[route] += 1
         return stream(self, route, *given, **named)
 
     def user(self: Users, made: Any) -> None:
-        test.counted["(user)"] += 1
+        _sink().counted["(user)"] += 1
         remember(self, made)
 
     def start(self: Run, *given: Any, **named: Any) -> None:
@@ -150,8 +172,8 @@ def _patch() -> None:
     def measured(self: Run, criterion: str, name: str, *given: Any, **named: Any) -> None:
         route = name.removeprefix(OF_ROUTE)
         if criterion == LOAD and route != name and route in self.contract.routes:
-            test.counted[route] += named["samples"]
-            test.documents += named["samples"] if route == "upload" else 0
+            _sink().counted[route] += named["samples"]
+            _sink().documents += named["samples"] if route == "upload" else 0
         observe(self, criterion, name, *given, **named)
 
     for owner, name, value in (
@@ -185,14 +207,33 @@ class recording:  # noqa: N801 Robot Framework looks for the name of the module
 
     def close(self) -> None:
         """Write each test of a criterion as JSON: what `EstimatedTest` holds."""
-        found = {}
-        for name, one in self._tests.items():
-            calls = Counter({route: count for route, count in one.counted.items() if route != "(user)"})
-            amounts = {"requests": calls.total(), "documents": one.documents, "users": one.counted["(user)"]}
-            amounts["model_calls"] = sum(calls[route] for route in bound)
-            if one.criteria:
-                found[name] = {"criteria": one.criteria, "amounts": amounts, "reads": sorted(_leaves(one.all(shared)))}
+        found = {name: _described(one) for name, one in self._tests.items() if one.criteria}
+        for step, one in shared.items():
+            used = {name for test in self._tests.values() if step in test.users_of(shared) for name in test.criteria}
+            name = f"{SHARED}{IDENTIFIER.sub('…', step)}"
+            one.criteria = tuple(sorted(used))
+            if used and one.counted:
+                found[name] = _sum(found.get(name), _described(one))
         self._path.write_text(json.dumps(found))
+
+
+def _described(one: Reads) -> dict[str, Any]:
+    calls = Counter({route: count for route, count in one.counted.items() if route != "(user)"})
+    amounts = {"requests": calls.total(), "documents": one.documents, "users": one.counted["(user)"]}
+    amounts["model_calls"] = sum(calls[route] for route in bound)
+    return {"criteria": one.criteria, "amounts": amounts, "reads": sorted(_leaves(one.all(shared)))}
+
+
+def _sum(before: dict[str, Any] | None, one: dict[str, Any]) -> dict[str, Any]:
+    """Steps that differ in their user alone are one."""
+    if before is None:
+        return one
+    amounts = {word: value + before["amounts"][word] for word, value in one["amounts"].items()}
+    return {
+        "criteria": sorted({*before["criteria"], *one["criteria"]}),
+        "amounts": amounts,
+        "reads": sorted({*before["reads"], *one["reads"]}),
+    }
 
 
 def _leaves(found: set[str]) -> set[str]:
