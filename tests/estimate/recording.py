@@ -47,8 +47,8 @@ class Reads:
     @property
     def own(self) -> set[str]:
         """The places that it cannot do without itself."""
-        looped = tuple(f"{place}." for place in self.loops)
-        return {place for place in self.places - self.optional if not place.startswith(looped)}
+        without = tuple(f"{place}." for place in self.loops | self.optional)
+        return {place for place in self.places - self.optional if not place.startswith(without)}
 
     def all(self, shared: Mapping[str, Reads]) -> set[str]:
         """Every place that it cannot do without, also by the shared steps that it uses."""

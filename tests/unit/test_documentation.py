@@ -1,4 +1,4 @@
-"""Descriptors that the documentation shows are descriptors."""
+"""Descriptors and contracts that the documentation shows are descriptors and contracts."""
 
 from __future__ import annotations
 
@@ -6,13 +6,45 @@ import re
 from pathlib import Path
 
 import pytest
+from acceptance.checks.preflight import not_described
+from acceptance.deployment.contract import read_contract
 from acceptance.deployment.descriptor import read_descriptor
 from acceptance.errors import ConfigurationError
+from acceptance.estimate import prospects, read_estimate
+from acceptance.runner import runner
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.yaml_models import PROJECT
 
 PAGE = (PROJECT / "docs" / "deployments.md").read_text(encoding="utf-8")
-[DESCRIPTOR] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+FIRST, DIFFERENCES, DESCRIPTOR = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+
+
+def written(folder: Path) -> Path:
+    """The first descriptor of the page, with its contract beside it."""
+    (folder / "app.contract.yaml").write_text(DIFFERENCES, encoding="utf-8")
+    (folder / "app.yaml").write_text(FIRST, encoding="utf-8")
+    return folder / "app.yaml"
+
+
+def test_the_first_descriptor_and_its_contract_are_read(tmp_path: Path) -> None:
+    descriptor = read_descriptor(written(tmp_path))
+    assert descriptor.contract is not None
+    contract = read_contract(descriptor.contract)
+    assert contract.route("login").at == "authentication"
+    assert not contract.offers("realtime.job")
+    assert contract.offers("routes.job.answer.status")
+    assert not_described(descriptor)[:3] == ["services.worker", "services.storage", "services.realtime"]
+    assert contract.health.services == {"database": "checks.db.up"}
+
+
+def test_by_the_first_contract_documents_are_followed_and_questions_asked(tmp_path: Path) -> None:
+    descriptor = read_descriptor(written(tmp_path)).model_copy(update={"capabilities": frozenset({"sql"})})
+    assert descriptor.contract is not None
+    claims = runner.claims_of("integration", read_criteria(CRITERIA))
+    rows = prospects(read_criteria(CRITERIA), claims, read_estimate(), descriptor, read_contract(descriptor.contract))
+    verifiable = {row.criterion for row in rows if row.verified in ("yes", "in part")}
+    assert {"PRE-01", "INT-05", "INT-07", "INT-12", "INT-13"} <= verifiable
+    assert {row.criterion for row in rows if row.verified == "no"} >= {"INT-08"}
 
 
 def test_the_descriptor_is_read_and_its_thresholds_are_accepted(tmp_path: Path) -> None:
@@ -30,5 +62,6 @@ def test_every_line_of_the_descriptor_counts(tmp_path: Path) -> None:
 
 
 def test_what_the_page_says_of_capabilities_is_known() -> None:
-    rows = re.findall(r"^\| `([\w-]+)` \|", PAGE, re.MULTILINE)
+    table = PAGE.partition("| capability |")[2]
+    rows = re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)
     assert set(rows) <= set(re.findall(r"[\w-]+", DESCRIPTOR)) | {"short-lived-tokens", "destructive"}
