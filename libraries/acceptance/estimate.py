@@ -123,7 +123,7 @@ def _prospect(
     if reasons and reasons[0].startswith("needs"):
         return Prospect(criterion=name, verified="no", why="; ".join(reasons))
     if absent:
-        share = f"{len(tests) - len(gone)} of {len(tests)} tests; " if gone else ""
+        share = f"{len(tests) - len(gone)} of {len(tests)} tests in full; " if gone else ""
         return Prospect(criterion=name, verified="in part", why=share + reasons[-1])
     low = plan_too_low(descriptor.plan, RequiredCapacity()) if name == "PRE-02" else []
     return Prospect(criterion=name, verified="violated" if low else "yes", why="; ".join(low))

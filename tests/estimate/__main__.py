@@ -19,6 +19,7 @@ from acceptance.deployment.descriptor import Descriptor
 from acceptance.deployment.provisioning import DEPLOYMENTS, OpenDeployment
 from acceptance.estimate import ESTIMATE, Amounts, Estimate, EstimatedTest, absent_place, read_estimate
 from acceptance.runner import runner
+from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import Gate
 from acceptance.yaml_models import PROJECT
 
@@ -48,7 +49,8 @@ def main() -> int:
     if options.write:
         for dialect in sorted(path.stem for path in DEPLOYMENTS.glob("*.yaml") if path.stem != "sandbox"):
             tests = _seen_on(dialect, options.run, tests)
-        kept = read_estimate().tests if ESTIMATE.exists() else {}
+        claims = {*runner.claims_of(options.run, read_criteria(CRITERIA))}
+        kept = {name: one for name, one in read_estimate().tests.items() if not {*one.criteria} <= claims}
         ESTIMATE.write_text(text_of(kept | tests), encoding="utf-8")
         return ending.status
     wrong = apart(read_estimate(), tests)

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from acceptance.clients.http import ContractClient
+from acceptance.clients.http import ContractClient, Response
 from acceptance.deployment.contract import Contract, Entries, Offered
 from acceptance.estimate import SHARED
 from acceptance.fixtures.users import Users
@@ -66,6 +66,7 @@ bound: set[str] = set()
 # What the client looks at in every response, as far as it is offered: that is no need of the test.
 OF_THE_CLIENT = (
     (Contract, "schema_of"), (ContractClient, "_keep"), (ContractClient, "_validate"), (ContractClient, "_log"),
+    (Response, "partly"), (Response, "get"),
 )  # fmt: skip
 IDENTIFIER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LOAD, OF_ROUTE = "PERF-03", "error_rate, "  # where the load says how often it called each route
@@ -124,6 +125,11 @@ def _patch() -> None:
         _read(self, name)
         return dict.__getitem__(self, name)
 
+    def has(self: Entries[Any], name: object) -> bool:
+        if (sink := reads.get()) is not None and not quiet.get() and id(self) in places:
+            sink.optional.add(f"{places[id(self)]}.{name}")
+        return dict.__contains__(self, name)
+
     def asks(self: Contract, place: str) -> bool:
         if (sink := reads.get()) is not None:
             sink.optional.add(place)
@@ -177,7 +183,8 @@ def _patch() -> None:
         observe(self, criterion, name, *given, **named)
 
     for owner, name, value in (
-        (Offered, "__getattribute__", get), (Entries, "__getitem__", item), (Contract, "offers", asks),
+        (Offered, "__getattribute__", get), (Entries, "__getitem__", item), (Entries, "__contains__", has),
+        (Contract, "offers", asks),
         (Run, "begin", share), (ContractClient, "_exchange", send), (ContractClient, "stream", listen),
         (Users, "remember", user), (Run, "__init__", start), (Run, "observe", measured),
         *((owner, name, unseen(getattr(owner, name))) for owner, name in OF_THE_CLIENT),

@@ -74,7 +74,10 @@ def test_where_all_is_offered_all_can_be_verified() -> None:
 def test_what_is_not_offered_takes_the_tests_that_need_it(tmp_path: Path) -> None:
     contract = read(tmp_path, "routes: {refresh: absent}")
     found = told(described(), contract)
-    assert (found["INT-02"].verified, found["INT-02"].why) == ("in part", "1 of 2 tests; not offered: routes.refresh")
+    assert (found["INT-02"].verified, found["INT-02"].why) == (
+        "in part",
+        "1 of 2 tests in full; not offered: routes.refresh",
+    )
     assert (found["INT-08"].verified, found["INT-08"].why) == ("no", "not offered: routes.refresh")
     assert found["INT-01"].verified == "yes"
     lost = lost_tests(SMALL, described(), contract)
