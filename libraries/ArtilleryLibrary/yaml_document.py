@@ -1,7 +1,9 @@
-"""YAML files: one mapping each, duplicate keys refused, every part with its line."""
+"""YAML files: one mapping each, duplicate keys refused, every part with its line, nothing larger than it may be."""
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,36 @@ from pydantic import BaseModel, ConfigDict
 
 from ArtilleryLibrary.errors import ConfigurationError
 
+MOST_BYTES = 4_000_000
+MOST_NODES = 100_000  # with each alias as often as it stands
+
 
 class Data(BaseModel):
-    """Base of the models: frozen, unknown fields are refused."""
+    """Base of the models: frozen; unknown fields, and numbers that are none, are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """The text of a regular file of at most so many bytes.
+
+    Raises:
+        ConfigurationError: it is missing, unreadable, something else, larger, or no UTF-8.
+    """
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 a pipe would wait for a writer
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ConfigurationError([f"{path}: is no regular file"])
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise ConfigurationError([f"{path}: is larger than {most:,} bytes"])
+        return content.decode()
+    except FileNotFoundError:
+        raise ConfigurationError([f"{path}: no such file"]) from None
+    except OSError as error:
+        raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError([f"{path}: is no UTF-8 text: {error.reason} at byte {error.start}"]) from None
 
 
 def read_document(path: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> tuple[dict[str, Any], yaml.Node]:
@@ -24,14 +51,12 @@ def read_document(path: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -
     Raises:
         ConfigurationError: the file is missing, unreadable, not YAML, not a mapping, or has a duplicate key.
     """
+    text = read_text(path)
     try:
-        text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=loader)
+        if root is not None and _size(root, {}) > MOST_NODES:
+            raise ConfigurationError([f"{path}: its aliases make more than {MOST_NODES:,} values of it"])
         content = yaml.load(text, Loader=loader)
-    except FileNotFoundError:
-        raise ConfigurationError([f"{path}: no such file"]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError([f"{path}: cannot be read: {error}"]) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -60,11 +85,17 @@ def line_of(root: yaml.Node, location: Sequence[object]) -> int:
     return line
 
 
-def _duplicates(node: yaml.Node, seen: frozenset[int] = frozenset()) -> Iterator[tuple[str, int]]:
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """The number of values in a tree, each alias counted as often as it stands; what holds itself has no end."""
+    if id(node) not in known:
+        known[id(node)] = MOST_NODES + 1  # while it is counted
+        inner = [one for pair in node.value for one in pair] if isinstance(node, yaml.MappingNode) else node.value
+        known[id(node)] = 1 + sum(_size(one, known) for one in inner if isinstance(one, yaml.Node))
+    return known[id(node)]
+
+
+def _duplicates(node: yaml.Node) -> Iterator[tuple[str, int]]:
     """Duplicate keys of mappings, with their lines: YAML silently takes the last one."""
-    if id(node) in seen:
-        return
-    seen |= {id(node)}
     if isinstance(node, yaml.MappingNode):
         names: set[str] = set()
         for key, value in node.value:
@@ -72,7 +103,7 @@ def _duplicates(node: yaml.Node, seen: frozenset[int] = frozenset()) -> Iterator
                 if key.value in names:
                     yield str(key.value), key.start_mark.line + 1
                 names.add(key.value)
-            yield from _duplicates(value, seen)
+            yield from _duplicates(value)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            yield from _duplicates(value, seen)
+            yield from _duplicates(value)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from ArtilleryLibrary.errors import ConfigurationError
 from ArtilleryLibrary.yaml_document import Data as Data
 from ArtilleryLibrary.yaml_document import line_of, read_document
+from ArtilleryLibrary.yaml_document import read_text as read_text
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 

@@ -1,5 +1,7 @@
 """A wrong file is answered with every mistake in it at once, by field."""
 
+import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,50 @@ def test_unset_secrets_are_all_named_with_where_to_set_them(file: Path, monkeypa
     assert "2" not in repr(descriptor.secret("two"))
     with pytest.raises(ConfigurationError, match="set T_ONE"):
         descriptor.secret("one")
+
+
+def _refused(path: Path) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        read_descriptor(path)
+    return str(caught.value)
+
+
+def _tenfold(*levels: str) -> str:
+    lines = [f"{two}: &{two} [{', '.join([f'*{one}'] * 10)}]" for one, two in pairwise(levels)]
+    return "\n".join([f"{levels[0]}: &{levels[0]} [x]", *lines])
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (GOOD.replace('2"}', '2", max_heartbeat_age_seconds: .nan}'), "max_heartbeat_age_seconds: Input should be a f"),
+        (_tenfold(*"abcdefghi"), "more than 100,000 values"),
+        ("a: &a [*a]", "more than 100,000 values"),
+        (GOOD.replace("name: here", 'name: "\\ud800"'), r":2: name: expected a line of text (found '\ud800')"),
+        ("x" * 4_000_001, "is larger than 4,000,000 bytes"),
+        (GOOD.replace("name: here", "name: ''"), ":2: name: expected a line of text"),
+        (GOOD.replace("name: here", "name: " + "n" * 101), ":2: name: Value should have at most 100"),
+        (GOOD + "sibling_of: here", ":14: sibling_of: names the deployment itself"),
+        (GOOD + r'thresholds: {PRE-01: {value: 1, reason: "a\nGO"}}', "PRE-01.reason: expected a line of text"),
+        (GOOD.replace("http://127.0.0.1:2", "http://[::1"), ":6: services.api.url: Invalid IPv6 URL"),
+        (GOOD.replace("127.0.0.1:2", "127.0.0.1:99999999"), ":6: services.api.url: Port out of range"),
+    ],
+)  # fmt: skip
+def test_what_no_field_may_hold_is_named_by_its_line(file: Path, content: str, says: str) -> None:
+    file.write_text(content)
+    assert says in _refused(file)
+
+
+def test_a_file_of_secrets_is_small_regular_text(file: Path) -> None:
+    file.write_text(GOOD + "secrets_file: secrets")
+    secrets = file.parent / "secrets"
+    secrets.symlink_to("/dev/zero")
+    assert f"secrets_file {secrets}: is no regular file" in _refused(file)
+    secrets.unlink()
+    os.mkfifo(secrets)
+    assert "is no regular file" in _refused(file)
+    secrets.unlink()
+    secrets.write_bytes(b"A=\xff")
+    assert "is no UTF-8 text" in _refused(file)
+    secrets.write_text("x" * 64_001)
+    assert "larger than 64,000 bytes" in _refused(file)

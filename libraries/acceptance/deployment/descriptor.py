@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -21,7 +22,7 @@ from pydantic import (
 
 from acceptance.deployment.contract import Absent, Offered
 from acceptance.errors import CapabilityMissing, ConfigurationError, NotOffered, SuiteError
-from acceptance.yaml_models import Data, mistakes, read_model
+from acceptance.yaml_models import Data, mistakes, read_model, read_text
 
 CAPABILITIES = frozenset(
     {
@@ -36,8 +37,19 @@ CAPABILITIES = frozenset(
         "destructive",
     }
 )
+SECRETS_BYTES = 64_000
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 Source = str  # "header:NAME" or "json:PATH", where an answer names something
+
+
+def _line(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("expected a line of text")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_line)]  # what stands in reports cannot look like more than one
+Name = Annotated[Line, StringConstraints(max_length=100)]
 
 
 def is_local(url: str) -> bool:
@@ -62,8 +74,9 @@ class Service(Data):
     @field_validator("url")
     @classmethod
     def _address(cls, value: str) -> str:
-        if not re.fullmatch(r"(https?|wss?)://[^\s/]+\S*", value):
+        if not re.fullmatch(r"(https?|wss?)://[^\s/]+\S*", value) or not value.isprintable():
             raise ValueError("expected an address such as https://api.example.org")
+        _ = urlsplit(value).port  # its ValueError says what is wrong
         return value.rstrip("/")
 
     @field_validator("probe")
@@ -244,16 +257,16 @@ class Admin(Data):
 class Threshold(Data):
     """A threshold of this deployment in place of the criterion's own; a looser one needs a reason."""
 
-    value: float = Field(allow_inf_nan=False)
-    reason: Annotated[str, StringConstraints(pattern=r"\S")] | None = None
+    value: float
+    reason: Line | None = None
 
 
 class Descriptor(Data):
     """A deployment under test. Times are seconds, sizes are bytes."""
 
-    name: str
-    environment: str
-    build: str | None = None
+    name: Name
+    environment: Name
+    build: Name | None = None
     services: Services
     providers: Providers
     platform: Platform | None = None
@@ -261,8 +274,8 @@ class Descriptor(Data):
     admin: Admin = Admin()
     exclusive: bool = False  # only the run uses it: everything found in it counts
     contract: Path | None = None  # what differs from the standard contract; relative to this file
-    baseline: str | None = None  # the recording that its behaviour must equal; default: that of its own name
-    sibling_of: str | None = None  # of the same build, it shows what that deployment cannot be made to show
+    baseline: Name | None = None  # the recording that its behaviour must equal; default: that of its own name
+    sibling_of: Name | None = None  # of the same build, it shows what that deployment cannot be made to show
     sessions: Sessions
     plan: Plan = Plan()
     limits: StatedLimits = StatedLimits()
@@ -292,13 +305,15 @@ class Descriptor(Data):
         return self
 
     @model_validator(mode="after")
-    def _headers_and_admin_are_known(self) -> Self:
+    def _what_it_names_is_known(self) -> Self:
         wrong: dict[tuple[str, ...], str] = {
             ("services", name, "headers", header): f"secrets has no '{secret}'"
             for name, service in self._http()
             for header, secret in service.headers.items()
             if secret not in self.secrets
         }
+        if self.sibling_of == self.name:
+            wrong["sibling_of",] = "names the deployment itself"
         if self.admin.at not in {*dict(self._http()), *self.services.left_out}:
             wrong["admin", "at"] = f"services has no '{self.admin.at}'"
         if wrong:
@@ -379,9 +394,9 @@ class Descriptor(Data):
     def read_secrets(self, path: Path) -> None:
         """Know the secrets of a file of `NAME=value` lines; the environment goes before it."""
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except OSError as error:
-            raise ConfigurationError([f"secrets_file {path}: cannot be read: {error.strerror}"]) from None
+            lines = read_text(path, SECRETS_BYTES).splitlines()
+        except ConfigurationError as error:
+            raise ConfigurationError([f"secrets_file {error}"]) from None
         for name, separator, value in (line.partition("=") for line in lines if not line.startswith("#")):
             if separator and value.strip():
                 self._from_file[name.strip()] = SecretStr(value.strip())
