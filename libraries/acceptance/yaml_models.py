@@ -12,7 +12,6 @@ from ArtilleryLibrary.yaml_document import Data as Data
 from ArtilleryLibrary.yaml_document import line_of, read_document
 from ArtilleryLibrary.yaml_document import read_text as read_text
 from pydantic import BaseModel, ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Model = TypeVar("Model", bound=BaseModel)
 PROJECT = Path(__file__).resolve().parents[2]
@@ -46,11 +45,13 @@ def read_model(
 
 def mistakes(problems: Mapping[Any, str]) -> ValidationError:
     """What a validator of a model raises for mistakes within it, by where each stands."""
-    details = [
-        InitErrorDetails(type=PydanticCustomError("mistake", "{text}", {"text": text}), loc=where, input=None)
-        for where, text in problems.items()
-    ]
-    return ValidationError.from_exception_data("mistakes", details)
+    return ValidationError.from_exception_data(
+        "mistakes",
+        [
+            {"type": "value_error", "loc": where, "input": None, "ctx": {"error": text}}
+            for where, text in problems.items()
+        ],
+    )
 
 
 def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Sequence[str | int], str]]:
