@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ArtilleryLibrary.quantities import is_whole
+from ArtilleryLibrary.quantities import SECONDS, is_whole
 from ArtilleryLibrary.settings import Settings
 from ArtilleryLibrary.source import Location, ScriptSource, words
 from ArtilleryLibrary.variables import captured, check_variables, script_scope
@@ -156,6 +156,8 @@ class Flows:
             self._source.problem((*where, kind), reason)
         elif kind == "function":
             step[kind] = self._steps((*where, kind), [str(step[kind])])[0]
+        elif kind == "think" and "{{" not in str(step[kind]):
+            self._settings.quantities.read((*where, kind), step[kind], "a number of seconds", units=SECONDS)
         elif kind in METHODS:
             return self._request((*where, kind), kind, step[kind])
         else:
@@ -206,7 +208,8 @@ class Flows:
             source.problem((*where, "followRedirect"), f"expected true or false, found {stated['followRedirect']!r}")
         if "probability" in stated:  # Artillery makes 0 of a variable
             rule = "a percentage from 0 to 100"
-            found = self._settings.quantities.read((*where, "probability"), stated["probability"], rule)
+            place = (*where, "probability")
+            found = self._settings.quantities.read(place, stated["probability"], rule, lambda one: 0 <= one <= 100)
             stated["probability"] = found
         before, after = (
             self._needs((*where, key), _names(stated.get(key))) for key in ("beforeRequest", "afterResponse")

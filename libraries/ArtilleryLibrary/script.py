@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ArtilleryLibrary.errors import ConfigurationError
-from ArtilleryLibrary.flows import AROUND, Flows, Scenario, documents
+from ArtilleryLibrary.flows import AROUND, METHODS, Flows, Scenario, documents
 from ArtilleryLibrary.phases import Phase, checked_phases
 from ArtilleryLibrary.settings import Settings
+from ArtilleryLibrary.shapes import misshapen
 from ArtilleryLibrary.source import ScriptSource
 
 TOP = ("config", "scenarios", *AROUND)
@@ -89,6 +90,10 @@ def checked_script(
         ConfigurationError: every mistake at once, with its line and the reason.
     """
     source = ScriptSource(path)
+    for where, reason in misshapen(source.content, METHODS):
+        source.problem(where, reason)
+    if source.problems:  # what cannot be read cannot be checked either
+        raise ConfigurationError(source.problems)
     source.unknown((), source.content, TOP)
     settings = Settings(source, target=target, environment=environment or {})
     own = checked_phases(source, settings.quantities, duration_scale)

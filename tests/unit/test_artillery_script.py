@@ -442,3 +442,37 @@ def test_users_at_even_gaps_are_divided_too(tmp_path: Path) -> None:
 def test_a_load_that_cannot_be_divided_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="10 users per second cannot be divided by 4 workers"):
         fargate(tmp_path, 4, {"KEY": "x"})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("config: 5\n" + SCENARIO, "1: config: expected fields such as target and phases, found 5"),
+        (CONFIG + "scenarios: x", "5: scenarios: a list of scenarios is missing"),
+        (phased("{duration: .nan, arrivalRate: 1}"), "4: config.phases.0.duration: expected a number, found nan"),
+        (phased("{duration: 2, arrivalCount: .inf}"), "4: config.phases.0.arrivalCount: expected a number, found inf"),
+        (phased("{name: [], duration: 2, arrivalRate: 1}"), "4: config.phases.0.name: expected text, found []"),
+        (configured("payload: {path: 5, fields: 5}"), "5: config.payload.fields: expected a list of names, found 5"),
+        (configured("plugins: 5"), "5: config.plugins: expected fields that have fields of their own, found 5"),
+        (configured("engines: 5"), "5: config.engines: expected fields that have fields of their own, found 5"),
+        (configured("variables: 5"), "5: config.variables: expected fields with values, found 5"),
+        (configured("ensure: 5"), "5: config.ensure: expected fields with values, found 5"),
+        (GOOD.replace("flow:", "weight: .nan\n    flow:"), "7: scenarios.0.weight: expected a number, found nan"),
+        (GOOD + "      - think: .nan", "9: scenarios.0.flow.1.think: expected a number, found nan"),
+        (GOOD + "      - think: a while", "9: scenarios.0.flow.1.think: a number of seconds, found 'a while'"),
+        (GOOD + "      - loop: [{get: {url: /}}]\n        count: []", "10: scenarios.0.flow.1.count: expected a"),
+        *(
+            (requested(f"{{url: /, {name}: {value}}}"), f"8: scenarios.0.flow.0.get.{name}: {expected}")
+            for name, value, expected in (
+                ("headers", "5", "expected fields with texts, numbers, true or false, found 5"),
+                ("capture", "5", "expected fields such as json and as, or a list of these, found 5"),
+                ("form", "5", "expected fields with values, found 5"),
+                ("name", "[]", "expected text, found []"),
+                ("probability", "200", "a percentage from 0 to 100, found 200"),
+            )
+        ),
+    ],
+)
+def test_a_value_of_another_shape_is_named_once(tmp_path: Path, text: str, says: str) -> None:
+    (found,) = problems(tmp_path, text)
+    assert found.startswith(says)
