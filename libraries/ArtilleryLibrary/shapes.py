@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +65,6 @@ REQUEST = _table(
 
 def misshapen(content: Mapping[str, Any], methods: tuple[str, ...]) -> Iterator[tuple[Location, str]]:
     """The places of a script whose value has no shape that can be read, with what is expected there."""
-    yield from _no_numbers(content, ())
     config = content.get("config")
     if not isinstance(config, dict | None):
         yield ("config",), f"expected fields such as target and phases, found {config!r}"
@@ -110,10 +108,3 @@ def _wrong(part: Mapping[str, Any], shapes: Mapping[str, Shape], where: Location
     for name, shape in shapes.items():
         if not shape.allows(value := part.get(name)):
             yield (*where, name), f"expected {shape.rule}, found {value!r}"
-
-
-def _no_numbers(part: Any, where: Location) -> Iterator[tuple[Location, str]]:
-    for name, value in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
-        yield from _no_numbers(value, (*where, name))
-    if isinstance(part, float) and not math.isfinite(part):
-        yield where, f"expected a number, found {part!r}"

@@ -1,7 +1,8 @@
-"""YAML files: one mapping each, duplicate keys refused, every part with its line, nothing larger than it may be."""
+"""YAML files: one mapping each, every part with its line; what is too large, twice there or no number is refused."""
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -18,9 +19,9 @@ MOST_NODES = 100_000  # with each alias as often as it stands
 
 
 class Data(BaseModel):
-    """Base of the models: frozen; unknown fields, and numbers that are none, are refused."""
+    """Base of the models: frozen, unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
@@ -45,11 +46,14 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
         raise ConfigurationError([f"{path}: is no UTF-8 text: {error.reason} at byte {error.start}"]) from None
 
 
-def read_document(path: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> tuple[dict[str, Any], yaml.Node]:
-    """The mapping in a YAML file, and its node tree, for `line_of`.
+def read_document(
+    path: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader, *, finite: bool = True
+) -> tuple[dict[str, Any], yaml.Node]:
+    """The mapping in a YAML file, and its node tree, for `line_of`; NaN and infinity are refused where `finite`.
 
     Raises:
-        ConfigurationError: the file is missing, unreadable, not YAML, not a mapping, or has a duplicate key.
+        ConfigurationError: the file is missing, unreadable, not YAML, not a mapping, too large, or has a duplicate
+            key or a number that is none.
     """
     text = read_text(path)
     try:
@@ -65,8 +69,12 @@ def read_document(path: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -
         raise ConfigurationError([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from None
     if root is None or not isinstance(content, dict):
         raise ConfigurationError([f"{path}: expected fields with values, found {type(content).__name__}"])
-    if duplicates := [f"{path}:{line}: {name}: stands there twice" for name, line in _duplicates(root)]:
-        raise ConfigurationError(duplicates)
+    wrong = [f"{path}:{line}: {name}: stands there twice" for name, line in _duplicates(root)]
+    for where, number in _no_numbers(content, ()) if finite else ():
+        field = ".".join(map(str, where))
+        wrong.append(f"{path}:{line_of(root, where)}: {field}: expected a number, found {number!r}")
+    if wrong:
+        raise ConfigurationError(wrong)
     return content, root
 
 
@@ -107,3 +115,11 @@ def _duplicates(node: yaml.Node) -> Iterator[tuple[str, int]]:
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
             yield from _duplicates(value)
+
+
+def _no_numbers(part: Any, where: tuple[object, ...]) -> Iterator[tuple[tuple[object, ...], float]]:
+    """NaN and infinity, which compare as no limit does, with their locations."""
+    if isinstance(part, float) and not math.isfinite(part):
+        yield where, part
+    for name, value in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
+        yield from _no_numbers(value, (*where, name))

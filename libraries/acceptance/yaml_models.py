@@ -28,14 +28,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def read_model(
     path: Path, model: type[Model], prepared: Callable[[dict[str, Any]], dict[str, Any]] = lambda content: content,
-    context: Any = None,
+    context: Any = None, *, finite: bool = True,
 ) -> Model:  # fmt: skip
-    """The file as `model`, after its content was `prepared`; its validators get the `context`.
+    """The file as `model`, after its content was `prepared`; its validators get the `context`. NaN and infinity are
+    refused where `finite`.
 
     Raises:
         ConfigurationError: one line per mistake: file and line, field, reason, and the field that a misspelt one means.
     """
-    content, root = read_document(path)
+    content, root = read_document(path, finite=finite)
     try:
         return model.model_validate(prepared(content), context=context)
     except ValidationError as error:

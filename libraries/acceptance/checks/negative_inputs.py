@@ -232,7 +232,7 @@ class Case:
 
 def read_nonsense(path: Path) -> Nonsense:
     """The nonsense in a file; raises ConfigurationError with every mistake at once."""
-    return read_model(path, Nonsense)
+    return read_model(path, Nonsense, finite=False)
 
 
 def offered_words(contract: Contract, route: str) -> dict[Place, list[str]]:

@@ -257,7 +257,7 @@ class Admin(Data):
 class Threshold(Data):
     """A threshold of this deployment in place of the criterion's own; a looser one needs a reason."""
 
-    value: float
+    value: float = Field(allow_inf_nan=False)
     reason: Line | None = None
 
 

@@ -34,7 +34,7 @@ class Limit(Data):
     unit: str
     least_samples: int = Field(ge=1)
     must_be: Literal["at most", "under", "at least", "over"] | None = None
-    threshold: float | None = None
+    threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
