@@ -70,9 +70,9 @@ def read_document(
     if root is None or not isinstance(content, dict):
         raise ConfigurationError([f"{path}: expected fields with values, found {type(content).__name__}"])
     wrong = [f"{path}:{line}: {name}: stands there twice" for name, line in _duplicates(root)]
-    for where, number in _no_numbers(content, ()) if finite else ():
-        field = ".".join(map(str, where))
-        wrong.append(f"{path}:{line_of(root, where)}: {field}: expected a number, found {number!r}")
+    for place, number in _no_numbers(content, ()) if finite else ():
+        field = ".".join(map(str, place))
+        wrong.append(f"{path}:{line_of(root, place)}: {field}: expected a number, found {number!r}")
     if wrong:
         raise ConfigurationError(wrong)
     return content, root
