@@ -154,11 +154,11 @@ def _cause(status: str, message: str) -> Cause | None:
 
 def _as_blocked(message: str, broken: Mapping[str, str]) -> str:
     """A message whose failures are those of fixtures says so: the fixture's criterion is judged by them, once."""
-    failures = failures_in(message)
-    known = [one for one in failures if one.key in broken]
-    if not known or not all(one.key in broken or one.is_ours for one in failures):
+    failures = [one for one in failures_in(message) if not one.is_ours]
+    causes = [next((cause for cause in broken if cause in one.key), None) for one in failures]
+    if not causes or None in causes:
         return message
-    return str(Blocked(broken[known[0].key], known[0].text))
+    return str(Blocked(broken[str(causes[0])], failures[0].text))
 
 
 def _check_figure(criterion: str, name: str, unit: str, samples: int) -> None:

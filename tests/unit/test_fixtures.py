@@ -83,6 +83,9 @@ def test_a_test_that_fails_by_what_a_fixture_failed_by_is_blocked_by_it(tmp_path
     raised(failing(run, fault()))
     same = _as_blocked(str(fault("r9")), run.broken)
     assert same.startswith("blocked by 'processed document' (job: ") and _cause("FAIL", same) == "blocked"
+    assert _as_blocked(f"anna@example.com: {fault('r9')}", run.broken).startswith(
+        "blocked by 'processed document' (anna"
+    )
     for other in (
         str(fault(observed="404")),
         f"Several failures occurred:\n\n1) {fault()}\n\n2) {fault(observed='404')}",
