@@ -17,7 +17,15 @@ from acceptance import cli
 from acceptance.deployment.contract import CONTRACT, Contract, read_contract
 from acceptance.deployment.descriptor import Descriptor
 from acceptance.deployment.provisioning import DEPLOYMENTS, OpenDeployment
-from acceptance.estimate import ESTIMATE, Amounts, Estimate, EstimatedTest, absent_place, read_estimate
+from acceptance.estimate import (
+    ESTIMATE,
+    Amounts,
+    Estimate,
+    EstimatedTest,
+    absent_place,
+    amounts_of,
+    read_estimate,
+)
 from acceptance.runner import runner
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.verdict.gate import Gate
@@ -59,13 +67,12 @@ def main() -> int:
 
 
 def apart(estimate: Estimate, recorded: Mapping[str, EstimatedTest]) -> list[str]:
-    """How the estimate differs from a recording, in the sums over the tests of the recording."""
-    again = "python -m tests.estimate RUN --write"
-    missing = sorted(recorded.keys() - estimate.tests.keys())
-    both = recorded.keys() & estimate.tests.keys()
-    said, seen = (sum((one[name].amounts for name in both), Amounts()) for one in (estimate.tests, recorded))
-    return [f"{ESTIMATE.name}: no test '{name}': {again}" for name in missing] + [
-        f"{ESTIMATE.name}: {word} {value}, recorded {getattr(seen, word)}: {again}"
+    """How the estimate of the criteria of a recording differs from it, in the sums over their tests."""
+    criteria = {name for test in recorded.values() for name in test.criteria}
+    said = amounts_of(estimate, [*criteria], {})
+    seen = sum((test.amounts for test in recorded.values()), Amounts())
+    return [
+        f"{ESTIMATE.name}: {word} {value}, recorded {getattr(seen, word)}: python -m tests.estimate RUN --write"
         for word, value in said
         if abs(value - getattr(seen, word)) > MOST_APART * max(value, getattr(seen, word))
     ]
