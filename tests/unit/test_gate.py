@@ -247,6 +247,12 @@ def test_a_criterion_of_which_nothing_is_offered_counts_as_not_claimed() -> None
     assert gate.line == "PASS (full: 2 of 3 claimed, 3 required; not offered: AA-01)"
 
 
+def test_what_is_not_offered_is_named_once_and_as_a_whole() -> None:
+    named = "not offered: realtime.job, routes.job, realtime.job"
+    one = row(judge(with_outcome(status="SKIP", cause="not_offered", message=named, without=("realtime",))), "AA-01")
+    assert one.without == ("realtime", "routes.job")
+
+
 def test_what_is_not_offered_hides_neither_a_failure_nor_what_did_not_run() -> None:
     absent = Outcome(test="one", criteria=("AA-01",), status="SKIP", cause="not_offered", message="not offered: x")
     wrong = Outcome(test="two", criteria=("AA-01",), status="FAIL", cause="product", message="wrong")

@@ -117,7 +117,7 @@ def _alone(name: str, criterion: Criterion, group: Group) -> Row:
     limited = figures[: len(criterion.limits)]
     main = next((one for one in limited if one.broken), next((one for one in limited if one.missing), None))
     main = main or min(limited, key=_room, default=None)
-    absent = tuple(sorted({place for test in tests for place in _places(test)}))
+    absent = _places(tests)
     status, reason = _status(name, criterion, group, declared, tests, limited)
     return Row(
         id=name,
@@ -212,7 +212,7 @@ def _status(
     if absent and not unseen and not blocked and not lacking and declared == {test.name for test in absent}:
         return (
             "not_verified",
-            f"{NOT_OFFERED}: {', '.join(sorted({place for test in absent for place in _places(test)}))}",
+            f"{NOT_OFFERED}: {', '.join(_places(absent))}",
         )
     # A figure that nobody took is one of the tests' that need what is not offered.
     unseen += [figure.missing for figure in figures if figure.missing and (figure.of or not absent)]
@@ -255,10 +255,16 @@ def _product(test: Tried) -> bool:
     return test.cause not in NOT_THE_PRODUCT
 
 
-def _places(test: Tried) -> tuple[str, ...]:
-    """What a test needs or left out, and the contract marks `absent`, by dotted paths."""
-    needed = test.message.partition(f"{NOT_OFFERED}: ")[2].partition("\n")[0] if test.cause == "not_offered" else ""
-    return (*test.without, needed) if needed else test.without
+def _places(tests: Iterable[Tried]) -> tuple[str, ...]:
+    """What tests need or left out, and the contract marks `absent`: dotted paths, without those within another."""
+    named = [place for test in tests for place in test.without]
+    named += [_needed(test) for test in tests if test.cause == "not_offered"]
+    places = {place for one in named for place in one.split(", ") if place}
+    return tuple(sorted(one for one in places if not any(one.startswith(f"{other}.") for other in places)))
+
+
+def _needed(test: Tried) -> str:
+    return test.message.partition(f"{NOT_OFFERED}: ")[2].partition("\n")[0]
 
 
 def _by_rule(test: Tried) -> bool:
