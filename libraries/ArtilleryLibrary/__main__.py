@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ArtilleryLibrary.errors import ConfigurationError, EnvironmentUnavailable
+from ArtilleryLibrary.errors import ConfigurationError, EnvironmentUnavailable, need_working_folder
 from ArtilleryLibrary.fargate import dry_run
 from ArtilleryLibrary.figures import Ending, LoadResult, read_result
 from ArtilleryLibrary.process import run_load
@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Check a script and apply it, or print the command."""
     options = _parser().parse_args(arguments)
     try:
+        need_working_folder()
         script = checked_script(options.script, target=options.target, expectations=options.expectations)
         for correction in script.corrections:
             print(f"corrected: {correction}", file=sys.stderr)

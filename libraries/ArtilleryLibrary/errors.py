@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class EnvironmentUnavailable(Exception):
@@ -19,3 +20,11 @@ class ConfigurationError(Exception):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+
+
+def need_working_folder() -> None:
+    """Raises ConfigurationError where the folder in which the command was started is gone."""
+    try:
+        Path.cwd()
+    except OSError:
+        raise ConfigurationError(["the folder in which this was started is gone: change to another one"]) from None

@@ -30,8 +30,9 @@ SECRET_NAME = re.compile("password|secret|token|key", re.IGNORECASE)
 SET_UP = "set up with `make` (npm ci --ignore-scripts)"
 
 
-_PLACES = (*Path(__file__).resolve().parents, *(Path.cwd() / "package.json").parents)
-PROJECT = next((place for place in _PLACES if (place / "package.json").is_file()), Path.cwd())  # pins Artillery
+_STARTED_IN = Path(os.environ.get("PWD", "/"))  # Path.cwd() fails where it is gone
+_PLACES = (*Path(__file__).resolve().parents, *(_STARTED_IN / "package.json").parents)
+PROJECT = next((place for place in _PLACES if (place / "package.json").is_file()), _STARTED_IN)  # pins Artillery
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from io import TextIOWrapper
+from contextlib import redirect_stdout, suppress
+from io import TextIOBase, TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import shorten
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
+
+from ArtilleryLibrary.errors import need_working_folder
 
 from acceptance import outlook, recordings
 from acceptance.checks import baseline
@@ -54,15 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # for terminals without such a character
     try:
-        with handling(runner.interrupt):
+        need_working_folder()
+        with handling(runner.interrupt), redirect_stdout(_Output(sys.stdout)):
             return int(options.command(options))
     except ConfigurationError as error:
         return complain(error.problems)
     except KeyboardInterrupt:
         return complain(["interrupted"])
-    except BrokenPipeError:  # the reader has gone
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 for the interpreter's last flush
-        return COULD_NOT_RUN
     except OSError as error:
         return complain([f"{error.filename or options.results}: {error.strerror or error}"])
     except Exception as error:  # noqa: BLE001 a traceback tells a user nothing, and its status would mean NO-GO
@@ -71,16 +72,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def complain(problems: Sequence[str]) -> int:
     """Print why the command cannot run; returns its exit status."""
-    for problem in problems:
-        sys.stderr.write(f"error: {problem}\n")
+    with suppress(OSError):
+        for problem in problems:
+            print(f"error: {problem}", file=sys.stderr)
     return COULD_NOT_RUN
+
+
+class _Output(TextIOBase):
+    """Standard output, where there is one: what it does not take changes no verdict, and is named once."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def isatty(self) -> bool:
+        return self._stream is not None and self._stream.isatty()
+
+    def write(self, text: str) -> int:
+        stream = self._stream
+        if stream is None:
+            return len(text)
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # for the interpreter's last flush
+            self._stream = None
+            complain([f"standard output: {error.strerror}"])
+        return len(text)
 
 
 def _run(options: argparse.Namespace) -> int:
     runner.forget_latest(options.results)
     folder = runner.folder_for(options.name, options.results)
     ending = runner.run(
-        runner.RunRequest(options.name, folder, deployment=options.deployment, history=options.results / HISTORY)
+        runner.RunRequest(options.name, folder, deployment=options.deployment, history=folder.parent / HISTORY)
     )
     runner.point_latest(folder)
     if ending.problems:
@@ -232,11 +257,17 @@ class _Parser(argparse.ArgumentParser):
         self.exit(complain([f"{message}; see {self.prog} --help"]))
 
 
+def _word(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"expected a name or a path, found {text!r}")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m acceptance", description="Judges a deployment by the evidence of the suites.")
     common = _Parser(add_help=False)
     common.add_argument(
-        "--deployment", default="sandbox", help="a name in variables/deployments/, or a descriptor's path"
+        "--deployment", default="sandbox", type=_word, help="a name in variables/deployments/, or a descriptor's path"
     )
     common.add_argument("--results", type=Path, default=runner.RESULTS, help="folder of the results (default: results)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from acceptance.cli import main
+from acceptance.runner.runner import folder_for
 
 from tests.evidence import write_run
 from tests.unit.conftest import descriptor_at
@@ -29,10 +32,10 @@ def run(tmp_path: Path, *arguments: str) -> int:
     return main(["run", *arguments, "--results", str(tmp_path / "results")])
 
 
-def statuses(tmp_path: Path) -> dict[str, str]:
+def statuses(tmp_path: Path, verdict: str = "INCONCLUSIVE") -> dict[str, str]:
     """Of the required criteria that were claimed, in the gate that the run left."""
     gate = json.loads((tmp_path / "results" / "latest" / "gate.json").read_text())
-    assert gate["verdict"] == "NO-GO"
+    assert gate["verdict"] == verdict
     return {row["id"]: row["status"] for row in gate["criteria"] if row["id"].startswith(("PRE", "INT"))}
 
 
@@ -46,6 +49,7 @@ def write(path: Path, content: object) -> str:
     [
         (["integrashion"], "RUN integrashion: unknown; known are"),
         ([], "the following arguments are required: name"),
+        (["integration", "--deployment", ""], "expected a name or a path, found ''"),
         (["integration", "--deploiment", "x"], "unrecognized arguments"),
     ],
 )
@@ -79,7 +83,7 @@ def test_an_unknown_deployment_is_told(
     error = capsys.readouterr().err
     assert error.startswith(f"error: {told}")
     assert error.count("\n") == 1
-    assert {name for name, status in statuses(tmp_path).items() if status != "not_verified"} == {"PRE-02"}
+    assert set(statuses(tmp_path).values()) == {"not_verified"}
 
 
 def test_every_mistake_in_a_descriptor_is_told(
@@ -93,7 +97,8 @@ def test_every_mistake_in_a_descriptor_is_told(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert all(line.startswith(f"error: {path}:") for line in lines)
-    assert statuses(tmp_path)["PRE-02"] == "violated"
+    assert statuses(tmp_path)["PRE-02"] == "not_verified"  # a mistake of ours says nothing of the deployment
+    assert "users: Input should be" in (tmp_path / "results" / "latest" / "gate.json").read_text()
 
 
 def test_unreachable_services_and_unset_secrets_are_told_by_name(
@@ -107,7 +112,7 @@ def test_unreachable_services_and_unset_secrets_are_told_by_name(
     assert "error: PRE-01: api: " in error
     assert "error: PRE-02: secret 'webhook_secret' is not set: set NO_SUCH_SECRET" in error
     assert "Traceback" not in error
-    judged = statuses(tmp_path)
+    judged = statuses(tmp_path, "NO-GO")
     assert (judged["PRE-01"], judged["PRE-02"]) == ("violated", "violated")
     assert {status for name, status in judged.items() if not name.startswith("PRE")} == {"not_verified"}
 
@@ -157,3 +162,41 @@ def test_what_is_wrong_with_the_evidence_stands_once_below_the_table(
     shown = capsys.readouterr().out
     assert shown.count("its evidence does not count: see below") == 2
     assert shown.count("its evidence does not count: the run") == 1
+
+
+def test_a_relative_folder_of_results_is_that_of_where_it_was_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert folder_for("quick", Path("res")).parent == tmp_path / "res"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_what_cannot_be_printed_changes_no_verdict(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "r", claims=("PRE-01",), sealed=False)
+    command = [sys.executable, "-m", "acceptance", "report", str(folder)]
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (2, "error: standard output: No space left on device\n")
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    code = "import os, runpy, sys; os.rmdir(os.getcwd()); sys.argv[1:] = ['compare', 'A', 'B'];"
+    code += "runpy.run_module('acceptance', run_name='__main__')"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 3
+    assert ended.stderr == "error: the folder in which this was started is gone: change to another one\n"
+
+
+def test_evidence_is_never_merged_into_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, other = (write_run(tmp_path / name, claims=("PRE-01",)) for name in "ab")
+    for into in (folder, other):
+        assert main(["report", str(folder), "--into", str(into)]) == 3
+        assert f"{into}: holds a run" in capsys.readouterr().err
+    assert not (folder / "merged").exists()
+
+
+def test_what_is_compared_is_named_as_it_was_typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "README.md").touch()
+    assert main(["compare", str(tmp_path / "README.md"), str(tmp_path)]) == 3
+    assert capsys.readouterr().err == f"error: {tmp_path}/README.md: is neither the folder of a run nor its gate.json\n"

@@ -38,12 +38,12 @@ def run(code: str, folder: Path) -> int:
     return run_subprocess([sys.executable, "-c", code], folder=str(folder), environment=os.environ)
 
 
-def interrupt_when_ready(folder: Path, times: int) -> None:
+def interrupt_when_ready(folder: Path, times: int, number: int = signal.SIGINT) -> None:
     def work() -> None:
         while not (folder / "ready").exists():
             time.sleep(0.01)
         for _ in range(times):
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
             time.sleep(0.1)
 
     threading.Thread(target=work, daemon=True).start()
@@ -58,6 +58,13 @@ def test_a_signal_lets_it_end_in_its_own_way(tmp_path: Path) -> None:
     interrupt_when_ready(tmp_path, 1)
     with pytest.raises(KeyboardInterrupt):
         run(POLITE, tmp_path)
+    assert (tmp_path / "ended").exists()
+
+
+def test_a_terminal_that_is_gone_ends_it_as_a_signal_does(tmp_path: Path) -> None:
+    interrupt_when_ready(tmp_path, 1, signal.SIGHUP)
+    with pytest.raises(KeyboardInterrupt):
+        run(POLITE.replace("SIGINT", "SIGTERM"), tmp_path)
     assert (tmp_path / "ended").exists()
 
 

@@ -19,8 +19,10 @@ def merge(folders: Sequence[Path], into: Path) -> None:
     """Copy the evidence of these folders, with the artifacts and logs that belong to it, into one.
 
     Raises:
-        ConfigurationError: one of them is no folder of a run.
+        ConfigurationError: one of them is no folder of a run, or the one into which they go is.
     """
+    if (into / EVIDENCE).exists() or into.resolve() in [folder.resolve() for folder in folders]:
+        raise ConfigurationError([f"{into}: holds a run, which its merged evidence would change; give another folder"])
     for folder in folders:
         read_run(folder)  # report a wrong one before copying
     for folder in folders:

@@ -26,7 +26,7 @@ from acceptance.report.render import PAGE
 from acceptance.run import DEPLOYMENT, PROVISIONED, RUN, Run
 from acceptance.runner.finalize import conclude
 from acceptance.runner.progress import Progress
-from acceptance.runner.self_checks import SELF_CHECKS, record, run_closing_checks, run_preflight
+from acceptance.runner.self_checks import PREFLIGHT, SELF_CHECKS, record, run_closing_checks, run_preflight
 from acceptance.runner.subprocesses import run_subprocess
 from acceptance.verdict.criteria import CRITERIA, Criteria, read_criteria
 from acceptance.verdict.gate import Gate
@@ -84,7 +84,7 @@ class Ending:
 
 def folder_for(name: str, results: Path) -> Path:
     """The folder of a run that starts now; its name is the run's identifier."""
-    return results / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{uuid.uuid4().hex[:4]}"
+    return results.resolve() / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{uuid.uuid4().hex[:4]}"
 
 
 def make_folder(folder: Path) -> None:
@@ -168,7 +168,7 @@ def run(request: RunRequest) -> Ending:
                 progress.doing("ending the deployment")
         except ConfigurationError as error:
             problems = error.problems
-            record(recorder, "preflight: PRE-02", "PRE-02", problems)
+            record(recorder, f"{PREFLIGHT}PRE-02", "PRE-02", problems, cause="environment")
         except KeyboardInterrupt:
             interrupted = True
             _note(recorder, progress, "interrupted: the evidence up to then is judged")

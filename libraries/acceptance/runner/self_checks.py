@@ -8,7 +8,7 @@ from acceptance.checks import consistency, error_bodies, preflight
 from acceptance.clients.error_log import recorded_errors
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, ProjectError
 from acceptance.evidence.recorder import Recorder
-from acceptance.evidence.records import Status
+from acceptance.evidence.records import Cause, Status
 from acceptance.run import Run
 from acceptance.verdict.criterion_results import CLOSING, REPORT
 
@@ -57,7 +57,10 @@ def run_closing_checks(observer: Run, recorder: Recorder, claims: Collection[str
         record(recorder, name, "INT-14", [])
 
 
-def record(recorder: Recorder, name: str, criterion: str, problems: Sequence[str], *, looks: int | None = None) -> None:
-    """Record the outcome of a self-check, and at how much it looked where that is counted."""
+def record(
+    recorder: Recorder, name: str, criterion: str, problems: Sequence[str], *, looks: int | None = None,
+    cause: Cause | None = None,
+) -> None:  # fmt: skip
+    """Record the outcome of a self-check, at how much it looked where that is counted, and whose fault a problem is."""
     status: Status = "FAIL" if problems else "PASS"
-    recorder.test(name=name, criteria=[criterion], status=status, message="; ".join(problems), looks=looks)
+    recorder.test(name=name, criteria=[criterion], status=status, message="; ".join(problems), looks=looks, cause=cause)

@@ -17,8 +17,8 @@ def run_subprocess(
 ) -> int:
     """Run a command; returns its exit status, negative for the signal that killed it.
 
-    SIGINT and SIGTERM are forwarded to its group; after `forced_after` of them, SIGKILL is sent. The rest of its group
-    is killed at its end; on Linux it ends with this process.
+    SIGINT and SIGTERM are forwarded to its group, SIGHUP as SIGTERM; after `forced_after` of them, SIGKILL is sent.
+    The rest of its group is killed at its end; on Linux it ends with this process.
 
     Raises:
         KeyboardInterrupt: a signal was forwarded; the command has ended.
@@ -35,6 +35,7 @@ def run_subprocess(
         def forward(number: int, frame: FrameType | None) -> None:
             nonlocal received
             received += 1
+            number = signal.SIGTERM if number == signal.SIGHUP else number  # robot only knows the other
             signal_group(child.pid, number if received <= forced_after else signal.SIGKILL)
 
         with handling(forward):
@@ -49,8 +50,9 @@ def run_subprocess(
 
 @contextmanager
 def handling(handler: Any) -> Iterator[None]:
-    """Handle SIGINT and SIGTERM with `handler` inside the context."""
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Handle SIGINT, SIGTERM, and SIGHUP unless `nohup` ignores it, with `handler` inside the context."""
+    hangup = (signal.SIGHUP,) if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else ()
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM, *hangup)}
     try:
         yield
     finally:

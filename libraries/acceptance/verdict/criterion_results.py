@@ -202,7 +202,8 @@ def _status(
     if unsound:
         return "not_verified", f"{UNSOUND}: {'; '.join(unsound)}"
     if not any(scope.started for scope in scopes if name in scope.claims):
-        return "not_verified", f"{NOT_LOOKED}: the run could not start"
+        why = "".join(f": {test.message}" for test in tests if test.status == "FAIL")
+        return "not_verified", f"{NOT_LOOKED}: the run could not start{why}"
     offered = {capability for scope in scopes for capability in scope.capabilities}
     lacking = [f"needs the capability '{need}'" for need in criterion.needs if need not in offered]
     lacking += [f"{test.name}: {test.message}" for test in tests if test.cause == "capability"]

@@ -8,6 +8,7 @@ from datetime import datetime
 from math import inf
 from pathlib import Path
 
+from acceptance.errors import ConfigurationError
 from acceptance.evidence.reader import read_run
 from acceptance.verdict.criteria import Criteria
 from acceptance.verdict.criterion_results import UNCLAIMED, Row, Tried
@@ -105,6 +106,8 @@ def load_gate(path: Path, criteria: Criteria) -> tuple[Gate, Mapping[str, str]]:
     Raises:
         ConfigurationError: it is no folder of a run.
     """
+    if path.is_file() and path.suffix != ".json":
+        raise ConfigurationError([f"{path}: is neither the folder of a run nor its gate.json"])
     bundles = read_run(path.parent if path.is_file() else path)
     now = utc_now()
     with suppress(ValueError):  # no time at all, or none that exists
