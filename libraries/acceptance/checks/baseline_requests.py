@@ -12,6 +12,7 @@ from pydantic import Field, RootModel
 from acceptance.checks.fixtures import signed_in
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import pick
+from acceptance.errors import NotOffered
 from acceptance.fixtures.users import User
 from acceptance.polling import together
 from acceptance.recordings import RequestOutcome
@@ -45,7 +46,7 @@ def read_requests(path: Path = REQUESTS) -> dict[str, RecordedRequest]:
 
 
 async def answered(run: Run, owner: User, known: Mapping[str, str]) -> dict[str, RequestOutcome]:
-    """How each request is answered.
+    """How each request that the contract offers is answered.
 
     Args:
         owner: who owns what `known` names.
@@ -54,9 +55,10 @@ async def answered(run: Run, owner: User, known: Mapping[str, str]) -> dict[str,
     tokens = {"owner": owner.access_token, "other": (await signed_in(run)).access_token, "garbage": GARBAGE}
     words = {"unknown": str(uuid.uuid4()), "unknown_sha256": "0" * 64, "email": owner.email} | dict(known)
     requests = read_requests()
-    responses = await together(
-        *(
-            run.client.send(
+
+    async def outcome(request: RecordedRequest) -> RequestOutcome | None:
+        try:
+            response = await run.client.send(
                 request.route,
                 path={name: fill(value, words) for name, value in request.path.items()},
                 body=fill(request.body, words),
@@ -65,14 +67,12 @@ async def answered(run: Run, owner: User, known: Mapping[str, str]) -> dict[str,
                 content=None if request.text is None else request.text.encode() * request.repeat,
                 headers={"content-type": "application/json"} if request.text is not None else None,
             )
-            for request in requests.values()
-        ),
-        at_once=AT_ONCE,
-    )
-    return {
-        name: RequestOutcome(status=one.status, code=code_of(run, one))
-        for name, one in zip(requests, responses, strict=True)
-    }
+        except NotOffered:
+            return None
+        return RequestOutcome(status=response.status, code=code_of(run, response))
+
+    outcomes = await together(*map(outcome, requests.values()), at_once=AT_ONCE)
+    return {name: one for name, one in zip(requests, outcomes, strict=True) if one}
 
 
 def fill(value: Any, words: Mapping[str, str]) -> Any:
@@ -90,5 +90,6 @@ def code_of(run: Run, response: Response) -> str | None:
     """The code of an error, or the type of a duplicate; nothing where there is none."""
     if response.status < 400:
         return None
-    paths = (run.contract.errors.shape["code"], run.contract.duplicate["error_type"])
+    places = ("errors.shape.code", "duplicate.error_type")
+    paths = [run.contract.value(place) for place in places if run.contract.offers(place)]
     return next((code for path in paths if isinstance(code := pick(response.json(), path), str)), None)
