@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from acceptance.deployment.descriptor import Threshold
 from acceptance.errors import ConfigurationError
-from acceptance.verdict.criteria import Criteria, Limit, read_criteria
+from acceptance.verdict import criteria as criteria_module
+from acceptance.verdict.criteria import MISSION, Criteria, Limit, read_criteria
 
 from tests.evidence import ALL, of_the_mission
 
@@ -20,6 +22,22 @@ def criteria() -> Criteria:
 def test_all_criteria_are_there(criteria: Criteria) -> None:
     assert (len(criteria.criteria), len(criteria.required)) == (61, 49)
     assert len(criteria.of(["PRE", "INT"])) == 19
+
+
+def test_what_the_mission_requires_is_what_the_file_requires() -> None:
+    assert ALL.required == MISSION
+    assert ALL.demoted == ()
+    assert [name for name, one in ALL.criteria.items() if not one.siblings] == ["PRE-01", "PRE-02", "PRE-03", "INT-15"]
+
+
+def test_what_the_file_demotes_or_lacks_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "criteria.yaml"
+    content = yaml.safe_load(criteria_module.CRITERIA.read_text())
+    content["criteria"]["INT-01"]["required"] = "O"
+    del content["criteria"]["INT-02"]
+    path.write_text(yaml.safe_dump(content))
+    monkeypatch.setattr(criteria_module, "CRITERIA", path)
+    assert read_criteria(path).demoted == ("INT-01", "INT-02")
 
 
 def test_what_a_team_adds_is_not_counted() -> None:

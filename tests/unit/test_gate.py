@@ -300,3 +300,18 @@ def test_a_test_that_left_out_what_is_not_offered_keeps_the_verdict_from_go() ->
 def test_without_what_the_application_consists_of_there_is_no_pass() -> None:
     gate = judge(with_outcome(status="SKIP", cause="not_offered", message="not offered: routes.chat"))
     assert gate.line == "INCONCLUSIVE (full: not offered, though the application consists of it: routes.chat)"
+
+
+def test_what_was_demoted_is_missing_from_go() -> None:
+    gate = judge_runs([evidence()], CRITERIA.model_copy(update={"demoted": ("AA-03",)}))
+    assert (gate.verdict, gate.line) == ("PASS", "PASS (full: 3 of 3 required), demoted: AA-03")
+
+
+def test_a_sibling_does_not_prove_what_is_of_this_deployment() -> None:
+    here = with_scope(capabilities=())
+    scope = evidence().scopes[0].model_copy(update={"deployment": "other", "sibling_of": "d"})
+    there = evidence(run="s", scopes=[scope])
+    assert row(judge(here, there), "BB-01").status == "met"
+    own = CRITERIA.criteria["BB-01"].model_copy(update={"siblings": False})
+    gate = judge_runs([here, there], CRITERIA.model_copy(update={"criteria": CRITERIA.criteria | {"BB-01": own}}))
+    assert row(gate, "BB-01").reason == "cannot be known here: needs the capability 'sql'"

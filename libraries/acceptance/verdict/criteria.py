@@ -17,6 +17,12 @@ from acceptance.errors import ConfigurationError
 from acceptance.yaml_models import PROJECT, Data, read_model
 
 CRITERIA = PROJECT / "variables" / "criteria.yaml"
+_NUMBERS = {
+    "PRE": range(1, 4), "INT": range(1, 17), "PERF": (*range(1, 8), *range(10, 13)), "CLOUD": range(1, 6),
+    "ERR": range(1, 10), "BRW": (1, 2, 4), "DOC": range(1, 4),
+}  # fmt: skip
+# What the mission requires: GO means all of it, whatever the file of criteria says.
+MISSION = frozenset(f"{area}-{number:02}" for area, numbers in _NUMBERS.items() for number in numbers)
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Z]+-\d\d$")]
 _COMPARE = {"at most": operator.le, "under": operator.lt, "at least": operator.ge, "over": operator.gt}
 
@@ -66,7 +72,8 @@ class Criterion(Data):
     """One thing to decide. `required` R gates the verdict, O is observed.
 
     `flaky_allowed` is the reason why a test of it may pass on a second try only; without one, that violates it.
-    Where it `may_not_apply`, its rule defines when, and its tests are then skipped.
+    Where it `may_not_apply`, its rule defines when, and its tests are then skipped. Where `siblings` is false, another
+    deployment of the same build cannot prove it.
     """
 
     title: str
@@ -78,6 +85,7 @@ class Criterion(Data):
     status: Literal["planned"] | None = None
     flaky_allowed: str = ""
     may_not_apply: bool = False
+    siblings: bool = True
 
 
 class Counting(Data):
@@ -87,9 +95,13 @@ class Counting(Data):
 
 
 class Criteria(Data):
-    """All criteria, by identifier, and the areas that they belong to; `digest` is the SHA-256 of their file."""
+    """All criteria, by identifier, and the areas that they belong to.
+
+    `digest` is the SHA-256 of their file, `demoted` what the mission requires and the project's file does not.
+    """
 
     digest: str = ""
+    demoted: tuple[str, ...] = ()
     evidence: Counting
     areas: dict[str, Area]
     criteria: dict[Identifier, Criterion]
@@ -191,7 +203,9 @@ def read_criteria(path: Path) -> Criteria:
     Raises:
         ConfigurationError: with every mistake in the file at once, by entry and field.
     """
-    return read_model(path, Criteria).model_copy(update={"digest": sha256(path.read_bytes()).hexdigest()})
+    criteria = read_model(path, Criteria)
+    demoted = tuple(sorted(MISSION - criteria.required)) if path == CRITERIA else ()
+    return criteria.model_copy(update={"digest": sha256(path.read_bytes()).hexdigest(), "demoted": demoted})
 
 
 @cache

@@ -91,7 +91,7 @@ def row_of(name: str, criterion: Criterion, own: Group, siblings: Sequence[Group
     for deployment, other in others.items():
         if other.status == "violated" and row.status != "violated":
             return other.model_copy(update={"reason": f"on {deployment}: {other.reason}", "proven_on": deployment})
-    if row.reason.startswith(UNKNOWABLE):
+    if criterion.siblings and row.reason.startswith(UNKNOWABLE):
         for deployment, other in others.items():
             if other.status == "met":
                 return other.model_copy(update={"reason": f"seen on {deployment}", "proven_on": deployment})

@@ -104,6 +104,7 @@ def judge(given: Sequence[Bundle], criteria: Criteria, now: datetime | None = No
     proven = sorted({row.proven_on for row in rows if row.proven_on})
     line = f"{verdict} ({name}: {why})"
     line += f", with what was seen on {', '.join(proven)}" if proven else ""
+    line += f", demoted: {', '.join(criteria.demoted)}" if criteria.demoted else ""
     line += f", without {', '.join(left_out)}" if left_out else ""
     line += f", against relaxed thresholds: {'; '.join(relaxed)}" if relaxed else ""
     return Gate(
@@ -210,7 +211,7 @@ def _verdict(rows: Sequence[Row], criteria: Criteria, claims: set[str], unsound:
     if left_out:
         met = f"{len(claimed)} of {len(claimed) + len(absent)} claimed, {len(criteria.required)} required"
         return "PASS", f"{met}; {left_out}"
-    return ("GO" if len(claimed) == len(criteria.required) else "PASS"), count
+    return ("GO" if len(claimed) == len(criteria.required) and not criteria.demoted else "PASS"), count
 
 
 def _is_absent(row: Row) -> bool:
