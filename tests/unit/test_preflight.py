@@ -264,3 +264,14 @@ def test_a_refused_key_makes_a_run_impossible(
     run = run_at(serve(403, {}), secrets=secrets, capabilities=capabilities)
     [problem] = run.wait(obstacles(run))["PRE-02"]
     assert problem.startswith("service_role_key (THE_KEY): the admin API: observed status 403")
+
+
+def test_what_needs_a_secret_that_is_missing_is_left_to_the_one_that_names_it(
+    run_at: Callable[..., Run], serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("THE_KEY", raising=False)
+    secrets, capabilities = {"service_role_key": "THE_KEY"}, frozenset({"admin-api"})
+    run = run_at(serve(403, {}), secrets=secrets, capabilities=capabilities)
+    assert run.wait(obstacles(run))["PRE-02"] == [
+        "secret 'service_role_key' is not set: set THE_KEY in the environment"
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.deployment.descriptor import Descriptor, read_descriptor
+from acceptance.deployment.provisioning import Stub
 from acceptance.errors import CapabilityMissing, ConfigurationError
 from acceptance.yaml_models import read_model
 
@@ -132,3 +133,9 @@ def test_a_file_of_secrets_is_small_regular_text(file: Path) -> None:
     assert "is no UTF-8 text" in _refused(file)
     secrets.write_text("x" * 64_001)
     assert "larger than 64,000 bytes" in _refused(file)
+
+
+def test_what_nothing_fills_in_a_command_is_named(file: Path) -> None:
+    file.write_text("name: x\nprovision: {command: [sh, -c, 'echo {x}'], writes: y.yaml}")
+    with pytest.raises(ConfigurationError, match=r":2: provision\.command\.2: nothing fills in \{x\}; known are w"):
+        read_model(file, Stub)

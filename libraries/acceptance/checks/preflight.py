@@ -7,7 +7,7 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import MISSING, Contract, pick, standard_words
 from acceptance.deployment.descriptor import Descriptor, Plan, Service
-from acceptance.errors import EnvironmentUnavailable, NotOffered, Violation, shown
+from acceptance.errors import ConfigurationError, EnvironmentUnavailable, NotOffered, Violation, shown
 from acceptance.run import RequiredCapacity, Run
 
 WITHIN_SECONDS = 10.0
@@ -41,8 +41,18 @@ class Probe:
 
 async def obstacles(run: Run) -> dict[str, list[str]]:
     """What makes the run impossible, one line each, by criterion; everything else is for the tests to find."""
-    answering, refused, elsewhere = await asyncio.gather(_unanswered(run), refused_credentials(run), _elsewhere(run))
-    return {"PRE-01": answering, "PRE-02": missing_configuration(run.descriptor) + refused, "PRE-03": elsewhere}
+    missing = missing_configuration(run.descriptor)
+
+    async def found(check: Callable[[Run], Awaitable[list[str]]]) -> list[str]:
+        try:
+            return await check(run)
+        except ConfigurationError:
+            if not missing:
+                raise
+            return []  # it needs what is missing
+
+    answering, refused, elsewhere = await asyncio.gather(*map(found, (_unanswered, refused_credentials, _elsewhere)))
+    return {"PRE-01": answering, "PRE-02": missing + refused, "PRE-03": elsewhere}
 
 
 async def record_probes(run: Run) -> list[Probe]:

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import difflib
 import string
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -65,7 +66,9 @@ class Offered(Partial, Data):
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _absent(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    def _absent(cls, value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation in (int, float):
+            raise ValueError("expected a number")
         return value if isinstance(value, Absent) else validate(value)
 
     @model_serializer
@@ -99,7 +102,7 @@ def _entries(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 
 
 FieldPaths = Annotated[dict[str, str], WrapValidator(_entries)]  # our word -> dotted path in the application's JSON
-Statuses = Annotated[dict[str, int], WrapValidator(_entries)]
+Statuses = Annotated[dict[str, Annotated[int, Field(strict=True)]], WrapValidator(_entries)]
 
 
 def _known_service(name: str, info: ValidationInfo) -> str:
@@ -109,6 +112,20 @@ def _known_service(name: str, info: ValidationInfo) -> str:
 
 
 Service = Annotated[str, AfterValidator(_known_service)]
+WORDS = ("job_id", "document_id", "conversation_id", "workflow_id", "signed_url", "object")  # that we can fill in
+
+
+def check_words(text: str, words: Sequence[str]) -> str:
+    """The text; ValueError where anything but these words stands in its braces."""
+    for _, name, form, conversion in string.Formatter().parse(text):
+        if name is not None and (name not in words or form or conversion):
+            raise ValueError(f"nothing fills in {{{name}}}; known are {', '.join(words) or 'none'}")
+    return text
+
+
+def holds(*words: str) -> AfterValidator:
+    """A text in whose braces only these words stand."""
+    return AfterValidator(lambda text: check_words(text, words))
 
 
 class Token(Data):
@@ -168,7 +185,13 @@ class Route(Offered):
     def _example_is_of_its_words(self) -> Self:
         known = {*self.words, *names(self.offered.get("query", {})), *names(self.offered.get("body", {}))}
         example = self.offered.get("example", {})
-        if wrong := {("example", one): "no word of its path, query or body" for one in example if one not in known}:
+        strange = [word for word in example if word not in known]
+        wrong: dict[tuple[str, ...], str] = {("example", one): "no word of its path, query or body" for one in strange}
+        try:
+            check_words(self.offered.get("path", ""), (*WORDS, *example))
+        except ValueError as error:
+            wrong["path",] = str(error)
+        if wrong:
             raise mistakes(wrong)
         return self
 
@@ -314,8 +337,8 @@ class Realtime(Offered):
     """Frames without a `type` all are job events; without a `sequence`, they are numbered as they arrive."""
 
     type: str = "type"
-    job: str
-    workflow: str
+    job: Annotated[str, holds("job_id")]
+    workflow: Annotated[str, holds("workflow_id")]
     token_parameter: str
     token_message: str
     after_parameter: str
@@ -343,9 +366,9 @@ class ContractLimits(Offered):
 class Storage(Offered):
     """Addresses of a stored object at the storage service, and the status that closes them."""
 
-    upload: str
-    read: str
-    closed: list[str]
+    upload: Annotated[str, holds("object")]
+    read: Annotated[str, holds("object")]
+    closed: list[Annotated[str, holds("object")]]
     refused: int
 
 
@@ -424,8 +447,15 @@ class Contract(Offered):
 
     @model_validator(mode="after")
     def _fields_are_schemas_of_known_words(self) -> Self:
-        if "routes" not in self.offered:
-            raise ValueError("routes: at least one has to be offered")
+        needed = {"routes": "at least one is judged", "limits": "response_bytes bounds what is read"}
+        if wrong := {(name,): f"cannot be absent: {why}" for name, why in needed.items() if name not in self.offered}:
+            raise mistakes(wrong)
+        usual = standard().get("routes", {})
+        for name in getattr(self.routes, "absent", ()):
+            if name not in usual:
+                close = difflib.get_close_matches(name, usual, n=1)
+                hint = f" (did you mean '{close[0]}'?)" if close else ""
+                raise mistakes({("routes", name): f"absent, though the standard contract has no such route{hint}"})
         known = {*self._words()}
         for name, schema in self.offered.get("fields", {}).items():
             route, _, word = name.rpartition(".")

@@ -17,9 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
+from acceptance.deployment.contract import holds
 from acceptance.deployment.descriptor import Descriptor, read_descriptor
 from acceptance.errors import ConfigurationError
 from acceptance.yaml_models import PROJECT, Data, read_model, read_yaml
@@ -31,9 +33,9 @@ STOP_SECONDS = 15.0
 class Defects(Data):
     """How a deployment that can be planted with defects is asked for them; `{defect}` stands for a name."""
 
-    catalogue: list[str]
-    plant: list[str]
-    active: list[str]
+    catalogue: list[Annotated[str, holds()]]
+    plant: list[Annotated[str, holds("defect")]]
+    active: list[Annotated[str, holds()]]
 
 
 class Provision(Data):
@@ -42,7 +44,7 @@ class Provision(Data):
     `{writes}` in the command stands for the path of the descriptor that it writes when the deployment is ready.
     """
 
-    command: list[str] = Field(min_length=1)
+    command: list[Annotated[str, holds("writes")]] = Field(min_length=1)
     writes: str
     within_seconds: float = 60.0
     defects: Defects | None = None
