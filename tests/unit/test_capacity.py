@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from acceptance.deployment.descriptor import UnderLoad
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
+from acceptance.limits import DeploymentLimits
 from acceptance.performance import scaling
 from acceptance.performance.capacity import (
     UNFINISHED,
@@ -223,15 +224,20 @@ def test_the_steps_in_use_are_sound() -> None:
 def run(capabilities: Sequence[str] = (), requests_per_minute: int | None = None) -> Any:
     """What stands in for a run that is to apply the steps."""
 
-    async def limits(_: str) -> dict[str, int]:
-        return {"max_concurrent_jobs_per_user": 100, "max_uploads_per_day_per_user": 1000}
+    async def limits(*_: Any) -> DeploymentLimits:
+        return DeploymentLimits({"max_concurrent_jobs_per_user": 100, "max_uploads_per_day_per_user": 1000})
 
     plan = SimpleNamespace(requests_per_minute=requests_per_minute)
     services = SimpleNamespace(api=SimpleNamespace(url="http://127.0.0.1:1"))
     descriptor = SimpleNamespace(
-        thresholds={}, plan=plan, services=services, load=UnderLoad(), capabilities=frozenset(capabilities)
+        thresholds={},
+        plan=plan,
+        services=services,
+        load=UnderLoad(),
+        capabilities=frozenset(capabilities),
+        need_load=lambda: None,
     )
-    return SimpleNamespace(descriptor=descriptor, client=SimpleNamespace(call=limits))
+    return SimpleNamespace(descriptor=descriptor, once=limits)
 
 
 def test_the_flows_are_those_of_the_load_in_phases_of_their_own() -> None:
