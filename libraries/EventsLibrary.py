@@ -233,16 +233,24 @@ class EventsLibrary:
         | Wait Until Idle    ${channel}    1 min
         """
         wanted = seconds_of(seconds)
+        latest = time.time() + 2 * wanted  # what still arrives at first restarts the wait
 
         def idle() -> float:
             return time.time() - max([channel.opened, *(frame.at for frame in channel.application_frames)])
 
-        while channel.closed is None and (left := wanted - idle()) > 0:
+        def stirred(channel: Subscription) -> bool:
+            return channel.closed is not None or len(channel.application_frames) > seen
+
+        while channel.closed is None and not channel.problem and (left := wanted - idle()) > 0:
+            if time.time() + left > latest:
+                raise violation(channel.what, expected=f"no frame in {wanted:g} s", observed=channel.summary())
+            seen = len(channel.application_frames)
             with suppress(AssertionError):
-                await channel.until(lambda seen: seen.closed is not None, what="is closed", within=left)
-        if channel.closed is not None:
-            observed = f"{channel.summary()}, {channel.closed_at - channel.opened:.0f} s after it was opened"
-            raise violation(channel.what, expected=f"to stay open for {wanted:g} idle seconds", observed=observed)
+                await channel.until(stirred, what="is closed", within=left)
+        if channel.closed is not None or channel.problem:
+            ended = f"{channel.summary()}, {channel.closed_at - channel.opened:.0f} s after it was opened"
+            expected = f"to stay open for {wanted:g} idle seconds"
+            raise violation(channel.what, expected=expected, observed=channel.problem or ended)
         return idle()
 
     @getter()

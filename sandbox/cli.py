@@ -108,8 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start, and stay until Ctrl-C or the end of the parent process")
     up.add_argument("--dialect", choices=dialects.NAMES, help="the same application as another team builds it")
-    up.add_argument("--defect", metavar="NAME", help="start with one thing wrong; `defects` lists them")
-    up.add_argument(
+    wrong = up.add_mutually_exclusive_group()
+    wrong.add_argument("--defect", metavar="NAME", help="start with one thing wrong; `defects` lists them")
+    wrong.add_argument(
         "--hostile", metavar="MODE", type=_mode, help="one server in place of everything, that answers in a hostile way"
     )
     up.add_argument(

@@ -128,7 +128,14 @@ def load() -> dict[str, Defect]:
 
 
 def matching(criterion: str | None, word: str) -> list[Defect]:
-    """The defects that must violate a criterion, where one is given, with a word in their name or description."""
+    """The defects that must violate a criterion, where one is given, with a word in their name or description.
+
+    Raises:
+        StartError: none violates that criterion.
+    """
+    known = sorted({name for one in load().values() for name in one.must})
+    if criterion is not None and criterion not in known:
+        raise StartError(f"no defect violates a criterion '{criterion}'; those with defects are {', '.join(known)}")
     return [
         one
         for one in load().values()

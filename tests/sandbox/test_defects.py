@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from sandbox import defects
+from sandbox.errors import StartError
 
 CRITERIA = Path(__file__).parents[2] / "variables" / "criteria.yaml"
 KNOWN = defects.load()
@@ -46,7 +47,8 @@ def test_defects_are_found_by_criterion_and_word() -> None:
     of_criterion = defects.matching("INT-05", "")
     assert {found.name for found in of_criterion} == {name for name, found in KNOWN.items() if "INT-05" in found.must}
     assert [found.name for found in defects.matching("INT-05", "CUT to forty")] == ["long-names-are-cut"]
-    assert defects.matching("INT-99", "") == []
+    with pytest.raises(StartError, match="no defect violates a criterion 'INT-99'; those with"):
+        defects.matching("INT-99", "")
     assert len(defects.matching(None, "")) == len(KNOWN)
 
 

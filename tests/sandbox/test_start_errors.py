@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox import cli
 from tests.sandbox.place import Place
 
 NOT_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -83,6 +84,12 @@ def test_unknown_defect_is_answered_with_the_nearest(place: Place) -> None:
     line = refused(place, "--defect", name[:-1])
     assert f"there is no defect '{name[:-1]}'; did you mean " in line
     assert name in line
+
+
+def test_a_hostile_server_has_no_defect(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["up", "--hostile", "nan", "--defect", "last-chunk-dropped"])
+    assert "not allowed with argument" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

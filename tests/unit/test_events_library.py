@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import nullcontext
+from datetime import timedelta
 from typing import Any
 
 import EventsLibrary
@@ -65,3 +68,17 @@ def test_an_unknown_user_may_be_another_session(library: EventsLibrary.EventsLib
     keywords.know_user("Bob", User("b@example.com", "p"))
     with pytest.raises(SuiteError, match=r"no user 'Bob's phone' .* 'Sign In    Bob    session=Bob's phone'"):
         keywords.user_named("Bob's phone")
+
+
+@pytest.mark.parametrize(
+    ("later", "problem", "says"),
+    [(0.0, "", "stays"), (60.0, "", "expected no frame in 0.05 s"), (0.0, "a frame of no JSON", "a frame of no JSON")],
+)
+def test_what_disturbs_an_idle_channel_is_named_at_once(
+    library: EventsLibrary.EventsLibrary, later: float, problem: str, says: str
+) -> None:
+    disturbed = channel()
+    disturbed.frames[0] = Frame(JOB_EVENT, at=time.time() + later)  # as far ahead as frames will still restart the wait
+    disturbed.problem = problem
+    with pytest.raises(AssertionError, match=says) if says != "stays" else nullcontext():
+        assert library.wait_until_idle(disturbed, timedelta(seconds=0.05)) >= 0.05
