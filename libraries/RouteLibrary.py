@@ -343,6 +343,14 @@ class RouteLibrary:
             raise SuiteError(f"the contract has nothing at '{path}'")
         return Observed(value.model_dump() if isinstance(value, Offered) else value, f"{path} of the contract")
 
+    @getter()
+    def get_expected_status(self, route: str, expected: str = "success") -> Observed:
+        """Returns the status that the contract states for an outcome of a route, such as ``malformed_json``.
+
+        | ${status} =    Get Expected Status    login    malformed_json
+        """
+        return Observed(the_run().contract.status_of(route, expected), f"status of {route}, {expected}")
+
 
 def _leave_out_absent_routes() -> None:
     """What goes through the routes of the contract leaves out those that are absent."""
