@@ -102,9 +102,7 @@ def _mode(name: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m sandbox", description="The embedded deployment, on free loopback ports."
-    )
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="The deployment, on free loopback ports.")
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start, and stay until Ctrl-C or the end of the parent process")
     up.add_argument("--dialect", choices=dialects.NAMES, help="the same application as another team builds it")
