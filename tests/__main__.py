@@ -43,6 +43,7 @@ def _slow_steps() -> dict[str, tuple[str, ...]]:
         "dry run": (*PYTHON, "robot", "--dryrun", "--console", "dotted", *NO_FILES, "suites"),
         "suite metrics": (*PYTHON, "tests.suite_metrics"),
         "integration run": (*PYTHON, "tests.estimate", "integration"),
+        "plain dialect": (*PYTHON, "acceptance", "run", "integration", "--deployment", "plain"),
         "hostile": (*PYTHON, "tests.detection", "--hostile", "sample"),
         "defects": (*PYTHON, "tests.detection", "--sample", _last_landed()),
     }
