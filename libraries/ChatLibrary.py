@@ -86,8 +86,9 @@ class ChatLibrary:
         | ${text} =    Ask Streaming    What does the plan pay for glasses?
         """
         run = the_run()
-        token = user_named(user).access_token
-        async with run.client.stream("chat", path={}, token=token, body={"message": question}) as response:
+        asker = user_named(user)
+        body = chat.question_of(run, asker, question)
+        async with run.client.stream("chat", path={}, token=asker.access_token, body=body) as response:
             text = b"".join([part async for part in run.client.parts_of(response)]).decode("utf-8", "replace")
             if response.status_code != (expected := run.contract.route("chat").success):
                 observed = f"{response.status_code} {cut(run.redactor.clean(text))}"

@@ -7,9 +7,12 @@ from typing import Any
 
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import Absent, Contract, Partial, by_words, pick
+from acceptance.errors import NotOffered
 from acceptance.fixtures.handbook import figures
 from acceptance.fixtures.users import User
 from acceptance.run import Run
+
+DOCUMENT = "document_id"  # our word for the document that a question is about, where it names one
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,30 @@ async def send(
         hang_up: close the connection afterwards, so that another instance may get the next question.
         expected: a status or the contract's name for it.
     """
-    body: dict[str, Any] = {"message": question}
+    body: dict[str, Any] = question_of(run, user, question, conversation_id)
     body |= {"conversation_id": conversation_id} if conversation_id else {}
     body |= {"workflow_id": workflow_id} if workflow_id else {}
     headers = {"connection": "close"} if hang_up else None
-    return await run.client.call("chat", body=body, token=user.access_token, headers=headers, status=expected)
+    response = await run.client.call("chat", body=body, token=user.access_token, headers=headers, status=expected)
+    if DOCUMENT in body and "conversation_id" in response.paths and response.status < 400:
+        run.asked_about[response["conversation_id"]] = body[DOCUMENT]
+    return response
+
+
+def question_of(run: Run, user: User, question: str, conversation_id: str | None = None) -> dict[str, str]:
+    """The body of a question. Where the contract has a question name a document: that of its conversation, else the
+    user's whose place it names, else the latest.
+
+    Raises:
+        NotOffered: the user has no document, and a question without one cannot be asked.
+    """
+    if DOCUMENT not in run.contract.route("chat").body:
+        return {"message": question}
+    own = run.uploaded[user.user_id]
+    if not own:
+        raise NotOffered(f"routes.chat of a user without documents (routes.chat.body.{DOCUMENT})")
+    named = [one for one in own if one.payload.handbook and one.payload.handbook.place in question]
+    return {"message": question, DOCUMENT: run.asked_about.get(conversation_id or "", (named or own)[-1].document_id)}
 
 
 async def ask(run: Run, user: User, question: str, **options: Any) -> Answer:

@@ -7,6 +7,7 @@ import itertools
 import os
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -150,6 +151,8 @@ class Run:
         self.needs = RequiredCapacity()
         self.context = TestContext()
         self.shared: dict[str, Any] = {}  # results of shared steps
+        self.uploaded: defaultdict[str, list[Any]] = defaultdict(list)  # by user, for questions that name a document
+        self.asked_about: dict[str, str] = {}  # conversation -> document
         self.broken: dict[str, str] = {}  # what fixtures failed by -> the first of them
         self.channels = Channels()  # open until the end of the run
         self.log: Callable[[str], None] = lambda line: None

@@ -149,6 +149,7 @@ def accepted(run: Run, user: User, payload: Payload, response: Response, started
     upload = Upload(user, payload, response["document_id"], response["job_id"], response.partly("signed_url"), started)
     if run.contract.route("upload").file:
         upload.sent, upload.sending_seconds = response, response.elapsed
+    run.uploaded[user.user_id].append(upload)
     return upload
 
 

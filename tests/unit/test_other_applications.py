@@ -6,7 +6,7 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ from acceptance.deployment.contract import Contract, following, merged, read_con
 from acceptance.deployment.descriptor import read_descriptor
 from acceptance.deployment.provisioning import OpenDeployment
 from acceptance.errors import ConfigurationError, NotOffered, SuiteError
+from acceptance.fixtures import handbook
 from acceptance.fixtures.users import User
 from acceptance.run import Run
-from acceptance.uploads import Payload
+from acceptance.uploads import Payload, Upload
 
 from tests.unit.conftest import descriptor_at
 
@@ -426,6 +427,29 @@ def test_a_document_may_travel_in_the_upload_call_and_its_job_be_known_by_its_st
     app.answers[f"/files/{JOB['id']}"] = (200, JOB | {"status": "broken", "error": "No text."})
     with pytest.raises(AssertionError, match=r"'ready', observed status 'broken', last error No text\."):
         run.wait(uploads.complete(run, upload))
+
+
+def test_a_question_may_name_the_document_that_it_is_about(app: Application, run_of: RunOf) -> None:
+    run = run_of("""
+    source_words: title
+    routes:
+      chat: {path: /ask, body: {document_id: doc, conversation_id: thread}, waits_for_a_model: false, answer: {
+        conversation_id: thread, workflow_id: absent, model: absent, processing_time: absent, confidence: absent,
+        timestamp: absent}}
+    """)
+    app.answers["/ask"] = (200, {"text": "12", "thread": JOB["id"], "sources": []})
+    user = User("a@b.org", "p", user_id="u", access_token=TOKEN)
+    with pytest.raises(NotOffered, match="a user without documents"):
+        run.wait(ask(run, user, "What is it?"))
+    for number, place in enumerate(("Avonmouth", "Brixham")):
+        text = replace(handbook.write("run", "note", 1), place=place)
+        payload = Payload(f"{place}.pdf", b"%PDF", handbook=text)
+        run.uploaded[user.user_id].append(Upload(user, payload, f"d{number}", "j", "s", 0.0))
+    named = []
+    for question, thread in (("In Avonmouth?", None), ("And in Brixham?", None), ("Else?", None), ("And?", JOB["id"])):
+        run.wait(ask(run, user, question, conversation_id=thread))
+        named.append(json.loads(app.last.body)["doc"])
+    assert named == ["d0", "d1", "d1", "d1"]
 
 
 def test_bytes_may_be_sent_to_a_route_of_their_owner(app: Application, run_of: RunOf) -> None:
