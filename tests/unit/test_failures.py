@@ -68,6 +68,12 @@ def test_failures_that_differ_in_identifiers_alone_have_one_cause() -> None:
     assert (second.criteria, second.tests) == (("INT-03",), ("three",))
 
 
+def test_what_we_lack_is_told_apart_by_its_name() -> None:
+    said = "CapabilityMissing: needs the capability '{}', which the deployment's descriptor does not list"
+    failed = [("INT-02", "one", said.format("short-lived-tokens")), ("INT-06", "two", said.format("sql"))]
+    assert [cause.tests for cause in root_causes(failed)] == [("one",), ("two",)]
+
+
 def test_unexpected_successes_and_faults_are_read_first() -> None:
     messages = [
         "x: expected status 404, observed 401 no",

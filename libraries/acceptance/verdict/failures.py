@@ -39,10 +39,11 @@ _LAID_OUT = re.compile(
     re.DOTALL,
 )
 # What differs from one occurrence of a cause to the next: identifiers, addresses, amounts; a status stays.
-_VARYING = re.compile(
+_CHANGING = re.compile(
     r"[\w.+-]+@[\w.-]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b\d{8}-\d{6}-[\w-]+|\b[0-9a-f]{16,}\b"
-    r"|\b(?![1-5]\d\d\b)\d[\d.,:]*|'[^']*'"
+    r"|\b(?![1-5]\d\d\b)\d[\d.,:]*"
 )
+_VARYING = re.compile(rf"{_CHANGING.pattern}|'[^']*'")
 _STATUS = re.compile(r"(?:status )?([1-5])\d\d\b")
 KEPT = 300  # characters that tell one cause from another
 
@@ -83,7 +84,9 @@ class Failure(Data):
     def key(self) -> str:
         """The same for failures of one cause."""
         text = self.text.removesuffix(f"; {self.look}") if self.look else self.text
-        return _VARYING.sub("#", text)[:KEPT]
+        # What we say ourselves has names in quotes: two capabilities are two causes.
+        varying = _CHANGING if self.is_ours else _VARYING
+        return varying.sub("#", text)[:KEPT]
 
     @property
     def is_ours(self) -> bool:
