@@ -40,12 +40,12 @@ Malformed Addresses Are Refused
     [Tags]    criterion:INT-01
     [Template]    Malformed Address Is Refused
     ${EMPTY}
-    nobody
+    {unique}
     @example.com
-    nobody@
-    nobody@example..com
-    two words@example.com
-    nobody@home@example.com
+    {unique}@
+    {unique}@example..com
+    two {unique}@example.com
+    {unique}@home@example.com
 
 Weak Passwords Are Refused
     [Metadata]    Criterion    INT-01

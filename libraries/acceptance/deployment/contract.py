@@ -358,6 +358,7 @@ class Realtime(Offered):
 class ContractLimits(Offered):
     filename_characters: int
     password_characters: int
+    longest_password_characters: int
     json_body_bytes: int
     response_bytes: int = Field(ge=1)
     chunk_gap_characters: int
