@@ -22,7 +22,7 @@ Negative Inputs Of Every Parameter Are Refused
 
 A Malformed Body Is Refused
     [Metadata]    Criterion    INT-12
-    Given the tester has a document and a conversation
+    Given the tester has what can be had
     Then each malformed body is refused
     And nothing has changed
 
@@ -34,14 +34,14 @@ Channels Of Nothing Are Closed
 
 Odd File Names Are Kept
     [Metadata]    Criterion    INT-12
-    Given the tester has a document and a conversation
+    Given the tester has what can be had
     When documents with odd names are processed
     Then each keeps the name that was sent
     And deleting them leaves nothing behind
 
 Wrong Bytes Are Refused And The Right Ones Then Accepted
     [Metadata]    Criterion    INT-12
-    Given the tester has a document and a conversation
+    Given the tester has what can be had
     ${sender} =    Get User With Uploads Left    Tester
     ${UPLOAD} =    Announce Upload    note    user=${sender}
     VAR    ${UPLOAD}    ${UPLOAD}    scope=TEST
@@ -50,19 +50,20 @@ Wrong Bytes Are Refused And The Right Ones Then Accepted
 
 Documents That May Not Be Uploaded Are Refused
     [Metadata]    Criterion    INT-12
-    Given the tester has a document and a conversation
+    Given the tester has what can be had
     Then each unacceptable document is refused
     And nothing has changed
 
 Documents That Cannot Be Read Fail With A Reason
     [Metadata]    Criterion    INT-12
-    Given the tester has a document and a conversation
+    Given the tester has what can be had
     When each unreadable document fails with its reason
     Then Jobs Should Not Change    @{UPLOADS}    duration=${AT REST}
     And deleting them leaves nothing behind
 
 A Failed Job Can Be Retried
     [Metadata]    Criterion    INT-12
+    Need Offered    routes.job_retry
     Given Create User    Renee
     ${upload} =    Upload Document    encrypted
     And Wait Until Job Ends    ${upload}
