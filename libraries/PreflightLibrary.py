@@ -67,11 +67,13 @@ class PreflightLibrary:
 
     @getter()
     def get_health_problems(self, document: Any) -> Observed:
-        """Returns what is wrong with a health document: status, environment, each service, and its age.
+        """Returns what is wrong with a health document: status, environment, each service, its age, published secrets.
 
         | Get Health Problems    ${response.json()}    ==    ${NO PROBLEMS}
         """
         run = the_run()
+        for secret in preflight.published_secrets(run.contract, document).values():
+            run.redactor.register(secret)
         problems = preflight.unhealthy(run.contract, document, run.descriptor.environment, time.time())
         return Observed(problems, "the health document")
 

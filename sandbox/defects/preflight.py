@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from sandbox import descriptor, frontend
@@ -105,3 +106,16 @@ def environment_of_another() -> None:
         return healthy(**{**fields, "environment": "production"})
 
     patch(health, "Health", copied)
+
+
+@defect("health-publishes-a-secret", "PRE", must=["PRE-03"])
+def health_publishes_a_secret() -> None:
+    """The configuration was added to the health document, with the key that signs the tokens."""
+    healthy = health.Health
+
+    def with_configuration(**fields: Any) -> JSONResponse:
+        mark_active()
+        document = healthy(**fields).model_dump(mode="json")
+        return JSONResponse({**document, "config": {"supabase_jwt_secret": "published-by-mistake"}})
+
+    patch(health, "Health", with_configuration)

@@ -21,6 +21,7 @@ from acceptance.checks.preflight import (
     not_in_health,
     obstacles,
     plan_too_low,
+    published_secrets,
     unhealthy,
     with_one_build,
 )
@@ -115,6 +116,57 @@ def test_a_health_document_that_says_nothing_is_not_offered(tmp_path: Path) -> N
     contract = read(tmp_path, f"routes: {{health: {{answer: {{{answer}}}}}}}\nhealth: {{services: {{{nothing}}}}}")
     with pytest.raises(NotOffered):
         problems({"version": "1"}, contract)
+
+
+@pytest.mark.parametrize(
+    ("published", "place"),
+    [
+        ({"config": {"supabase_jwt_secret": "hunter22"}}, "config.supabase_jwt_secret"),
+        ({"keys": [{"openaiApiKey": "hunter22"}]}, "keys.0.openaiApiKey"),
+        ({"tokens": ["hunter22"]}, "tokens.0"),
+        ({"SERVICE-ROLE-KEY": "hunter22"}, "SERVICE-ROLE-KEY"),
+        ({"db": {"password": "hunter22"}}, "db.password"),
+        ({"private_key": "hunter22"}, "private_key"),
+    ],
+)
+def test_a_health_document_that_publishes_a_secret_is_a_problem(published: dict[str, object], place: str) -> None:
+    assert problems(health(**published)) == [f"publishes {place}"]
+    assert published_secrets(CONTRACT, health(**published)) == {place: "hunter22"}
+
+
+def test_a_secret_is_a_problem_of_a_health_document_that_says_nothing_else(tmp_path: Path) -> None:
+    nothing = ", ".join(f"{name}: absent" for name in SERVICES)
+    answer = "status: absent, environment: absent, timestamp: absent, version: absent, build: absent, services: absent"
+    contract = read(tmp_path, f"routes: {{health: {{answer: {{{answer}}}}}}}\nhealth: {{services: {{{nothing}}}}}")
+    assert problems({"jwt_secret": "hunter22"}, contract) == ["publishes jwt_secret"]
+
+
+@pytest.mark.parametrize("harmless", ["", None, True, 3600, "healthy", "****", "[REDACTED]", {"status": "healthy"}])
+def test_what_only_speaks_of_a_secret_is_none(harmless: object) -> None:
+    assert problems(health(checks={"jwt_secret": harmless, "tokenizer": "cl100k"})) == []
+
+
+def test_a_service_that_cannot_be_probed_is_not_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    unprobed = Service.model_validate({"url": "http://a", "probe": "absent"})
+    said = changed(services=Services(api=FRONT, worker=unprobed, authentication=unprobed))
+    assert not_described(said) == [
+        "services.frontend", "services.storage", "services.realtime",
+        "services.worker.probe", "services.authentication.probe",
+    ]  # fmt: skip
+    probed: list[str] = []
+
+    async def probe(run: Run, name: str, service: Service) -> Probe:
+        probed.append(name)
+        return Probe(name)
+
+    async def no_realtime(run: Run) -> Probe:
+        return Probe("realtime")
+
+    monkeypatch.setattr(preflight, "_probe", probe)
+    monkeypatch.setattr(preflight, "_probe_realtime", no_realtime)
+    monkeypatch.setattr(preflight, "_probe_database", no_realtime)
+    run = cast(Run, SimpleNamespace(descriptor=said))
+    assert [one.service for one in asyncio.run(preflight.probe_services(run))] == probed == ["api"]
 
 
 def test_what_a_worker_says_of_itself() -> None:

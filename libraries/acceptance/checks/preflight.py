@@ -7,7 +7,7 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,8 @@ MOST_BYTES = 1_048_576  # of the answer to a probe
 PROBES = 4  # of each service: behind one address there may be several instances
 BUILT_BY_US = ("frontend", "api", "worker", "realtime")  # a provider's own service need only say its version
 STALE_SECONDS = 60.0
+SECRET_NAME = re.compile("secret|password|privatekey|servicerole|apikey|token(?!i[sz])")  # in small letters only
+MASKED = re.compile(r"[*•.xX<>\[\]]+|[<\[(]?(hidden|masked|redacted)[>\])]?", re.IGNORECASE)
 REFUSED = "authentication failed"  # PostgreSQL, of a wrong password or role
 SECRETS = {"sql": "database_password", "webhook-secret": "webhook_secret", "admin-api": "service_role_key"}
 
@@ -66,9 +68,9 @@ async def record_probes(run: Run) -> list[Probe]:
 
 
 async def probe_services(run: Run) -> list[Probe]:
-    """Every service of the descriptor, all at once."""
+    """Every service of the descriptor that can be probed, all at once."""
     services = run.descriptor.services
-    http = [_probe(run, name, service) for name, service in services if isinstance(service, Service)]
+    http = [_probe(run, name, service) for name, service in services if isinstance(service, Service) and service.probe]
     found, handshake, database = await asyncio.gather(asyncio.gather(*http), _probe_realtime(run), _probe_database(run))
     probes = [handshake if probe.service == "realtime" and handshake.problem else probe for probe in found]
     return with_one_build(probes, run.descriptor.build) + ([database] if services.database else [])
@@ -117,9 +119,10 @@ def not_described(descriptor: Descriptor) -> list[str]:
     left_out += [
         f"{name}.{'build' if name in BUILT_BY_US else 'version'}"
         for name, service in named.items()
-        if service.build is None and (name in BUILT_BY_US or service.version is None)
+        if service.probe and service.build is None and (name in BUILT_BY_US or service.version is None)
     ]
-    if "worker" in named and named["worker"].heartbeat_age is None:
+    left_out += [f"{name}.probe" for name, service in named.items() if not service.probe]
+    if "worker" in named and named["worker"].probe and named["worker"].heartbeat_age is None:
         left_out.append("worker.heartbeat_age")
     return [f"services.{one}" for one in left_out]
 
@@ -140,9 +143,10 @@ def unhealthy(contract: Contract, document: Any, environment: str, now: float) -
     health, named = contract.health, contract.route("health").answer
     fields = {word: pick(document, path) for word, path in named.items()}
     services = {name: pick(document, path) for name, path in health.services.items()}
-    if not services and not fields.keys() & {"status", "environment", "timestamp"}:
+    published = [f"publishes {place}" for place in published_secrets(contract, document)]
+    if not published and not services and not fields.keys() & {"status", "environment", "timestamp"}:
         raise NotOffered("health.services")
-    problems = [f"no field '{word}'" for word, value in fields.items() if value is MISSING]
+    problems = published + [f"no field '{word}'" for word, value in fields.items() if value is MISSING]
     problems += [
         f"{name} is {'not named' if value is MISSING else value}"
         for name, value in services.items()
@@ -153,6 +157,34 @@ def unhealthy(contract: Contract, document: Any, environment: str, now: float) -
     if fields.get("environment", MISSING) not in (MISSING, environment):
         problems.append(_of_another(fields["environment"], environment))
     return problems + _out_of_date(fields.get("timestamp", MISSING), now)
+
+
+def published_secrets(contract: Contract, document: Any) -> dict[str, str]:
+    """Texts in a health document under names such as `jwt_secret` or `apiKey`, by their dotted path.
+
+    What the contract names in it is none, nor is a word for what is well, nor a value that is masked already.
+    """
+    named = {*contract.route("health").answer.values(), *contract.health.services.values()}
+    harmless = {contract.health.healthy, contract.health.service_healthy}
+
+    def texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
+        if isinstance(value, dict | list):
+            for name, each in value.items() if isinstance(value, dict) else enumerate(value):
+                yield from texts(each, f"{place}.{name}" if place else str(name))
+        elif isinstance(value, str) and value.strip() and SECRET_NAME.search(_last_name(place)):
+            yield place, value
+
+    return {
+        place: text
+        for place, text in texts(document, "")
+        if place not in named and text not in harmless and not MASKED.fullmatch(text)
+    }
+
+
+def _last_name(place: str) -> str:
+    """The name of the field at a place, small letters only; that of the list of which it is an entry."""
+    names = [name for name in place.split(".") if not name.isdigit()]
+    return re.sub("[^a-z]", "", names[-1].lower()) if names else ""
 
 
 def _out_of_date(stamp: Any, now: float) -> list[str]:
@@ -248,7 +280,7 @@ async def _probe(run: Run, name: str, service: Service) -> Probe:
 
 
 async def _probe_once(run: Run, name: str, service: Service) -> Probe:
-    url = re.sub("^ws", "http", service.url) + service.probe
+    url = re.sub("^ws", "http", service.url) + (service.probe or "/")
     begin = time.monotonic()
     try:
         async with asyncio.timeout(WITHIN_SECONDS):

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )  # fmt: skip
 
-from acceptance.deployment.contract import Absent, Offered
+from acceptance.deployment.contract import ABSENT, Absent, Offered
 from acceptance.errors import CapabilityMissing, ConfigurationError, NotOffered, SuiteError
 from acceptance.yaml_models import Data, mistakes, read_model, read_text
 
@@ -61,10 +61,11 @@ class Service(Data):
     """One service and its probe; `build`, `version` and `heartbeat_age` say where the answer names them.
 
     `headers` go with every call to it, such as those of a gateway: by the name of the secret that each holds.
+    `probe: absent`, here None: nothing of it can be probed.
     """
 
     url: str
-    probe: str = "/"
+    probe: str | None = "/"
     headers: dict[Annotated[str, StringConstraints(pattern=r"^[\w!#$%&'*+.^`|~-]+$")], str] = {}
     build: Source | None = None
     version: Source | None = None
@@ -81,7 +82,9 @@ class Service(Data):
 
     @field_validator("probe")
     @classmethod
-    def _path(cls, value: str) -> str:
+    def _path(cls, value: str | None) -> str | None:
+        if value in (None, ABSENT):
+            return None
         if not value.startswith("/"):
             raise ValueError("expected a path that begins with /")
         return value
@@ -109,7 +112,7 @@ def _left_out(service: str) -> Any:
 
 
 class Services(Offered):
-    """The services of a deployment, each probed by PRE-01; further ones may have any name.
+    """The services of a deployment, each probed by PRE-01 where it can be; further ones may have any name.
 
     To read one that may be left out, and is, raises NotOffered; what the contract bases on it is not offered either.
     """
