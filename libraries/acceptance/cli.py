@@ -233,7 +233,8 @@ def _print_causes(gate: Gate) -> None:
         first = tests[cause.tests[0]]
         print(f"\nviolates {', '.join(cause.criteria)}:")
         for line in cause.failure.lines:
-            print(f"{'':8}{line[:2]}{_short(line[2:])}")
+            text = line.lstrip()
+            print(f"{'':8}{line.removesuffix(text)}{_short(text)}")
         more = f", and {len(cause.tests) - 1} more" if len(cause.tests) > 1 else ""
         print(f"{'':10}{'test':9} {first.name}{more}")
         if first.source:

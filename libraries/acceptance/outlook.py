@@ -68,12 +68,13 @@ def lines(seen: Outlook) -> Iterator[str]:
         said = [f"answered in {probe.seconds:.2f} s", *(f"{word} {value}" for word, value in named if value)]
         yield from _row(f"{probe.service:{COLUMN}}", probe.problem or ", ".join(said))
     yield ""
-    yield f"{'criterion':10}{'verifiable':{COLUMN - 10}}why not, or not all of it"
+    yield f"{'criterion':10}{'can be met':{COLUMN - 10}}why not, or not all of it"
     for one in seen.prospects:
         yield from _row(f"{one.criterion:10}{one.verified:{COLUMN - 10}}", one.why)
     counts = Counter(one.verified for one in seen.prospects)
     yield ""
-    yield f"of {counts.total()} claimed criteria: {', '.join(f'{count} {word}' for word, count in counts.items())}"
+    how_many = ", ".join(f"{count} {word}" for word, count in counts.items())
+    yield f"of {counts.total()} claimed criteria: {how_many}; what cannot be met can still be violated"
     yield ""
     yield from _takes(seen)
 

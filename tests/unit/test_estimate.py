@@ -120,7 +120,7 @@ def test_the_table_has_a_row_for_each_criterion_and_what_holds_the_run_back() ->
     assert "api                  answered in 0.50 s, build b" in text
     assert "worker               gone" in text
     assert "INT-02    in part    word word" in "\n".join(text)
-    assert "of 2 claimed criteria: 1 in part, 1 yes" in text
+    assert "of 2 claimed criteria: 1 in part, 1 yes; what cannot be met can still be violated" in text
     assert "requests             about 240; at least 2 minutes at 2 a second" in text
     assert "documents            about 9; the budget allows 5; what it does not leave is not verified" in text
     assert f"users                about 3; {UPLOADS} is 3" in text
