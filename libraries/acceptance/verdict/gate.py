@@ -202,7 +202,7 @@ def _verdict(rows: Sequence[Row], criteria: Criteria, claims: set[str], unsound:
     if core:
         return "INCONCLUSIVE", f"{NOT_OFFERED}, though the application consists of it: {', '.join(core)}"
     count = f"{len(claimed)} of {len(criteria.required)} required"
-    without = [f"{row.id} ({', '.join(row.without)})" for row in claimed if row.without]
+    without = [row.id for row in claimed if row.without]
     left_out = "; ".join(
         f"{word}: {', '.join(names)}"
         for word, names in ((NOT_OFFERED, [row.id for row in absent]), ("in part", without))
