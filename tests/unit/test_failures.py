@@ -13,6 +13,28 @@ def several(*texts: str) -> str:
     return "Several failures occurred:\n\n" + "\n\n".join(f"{n}) {text}" for n, text in enumerate(texts, start=1))
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (
+            "job: expected status 200, observed 500 Oops; GET /jobs/1, request a",
+            "job: expected no fault, observed 500 43 times; GET /jobs/2, request b; jobs: expected no fault",
+            True,
+        ),
+        (
+            "job: expected status 404, observed 200 {1}",
+            "protection: expected 1, observed 1 others: job with x: job: expected status 404, observed 200 {2}",
+            True,
+        ),
+        ("job: expected status 404, observed 200 {}", "jobs: expected status 404, observed 200 {}", False),
+        ("job: expected status 404, observed 200 {}", "job: expected status 401, observed 200 {}", False),
+        ("job: expected status 200, observed 422 a is bad", "job: expected status 200, observed 422 b is bad", False),
+    ],
+)
+def test_the_same_answer_of_a_route_is_one_cause_whichever_test_met_it(one: str, other: str, same: bool) -> None:
+    assert (Failure(text=one).key == Failure(text=other).key) is same
+
+
 def test_a_violation_is_taken_apart() -> None:
     failure = Failure(
         text=str(

@@ -45,6 +45,7 @@ _CHANGING = re.compile(
 )
 _VARYING = re.compile(rf"{_CHANGING.pattern}|'[^']*'")
 _STATUS = re.compile(r"(?:status )?([1-5])\d\d\b")
+_BY_STATUS = re.compile(r"\b(\w+): expected (?:status (\d{3})|no fault), observed (\d{3})\b([^;\n]*)")
 KEPT = 300  # characters that tell one cause from another
 
 
@@ -84,6 +85,11 @@ class Failure(Data):
     def key(self) -> str:
         """The same for failures of one cause."""
         text = self.text.removesuffix(f"; {self.look}") if self.look else self.text
+        if found := _BY_STATUS.search(text):  # whichever test met it
+            route, expected, observed, body = found.groups()
+            if observed[0] == "5":
+                return f"{route} {observed}"
+            return f"{route} {expected} {observed}" + ("" if observed[0] == "2" else _VARYING.sub("#", body)[:KEPT])
         # What we say ourselves has names in quotes: two capabilities are two causes.
         varying = _CHANGING if self.is_ours else _VARYING
         return varying.sub("#", text)[:KEPT]
