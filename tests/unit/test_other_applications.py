@@ -228,6 +228,15 @@ def test_a_service_has_an_error_shape_and_a_route_statuses_of_its_own(app: Appli
         run.contract.status_of("login", "weak_password")
 
 
+def test_an_error_is_searched_for_what_only_a_success_should_have(app: Application, run_of: RunOf) -> None:
+    run = run_of("errors: {known_address: 422, shape: absent}")
+    body = {"email": "a@b.org", "password": "p"}
+    for answer, found in (({"msg": "taken"}, None), ({"access_token": "t", "msg": "taken"}, "t")):
+        app.answers["/auth/signup"] = (422, answer)
+        refused = run.wait(run.client.call("signup", body=body, status="known_address"))
+        assert run.client.field_of(refused, "access_token", optional=True) == found
+
+
 def test_an_error_whose_shape_is_absent_is_judged_by_its_status(app: Application, run_of: RunOf) -> None:
     run = run_of("errors: {shape: absent, request_id_header: absent}")
     app.answers["/auth/user"] = (401, {"detail": "no"})

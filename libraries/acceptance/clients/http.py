@@ -29,6 +29,7 @@ from acceptance.deployment.contract import (
     by_words,
     compiled,
     mistake_in,
+    names,
     nested,
     pick,
     with_query,
@@ -347,7 +348,8 @@ class ContractClient:
         """A field of a response by the contract's word for it: of a success, a duplicate, or any other error.
 
         Args:
-            optional: None where the response has no such field, or an empty one.
+            optional: None where the response has no such field, or an empty one; a field of the route's successes is
+                looked for in its errors too.
 
         Raises:
             AssertionError: the response has no such field.
@@ -356,8 +358,10 @@ class ContractClient:
         contract = self.contract
         if self._is_duplicate(response):
             paths: Mapping[str, str] = contract.duplicate
+        elif response.status < 400 or (optional and word in names(response.paths)):
+            paths = response.paths
         else:
-            paths = contract.error_shape(response.route) if response.status >= 400 else response.paths
+            paths = contract.error_shape(response.route)
         try:
             path = paths[word]
         except KeyError:
