@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from acceptance.deployment.contract import MISSING, pick
+from acceptance.deployment.contract import ABSENT, MISSING, pick
 from acceptance.errors import (
     BLOCKED,
     NOT_OFFERED,
@@ -269,9 +269,15 @@ class DeploymentLibrary:
     def get_deployment_field(self, path: str) -> Observed:
         """Returns a field of the deployment's descriptor by its dotted path, such as ``providers.parser.name``.
 
+        Skips the test where the descriptor leaves it out and may.
+
         | ${model} =    Get Deployment Field    providers.model
         """
-        value = pick(the_run().descriptor.model_dump(exclude={"secrets"}, warnings=False), path)
+        descriptor, words = the_run().descriptor.model_dump(exclude={"secrets"}, warnings=False), path.split(".")
+        for place in (".".join(words[:number]) for number in range(1, len(words) + 1)):
+            if pick(descriptor, place) == ABSENT:
+                raise NotOffered(place)
+        value = pick(descriptor, path)
         if value is MISSING:
             raise SuiteError(f"the descriptor has no field '{path}'")
         return Observed(value, f"{path} of the descriptor")

@@ -10,13 +10,14 @@ from pydantic import Field, model_validator
 
 from acceptance.checks.preflight import not_described, not_in_health, plan_too_low
 from acceptance.deployment.contract import Contract
-from acceptance.deployment.descriptor import Descriptor
+from acceptance.deployment.descriptor import Descriptor, Providers
 from acceptance.errors import CapabilityMissing, NotOffered
 from acceptance.run import RequiredCapacity
 from acceptance.verdict.criteria import Criteria, Criterion
 from acceptance.yaml_models import PROJECT, Data, read_model
 
 SHARED = "shared: "  # how the names of what several tests use begin; not tests themselves
+PROVIDERS = "INT-15"  # a test of it for each provider that the descriptor names
 ESTIMATE = PROJECT / "variables" / "estimate.yaml"
 
 
@@ -83,7 +84,8 @@ def prospects(
 ) -> list[Prospect]:
     """For each claimed criterion, whether the run could verify it."""
     lost = lost_tests(estimate, descriptor, contract)
-    unsaid = {"PRE-01": not_described(descriptor), "PRE-03": not_in_health(contract)}
+    unnamed = [f"providers.{word}" for word in Providers.model_fields if word not in descriptor.providers.offered]
+    unsaid = {"PRE-01": not_described(descriptor), "PRE-03": not_in_health(contract), PROVIDERS: unnamed}
     return [
         _prospect(name, criteria.criteria[name], estimate, lost, descriptor, unsaid.get(name, [])) for name in claims
     ]
@@ -118,7 +120,8 @@ def _prospect(
     absent = list(dict.fromkeys([*unsaid, *sorted({place for test in gone for place in lost[test]})]))
     if absent:
         reasons.append(f"not offered: {', '.join(absent)}")
-    if tests and len(gone) == len(tests):
+    nobody = name == PROVIDERS and not descriptor.providers.offered
+    if nobody or (tests and len(gone) == len(tests)):
         return Prospect(criterion=name, verified="no", why=reasons[-1])
     if reasons and reasons[0].startswith("needs"):
         return Prospect(criterion=name, verified="no", why="; ".join(reasons))

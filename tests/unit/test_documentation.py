@@ -9,7 +9,7 @@ import pytest
 from acceptance.checks.preflight import not_described
 from acceptance.deployment.contract import read_contract
 from acceptance.deployment.descriptor import read_descriptor
-from acceptance.errors import ConfigurationError
+from acceptance.errors import ConfigurationError, NotOffered
 from acceptance.estimate import prospects, read_estimate
 from acceptance.runner import runner
 from acceptance.verdict.criteria import CRITERIA, read_criteria
@@ -35,6 +35,10 @@ def test_the_first_descriptor_and_its_contract_are_read(tmp_path: Path) -> None:
     assert contract.offers("routes.job.answer.status")
     assert not_described(descriptor)[:3] == ["services.worker", "services.storage", "services.realtime"]
     assert contract.health.services == {"database": "checks.db.up"}
+    with pytest.raises(NotOffered, match=r"providers\.parser"):
+        _ = descriptor.providers.parser
+    with pytest.raises(NotOffered, match=r"sessions\.refresh_reuse_seconds"):
+        _ = descriptor.sessions.refresh_reuse_seconds
 
 
 def test_by_the_first_contract_documents_are_followed_and_questions_asked(tmp_path: Path) -> None:

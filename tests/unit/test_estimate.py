@@ -9,7 +9,7 @@ import pytest
 from acceptance import outlook
 from acceptance.checks.preflight import Probe
 from acceptance.deployment.contract import Contract, read_contract
-from acceptance.deployment.descriptor import Budget, Descriptor, Pace, Plan, Services
+from acceptance.deployment.descriptor import Budget, Descriptor, Pace, Plan, Providers, Services
 from acceptance.estimate import (
     Amounts,
     Estimate,
@@ -90,6 +90,14 @@ def test_services_left_out_are_not_offered() -> None:
     assert found["INT-08"].why == "not offered: services.realtime"
     assert found["PRE-01"].verified == "in part"
     assert "services.worker" in found["PRE-01"].why
+
+
+def test_providers_that_the_descriptor_does_not_name_are_not_offered() -> None:
+    three = "providers.parser, providers.model, providers.embedding"
+    found = told(described(providers=Providers()), CONTRACT, "INT-15")["INT-15"]
+    assert (found.verified, found.why) == ("no", f"not offered: {three}")
+    found = told(described(providers=Providers(model="m")), CONTRACT, "INT-15")["INT-15"]
+    assert (found.verified, found.why) == ("in part", "not offered: providers.parser, providers.embedding")
 
 
 def test_a_capability_that_is_missing_and_a_criterion_that_is_planned_are_named() -> None:

@@ -107,8 +107,8 @@ class Database(Data):
     sslmode: str = "prefer"
 
 
-def _left_out(service: str) -> Any:
-    return Field(default=Absent(f"services.{service}"))
+def _left_out(place: str, **bounds: Any) -> Any:
+    return Field(default=Absent(place), **bounds)
 
 
 class Services(Offered):
@@ -120,12 +120,12 @@ class Services(Offered):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Service] = Field(init=False)
 
-    frontend: Service = _left_out("frontend")
+    frontend: Service = _left_out("services.frontend")
     api: Service
-    worker: Service = _left_out("worker")
-    authentication: Service = _left_out("authentication")
-    storage: Service = _left_out("storage")
-    realtime: Service = _left_out("realtime")
+    worker: Service = _left_out("services.worker")
+    authentication: Service = _left_out("services.authentication")
+    storage: Service = _left_out("services.storage")
+    realtime: Service = _left_out("services.realtime")
     database: Database | None = None
 
     @property
@@ -184,18 +184,23 @@ class Embedding(Data):
     dimensions: int = Field(gt=0)
 
 
-class Providers(Data):
-    """The services that the deployment is meant to use, as their answers name themselves."""
+class Providers(Offered):
+    """The services that the deployment is meant to use, as their answers name themselves.
 
-    parser: Parser
-    model: str
-    embedding: Embedding
+    To read one that is left out raises NotOffered.
+    """
+
+    parser: Parser = _left_out("providers.parser")
+    model: str = _left_out("providers.model")
+    embedding: Embedding = _left_out("providers.embedding")
 
 
-class Sessions(Data):
-    refresh_reuse_seconds: float = Field(ge=0)
-    logout_revokes_access: bool
-    jwt_survives_auth_outage: bool
+class Sessions(Offered):
+    """What holds for sessions; to read what is left out raises NotOffered."""
+
+    refresh_reuse_seconds: float = _left_out("sessions.refresh_reuse_seconds", ge=0)
+    logout_revokes_access: bool = _left_out("sessions.logout_revokes_access")
+    jwt_survives_auth_outage: bool = _left_out("sessions.jwt_survives_auth_outage")
 
 
 class Plan(Data):
@@ -271,7 +276,7 @@ class Descriptor(Data):
     environment: Name
     build: Name | None = None
     services: Services
-    providers: Providers
+    providers: Providers = Providers()
     platform: Platform | None = None
     users: Literal["signup", "admin-api"]
     admin: Admin = Admin()
@@ -279,7 +284,7 @@ class Descriptor(Data):
     contract: Path | None = None  # what differs from the standard contract; relative to this file
     baseline: Name | None = None  # the recording that its behaviour must equal; default: that of its own name
     sibling_of: Name | None = None  # of the same build, it shows what that deployment cannot be made to show
-    sessions: Sessions
+    sessions: Sessions = Sessions()
     plan: Plan = Plan()
     limits: StatedLimits = StatedLimits()
     pace: Pace = Pace()
