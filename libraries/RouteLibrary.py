@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import string
 import uuid
+from collections.abc import Collection
 from typing import Any, Literal
 
 from acceptance.checks import authorization, signed_urls, undescribed_routes, webhooks
 from acceptance.checks.fixtures import UserData
 from acceptance.checks.forged_tokens import Kind as Credential
 from acceptance.clients.http import Response
-from acceptance.deployment.contract import MISSING, Kind, Offered, words_in
+from acceptance.deployment.contract import MISSING, Kind, Offered, standard, words_in
 from acceptance.errors import NotOffered, SuiteError
 from acceptance.polling import together
 from acceptance.uploads import Upload
@@ -213,15 +214,14 @@ class RouteLibrary:
     @keyword()
     def get_routes(
         self,
-        kind: Kind | None = None,
-        *,
+        *kinds: Kind,
         method: str | None = None,
         word: str | None = None,
         of: authorization.Target | UserData | None = None,
     ) -> list[str]:
         """Returns names of the contract's routes, those that delete last; where none is offered, the test is skipped.
 
-        - ``kind``: ``public``, ``user``, ``owner`` or ``signature``.
+        - ``kinds``: some of ``public``, ``user``, ``owner`` and ``signature``; none stands for all.
         - ``method``: such as ``GET``.
         - ``word``: one that stands in braces in the path, such as ``document_id``.
         - ``of``: see `Get Target` and `Get User Data`; only those for whose path it has real identifiers.
@@ -233,15 +233,17 @@ class RouteLibrary:
         found = [
             name
             for name, route in routes.items()
-            if kind in (None, route.kind)
+            if (not kinds or route.kind in kinds)
             and method in (None, route.method)
             and (not word or f"{{{word}}}" in route.path)
             and (of is None or of.has(route.path))
         ]
-        if not found and of is None and (absent := getattr(routes, "absent", {})):
-            raise NotOffered(", ".join(absent.values()))
+        if not found and isinstance(of, authorization.Target):
+            of.need()
+        if not found and (absent := _absent_routes(kinds, method)):
+            raise NotOffered(", ".join(absent))
         if not found and of is None:
-            raise SuiteError(f"the contract has no route of kind {kind}, method {method}, with {word} in its path")
+            raise SuiteError(f"the contract has no route of kind {kinds}, method {method}, with {word} in its path")
         return sorted(found, key=lambda name: routes[name].method == "DELETE")
 
     @getter(within=120)
@@ -350,6 +352,17 @@ class RouteLibrary:
         | ${status} =    Get Expected Status    login    malformed_json
         """
         return Observed(the_run().contract.status_of(route, expected), f"status of {route}, {expected}")
+
+
+def _absent_routes(kinds: Collection[str], method: str | None) -> list[str]:
+    """The places of absent routes, those alone that are such ones in the standard contract where there are any."""
+    absent, usual = getattr(the_run().contract.routes, "absent", {}), standard()["routes"]
+    alike = [
+        place
+        for name, place in absent.items()
+        if name in usual and (not kinds or usual[name]["kind"] in kinds) and method in (None, usual[name]["method"])
+    ]
+    return alike or [*absent.values()]
 
 
 def _leave_out_absent_routes() -> None:
