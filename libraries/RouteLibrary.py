@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 import uuid
 from collections.abc import Collection
 from typing import Any, Literal
@@ -319,7 +318,7 @@ class RouteLibrary:
 
     @keyword()
     def get_unknown_identifiers(self) -> dict[str, str]:
-        """Returns a new identifier, which nothing has, for each word in the paths of the contract's owner routes.
+        """Returns a new identifier, which nothing has, for each word of the contract's owner routes that stands for one.
 
         | &{unknown} =    Get Unknown Identifiers
         | Call Route    document_status    &{unknown}    expected=unknown_identifier
@@ -329,9 +328,19 @@ class RouteLibrary:
             word: str(uuid.uuid4())
             for route in routes
             if route.kind == "owner"
-            for _, word, _, _ in string.Formatter().parse(route.path)
-            if word
+            for word in {*route.words, *(authorization.OBJECTS & {*route.offered.get("body", ())})}
         }
+
+    @keyword()
+    def get_accepted_body(self, route: str, **identifiers: str) -> dict[str, Any] | None:
+        """Returns a body that a route would accept, by the contract's words, as far as it is known; None without one.
+
+        - ``identifiers``: what fills it, by the word for each, such as ``document_id``.
+
+        | ${body} =    Get Accepted Body    ask    document_id=${upload.document_id}
+        | Call Route    ask    body=${body}    user=Bob    expected=other_user
+        """
+        return authorization.accepted_body(the_run(), route, identifiers)
 
     @getter()
     def get_contract_value(self, path: str) -> Observed:

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -244,13 +244,22 @@ def _attempts(run: Run, route: str, credential: Credential, data: Target, status
 
 async def _status(run: Run, route: str, data: Target, token: str | None, status: int) -> int:
     """Call with a body that the route would accept, as far as it is known, were the credential good."""
-    entry = run.contract.route(route)
-    announced = Payload(f"{run.identifier}-forged.pdf", uuid.uuid4().bytes).announcement()
-    known = announced | {"message": QUESTION} | entry.example | data.real
-    words = {*entry.body} - (OPTIONAL - known.keys()) if run.contract.offers(f"routes.{route}.body") else ()
-    body = {word: known.get(word, PLACEHOLDER) for word in words}
-    response = await run.client.call(route, path=data.path(entry.path), body=body or None, token=token, status=status)
+    path, body = data.path(run.contract.route(route).path), accepted_body(run, route, data.real)
+    response = await run.client.call(route, path=path, body=body, token=token, status=status)
     return response.status
+
+
+def accepted_body(run: Run, route: str, real: Mapping[str, str]) -> dict[str, Any] | None:
+    """A body that a route would accept, as far as it is known, by our words; None where it takes none.
+
+    Args:
+        real: identifiers that fill it, by the word for each.
+    """
+    announced = Payload(f"{run.identifier}-forged.pdf", uuid.uuid4().bytes).announcement()
+    entry = run.contract.route(route)
+    known = announced | {"message": QUESTION} | entry.example | {**real}
+    words = {*entry.body} - (OPTIONAL - known.keys()) if run.contract.offers(f"routes.{route}.body") else ()
+    return {word: known.get(word, PLACEHOLDER) for word in words} or None
 
 
 async def _public(run: Run, route: str, owner: User, token: str | None, status: int) -> int:
