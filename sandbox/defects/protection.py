@@ -68,7 +68,12 @@ def unsigned_webhooks_believed() -> None:
     patch(webhook, "verify", lenient)
 
 
-@defect("signed-address-for-any-path", "INT", must=["INT-03"], may={"INT-16": "the baseline knows the refusal"})
+@defect(
+    "signed-address-for-any-path",
+    "INT",
+    must=["INT-03"],
+    may={"INT-12": "a signature that cannot be read ends in a fault", "INT-16": "the baseline knows the refusal"},
+)
 def signed_address_for_any_path() -> None:
     """A signed address opens every path of the bucket, not only its own."""
     verify = storage.verify

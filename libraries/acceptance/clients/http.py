@@ -217,7 +217,7 @@ class ContractClient:
     def _is_duplicate(self, response: Response) -> bool:
         """Whether it is a refused duplicate whose body the contract describes apart from other errors."""
         described = self.contract.offers("errors.duplicate_document") and self.contract.offers("duplicate")
-        return described and response.status == self.contract.errors.duplicate_document
+        return described and (response.route, response.status) == ("upload", self.contract.errors.duplicate_document)
 
     def _is_refused_by_size(self, response: Response) -> bool:
         """Whether it may be of what stands before a provider's service, and refuses a long body by words of its own."""
