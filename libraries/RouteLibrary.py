@@ -318,7 +318,7 @@ class RouteLibrary:
 
     @keyword()
     def get_unknown_identifiers(self) -> dict[str, str]:
-        """Returns a new identifier, which nothing has, for each word of the contract's owner routes that stands for one.
+        """Returns a new identifier, which nothing has, for each word that stands for one in an owner route.
 
         | &{unknown} =    Get Unknown Identifiers
         | Call Route    document_status    &{unknown}    expected=unknown_identifier

@@ -125,6 +125,10 @@ def test_an_unknown_route_is_a_mistake_and_not_absent(own: Contract) -> None:
         ('routes: {job: {path: "/{job_id"}}', r"own\.yaml:1: routes\.job: expected '\}'"),
         ('realtime: {job: "{nonsense}"}', r"own\.yaml:1: realtime\.job: nothing fills in .*; known are job_id"),
         ('storage: {closed: ["/{y}"]}', r"own\.yaml:1: storage\.closed\.0: nothing fills in \{y\}; known are object"),
+        ("\nroutes: {chat: {waits_for_a_model: absent}}", r"own\.yaml:2: .*\.waits_for_a_model: .* write false"),
+        ("routes: {job: {success: absent}}", r"routes\.job\.success: cannot be absent: write"),
+        ("routes: {chat: {body: {mesage: m}}}", r"routes\.chat\.body\.mesage: .* \(did you mean 'message'\?\)"),
+        ("routes: {jobs: {query: {page: p}}}", r"routes\.jobs\.query\.page: nothing fills .* into `constant_query`"),
         ("errors: {malformed_json: maybe}", r"own\.yaml:1: errors\.malformed_json: .*integer"),
         ("fields: {nobodys: {type: string}}", r"fields\.nobodys: nothing that is sent or received has"),
     ],
@@ -134,3 +138,11 @@ def test_a_mistake_in_what_differs_is_found_where_it_stands(tmp_path: Path, text
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=problem):
         read_contract(path)
+
+
+def test_words_that_are_filled_may_be_sent(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "routes: {chat: {body: {document_id: d, language: lang, tone: t}, constant: {lang: en}, example: {tone: calm}}}"
+    )
+    assert read_contract(path).routes["chat"].body["tone"] == "t"

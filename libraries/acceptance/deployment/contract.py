@@ -154,6 +154,14 @@ def with_query(url: str, query: Mapping[str, Any]) -> str:
     return url + ("&" if "?" in url else "?") + urlencode(query) if query else url
 
 
+# What a route is, not what it offers; and what to write in place of `absent`.
+_ITS_OWN = "the route's own, or absent in place of the whole route"
+INSTEAD_OF_ABSENT = dict.fromkeys(("stream", "binary", "form", "waits_for_a_model"), "false") | dict.fromkeys(
+    ("method", "path", "kind", "success"), _ITS_OWN
+)
+FILLED_TOO = {"chat": {"document_id"}}  # words of a body that the suites fill beside those of the standard contract
+
+
 class Route(Offered):
     """One call of the contract; every status is one number."""
 
@@ -175,6 +183,17 @@ class Route(Offered):
     stream: bool = False
     binary: bool = False
     waits_for_a_model: bool = False
+
+    @model_validator(mode="after")
+    def _what_is_no_offer_is_not_absent(self) -> Self:
+        wrong = {
+            (name,): f"cannot be absent: write {instead}"
+            for name, instead in INSTEAD_OF_ABSENT.items()
+            if isinstance(vars(self)[name], Absent)
+        }
+        if wrong:
+            raise mistakes(wrong)
+        return self
 
     @property
     def words(self) -> list[str]:
@@ -479,6 +498,25 @@ class Contract(Offered):
         }
         if less:
             raise mistakes(less)
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_sent_is_filled(self) -> Self:
+        wrong = {}
+        for name, usual in standard()["routes"].items():
+            route = self.routes[name].offered if name in self.routes else {}
+            for part, constants in (("body", "constant"), ("query", "constant_query")):
+                filled = {*usual.get(part, ()), *route.get("example", ())} | FILLED_TOO.get(name, set())
+                sent = route.get(part, {})
+                for word in {*names(sent)} - filled:
+                    if sent.get(word) not in route.get(constants, {}):
+                        close = difflib.get_close_matches(word, filled, n=1)
+                        hint = f" (did you mean '{close[0]}'?)" if close else ""
+                        wrong["routes", name, part, word] = (
+                            f"nothing fills this word in{hint}; what is always the same goes into `{constants}`"
+                        )
+        if wrong:
+            raise mistakes(wrong)
         return self
 
     def _words(self) -> Iterator[str]:
