@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from acceptance.deployment.descriptor import StatedLimits
 from acceptance.errors import CapabilityMissing, NotOffered
+from acceptance.fixtures.documents import media_types
 from acceptance.fixtures.users import User
 from acceptance.run import Run
 
 ROUTE = "routes.limits"
 UPLOADS = "max_uploads_per_day_per_user"
 JOBS = "max_concurrent_jobs_per_user"
+TYPES = "supported_mime_types"
 JOBS_AT_ONCE = 3  # of a user, where the deployment allows so many
 
 
@@ -21,6 +23,7 @@ class DeploymentLimits:
     """Limits by the contract's words for them."""
 
     values: Mapping[str, int]
+    mime_types: frozenset[str] | None = None  # that may be uploaded; None: not known
 
     def get(self, word: str) -> int | None:
         """A limit; None where it is not known."""
@@ -48,7 +51,7 @@ async def _read(run: Run) -> DeploymentLimits:
         return DeploymentLimits(stated)
     response = await run.client.call("limits")
     said = {word: response[word] for word in StatedLimits.model_fields if word in response.paths}
-    return DeploymentLimits(stated | said)
+    return DeploymentLimits(stated | said, media_types(response[TYPES]) if TYPES in response.paths else None)
 
 
 async def need_upload(run: Run, user: User) -> None:

@@ -113,11 +113,17 @@ async def document(run: Run, name: str, seed: int | str = 0, *, fixed: str | Non
 
     Args:
         fixed: stands in place of the run's identifier, for what must be the same in every run.
+
+    Raises:
+        NotOffered: the deployment does not accept it by its limits, or accepts what it would have to refuse.
     """
     of_names = "limits.filename_characters"
     characters = run.contract.value(of_names) if run.contract.offers(of_names) else None
-    limits = Limits((await limits_of(run)).get("max_file_size_bytes"), characters)
-    return await asyncio.to_thread(make, name, fixed or run.identifier, limits, seed)
+    stated = await limits_of(run)
+    limits = Limits(stated.get("max_file_size_bytes"), characters, stated.mime_types)
+    made = await asyncio.to_thread(make, name, fixed or run.identifier, limits, seed)
+    limits.need_accepted(made)
+    return made
 
 
 async def announce(run: Run, user: User, payload: Payload, **instead: Any) -> Upload:

@@ -11,6 +11,7 @@ import pytest
 from acceptance.checks import baseline
 from acceptance.checks.baseline import compare
 from acceptance.checks.baseline_requests import fill, read_requests
+from acceptance.checks.fixtures import OfferedCatalogue
 from acceptance.deployment.contract import Contract
 from acceptance.fixtures.documents import catalogue
 from acceptance.recordings import BASELINE, Baseline, Recording, Tolerance, write
@@ -88,8 +89,11 @@ async def test_what_was_compared_is_counted_and_what_was_added_is_named(monkeypa
     run = Mock()
     run.observe.side_effect = lambda _, name, value, unit, samples: figures.update({name: (value, samples)})
     seen = recording(documents__added__state="done", documents__short__chunks=2)
-    monkeypatch.setattr(baseline, "reference", lambda *_: ("unit", recording()))
+    recorded = recording(documents__kept_out__state="done")
+    monkeypatch.setattr(baseline, "reference", lambda *_: ("unit", recorded))
     monkeypatch.setattr(baseline, "observe", AsyncMock(return_value=seen))
+    offered = AsyncMock(return_value=OfferedCatalogue([], left_out={"kept_out": "limits.max_file_size_bytes of 5"}))
+    monkeypatch.setattr(baseline, "offered_catalogue", offered)
     assert len(await baseline.outcomes(run)) == 7
     assert figures == {
         "differences_from_baseline": (1, 6),

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from acceptance.deployment.contract import read_contract
-from acceptance.errors import ConfigurationError, EnvironmentUnavailable
+from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, NotOffered
 from acceptance.fixtures import documents as documents
 from acceptance.fixtures import handbook
-from acceptance.fixtures.documents import Failed, Limits, Refused, TestDocument, catalogue, make
+from acceptance.fixtures.documents import Failed, Limits, Refused, TestDocument, catalogue, make, media_types
 from acceptance.fixtures.handbook import figures, words, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -122,6 +122,45 @@ def test_sizes_and_names_are_at_the_limit_and_one_beyond() -> None:
     assert len(make("too-long-name", "run-1", LIMITS).filename) == 121
     with pytest.raises(EnvironmentUnavailable, match="exactly 100 bytes"):
         make("at-limit", "run-1", replace(LIMITS, max_file_size_bytes=100))
+
+
+def of_types(*stated: str) -> Limits:
+    return replace(LIMITS, mime_types=media_types(stated))
+
+
+@pytest.mark.parametrize(
+    ("name", "limits", "place"),
+    [
+        ("base64image", Limits(2_097_152, 120), "limits.max_file_size_bytes of 2,097,152"),
+        ("base64image", LIMITS, "limits.max_file_size_bytes of 300,000"),
+        ("pdfkit", of_types("text/plain"), "limits.supported_mime_types of application/pdf"),
+        ("empty", of_types("text/*"), "limits.supported_mime_types of application/pdf"),
+        ("plain-text", of_types(".txt", ".pdf"), "errors.unsupported_mime of text/plain"),
+    ],
+)
+def test_what_the_limits_keep_out_is_not_offered(name: str, limits: Limits, place: str) -> None:
+    with pytest.raises(NotOffered) as raised:
+        limits.need_accepted(make(name, "run-1", limits))
+    assert raised.value.place == place
+
+
+@pytest.mark.parametrize("types", [None, frozenset({"application/pdf"}), frozenset({"application/*"})])
+def test_what_is_refused_for_its_size_or_type_is_offered(types: frozenset[str] | None) -> None:
+    limits = replace(LIMITS, mime_types=types)
+    for name in MADE:
+        limits.need_accepted(make(name, "run-1", limits))
+
+
+def test_without_the_core_nothing_can_be_known() -> None:
+    limits = replace(LIMITS, max_file_size_bytes=1000)
+    with pytest.raises(CapabilityMissing, match=r"upload of 'note'.* limits\.max_file_size_bytes of 1,000"):
+        limits.need_accepted(make("note", "run-1", limits))
+
+
+def test_types_may_be_stated_as_extensions() -> None:
+    found = media_types([".txt", "PDF", "text/csv; charset=utf-8"])
+    assert found == frozenset({"text/plain", "application/pdf", "text/csv"})
+    assert media_types(["documents"]) is None
 
 
 def test_bad_documents_are_bad_in_the_way_that_they_say() -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from acceptance.checks import baseline_requests, pipeline
-from acceptance.checks.fixtures import CatalogueDocument, samples
+from acceptance.checks.fixtures import CatalogueDocument, offered_catalogue, samples
 from acceptance.deployment.contract import Jobs
 from acceptance.errors import EnvironmentUnavailable, expect_none
 from acceptance.fixtures.documents import Failed, Refused
@@ -49,6 +49,9 @@ async def outcomes(run: Run) -> list[Outcome]:
     if recorded is None:
         known = ", ".join(baseline.recordings) or "none"
         raise EnvironmentUnavailable(f"no functional baseline '{name}' in {BASELINE.name} (recorded: {known})")
+    left_out = (await offered_catalogue(run)).left_out
+    kept = {name: one for name, one in recorded.documents.items() if name not in left_out}
+    recorded = recorded.model_copy(update={"documents": kept})
     compared = compare(recorded, await observe(run), baseline.tolerance)
     differences = sum(bool(one.difference) for one in compared)
     added = [one.name for one in compared if one.note]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from acceptance.chat import Answer, ask
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import words_in
-from acceptance.errors import CapabilityMissing
+from acceptance.errors import CapabilityMissing, NotOffered
 from acceptance.fixtures.documents import Complete, TestDocument, catalogue
 from acceptance.fixtures.handbook import Fact, Handbook
 from acceptance.fixtures.users import User
@@ -110,17 +110,45 @@ class CatalogueDocument:
         return isinstance(self.document.expectation, Complete)
 
 
+@dataclass(frozen=True)
+class OfferedCatalogue:
+    """The documents of the catalogue that the deployment's limits allow, and what keeps each of the others out."""
+
+    documents: list[TestDocument] = field(repr=False)
+    left_out: dict[str, str]
+
+
+async def offered_catalogue(run: Run) -> OfferedCatalogue:
+    """The catalogue as this deployment can be sent it, made once in a run."""
+    return await run.once("catalogue", lambda: _offered(run))
+
+
+async def _offered(run: Run) -> OfferedCatalogue:
+    left_out: dict[str, str] = {}
+
+    async def made(name: str) -> TestDocument | None:
+        try:
+            return await document(run, name, fixed=FIXED)
+        except NotOffered as error:
+            left_out[name] = error.place
+            run.note(f"left out: '{name}': {error}")
+            return None
+
+    found = await together(*(made(name) for name in catalogue().names()), at_once=2)
+    return OfferedCatalogue([each for each in found if each is not None], left_out)
+
+
 async def samples(run: Run) -> list[CatalogueDocument]:
-    """Every document of the catalogue, sent once in a run and followed to its end, whichever that is."""
+    """Every document of the catalogue that is offered, sent once in a run and followed to its end, whichever it is."""
     return await run.once("samples", lambda: _make(run))
 
 
 async def _make(run: Run) -> list[CatalogueDocument]:
-    names = catalogue().names()
+    documents = (await offered_catalogue(run)).documents
+    names = [each.name for each in documents]
     left = run.client.throttle.left("documents")
     if left is not None and left < len(names):
         raise CapabilityMissing("budget", f"which leaves {left} documents of the {len(names)} of the catalogue")
-    documents = await together(*(document(run, name, fixed=FIXED) for name in names), at_once=2)
     limits = await limits_of(run)
     users = max(PEOPLE, math.ceil(len(names) / limits.at_most(UPLOADS, len(names))))
     at_once = limits.at_most(JOBS, JOBS_AT_ONCE)
