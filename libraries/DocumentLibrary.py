@@ -13,7 +13,7 @@ from acceptance.checks.side_effects import Records
 from acceptance.checks.upload_integrity import clock_difference
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import MISSING, pick
-from acceptance.errors import NotOffered, SuiteError, violation
+from acceptance.errors import NotOffered, SuiteError, Unresponsive, Violation, raise_each, violation
 from acceptance.fixtures.documents import Expectation, Failed, catalogue
 from acceptance.fixtures.users import User
 from acceptance.polling import together, wait_until
@@ -138,18 +138,26 @@ class DocumentLibrary:
 
         Where the limit of uploads a day leaves the user too few, new users upload the rest: see ``owner`` of each.
 
-        Returns the uploads in the order of the documents; a failed job is no failure of the keyword.
+        Returns the uploads in the order of the documents; a failed job is no failure of the keyword. Fails naming each
+        document that was not accepted or whose job did not end, when all others have.
 
         | @{uploads} =    Process Documents    ${names}    user=Alice
         """
         run = the_run()
         owners = await limits.owners(run, user_named(user), len(documents))
 
-        async def process(document: Payload | str, owner: User) -> Upload:
-            return await uploads.finished(run, await uploads.sent(run, owner, await _payload(document)))
+        async def process(document: Payload | str, owner: User) -> Upload | Violation:
+            try:
+                return await uploads.finished(run, await uploads.sent(run, owner, await _payload(document)))
+            except Unresponsive:
+                raise
+            except Violation as problem:
+                return problem
 
         at_once = (await limits.limits_of(run)).at_most(limits.JOBS, limits.JOBS_AT_ONCE)
-        return await together(*map(process, documents, owners), at_once=at_once)
+        processed = await together(*map(process, documents, owners), at_once=at_once)
+        raise_each([one for one in processed if isinstance(one, Violation)])
+        return [one for one in processed if isinstance(one, Upload)]
 
     @step(within=600)
     async def wait_until_processed(self, *upload: Upload, timeout: Duration = uploads.PROCESSING_SECONDS) -> None:

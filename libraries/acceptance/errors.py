@@ -17,7 +17,7 @@ import json
 import re
 import traceback
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ArtilleryLibrary.errors import ConfigurationError as ConfigurationError
@@ -103,6 +103,18 @@ class Violation(AssertionError):
         """The request to search the deployment's logs for; empty where no single request failed."""
         found = re.search(r"\brequest ([\w.-]+)", str(self))
         return found[1] if found else ""
+
+
+SEVERAL = "Several failures occurred:"  # how Robot Framework begins a message of several
+
+
+def raise_each(violations: Sequence[Violation]) -> None:
+    """Raise these, several of them as Robot Framework puts the failures of one test into one message."""
+    if len(violations) == 1:
+        raise violations[0]
+    if violations:
+        each = "\n\n".join(f"{number}) {one}" for number, one in enumerate(violations, 1))
+        raise AssertionError(f"{SEVERAL}\n\n{each}")
 
 
 def shown(value: object, most: int = SHOWN) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.errors import ProjectError, SuiteError, violation
+from acceptance.errors import ProjectError, SuiteError, Violation, raise_each, violation
 from acceptance.verdict.failures import Failure, failures_in, root_causes, summary_of
 
 SIGNUP = "signup: expected status 201, observed 500 Internal Server Error; POST /auth/signup, request {}"
@@ -88,6 +88,16 @@ def test_failures_that_differ_in_identifiers_alone_have_one_cause() -> None:
     first, second = root_causes(failed)
     assert (first.criteria, first.tests) == (("INT-01", "INT-02", "INT-03"), ("one", "two"))
     assert (second.criteria, second.tests) == (("INT-03",), ("three",))
+
+
+def test_several_violations_of_one_step_are_failures_of_their_own() -> None:
+    one, two = Violation("upload", "status 202", "422"), Violation("job 7", "to end within 30 s", "'parsing'")
+    raise_each([])
+    with pytest.raises(Violation, match=r"^upload: expected"):
+        raise_each([one])
+    with pytest.raises(AssertionError) as raised:
+        raise_each([one, two])
+    assert [failure.text for failure in failures_in(str(raised.value))] == [str(one), str(two)]
 
 
 def test_what_we_lack_is_told_apart_by_its_name() -> None:

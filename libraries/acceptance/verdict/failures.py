@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from acceptance.errors import BLOCKED, NOT_OFFERED, PROJECT_ERROR, SUITE_ERROR
+from acceptance.errors import BLOCKED, NOT_OFFERED, PROJECT_ERROR, SEVERAL, SUITE_ERROR
 from acceptance.yaml_models import Data
 
 # How Robot Framework puts several failures of one test, and of what surrounds it, into one message.
-SEVERAL = "Several failures occurred:"
 FURTHER = (SEVERAL, "Also teardown failed:", "Also failure occurred:", "Also parent suite teardown failed:")
 _SETUP = re.compile(
     r"^(?:(?:Parent suite s|S)etup failed:\n|Failed test skipped using [^\n]*\n+(?:Original failure:\n)?)*"
