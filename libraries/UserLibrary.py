@@ -70,11 +70,13 @@ class UserLibrary:
         users = await together(*(run.users.signed_in() for _ in names))
         return [know_user(name, user) for name, user in zip(names, users, strict=True)]
 
-    @step()
+    @step(within=120)
     async def create_user_with_expired_session(self, name: str) -> SessionEnd:
-        """Creates a user whose access token has expired; needs the capability ``short-lived-tokens``.
+        """Creates a user whose access token has expired; observed once in a run.
 
-        The session is of a few seconds and observed once in a run; what this user does afterwards harms no other test.
+        The session is of a few seconds with the capability ``short-lived-tokens``. Without it, the end of an ordinary
+        one is waited for where that takes 60 s at most; else the test is skipped for want of the capability. What this
+        user does afterwards harms no other test.
         Returns how it ended: ``seconds`` after its request, and the ``response`` that refused the token.
 
         | ${end} =    Create User With Expired Session    Sam
@@ -229,12 +231,12 @@ class UserLibrary:
         """
         await the_run().users.log_out(user_named(user))
 
-    @step()
+    @step(within=120)
     async def forge_credentials(self, kind: str, *, user: Actor = None) -> list[Credential]:
         """Returns every bad credential of a kind, made of a user's session, each with ``kind`` and ``made``.
 
-        - ``kind``: as in the contract's refusals: ``garbage``, ``wrong_signature``, ``alg_none``, or ``expired``, which
-          needs the capability ``short-lived-tokens``.
+        - ``kind``: as in the contract's refusals: ``garbage``, ``wrong_signature``, ``alg_none``, or ``expired``,
+          for which see `Create User With Expired Session`.
 
         | @{credentials} =    Forge Credentials    alg_none    user=Alice
         """

@@ -17,6 +17,7 @@ from acceptance.verdict.criteria import Criteria, Criterion
 from acceptance.yaml_models import PROJECT, Data, read_model
 
 SHARED = "shared: "  # how the names of what several tests use begin; not tests themselves
+UNLESS = {"short-lived-tokens": ", unless sessions last at most 60 s"}
 PROVIDERS = "INT-15"  # a test of it for each provider that the descriptor names
 ESTIMATE = PROJECT / "variables" / "estimate.yaml"
 
@@ -115,6 +116,11 @@ def _prospect(
         return Prospect(criterion=name, verified="no", why="planned, no suite yet")
     tests = [test for test, one in estimate.tests.items() if name in one.criteria and not test.startswith(SHARED)]
     reasons = [f"needs the capability '{need}'" for need in criterion.needs if need not in descriptor.capabilities]
+    reasons += [
+        f"needs the capability '{one}'{UNLESS.get(one, '')}"
+        for one in criterion.asks
+        if one not in descriptor.capabilities
+    ]
     reasons += _of_the_load(name, descriptor)
     gone = [test for test in tests if test in lost]
     absent = list(dict.fromkeys([*unsaid, *sorted({place for test in gone for place in lost[test]})]))

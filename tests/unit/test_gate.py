@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from acceptance.deployment.descriptor import Threshold
 from acceptance.evidence.reader import Bundle
-from acceptance.evidence.records import Cause, Observation, Outcome, Plan
+from acceptance.evidence.records import Cause, Observation, Outcome, Plan, Scope
+from acceptance.verdict.criteria import CRITERIA as OF_THE_PROJECT
+from acceptance.verdict.criteria import read_criteria
+from acceptance.verdict.criterion_results import Group, row_of
 from acceptance.verdict.gate import Gate
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +87,34 @@ def test_a_figure_is_held_against_its_limit(observations: list[Observation], sta
     limited = row(judge(evidence(observations=observations)), "AA-02")
     assert limited.status == status
     assert reason in limited.reason
+
+
+def test_what_its_tests_ask_for_themselves_is_decided_by_them() -> None:
+    message = "needs the capability 'short-lived-tokens', which the deployment's descriptor does not list"
+    for name in ("INT-01", "INT-02", "INT-09"):
+        by_tests = read_criteria(OF_THE_PROJECT).criteria[name].model_copy(update={"limits": ()})
+        assert (by_tests.needs, by_tests.asks) == ((), ("short-lived-tokens",))
+        by_list = by_tests.model_copy(update={"needs": ("short-lived-tokens",)})
+        ended = {
+            "skipped": Outcome(test="ends", criteria=(name,), status="SKIP", cause="capability", message=message),
+            "waited": Outcome(test="ends", criteria=(name,), status="PASS"),
+        }
+        found = {
+            how: [row_of(name, one, _group(name, outcome), []) for one in (by_list, by_tests)]
+            for how, outcome in ended.items()
+        }
+        assert [one.status for one in found["skipped"]] == ["not_verified", "not_verified"]
+        assert all(one.reason.startswith("cannot be known here: ") for one in found["skipped"])
+        assert all("needs the capability 'short-lived-tokens'" in one.reason for one in found["skipped"])
+        assert [one.status for one in found["waited"]] == ["not_verified", "met"]
+
+
+def _group(name: str, *outcomes: Outcome) -> Group:
+    """A run without capabilities, of these tests of a criterion and one that passed."""
+    scope = Scope(name="full", claims=(name,), deployment="d", build="b")
+    tests = (*outcomes, passed("works", name))
+    plan = Plan(tests={name: tuple(one.test for one in tests)})
+    return Group("d", [evidence(scopes=[scope], plans=[plan], outcomes=list(tests), observations=[])], {})
 
 
 def test_a_declared_test_that_did_not_run_counts() -> None:

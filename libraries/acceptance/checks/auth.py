@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import secrets
 import statistics
@@ -12,12 +13,13 @@ from typing import Literal
 
 from acceptance.clients.http import Response
 from acceptance.errors import violation
-from acceptance.fixtures.users import User
+from acceptance.fixtures.users import User, unverified_claims
 from acceptance.polling import together, wait_until
 from acceptance.run import Run
 
 READS = 4  # of the same route at once: behind one address there may be several instances
 SHORT_SECONDS = 3
+WAITED_SECONDS = 60.0  # of a session that was not made short for the run
 GRACE_SECONDS = 2.0  # one for whole seconds in tokens, one for the deployment's clock
 LONG_PASSWORD = 100  # characters: more than some hashes read
 REUSE_GRACE_SECONDS = 2.0
@@ -41,10 +43,13 @@ NEARLY_RIGHT = [change for change in PASSWORD_CHANGES if change not in ("unchang
 
 @dataclass(frozen=True)
 class SessionEnd:
-    """The first response that refused a user's access token, and how many `seconds` after its request that was."""
+    """The first response that refused a user's access token, and how many `seconds` after its request that was.
+
+    Where no route shows whom a token belongs to, `response` is None, and `seconds` when it must have ended.
+    """
 
     user: User
-    response: Response
+    response: Response | None
     seconds: float
 
 
@@ -102,25 +107,55 @@ def altered(run: Run, user: User, *, change: PasswordChange = "unchanged", chara
 
 
 async def expired_session(run: Run) -> SessionEnd:
-    """The end of a session of a few seconds, observed once in a run; needs the capability `short-lived-tokens`."""
+    """The end of a session, observed once in a run: of a few seconds, else of any that lasts `WAITED_SECONDS` at most.
+
+    Raises:
+        CapabilityMissing: `short-lived-tokens`, where sessions last longer.
+    """
     return await run.once("expired session", lambda: _observed_end(run))
 
 
 async def _observed_end(run: Run) -> SessionEnd:
-    user = await run.users.signed_in(access_token_seconds=SHORT_SECONDS)
+    user = await _briefly_signed_in(run)
+    lifetime = lifetime_of(user)
+    if not run.contract.offers("routes.user"):  # nothing shows when it ends: that it must have is known by the clock
+        await asyncio.sleep(max(0.0, user.asked_at + lifetime + GRACE_SECONDS - time.time()))
+        return SessionEnd(user, None, time.time() - user.asked_at)
     await run.client.call("user", token=user.access_token)
 
     async def look() -> SessionEnd:
         response = await run.client.send("user", token=user.access_token)
         return SessionEnd(user, response, time.time() - user.asked_at)
 
+    def is_refused(end: SessionEnd) -> bool:
+        return end.response is not None and end.response.status != run.contract.route("user").success
+
     return await wait_until(
         look,
-        lambda end: end.response.status != run.contract.route("user").success,
-        what=f"a session of {user.expires_in:g} s ends",
-        within=SHORT_SECONDS + GRACE_SECONDS,
-        describe=lambda end: f"status {end.response.status} after {end.seconds:.1f} s",
+        is_refused,
+        what=f"a session of {lifetime:g} s ends",
+        within=lifetime + GRACE_SECONDS,
+        describe=lambda end: f"status {end.response.status if end.response else 'none'} after {end.seconds:.1f} s",
     )
+
+
+async def _briefly_signed_in(run: Run) -> User:
+    """A new user whose session ends soon: made so short, or as short as all of them are."""
+    if "short-lived-tokens" in run.descriptor.capabilities:
+        return await run.users.signed_in(access_token_seconds=SHORT_SECONDS)
+    user = await run.users.signed_in()
+    if not 0 < lifetime_of(user) <= WAITED_SECONDS:
+        run.descriptor.need("short-lived-tokens")
+    return user
+
+
+def lifetime_of(user: User) -> float:
+    """Seconds that a session lasts, as announced, else by the claims of its token; 0 where neither says it."""
+    if user.expires_in > 0:
+        return user.expires_in
+    claims = unverified_claims(user.access_token)
+    begin, end = claims.get("iat"), claims.get("exp")
+    return float(end - begin) if isinstance(begin, int | float) and isinstance(end, int | float) else 0.0
 
 
 async def another_session(run: Run, user: User) -> User:

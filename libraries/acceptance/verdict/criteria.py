@@ -71,6 +71,8 @@ class Area(Data):
 class Criterion(Data):
     """One thing to decide. `required` R gates the verdict, O is observed.
 
+    Without what it `needs` it cannot be known; for what it `asks` its tests say so themselves, where they have to.
+
     `flaky_allowed` is the reason why a test of it may pass on a second try only; without one, that violates it.
     Where it `may_not_apply`, its rule defines when, and its tests are then skipped. Where `siblings` is false, another
     deployment of the same build cannot prove it.
@@ -81,6 +83,7 @@ class Criterion(Data):
     rule: str
     limits: tuple[Limit, ...] = ()
     needs: tuple[Annotated[str, AfterValidator(_capability)], ...] = ()
+    asks: tuple[Annotated[str, AfterValidator(_capability)], ...] = ()
     judged_by: Literal["test", "closing", "report"] = "test"
     status: Literal["planned"] | None = None
     flaky_allowed: str = ""
