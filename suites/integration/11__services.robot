@@ -11,13 +11,15 @@ Test Tags        criterion:INT-15
 Documents Are Parsed By The Declared Parser
     [Metadata]    Criterion    INT-15
     [Tags]    needs-sql
-    Given every complete document is known
+    Given Need Declared Provider    parser
+    And every complete document is known
     Then each was parsed by the declared parser
 
 Vectors Are Of The Declared Embedding Model
     [Metadata]    Criterion    INT-15
     [Tags]    needs-sql
-    Given every complete document is known
+    Given Need Declared Provider    embedding
+    And every complete document is known
     Then each vector is of the declared embedding model
 
 Answers Are Given By The Declared Model

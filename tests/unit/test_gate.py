@@ -109,6 +109,21 @@ def test_what_its_tests_ask_for_themselves_is_decided_by_them() -> None:
         assert [one.status for one in found["waited"]] == ["not_verified", "met"]
 
 
+def test_providers_that_are_not_declared_are_not_offered_whatever_else_is_missing() -> None:
+    criterion = read_criteria(OF_THE_PROJECT).criteria["INT-15"]
+    outcome = Outcome(test="parser", criteria=("INT-15",), status="SKIP", cause="not_offered")
+    undeclared = outcome.model_copy(update={"message": "not offered: providers.parser"})
+    unknown = outcome.model_copy(update={"cause": "capability", "message": "needs the capability 'sql'"})
+    scope, plan = Scope(name="full", claims=("INT-15",), deployment="d", build="b"), Plan(tests={"INT-15": ("parser",)})
+    found = [
+        row_of("INT-15", criterion, Group("d", [evidence(scopes=[scope], plans=[plan], outcomes=[one])], {}), [])
+        for one in (undeclared, unknown)
+    ]
+    assert [one.status for one in found] == ["not_verified"] * 2
+    assert found[0].reason == "not offered: providers.parser"
+    assert found[1].reason == "cannot be known here: parser: needs the capability 'sql'"
+
+
 def _group(name: str, *outcomes: Outcome) -> Group:
     """A run without capabilities, of these tests of a criterion and one that passed."""
     scope = Scope(name="full", claims=(name,), deployment="d", build="b")
