@@ -63,7 +63,7 @@ def test_every_test_of_the_suites_is_in_the_estimate_with_what_it_needs() -> Non
     assert {name for test in estimate.tests.values() for name in test.criteria} >= {*integration}
     assert amounts_of(estimate, integration, {}).documents > 50
     sessions = [test for name, test in estimate.tests.items() if "Refreshing Gives New Tokens" in name]
-    assert "routes.refresh.answer.refresh_token" in sessions[0].reads
+    assert "errors.refused_refresh" in sessions[0].reads
 
 
 def test_where_all_is_offered_all_can_be_verified() -> None:
