@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from acceptance.performance.subscriber_process import enough_files
@@ -19,6 +19,8 @@ from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
 EVENTS = 20  # of each job
+JOB = "00000000-0000-4000-8000-0000000000"  # and two digits: the identifier of a job
+FIRST_JOB = 10
 STEP_SECONDS = 0.5
 JOINING_SECONDS = 60.0  # until it goes on without who is missing
 
@@ -69,8 +71,8 @@ def event(job: str, sequence: int) -> str:
     state = "done" if sequence == EVENTS else "working"
     percent = {"status_pct": 100, "total_pct": 100 * sequence // EVENTS}
     return json.dumps(
-        {"type": "job_status", "job_id": job, "sequence": sequence, "status": f"status {sequence}", "state": state,
-         "progress": percent, "timestamp": time.time()}
+        {"type": "job_status", "job_id": job, "sequence": sequence, "status": "parsed", "state": state,
+         "progress": percent, "timestamp": datetime.now(UTC).isoformat()}
     )  # fmt: skip
 
 

@@ -11,14 +11,14 @@ from acceptance.deployment.contract import CONTRACT, read_contract
 from acceptance.performance.subscriber_process import Ended, Job, Ready, Received, SubscriberPlan
 from acceptance.performance.subscribers import child
 
-from tests.bench.events import EVENTS
+from tests.bench.events import EVENTS, FIRST_JOB, JOB
 
 PATIENCE_SECONDS = 90.0
 
 
 async def main(address: str, subscribers: int, jobs: int, joins: float) -> None:
     """Listen until each job's end, and print what was received as JSON."""
-    each = tuple(Job(job_id=f"job-{number}", token="t" * 200) for number in range(jobs))
+    each = tuple(Job(job_id=f"{JOB}{FIRST_JOB + number}", token="t" * 200) for number in range(jobs))
     plan = SubscriberPlan(
         address=address,
         contract=read_contract(CONTRACT),

@@ -10,7 +10,7 @@ from typing import Any
 
 from ArtilleryLibrary.node import clean_environment, installation
 
-from tests.bench.events import EVENTS
+from tests.bench.events import EVENTS, FIRST_JOB, JOB
 from tests.bench.figures import Figure, none_lost, ratio
 from tests.bench.measured import BenchError, Tell, run_measured
 from tests.bench.serving import serving
@@ -38,7 +38,8 @@ def measure(folder: Path, scale: float, tell: Tell) -> Iterator[Figure]:
 def script(address: str, wanted: int) -> dict[str, Any]:
     """Subscribers who take every message of their job: the engine counts none that no step waits for."""
     phase = {"duration": max(1, wanted // JOINS_PER_SECOND), "arrivalRate": min(wanted, JOINS_PER_SECOND)}
-    connect = f"{address}/ws/jobs/job-{{{{ $randomNumber(0, {JOBS - 1}) }}}}?access_token={'t' * 200}&after=0"
+    number = f"{{{{ $randomNumber({FIRST_JOB}, {FIRST_JOB + JOBS - 1}) }}}}"
+    connect = f"{address}/ws/jobs/{JOB}{number}?access_token={'t' * 200}&after=0"
     wait = {"wait": {"capture": {"json": "$.sequence", "as": "sequence"}}}
     flow = [{"connect": {"target": connect}}, {"loop": [wait], "count": EVENTS}]
     return {
