@@ -191,7 +191,7 @@ class RouteLibrary:
         run, known = the_run(), authorization.OBJECTS
         if of is not None:
             owned = ((name, route.path) for name, route in run.contract.routes.items() if route.kind == "owner")
-            other = [name for name, path in owned if words_in(path) - known]
+            other = [name for name, path in owned if {*words_in(path)} - known]
             run.context.left_out |= {f"routes.{name}.refuses.{credential}" for name in other}
         return authorization.refusals(run.contract, credential, of)
 

@@ -20,8 +20,8 @@ from acceptance.clients.error_log import ErrorLog
 from acceptance.clients.http import ContractClient
 from acceptance.clients.sse import EventStreams
 from acceptance.clients.websocket import JOINS_PER_SECOND, RealtimeClient
-from acceptance.deployment.contract import CONTRACT, Contract, read_contract
-from acceptance.deployment.descriptor import Descriptor
+from acceptance.deployment.contract import Contract
+from acceptance.deployment.descriptor import Descriptor, contract_of
 from acceptance.deployment.provisioning import OpenDeployment, open_deployment
 from acceptance.errors import Blocked, ConfigurationError, EnvironmentUnavailable, Unresponsive
 from acceptance.event_loop import LoopThread
@@ -127,8 +127,7 @@ class Run:
         self.descriptor: Descriptor = deployment.descriptor
         self.folder = folder
         self.identifier = identifier
-        services = self.descriptor.services
-        self.contract: Contract = read_contract(self.descriptor.contract or CONTRACT, dict(services), services.left_out)
+        self.contract: Contract = contract_of(self.descriptor)
         self.redactor = redactor or Redactor()
         for name in self.descriptor.secrets:
             with suppress(ConfigurationError):  # PRE-02 reports an unset one
@@ -322,8 +321,7 @@ class Run:
 
     def is_offered(self, place: str) -> bool:
         """Whether the contract offers what stands at a dotted path; if not, the test's criterion is met without it."""
-        service = {"realtime": "realtime", "storage": "storage"}.get(place.partition(".")[0])
-        offered = self.contract.offers(place) and service not in self.descriptor.services.left_out
+        offered = self.contract.offers(place)
         if not offered:
             self.context.left_out.add(place)
         return offered

@@ -14,8 +14,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from acceptance import cli
-from acceptance.deployment.contract import CONTRACT, Contract, read_contract
-from acceptance.deployment.descriptor import Descriptor
+from acceptance.deployment.contract import Contract
+from acceptance.deployment.descriptor import Descriptor, contract_of
 from acceptance.deployment.provisioning import DEPLOYMENTS, OpenDeployment
 from acceptance.estimate import (
     ESTIMATE,
@@ -108,7 +108,7 @@ def _seen_on(deployment: str, name: str, tests: Tests) -> Tests:
 
     def look(there: OpenDeployment) -> None:
         opened.append(there)
-        contracts.append(read_contract(there.descriptor.contract or CONTRACT))
+        contracts.append(contract_of(there.descriptor))
 
     ending = runner.run(runner.RunRequest(name, folder, deployment=deployment, before_end=look))
     print(f"\n{ending.gate.line}", flush=True)

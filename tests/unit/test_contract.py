@@ -79,6 +79,24 @@ async def test_a_query_that_is_absent_means_that_we_cannot_look(tmp_path: Path) 
         await database.rows_over(cast(Connection, None), "chunks")
 
 
+@pytest.mark.parametrize(
+    ("text", "left_out", "absent"),
+    [
+        ("routes: {refresh: absent}", (), ()),
+        ("routes: {chat: absent}", (), ("routes.chat", "routes.chat.body.message", "routes.chat.answer.text")),
+        ("routes: {chat: {answer: {text: absent}}}", (), ("routes.chat.answer.text",)),
+        ("routes: {job: {at: worker}}", ("worker",), ("routes.job",)),
+        ("jobs: absent", (), ("jobs.complete",)),
+    ],
+)
+def test_what_the_application_consists_of_is_missed_however_it_is_left_out(
+    tmp_path: Path, text: str, left_out: tuple[str, ...], absent: tuple[str, ...]
+) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+    assert read_contract(path, None, left_out).core_absent == absent
+
+
 def test_what_differs_is_listed_for_the_gate(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text("routes: {login: {path: /token, success: 200}, own: {method: GET}}\nrealtime: absent\n")

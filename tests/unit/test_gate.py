@@ -344,7 +344,9 @@ def test_a_test_that_left_out_what_is_not_offered_keeps_the_verdict_from_go() ->
 
 
 def test_without_what_the_application_consists_of_there_is_no_pass() -> None:
-    gate = judge(with_outcome(status="SKIP", cause="not_offered", message="not offered: routes.chat"))
+    skipped = with_outcome(status="SKIP", cause="not_offered", message="not offered: services.storage")
+    scope = skipped.scopes[0].model_copy(update={"core_absent": ("routes.chat",)})
+    gate = judge(replace(skipped, scopes=[scope]))
     assert gate.line == "INCONCLUSIVE (full: not offered, though the application consists of it: routes.chat)"
 
 

@@ -65,7 +65,7 @@ class Target:
 
     def has(self, template: str) -> bool:
         """Whether it has a real identifier for each word in a path."""
-        return words_in(template) <= self.real.keys()
+        return {*words_in(template)} <= self.real.keys()
 
     def need(self, *parts: str) -> None:
         """Raise why one of these parts is missing; without a part, why any is that is offered."""

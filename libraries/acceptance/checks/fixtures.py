@@ -61,7 +61,7 @@ class UserData:
 
     def has(self, template: str) -> bool:
         """Whether there is an identifier for each word in a path."""
-        return words_in(template) <= self.identifiers.keys()
+        return {*words_in(template)} <= self.identifiers.keys()
 
     @property
     def traces(self) -> list[str]:

@@ -159,6 +159,10 @@ _ITS_OWN = "the route's own, or absent in place of the whole route"
 INSTEAD_OF_ABSENT = dict.fromkeys(("stream", "binary", "form", "waits_for_a_model"), "false") | dict.fromkeys(
     ("method", "path", "kind", "success"), _ITS_OWN
 )
+# Without these there is no application to judge: upload a document, follow its processing to its end, ask about it.
+CORE = (
+    "routes.upload", "routes.job", "jobs.complete", "routes.chat", "routes.chat.body.message", "routes.chat.answer.text"
+)  # fmt: skip
 FILLED_TOO = {"chat": {"document_id"}}  # words of a body that the suites fill beside those of the standard contract
 
 
@@ -198,7 +202,7 @@ class Route(Offered):
     @property
     def words(self) -> list[str]:
         """Our words in the braces of the path."""
-        return [name for _, name, _, _ in string.Formatter().parse(self.offered.get("path", "")) if name]
+        return words_in(self.offered.get("path", ""))
 
     @model_validator(mode="after")
     def _example_is_of_its_words(self) -> Self:
@@ -554,6 +558,11 @@ class Contract(Offered):
         except NotOffered:
             return False
 
+    @property
+    def core_absent(self) -> tuple[str, ...]:
+        """What the application consists of and this does not offer, by dotted paths."""
+        return tuple(place for place in CORE if not self.offers(place))
+
     def schema_of_word(self, word: str, route: str) -> dict[str, Any]:
         """The JSON Schema of a field of a route by our word for it; empty where it may hold anything."""
         fields = self.offered.get("fields", {})
@@ -772,9 +781,9 @@ def by_words(document: Any, paths: Mapping[str, str]) -> dict[str, Any]:
     return Entries(values, getattr(paths, "absent", {}))
 
 
-def words_in(template: str) -> set[str]:
-    """The words in the braces of a path."""
-    return {word for _, word, _, _ in string.Formatter().parse(template) if word}
+def words_in(template: str) -> list[str]:
+    """The words in the braces of a path, in their order."""
+    return [word for _, word, _, _ in string.Formatter().parse(template) if word]
 
 
 def place(fields: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:

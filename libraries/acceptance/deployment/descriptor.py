@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )  # fmt: skip
 
-from acceptance.deployment.contract import ABSENT, Absent, Offered
+from acceptance.deployment.contract import ABSENT, CONTRACT, Absent, Contract, Offered, read_contract
 from acceptance.errors import CapabilityMissing, ConfigurationError, NotOffered, SuiteError
 from acceptance.yaml_models import Data, mistakes, read_model, read_text
 
@@ -413,6 +413,16 @@ class Descriptor(Data):
         if value := os.environ.get(variable):
             return SecretStr(value)
         return self._from_file.get(variable)
+
+
+def contract_of(descriptor: Descriptor) -> Contract:
+    """The contract of a deployment; what depends on services that it leaves out is absent.
+
+    Raises:
+        ConfigurationError: with every mistake in its own contract at once.
+    """
+    services = descriptor.services
+    return read_contract(descriptor.contract or CONTRACT, dict(services), services.left_out)
 
 
 def read_descriptor(path: Path) -> Descriptor:

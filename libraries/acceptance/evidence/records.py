@@ -62,6 +62,7 @@ class Scope(Entry):
         claims: identifiers of criteria.
         criteria: SHA-256 of the criteria that it was to be judged by.
         contract: what the deployment's contract says otherwise than the standard one, a line each.
+        core_absent: what the application consists of and its contract does not offer, by dotted paths.
         sibling_of: name of the deployment for which this one, of the same build, shows what that one cannot.
     """
 
@@ -76,6 +77,7 @@ class Scope(Entry):
     started: bool = True
     criteria: str = ""
     contract: tuple[str, ...] = ()
+    core_absent: tuple[str, ...] = ()
 
 
 class Plan(Entry):

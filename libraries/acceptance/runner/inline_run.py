@@ -40,6 +40,7 @@ def conclude_inline(run: Run, *, name: str, claims: Sequence[str], plan: Plan) -
             capabilities=tuple(sorted(descriptor.capabilities)),
             thresholds=descriptor.thresholds,
             contract=differences(descriptor.contract) if descriptor.contract else (),
+            core_absent=run.contract.core_absent,
         )
     )
     run.evidence.write(plan)

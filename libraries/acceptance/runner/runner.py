@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acceptance.deployment.contract import differences
-from acceptance.deployment.descriptor import Descriptor
+from acceptance.deployment.descriptor import Descriptor, contract_of
 from acceptance.deployment.provisioning import OpenDeployment, open_deployment
 from acceptance.errors import ConfigurationError, ProjectError
 from acceptance.evidence.reader import EVIDENCE, recorded_artifacts
@@ -208,6 +208,7 @@ def _scope_of(scope: Scope, descriptor: Descriptor) -> Scope:
             "capabilities": tuple(sorted(descriptor.capabilities)),
             "thresholds": descriptor.thresholds,
             "contract": differences(descriptor.contract) if descriptor.contract else (),
+            "core_absent": contract_of(descriptor).core_absent,
         }
     )
 

@@ -10,7 +10,7 @@ from typing import Literal
 from acceptance.errors import NOT_OFFERED
 from acceptance.evidence.reader import Bundle, without_copies
 from acceptance.evidence.records import Scope
-from acceptance.verdict.criteria import Criteria
+from acceptance.verdict.criteria import Criteria, area
 from acceptance.verdict.criterion_results import KINDS, Group, Row, Status, Tried, row_of, tried, violations
 from acceptance.verdict.failures import RootCause, root_causes
 from acceptance.verdict.validity import times_of, unsound, utc_now
@@ -19,7 +19,6 @@ from acceptance.yaml_models import Data
 Verdict = Literal["GO", "NO-GO", "INCONCLUSIVE", "PASS"]
 UNKNOWN = "unknown"
 LISTED = 3
-CORE = ("routes.upload", "routes.job", "routes.chat")  # upload a document, follow its processing, ask about it
 
 
 class Judged(Data):
@@ -99,7 +98,8 @@ def judge(given: Sequence[Bundle], criteria: Criteria, now: datetime | None = No
     claims = {claim for scope in scopes for claim in scope.claims}
     whole = [problem for bundle in bundles for problem in problems[bundle.run]]
     beside = tuple(_beside(bundles))
-    verdict, why = _verdict(rows, criteria, claims, [*whole, *_failed_beside(beside)])
+    core = sorted({place for scope in scopes for place in scope.core_absent})
+    verdict, why = _verdict(rows, criteria, claims, [*whole, *_failed_beside(beside)], core)
     name = " + ".join(sorted({scope.name for scope in scopes})) or UNKNOWN
     proven = sorted({row.proven_on for row in rows if row.proven_on})
     line = f"{verdict} ({name}: {why})"
@@ -183,7 +183,10 @@ def _sorted(bundles: Sequence[Bundle]) -> tuple[list[Bundle], list[Bundle], list
     return own, siblings, left_out
 
 
-def _verdict(rows: Sequence[Row], criteria: Criteria, claims: set[str], unsound: list[str]) -> tuple[Verdict, str]:
+def _verdict(
+    rows: Sequence[Row], criteria: Criteria, claims: set[str], unsound: list[str], core: Sequence[str]
+) -> tuple[Verdict, str]:
+    """The verdict and why; `core` is what the application consists of and does not offer."""
     violated = [row.id for row in rows if row.required and row.status == "violated"]
     claimed = [row for row in rows if row.required and row.id in claims and not _is_absent(row)]
     unknown = [row for row in claimed if row.status not in ("met", "not_applicable", "violated")]
@@ -198,8 +201,7 @@ def _verdict(rows: Sequence[Row], criteria: Criteria, claims: set[str], unsound:
         return "INCONCLUSIVE", nothing
     if unknown:
         return "INCONCLUSIVE", "; ".join(_grouped(unknown))
-    core = sorted({place for row in (*claimed, *absent) for place in row.without if place in CORE})
-    if core:
+    if core and any(area(row.id) != "PRE" for row in (*claimed, *absent)):
         return "INCONCLUSIVE", f"{NOT_OFFERED}, though the application consists of it: {', '.join(core)}"
     count = f"{len(claimed)} of {len(criteria.required)} required"
     without = [row.id for row in claimed if row.without]
