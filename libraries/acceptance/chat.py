@@ -91,8 +91,10 @@ async def send(
 
 
 def question_of(run: Run, user: User, question: str, conversation_id: str | None = None) -> dict[str, str]:
-    """The body of a question. Where the contract has a question name a document: that of its conversation, else the
-    user's whose place it names, else the latest.
+    """The body of a question, by our words.
+
+    Where a question has to name a document, it is that of its conversation, else the user's whose place the question
+    names, else the user's latest.
 
     Raises:
         NotOffered: the user has no document, and a question without one cannot be asked.

@@ -126,8 +126,8 @@ def _prospect(
     absent = list(dict.fromkeys([*unsaid, *sorted({place for test in gone for place in lost[test]})]))
     if absent:
         reasons.append(f"not offered: {', '.join(absent)}")
-    nobody = name == PROVIDERS and not descriptor.providers.offered
-    if nobody or (tests and len(gone) == len(tests)):
+    none_named = name == PROVIDERS and not descriptor.providers.offered
+    if none_named or (tests and len(gone) == len(tests)):
         return Prospect(criterion=name, verified="no", why=reasons[-1])
     if reasons and reasons[0].startswith("needs"):
         return Prospect(criterion=name, verified="no", why="; ".join(reasons))

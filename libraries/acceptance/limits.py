@@ -50,8 +50,8 @@ async def _read(run: Run) -> DeploymentLimits:
     if not run.contract.offers(ROUTE):
         return DeploymentLimits(stated)
     response = await run.client.call("limits")
-    said = {word: response[word] for word in StatedLimits.model_fields if word in response.paths}
-    return DeploymentLimits(stated | said, media_types(response[TYPES]) if TYPES in response.paths else None)
+    answered = {word: response[word] for word in StatedLimits.model_fields if word in response.paths}
+    return DeploymentLimits(stated | answered, media_types(response[TYPES]) if TYPES in response.paths else None)
 
 
 async def need_upload(run: Run, user: User) -> None:

@@ -50,12 +50,12 @@ async def look(run: Run, criteria: Criteria, claims: Sequence[str]) -> Outlook:
         limits = str(error)
     descriptor, contract, estimate = run.descriptor, run.contract, read_estimate()
     probes = await preflight.probe_services(run)
-    said = prospects(criteria, claims, estimate, descriptor, contract)
+    expected = prospects(criteria, claims, estimate, descriptor, contract)
     wrong = "; ".join(f"{probe.service}: {probe.problem}" for probe in probes if probe.problem)
     if wrong and "PRE-01" in claims:
-        said[claims.index("PRE-01")] = Prospect(criterion="PRE-01", verified="violated", why=wrong)
+        expected[claims.index("PRE-01")] = Prospect(criterion="PRE-01", verified="violated", why=wrong)
     lost = lost_tests(estimate, descriptor, contract)
-    return Outlook(descriptor, obstacles, probes, limits, said, amounts_of(estimate, claims, lost))
+    return Outlook(descriptor, obstacles, probes, limits, expected, amounts_of(estimate, claims, lost))
 
 
 def lines(seen: Outlook) -> Iterator[str]:
@@ -65,8 +65,8 @@ def lines(seen: Outlook) -> Iterator[str]:
     yield f"{'service':{COLUMN}}probe"
     for probe in seen.probes:
         named = (("build", probe.build), ("version", probe.version))
-        said = [f"answered in {probe.seconds:.2f} s", *(f"{word} {value}" for word, value in named if value)]
-        yield from _row(f"{probe.service:{COLUMN}}", probe.problem or ", ".join(said))
+        answer = [f"answered in {probe.seconds:.2f} s", *(f"{word} {value}" for word, value in named if value)]
+        yield from _row(f"{probe.service:{COLUMN}}", probe.problem or ", ".join(answer))
     yield ""
     yield f"{'criterion':10}{'can be met':{COLUMN - 10}}why not, or not all of it"
     for one in seen.prospects:
@@ -100,8 +100,8 @@ def _takes(seen: Outlook) -> Iterator[str]:
     for word, value in amounts:
         allowed = budget.get(word, value)
         short = f"the budget allows {allowed:,}; what it does not leave is not verified" if allowed < value else ""
-        said = "; ".join(filter(None, [f"about {value:,}", notes.get(word, ""), short]))
-        yield from _row(f"{word.replace('_', ' '):{COLUMN}}", said)
+        text = "; ".join(filter(None, [f"about {value:,}", notes.get(word, ""), short]))
+        yield from _row(f"{word.replace('_', ' '):{COLUMN}}", text)
     if isinstance(seen.limits, str):
         yield from _row(f"{'limits':{COLUMN}}", seen.limits)
     stays = "the users stay, and are named at the end: the descriptor does not list the capability admin-api"

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from acceptance.checks import consistency
 from acceptance.checks.consistency import LedgerEntries, Rows, contradictions
+from acceptance.errors import NotOffered
+from acceptance.evidence.reader import read_run
+from acceptance.evidence.recorder import Recorder
+from acceptance.redaction.redactor import Redactor
+from acceptance.run import Run
+from acceptance.runner.self_checks import run_closing_checks
 
 NOTED = LedgerEntries(
     frozenset({"u1"}), frozenset({"d1", "d2"}), frozenset({"j1", "j2"}), frozenset({"d2", "j2", "u2"})
@@ -70,3 +80,19 @@ def test_a_job_that_failed_may_have_chunks_without_vectors() -> None:
 def test_a_row_concerns_the_run_by_what_its_identifier_holds() -> None:
     assert NOTED.concerns("bucket/u1/d7") and NOTED.concerns("j1")
     assert not NOTED.concerns("bucket/u9/d9")
+
+
+def test_a_closing_check_that_needs_what_is_not_offered_is_not_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(check: object, *, within: float) -> None:
+        raise NotOffered("jobs.final_states")
+
+    monkeypatch.setattr(consistency, "check", lambda observer: None)
+    recorder = Recorder(tmp_path / "evidence", "r1", Redactor(), "observer")
+    run_closing_checks(cast(Run, SimpleNamespace(wait=wait)), recorder, ["INT-14"])
+    recorder.close()
+    [outcome] = read_run(tmp_path)[0].outcomes
+    assert (outcome.status, outcome.cause, outcome.message) == (
+        "SKIP", "not_offered", "not offered: jobs.final_states"
+    )  # fmt: skip

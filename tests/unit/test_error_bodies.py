@@ -40,6 +40,8 @@ def test_another_shape_is_one_finding_with_its_routes_and_fails_no_call(
         (SOUND, ""),
         ({"error": SOUND["error"] | {"more": 1}}, ""),
         ({"error": SOUND["error"] | {"message": ""}}, "no text in error.message"),
+        ({"error": SOUND["error"] | {"message": ["Sign in."]}}, "no text in error.message"),
+        ({"error": SOUND["error"] | {"code": ["unauthorized"]}}, "no text in error.code"),
         ({"error": SOUND["error"] | {"request_id": "r-2"}}, "another request identifier than the header"),
         ({}, "the shape {}, the contract says {error: {code, message, request_id}}"),
         (b"Sign in.", "the shape no JSON, the contract says {error: {code, message, request_id}}"),

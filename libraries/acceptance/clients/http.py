@@ -216,14 +216,18 @@ class ContractClient:
 
     def _is_duplicate(self, response: Response) -> bool:
         """Whether it is a refused duplicate whose body the contract describes apart from other errors."""
-        described = self.contract.offers("errors.duplicate_document") and self.contract.offers("duplicate")
-        return described and (response.route, response.status) == ("upload", self.contract.errors.duplicate_document)
+        described = response.route == "upload" and self.contract.offers("duplicate")
+        return described and self._is_refused_as("duplicate_document", response)
+
+    def _is_refused_as(self, refusal: str, response: Response) -> bool:
+        """Whether a response has the status of a refusal of `errors` that the contract offers."""
+        place = f"errors.{refusal}"
+        return self.contract.offers(place) and response.status == self.contract.value(place)
 
     def _is_refused_by_size(self, response: Response) -> bool:
         """Whether it may be of what stands before a provider's service, and refuses a long body by words of its own."""
-        named = getattr(self.contract.service_errors, "absent", {}).keys() | self.contract.service_errors.keys()
-        large = self.contract.offers("errors.oversized_json") and response.status == self.contract.errors.oversized_json
-        return large and self.contract.route(response.route).at in named
+        named = names(self.contract.service_errors)
+        return self._is_refused_as("oversized_json", response) and self.contract.route(response.route).at in named
 
     def _error_paths(self, response: Response) -> Mapping[str, str]:
         """The fields of an error's body, as far as the contract describes it."""
@@ -246,9 +250,13 @@ class ContractClient:
         if more or MISSING in values.values():
             wanted = nested((path, path) for path in paths.values())
             return f"the shape {cut(shape_of(document))}, the contract says {shape_of(wanted)}"
-        if wrong := [
-            path for word, path in paths.items() if not (isinstance(values[word], str | list) and values[word])
-        ]:
+        bare = "message" in paths and "code" not in paths  # FastAPI lists the mistakes of a request where its text is
+        wrong = [
+            path
+            for word, path in paths.items()
+            if not values[word] or not isinstance(values[word], str | list if bare and word == "message" else str)
+        ]
+        if wrong:
             return f"no text in {', '.join(wrong)}"
         header = response.headers.get(self._request_id_header)
         if self._request_id_header and values.get("request_id", header) != header:
@@ -476,7 +484,8 @@ class ContractClient:
         """A success has all fields of the contract, each of its kind; raises AssertionError naming the first wrong."""
         if not response.paths or response.status != self.contract.route(response.route).success:
             return
-        if response.route == "signup" and self._is_known_address(response.status) and not self.holds_session(response):
+        known = response.route == "signup" and self._is_refused_as("known_address", response)
+        if known and not self.holds_session(response):
             return  # an address that is known may be answered as a new one is, but for its session
         if response.no_json:
             seen = f"{response.no_json}: {response.excerpt()}"
@@ -489,9 +498,6 @@ class ContractClient:
                 " of ".join(filter(None, (where, response.route))), expected=expected,
                 observed=f"{cut(self._redactor.clean(found))} in {response.excerpt()}", look=response.look,
             )  # fmt: skip
-
-    def _is_known_address(self, status: int) -> bool:
-        return self.contract.offers("errors.known_address") and status == self.contract.errors.known_address
 
     def holds_session(self, response: Response) -> bool:
         """Whether there is an access token in a response."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from acceptance.checks import consistency, error_bodies, preflight
 from acceptance.clients.error_log import recorded_errors
-from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, ProjectError
+from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, NotOffered, ProjectError
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Cause, Status
 from acceptance.run import Run
@@ -48,6 +48,8 @@ def run_closing_checks(observer: Run, recorder: Recorder, claims: Collection[str
         observer.wait(consistency.check(observer), within=CLOSING_SECONDS)
     except CapabilityMissing as error:
         recorder.test(name=name, criteria=["INT-14"], status="SKIP", cause="capability", message=str(error))
+    except NotOffered as error:
+        recorder.test(name=name, criteria=["INT-14"], status="SKIP", cause="not_offered", message=str(error))
     except AssertionError as error:
         record(recorder, name, "INT-14", [str(error)])
     except Exception as error:  # noqa: BLE001 says nothing of the deployment

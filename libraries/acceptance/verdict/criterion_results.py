@@ -211,10 +211,7 @@ def _status(
     blocked = list(dict.fromkeys(summary_of(test.message) for test in tests if test.cause == "blocked"))
     absent = [test for test in tests if test.cause == "not_offered"]
     if absent and not unseen and not blocked and not lacking and declared == {test.name for test in absent}:
-        return (
-            "not_verified",
-            f"{NOT_OFFERED}: {', '.join(_places(absent))}",
-        )
+        return "not_verified", f"{NOT_OFFERED}: {', '.join(_places(absent))}"
     # A figure that nobody took is one of the tests' that need what is not offered.
     unseen += [figure.missing for figure in figures if figure.missing and (figure.of or not absent)]
     settled = {test.name for test in tests if test.status == "PASS" or test.cause in ("capability", "not_offered")}
