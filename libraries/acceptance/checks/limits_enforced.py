@@ -60,7 +60,11 @@ async def uploads_a_day(run: Run, user: User) -> int:
     for number in range(most):
         await finished(run, await sent(run, user, await _note(run, number)))
     patient.set(False)
-    run.client.check(await _upload(run, user, await _note(run, most)), "too_many")
+    response = await _upload(run, user, await _note(run, most))
+    if response.status == run.contract.route("upload").success:
+        what = f"upload {most + 1} of a user in a day, {UPLOADS} is {most}"
+        raise violation(what, expected="a refusal, as advertised", observed=response.excerpt(), look=response.look)
+    run.client.check(response, "too_many")
     return most
 
 
