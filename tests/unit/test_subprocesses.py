@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,14 @@ def interrupt_when_ready(folder: Path, times: int, number: int = signal.SIGINT) 
     threading.Thread(target=work, daemon=True).start()
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """SIGHUP as a terminal has it, also where these tests themselves run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def test_the_status_is_handed_back(tmp_path: Path) -> None:
     assert run("raise SystemExit(7)", tmp_path) == 7
     assert run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", tmp_path) == -signal.SIGKILL
@@ -61,7 +70,7 @@ def test_a_signal_lets_it_end_in_its_own_way(tmp_path: Path) -> None:
     assert (tmp_path / "ended").exists()
 
 
-def test_a_terminal_that_is_gone_ends_it_as_a_signal_does(tmp_path: Path) -> None:
+def test_a_terminal_that_is_gone_ends_it_as_a_signal_does(tmp_path: Path, heard: None) -> None:
     interrupt_when_ready(tmp_path, 1, signal.SIGHUP)
     with pytest.raises(KeyboardInterrupt):
         run(POLITE.replace("SIGINT", "SIGTERM"), tmp_path)
