@@ -78,7 +78,9 @@ def test_limits_that_nothing_enforces_are_found(app: Application, run_of: RunOf)
     with pytest.raises(AssertionError, match="3 uploads at once, max_concurrent_jobs_per_user: expected 2 accepted"):
         run.wait(jobs_at_once(run, USER))
     app.answers[f"{JOBS}/{ID}"] = (200, job | {"status": "complete", "state": "done"})
-    with pytest.raises(AssertionError, match="upload 4 of a user in a day, max_uploads_per_day_per_user is 3: expected a refusal"):
+    with pytest.raises(
+        AssertionError, match="upload 4 of a user in a day, max_uploads_per_day_per_user is 3: expected a refusal"
+    ):
         run.wait(uploads_a_day(run, User("b@example.com", "", access_token="tok-123456789")))
     app.answers[UPLOAD] = (429, {})
     with pytest.raises(AssertionError, match="expected 2 accepted, as advertised, observed 0"):

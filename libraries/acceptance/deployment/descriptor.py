@@ -248,6 +248,58 @@ class Fargate(Data):
     region: str
 
 
+class FaultControl(Data):
+    """A control interface that injects faults with leases, as docs/deployments.md describes it.
+
+    `token` is the name of the secret that it takes as a bearer token.
+    """
+
+    url: str
+    token: str
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return Service._address(value)
+
+
+class FaultDatabase(Database):
+    """An operator's role, that may end the application's connections and lock its tables; `password` names a secret."""
+
+    password: str
+
+
+class FaultInterfaces(Data):
+    """The interfaces by which faults are injected; what lies in the client's own path can always be disturbed.
+
+    Attributes:
+        platform: services, as in `platform.services`, that may be restarted, suspended and scaled.
+        lasting: whether faults are allowed that do not heal by themselves, when the run that injected them dies.
+    """
+
+    control: FaultControl | None = None
+    database: FaultDatabase | None = None
+    platform: tuple[str, ...] = ()
+    lasting: bool = False
+
+    @property
+    def any(self) -> bool:
+        """Whether the deployment itself can be disturbed, and not only the client's path to it."""
+        return bool(self.control or self.database or self.platform)
+
+    @property
+    def secrets(self) -> dict[tuple[str, str], str]:
+        """The secrets that they need, by where each is named."""
+        named = {
+            ("control", "token"): self.control and self.control.token,
+            ("database", "password"): self.database and self.database.password,
+        }
+        return {place: secret for place, secret in named.items() if secret}
+
+
+PRODUCTION = "production"  # the environment where no fault may outlive the run
+
+
 class UnderLoad(Data):
     """What holds for this deployment while the load is applied; without limits, calls of a model are not judged."""
 
@@ -290,6 +342,7 @@ class Descriptor(Data):
     pace: Pace = Pace()
     budget: Budget = Budget()
     load: UnderLoad = UnderLoad()
+    faults: FaultInterfaces = FaultInterfaces()
     capabilities: frozenset[str] = frozenset()
     secrets: dict[str, str] = {}
     secrets_file: Path | None = None
@@ -310,6 +363,8 @@ class Descriptor(Data):
             raise ValueError("the capability 'sql' needs services.database")
         if "metrics" in self.capabilities and self.platform is None:
             raise ValueError("the capability 'metrics' needs platform")
+        if "faults" in self.capabilities and not self.faults.any:
+            raise ValueError("the capability 'faults' needs faults.control, faults.database or faults.platform")
         return self
 
     @model_validator(mode="after")
@@ -320,6 +375,18 @@ class Descriptor(Data):
             for header, secret in service.headers.items()
             if secret not in self.secrets
         }
+        wrong |= {
+            ("faults", *place): f"secrets has no '{secret}'"
+            for place, secret in self.faults.secrets.items()
+            if secret not in self.secrets
+        }
+        hosted = self.platform.services if self.platform is not None else {}
+        if unknown := [name for name in self.faults.platform if name not in hosted]:
+            wrong["faults", "platform"] = f"platform.services has no {', '.join(map(repr, unknown))}"
+        if self.faults.platform and "platform_key" not in self.secrets:
+            wrong["faults", "platform"] = "secrets has no 'platform_key'"
+        if self.faults.lasting and self.is_production:
+            wrong["faults", "lasting"] = "on production every fault must heal by itself"
         if self.sibling_of == self.name:
             wrong["sibling_of",] = "names the deployment itself"
         if self.admin.at not in {*dict(self._http()), *self.services.left_out}:
@@ -327,6 +394,11 @@ class Descriptor(Data):
         if wrong:
             raise mistakes(wrong)
         return self
+
+    @property
+    def is_production(self) -> bool:
+        """Whether users depend on the deployment: what does not heal by itself is refused there."""
+        return self.environment.strip().lower() in (PRODUCTION, "prod", "live")
 
     def _http(self) -> list[tuple[str, Service]]:
         return [(name, service) for name, service in self.services if isinstance(service, Service)]
