@@ -20,7 +20,9 @@ from sandbox.settings import Settings
 
 END_SECONDS: Final = 3
 STEADY_SECONDS: Final = 5
-LONGEST_DELAY_SECONDS: Final = 5.0
+LONGEST_DELAY_SECONDS: Final = 3.0
+HELD: Final = "held"
+"""The folder of the names of services that are held down, by the service `faults`."""
 
 
 @dataclass
@@ -78,6 +80,10 @@ class Children:
     def waiting(self) -> list[Child]:
         """The services without a process."""
         return [child for child in self._all.values() if not child.pid]
+
+    def is_held(self, child: Child) -> bool:
+        """Whether a service is not to be started at present."""
+        return (self._settings.directory / HELD / child.service.name).exists()
 
     def table(self) -> Mapping[str, Mapping[str, int]]:
         """Process and number of starts, by the name of the service."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 import yaml
 
 from sandbox import dialects, platform
-from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, Settings
+from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, OPERATOR_ROLE, Settings
 from sandbox.state import replace, written
 
 SECRETS: Final = {
@@ -18,6 +18,8 @@ SECRETS: Final = {
     "service_role_key": "SANDBOX_SERVICE_ROLE_KEY",
     "anon_key": "SANDBOX_ANON_KEY",
     "platform_key": "SANDBOX_PLATFORM_KEY",
+    "fault_token": "SANDBOX_FAULT_TOKEN",
+    "fault_password": "SANDBOX_FAULT_PASSWORD",
 }
 
 
@@ -26,6 +28,7 @@ def describe(settings: Settings) -> dict[str, Any]:
     if settings.hostile:
         return _hostile(settings)
     identity = {"build": "json:build", "version": "json:version"}
+    database = {"host": HOST, "port": settings.ports["database"], "name": DATABASE}
     return {
         "name": "sandbox",
         "environment": settings.environment,
@@ -49,7 +52,7 @@ def describe(settings: Settings) -> dict[str, Any]:
             "authentication": {"url": settings.auth_url, "probe": "/health", **identity},
             "storage": {"url": settings.storage_url, "probe": "/status", **identity},
             "realtime": {"url": settings.url("api", "ws"), "probe": "/ws/health", **identity},
-            "database": {"host": HOST, "port": settings.ports["database"], "name": DATABASE, "user": INSPECTOR_ROLE},
+            "database": database | {"user": INSPECTOR_ROLE},
         },
         "providers": {
             "parser": {"name": "llamaparse-standin", "job_id_pattern": "^standin-"},
@@ -62,6 +65,10 @@ def describe(settings: Settings) -> dict[str, Any]:
             "host": platform.MACHINE,
             "services": {name.partition("-")[2] or name: name for name in (*platform.SERVICES, platform.MACHINE)},
         },
+        "faults": {
+            "control": {"url": f"{settings.url('faults')}/v1", "token": "fault_token"},
+            "database": database | {"user": OPERATOR_ROLE, "password": "fault_password"},
+        },
         "users": "admin-api",
         "exclusive": True,
         "sessions": {
@@ -71,7 +78,15 @@ def describe(settings: Settings) -> dict[str, Any]:
         },
         "plan": {"realtime_connections": 1300, "realtime_joins_per_second": 500, "requests_per_minute": None},
         "load": {"model_bound": {"p95": 1000, "p99": 2000}},
-        "capabilities": ["sql", "metrics", "short-lived-tokens", "webhook-secret", "admin-api", "destructive"],
+        "capabilities": [
+            "sql",
+            "metrics",
+            "short-lived-tokens",
+            "webhook-secret",
+            "admin-api",
+            "destructive",
+            "faults",
+        ],
         "secrets": SECRETS,
         "thresholds": {},
     }
@@ -81,7 +96,7 @@ def _hostile(settings: Settings) -> dict[str, Any]:
     whole = describe(replace_fields(settings, hostile=""))
     services = {name: service | {"url": settings.api_url} for name, service in whole["services"].items()}
     services["realtime"]["url"] = settings.url("api", "ws")
-    del services["database"], whole["platform"], whole["load"], whole["exclusive"]
+    del services["database"], whole["platform"], whole["load"], whole["exclusive"], whole["faults"]
     return whole | {"services": services, "users": "signup", "capabilities": [], "secrets": {}}
 
 
@@ -90,7 +105,7 @@ def write(settings: Settings, path: Path) -> None:
     content = describe(settings)
     if settings.dialect:
         content = dialects.find(settings.dialect).describe(settings, content)
-    values = {"database_password": settings.inspector_password}
+    values = {"database_password": settings.inspector_password, "fault_password": settings.operator_password}
     lines = "".join(
         f"{variable}={values.get(name) or getattr(settings, name)}\n" for name, variable in content["secrets"].items()
     )

@@ -19,7 +19,7 @@ from psycopg import sql
 
 from sandbox import processes
 from sandbox.errors import StartError
-from sandbox.settings import ADMIN_ROLE, APPLICATION_ROLE, HOST, INSPECTOR_ROLE, SERVICE_ROLE, Settings
+from sandbox.settings import ADMIN_ROLE, APPLICATION_ROLE, HOST, INSPECTOR_ROLE, OPERATOR_ROLE, SERVICE_ROLE, Settings
 
 SCHEMA: Final = Path(__file__).parent / "schema.sql"
 
@@ -116,6 +116,7 @@ class Cluster:
             APPLICATION_ROLE: settings.application_password,
             SERVICE_ROLE: settings.service_password,
             INSPECTOR_ROLE: settings.inspector_password,
+            OPERATOR_ROLE: settings.operator_password,
         }
         try:
             with psycopg.connect(settings.admin_dsn) as connection:

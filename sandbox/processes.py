@@ -75,6 +75,12 @@ def start_time(pid: int) -> str | None:
     return fields[19] if fields and fields[0] != "Z" else None
 
 
+def state_of(pid: int) -> str | None:
+    """The state of a process as a letter of proc(5), such as T for one that is stopped; None if it is gone."""
+    fields = _stat(pid) if pid else None
+    return fields[0] if fields else None
+
+
 def families() -> Callable[[int], set[int]]:
     """A function that gives a process with all of its descendants, as of now."""
     children: dict[str, set[int]] = defaultdict(set)

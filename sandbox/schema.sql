@@ -189,3 +189,11 @@ grant usage on schema app, storage to inspector;
 grant select on all tables in schema app to inspector;
 grant select on storage.objects to inspector;
 grant pg_read_all_stats to inspector;
+
+-- The operator breaks things on purpose: ends the connections of others, locks tables, and opens as many as there may be.
+grant pg_signal_backend, pg_read_all_stats to operator;
+grant usage on schema app to operator;
+do $$ begin
+  execute format('grant %s on all tables in schema app to operator',
+    case when current_setting('server_version_num')::int >= 170000 then 'maintain' else 'update' end);
+end $$;

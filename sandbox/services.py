@@ -31,16 +31,20 @@ def load() -> tuple[Service, ...]:
     """Import every service. This is most of the start-up time, so it happens once, in the process that forks them."""
     import httpcore  # noqa: F401 - httpx imports it late, with the first client of each service
     import httpcore2  # noqa: F401 - so does openai's httpx2
+    import uvloop  # noqa: F401 - the links run on it
 
     import sandbox.app.main as app
+    import sandbox.faults.control as faults
     import sandbox.frontend as frontend
     import sandbox.platform as platform
     import sandbox.stubs.main as stubs
     import sandbox.supabase.main as supabase
     import sandbox.worker.main as worker
 
-    # Workers first: the API is not healthy before the heartbeat of one of them.
+    # The links first, since all others connect through them; then workers: the API is not healthy before the heartbeat
+    # of one of them.
     return (
+        Service("faults", faults.run, (("faults", ""),)),
         Service("worker-1", worker.run),
         Service("worker-2", worker.run),
         Service("supabase", supabase.run, (("supabase", "/auth/v1/health"), ("supabase", "/storage/v1/status"))),

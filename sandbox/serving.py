@@ -7,7 +7,7 @@ import contextlib
 import signal
 import socket
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
 import uvicorn
@@ -29,9 +29,14 @@ def serve(app: ASGIApp, sock: socket.socket) -> None:
     serve_all((app, sock))
 
 
-def serve_all(*served: tuple[ASGIApp, socket.socket], beside: Coroutine[Any, Any, None] | None = None) -> None:
+def serve_all(
+    *served: tuple[ASGIApp, socket.socket],
+    beside: Coroutine[Any, Any, None] | None = None,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> None:
     """Serve several applications in one process, and run one more coroutine beside them, until SIGTERM or SIGINT."""
-    asyncio.run(_serve_all(served, beside))
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(_serve_all(served, beside))
 
 
 async def _serve_all(

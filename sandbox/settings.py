@@ -12,13 +12,29 @@ from pathlib import Path
 from typing import Final
 
 HOST: Final = "127.0.0.1"
-LISTENERS: Final = ("frontend", "api", "api-1", "api-2", "supabase", "llamaparse", "openai", "database", "platform")
+LINKS: Final = {
+    "database-api": "database",
+    "database-worker": "database",
+    "authentication": "supabase",
+    "storage": "supabase",
+    "parser": "llamaparse",
+    "model-api": "openai",
+    "model-worker": "openai",
+    "webhook": "api",
+}
+"""The links through which the application and the parser call: name -> listener behind it. Clients call directly."""
+
+LISTENERS: Final = (
+    *("frontend", "api", "api-1", "api-2", "supabase", "llamaparse", "openai", "database", "platform", "faults"),
+    *LINKS,
+)
 """What has a port. `api` is the balancer before `api-1` and `api-2`; `llamaparse` and `openai` are one part."""
 
 ADMIN_ROLE: Final = "postgres"
 APPLICATION_ROLE: Final = "application"
 SERVICE_ROLE: Final = "service"
 INSPECTOR_ROLE: Final = "inspector"
+OPERATOR_ROLE: Final = "operator"
 DATABASE: Final = "postgres"
 
 NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -33,8 +49,9 @@ def _secret() -> str:
 class Settings:
     """Addresses, secrets and limits. `service` is the name of the service that holds this copy.
 
-    The roles `application` (API and worker), `service` (authentication and storage) and `inspector` (read-only) exist,
-    with the passwords below, before schema.sql runs as superuser in the database, with the extension `vector`.
+    The roles `application` (API and worker), `service` (authentication and storage), `inspector` (read-only) and
+    `operator` (breaks things on purpose) exist, with the passwords below, before schema.sql runs as superuser in the
+    database, with the extension `vector`.
     """
 
     directory: Path
@@ -51,6 +68,8 @@ class Settings:
     application_password: str = field(default_factory=_secret, repr=False)
     service_password: str = field(default_factory=_secret, repr=False)
     inspector_password: str = field(default_factory=_secret, repr=False)
+    operator_password: str = field(default_factory=_secret, repr=False)
+    fault_token: str = field(default_factory=_secret, repr=False)
     jwt_secret: str = field(default_factory=_secret, repr=False)
     webhook_secret: str = field(default_factory=_secret, repr=False)
     service_role_key: str = field(default_factory=_secret, repr=False)
@@ -94,17 +113,30 @@ class Settings:
         return f"{self.url('supabase')}/storage/v1"
 
     @property
-    def llamaparse_url(self) -> str:
-        return self.url("llamaparse")
+    def auth_link(self) -> str:
+        """What the application calls; `auth_url` is for clients. So with the other links."""
+        return f"{self.url('authentication')}/auth/v1"
 
     @property
-    def openai_url(self) -> str:
+    def storage_link(self) -> str:
+        return f"{self.url('storage')}/storage/v1"
+
+    @property
+    def parser_link(self) -> str:
+        return self.url("parser")
+
+    @property
+    def model_link(self) -> str:
         """The `base_url` of the official client."""
-        return f"{self.url('openai')}/v1"
+        return f"{self.url(f'model-{self._side}')}/v1"
+
+    @property
+    def webhook_link(self) -> str:
+        return self.url("webhook")
 
     @property
     def application_dsn(self) -> str:
-        return self._dsn(APPLICATION_ROLE, self.application_password)
+        return self._dsn(APPLICATION_ROLE, self.application_password, f"database-{self._side}")
 
     @property
     def service_dsn(self) -> str:
@@ -117,6 +149,11 @@ class Settings:
     @property
     def admin_dsn(self) -> str:
         return self._dsn(ADMIN_ROLE, self.admin_password)
+
+    @property
+    def _side(self) -> str:
+        """Whose link this service uses: API instances and workers are apart."""
+        return "worker" if self.service.startswith("worker") else "api"
 
     @property
     def logs(self) -> Path:
@@ -132,8 +169,8 @@ class Settings:
         bound.listen(1024)
         return bound
 
-    def _dsn(self, role: str, password: str) -> str:
-        return f"postgresql://{role}:{password}@{HOST}:{self.ports['database']}/{DATABASE}"
+    def _dsn(self, role: str, password: str, listener: str = "database") -> str:
+        return f"postgresql://{role}:{password}@{HOST}:{self.ports[listener]}/{DATABASE}"
 
 
 def reserve(port: int = 0) -> socket.socket:

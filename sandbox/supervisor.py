@@ -26,6 +26,7 @@ from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, LISTENERS, Settings
 from sandbox.state import Sandbox
 
 START_SECONDS: Final = 30
+HELD_SECONDS: Final = 0.1  # between two looks whether a service is still held down
 
 
 class Supervisor:
@@ -78,10 +79,11 @@ class Supervisor:
         cluster.initialised()
         gc.freeze()
         self._children.start(Service("database", cluster.run, ends_on=signal.SIGQUIT))
+        self._children.start(loaded[0])  # the links, through which all others connect
         self._await("database", f"{HOST}:{settings.ports['database']}", cluster.answers)
         cluster.prepare()
         self._progress("database")
-        for service in loaded:
+        for service in loaded[1:]:
             self._children.start(service)
         for service in loaded:
             for listener, path in service.answers:
@@ -125,7 +127,9 @@ class Supervisor:
                 delay = child.put_off()
                 say(f"sandbox: {child.service.name} {how}; started again {f'in {delay:.2g} s' if delay else 'at once'}")
             for child in self._children.waiting():
-                if child.due <= time.monotonic():
+                if self._children.is_held(child):
+                    child.due = time.monotonic() + HELD_SECONDS
+                elif child.due <= time.monotonic():
                     self._children.start(child.service)
             self._sandbox.write_services(self._children.table())
             due = min((child.due for child in self._children.waiting()), default=None)
@@ -148,8 +152,9 @@ class Supervisor:
             "realtime": settings.url("api", "ws"),
             "authentication": settings.auth_url,
             "storage": settings.storage_url,
-            "llamaparse": settings.llamaparse_url,
-            "openai": settings.openai_url,
+            "llamaparse": settings.url("llamaparse"),
+            "openai": settings.url("openai"),
+            "faults": f"{settings.url('faults')}/v1",
             "database": f"postgresql://{INSPECTOR_ROLE}@{HOST}:{settings.ports['database']}/{DATABASE}",
             "logs": settings.logs,
             "descriptor": self._sandbox.descriptor,

@@ -104,7 +104,7 @@ async def user(user: User) -> Account:
 async def ask(services: Services, path: str, body: object = None, headers: Mapping[str, str] = {}) -> dict[str, Any]:
     """One call to the authentication service."""
     settings = services.settings
-    call = services.http.post(settings.auth_url + path, json=body, headers={"apikey": settings.anon_key, **headers})
+    call = services.http.post(settings.auth_link + path, json=body, headers={"apikey": settings.anon_key, **headers})
     try:
         answer = await bounded(call, CALL_SECONDS)
         document = answer.json() if answer.content else {}

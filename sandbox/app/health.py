@@ -76,10 +76,10 @@ async def probe(services: Services) -> Findings:
     settings = services.settings
     answers = await asyncio.gather(
         _try(services.database.all(WORKERS)),
-        _try(_ask(services, f"{settings.auth_url}/health", settings.anon_key)),
-        _try(_ask(services, f"{settings.storage_url}/status", settings.service_role_key)),
-        _try(_ask(services, f"{settings.llamaparse_url}/api/v2/parse/versions", settings.llamaparse_key)),
-        _try(_ask(services, f"{settings.openai_url}/models", settings.openai_key)),
+        _try(_ask(services, f"{settings.auth_link}/health", settings.anon_key)),
+        _try(_ask(services, f"{settings.storage_link}/status", settings.service_role_key)),
+        _try(_ask(services, f"{settings.parser_link}/api/v2/parse/versions", settings.llamaparse_key)),
+        _try(_ask(services, f"{settings.model_link}/models", settings.openai_key)),
     )
     names = ("database", "authentication", "storage", "parser", "model")
     conditions = {name: condition(answer is not None) for name, answer in zip(names, answers, strict=True)}

@@ -44,7 +44,7 @@ class Model:
         self._settings = settings
         self._client = AsyncOpenAI(
             api_key=settings.openai_key,
-            base_url=settings.openai_url,
+            base_url=settings.model_link,
             max_retries=0,
             timeout=ANSWER_SECONDS,
             http_client=httpx2.AsyncClient(

@@ -20,7 +20,7 @@ class ObjectStorage:
 
     def __init__(self, settings: Settings) -> None:
         key = settings.service_role_key
-        self._url = settings.storage_url
+        self._url, self._public_url = settings.storage_link, settings.storage_url
         self._http = edge.client()
         self._http.headers.update({"apikey": key, "authorization": f"Bearer {key}"})
 
@@ -37,7 +37,7 @@ class ObjectStorage:
             "expires_at": document["expires_at"].timestamp(),
         }
         answer = await self._call("POST", f"/object/upload/sign/{BUCKET}/{document['path']}", json=claims)
-        return self._url + str(answer.json()["url"])
+        return self._public_url + str(answer.json()["url"])
 
     async def fetch(self, path: str) -> bytes:
         """The stored bytes."""

@@ -59,7 +59,7 @@ class Parser:
         self._settings = settings
         self._client = AsyncLlamaCloud(
             api_key=settings.llamaparse_key,
-            base_url=settings.llamaparse_url,
+            base_url=settings.parser_link,
             max_retries=0,
             http_client=edge.client(timeout=ASK_SECONDS),
         )
@@ -69,7 +69,7 @@ class Parser:
 
     async def submit(self, job_id: UUID, filename: str, content: bytes, mime: str, ocr: bool) -> str:
         """Submit a document; returns the parser's identifier. Raises Unavailable or Refused."""
-        webhook = f"{self._settings.api_url}{self._settings.parser_webhook}/{job_id}"
+        webhook = f"{self._settings.webhook_link}{self._settings.parser_webhook}/{job_id}"
         with _faults():
             job = await self._client.parsing.create(
                 tier="agentic" if ocr else "cost_effective",

@@ -1,0 +1,1 @@
+"""Faults on demand: of the links before the dependencies and of the processes of the services."""
