@@ -264,6 +264,7 @@ class Errors(Offered):
     retry_not_allowed: int
     known_address: int
     too_many: int
+    unavailable: int
     codes: Codes
 
 

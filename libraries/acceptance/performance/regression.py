@@ -29,6 +29,18 @@ MARGIN_MS = 10.0
 
 
 @dataclass(frozen=True)
+class Margin:
+    """By how much an endpoint may be worse: the larger of a share of its mean before, and so many ms."""
+
+    share: float
+    ms: float
+
+    def of(self, before: float) -> float:
+        """In ms, for a mean of so many ms before."""
+        return max(self.share * before, self.ms)
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A time of an endpoint in two runs, all in ms: `bound` is the lower confidence bound of the worsening."""
 
@@ -69,13 +81,24 @@ def endpoint_of(samples: Sequence[tuple[float, float]], seconds: float = SPAN_SE
     return Endpoint(spans=tuple(means(samples, seconds).values()), requests=len(samples))
 
 
-def compare(before: Mapping[str, Endpoint], now: Mapping[str, Endpoint], time: str = "first byte") -> list[Comparison]:
-    """Each endpoint that both runs have often enough, by name; `time` names the compared time."""
+def compare(
+    before: Mapping[str, Endpoint],
+    now: Mapping[str, Endpoint],
+    time: str = "first byte",
+    margin: Margin | None = None,
+) -> list[Comparison]:
+    """Each endpoint that both runs have often enough, by name.
+
+    Args:
+        time: names the compared time.
+        margin: by how much an endpoint may be worse; default: the margin of PERF-07.
+    """
+    allowed = margin or Margin(MARGIN_SHARE, MARGIN_MS)
     shared = sorted(
         name for name in before.keys() & now.keys() if min(len(before[name].spans), len(now[name].spans)) >= LEAST_SPANS
     )
     tried = {name: _worsening(before[name].spans, now[name].spans) for name in shared}
-    chances = {name: one.p_value(_margin(before[name].mean)) for name, one in tried.items()}
+    chances = {name: one.p_value(allowed.of(before[name].mean)) for name, one in tried.items()}
     levels = _levels(chances, LEVEL)
     return [
         Comparison(
@@ -84,7 +107,7 @@ def compare(before: Mapping[str, Endpoint], now: Mapping[str, Endpoint], time: s
             before=before[name].mean,
             now=now[name].mean,
             bound=tried[name].lower_bound(levels[name]),
-            margin=_margin(before[name].mean),
+            margin=allowed.of(before[name].mean),
             worse=chances[name] <= levels[name],
         )
         for name in shared
@@ -100,10 +123,6 @@ def not_compared(before: Mapping[str, Endpoint], now: Mapping[str, Endpoint], pa
         if spans < LEAST_SPANS:
             problems.append(f"{name}: {spans} {parts}, at least {LEAST_SPANS} are needed")
     return problems
-
-
-def _margin(before: float) -> float:
-    return max(MARGIN_SHARE * before, MARGIN_MS)
 
 
 @dataclass(frozen=True)

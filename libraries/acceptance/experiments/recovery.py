@@ -1,0 +1,58 @@
+"""Recovery, timed from outside: since the fault was undone until every probe is answered as documented."""
+
+from __future__ import annotations
+
+import time
+
+from acceptance.errors import Violation
+from acceptance.experiments.steady_state import health_problems, quick_routes
+from acceptance.fixtures.users import User
+from acceptance.polling import together, wait_until
+from acceptance.run import Run
+
+EVERY_SECONDS = 0.1
+
+
+async def until_recovered(run: Run, user: User, since: float, within: float) -> float:
+    """Wait until every probe is answered as documented and health calls everything well; returns the seconds.
+
+    Probes are the quick routes, a sign-in, and the health document. They are sent together, again and again.
+
+    Args:
+        since: when the fault was undone, by the monotonic clock.
+        within: seconds from then on.
+
+    Raises:
+        AssertionError: it does not recover in time; names the probes that still fail.
+    """
+    await wait_until(
+        lambda: _failing(run, user), lambda problems: not problems, what="recovery: every probe is answered",
+        within=max(0.0, since + within - time.monotonic()), every=EVERY_SECONDS, describe="; ".join,
+    )  # fmt: skip
+    return time.monotonic() - since
+
+
+async def _failing(run: Run, user: User) -> list[str]:
+    """What is wrong with the probes, a line each."""
+    probes: list[tuple[str, str | None, dict[str, str] | None]] = [
+        (route, user.access_token if run.contract.route(route).kind == "user" else None, None)
+        for route in quick_routes(run)
+    ]
+    if run.contract.offers("routes.login"):
+        probes.append(("login", None, {"email": user.email, "password": user.password}))
+
+    async def probe(route: str, token: str | None, body: dict[str, str] | None) -> list[str]:
+        try:
+            await run.client.call(route, token=token, body=body)
+            return []
+        except Violation as error:
+            return [str(error)]
+
+    async def health() -> list[str]:
+        try:
+            return await health_problems(run)
+        except Violation as error:
+            return [str(error)]
+
+    asked = [health()] if run.contract.offers("routes.health") else []
+    return [problem for found in await together(*(probe(*one) for one in probes), *asked) for problem in found]
