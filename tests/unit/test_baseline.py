@@ -32,7 +32,7 @@ def recording(**changes: Any) -> Recording:
             "locked": {"statuses": ["uploaded", "failed_parse"], "state": "deadletter", "code": "encrypted"},
             "large": {"refused": {"status": 413, "code": "too_large"}},
         },
-        "requests": {"jobs": {"status": 200}, "no token": {"status": 401, "code": "unauthorized"}},
+        "requests": {"jobs": {"status": 200}, "upload without a token": {"status": 401, "code": "unauthorized"}},
     }
     for path, value in changes.items():
         kind, name, field = path.split("__")
@@ -67,8 +67,14 @@ def test_chunks_may_differ_by_the_tolerance() -> None:
         ({"documents__locked__code": "damaged"}, "document 'locked': code damaged, recorded encrypted"),
         ({"documents__locked__any": None}, "document 'locked': not made any more"),
         ({"requests__new__status": 200}, "request 'new': not in the recording"),
-        ({"requests__no token__status": 403}, "request 'no token': status 403, recorded 401"),
-        ({"requests__no token__code": "forbidden"}, "request 'no token': code forbidden, recorded unauthorized"),
+        (
+            {"requests__upload without a token__status": 403},
+            "request 'upload without a token': upload: expected status 401, observed 403",
+        ),
+        (
+            {"requests__upload without a token__code": "forbidden"},
+            "request 'upload without a token': code forbidden, recorded unauthorized",
+        ),
         ({"requests__jobs__any": None}, "request 'jobs': not made any more"),
     ],
 )

@@ -114,3 +114,10 @@ def test_unexpected_successes_and_faults_are_read_first() -> None:
     ]
     causes = root_causes(("INT-01", message, message) for message in messages)
     assert [cause.failure.what for cause in causes] == ["z", "y", "x"]
+
+
+def test_a_status_that_differs_from_the_recording_is_the_cause_that_other_checks_report() -> None:
+    isolation = "isolation: document_status: expected status 404, observed 200 {}; GET /documents/1, request abcdef0123"
+    recording = "request 'document of somebody else': document_status: expected status 404, observed 200"
+    (cause,) = root_causes([("INT-04", "Isolation", isolation), ("INT-16", "Baseline", recording)])
+    assert cause.criteria == ("INT-04", "INT-16")
