@@ -90,6 +90,7 @@ class ChatLibrary:
         body = chat.question_of(run, asker, question)
         async with run.client.stream("chat", path={}, token=asker.access_token, body=body) as response:
             text = b"".join([part async for part in run.client.parts_of(response)]).decode("utf-8", "replace")
+            run.client.journal_stream("chat", response, text)
             if response.status_code != (expected := run.contract.route("chat").success):
                 observed = f"{response.status_code} {cut(run.redactor.clean(text))}"
                 raise violation("chat, streamed", expected=f"status {expected}", observed=observed)

@@ -20,6 +20,8 @@ const TYPESCRIPT =
   ' (Node runs TypeScript as it stands, enums included: import types by `import type` and files with their extension,' +
   ' no decorators; or compile it, and name the JavaScript)';
 const LARGE = 65536; // a body that takes time to hand over
+const BODY = 4096; // characters that are kept of the body of an error
+const BODIES = 50; // that are kept of one endpoint and status
 
 let lines = [];
 let log;
@@ -36,6 +38,7 @@ if (missing.length) {
   throw fatal(`the processor exports no function ${missing.map((name) => `${name} (${needed[name]})`).join(', ')}`);
 }
 
+const kept = new Map(); // how many bodies, by endpoint and status
 const open = new Map(); // requests under way, by Artillery's id of them
 const sending = new WeakMap(); // when parts of a request were handed over
 const listenedTo = new WeakSet();
@@ -106,6 +109,7 @@ function response(params, reply, context, events, done) {
   record.status = reply.statusCode;
   record.bytes = Number(reply.headers['content-length']) || Buffer.byteLength(String(reply.body ?? ''));
   record.first ??= reply.timings?.phases?.firstByte;
+  keepError(record, reply);
   return series(params.requestLog.after || [], [params, reply, context, events], (name, failure) => {
     const told = context.scenario.requestLogBlock && record.failures.length && !params.requestLog.expect?.length;
     const judged = told ? [] : unexpected(params, reply, context); // the status stands in the reason of a block
@@ -118,6 +122,18 @@ function response(params, reply, context, events, done) {
     finish(params.uuid, failures, context);
     done(failure || (record.ok ? null : new Error(`Failed expectations for ${record.endpoint}`)));
   });
+}
+
+// What an error answers is judged after the load: its body, and the request's identifier where it has one.
+function keepError(record, reply) {
+  const kind = `${record.endpoint} ${record.status}`;
+  const count = kept.get(kind) ?? 0;
+  if (record.status < 400 || count >= BODIES) {
+    return;
+  }
+  kept.set(kind, count + 1);
+  record.body = masking.masked(String(reply.body ?? '').slice(0, 2 * BODY)).slice(0, BODY);
+  record.request = reply.headers['x-request-id'];
 }
 
 function error(failure, params, context, events, done) {

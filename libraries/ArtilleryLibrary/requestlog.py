@@ -30,6 +30,8 @@ class LoggedRequest:
         status: of HTTP; none without a response.
         bytes: length of the response body.
         values: variables that the request's `record` names.
+        body: the beginning of the body of an error, status 400 or above; none of others, and of the fiftieth alike.
+        request_id: of an error, the header `x-request-id` of its response.
     """
 
     user: str
@@ -44,6 +46,8 @@ class LoggedRequest:
     status: int | None = None
     bytes: int | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    body: str | None = None
+    request_id: str = ""
 
 
 @dataclass
@@ -166,6 +170,8 @@ def _request(one: dict[str, Any]) -> LoggedRequest:
         status=one.get("status"),
         bytes=one.get("bytes"),
         values=dict(one.get("values") or {}),
+        body=one.get("body"),
+        request_id=str(one.get("request") or ""),
     )
 
 

@@ -113,8 +113,15 @@ def raise_each(violations: Sequence[Violation]) -> None:
     if len(violations) == 1:
         raise violations[0]
     if violations:
-        each = "\n\n".join(f"{number}) {one}" for number, one in enumerate(violations, 1))
-        raise AssertionError(f"{SEVERAL}\n\n{each}")
+        raise AssertionError(several(violations))
+
+
+def several(violations: Sequence[Violation]) -> str:
+    """These in one message, several of them as Robot Framework puts the failures of one test; empty where none is."""
+    if len(violations) <= 1:
+        return "".join(str(one) for one in violations)
+    each = "\n\n".join(f"{number}) {one}" for number, one in enumerate(violations, 1))
+    return f"{SEVERAL}\n\n{each}"
 
 
 def shown(value: object, most: int = SHOWN) -> str:

@@ -164,7 +164,7 @@ class Run:
     def websocket(self) -> RealtimeClient:
         """Opens the contract's channels; raises NotOffered where the descriptor names no realtime service."""
         address = self.descriptor.services.realtime.url
-        return RealtimeClient(self.contract, address, headers_of=self.descriptor.headers_of)
+        return RealtimeClient(self.contract, address, headers_of=self.descriptor.headers_of, journal=self.error_log)
 
     def wait(self, coroutine: Coroutine[Any, Any, Result], *, within: float = 60.0) -> Result:
         """The result of a coroutine, for synchronous callers; reports its calls and observations.

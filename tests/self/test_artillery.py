@@ -109,6 +109,13 @@ def test_a_failure_has_its_reason(load: tuple[LoadResult, Path], endpoint: str, 
     assert figures.succeeded == (0 if reasons else figures.attempted)
 
 
+def test_of_an_error_the_body_is_kept(load: tuple[LoadResult, Path]) -> None:
+    bodies = {one.endpoint: (one.status, one.body) for one in load[0].requests}
+    assert bodies["broken"] == (500, "{}")
+    assert bodies["quick"] == (200, None)
+    assert all(one.body is not None for one in load[0].requests if one.endpoint in ("broken", "html"))
+
+
 def test_the_scripts_own_functions_run_and_its_values_are_recorded(
     load: tuple[LoadResult, Path], server: LoadServer
 ) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import httpx
 import pytest
 from acceptance.clients.error_log import ErrorLog
 from acceptance.clients.http import ContractClient
@@ -31,15 +32,16 @@ async def websocket(
     contract: Contract,
     tell: Callable[[ServerConnection], Awaitable[None]],
     first: Callable[[ServerConnection, Request], Response | None] | None = None,
+    journal: ErrorLog | None = None,
 ) -> AsyncIterator[Subscription]:
     async with serve_websocket(tell, "127.0.0.1", 0, process_request=first) as server:
         address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with RealtimeClient(contract, address).job(JOB, "token") as socket:
+        async with RealtimeClient(contract, address, journal=journal).job(JOB, "token") as socket:
             yield socket
 
 
-async def streamed(contract: Contract, address: str) -> Subscription:
-    client = ContractClient(descriptor_at(address), contract, ErrorLog(Redactor()), Redactor())
+async def streamed(contract: Contract, address: str, journal: ErrorLog | None = None) -> Subscription:
+    client = ContractClient(descriptor_at(address), contract, journal or ErrorLog(Redactor()), Redactor())
     async with EventStreams(client).job(JOB, "token") as stream:
         await stream.until_closed(within=10)
     await client.close()
@@ -99,3 +101,54 @@ async def test_a_flood_of_frames_is_kept_to_a_bound() -> None:
     assert len(subscription.frames) + len(subscription.pings) == MOST_FRAMES
     with pytest.raises(AssertionError, match=r"observed more than 10,000 frames"):
         await subscription.until_closed(within=5)
+
+
+async def test_errors_of_streams_are_journalled(contract: Contract, serve: Serve) -> None:
+    log = ErrorLog(Redactor())
+    await streamed(contract, serve(404, {"error": "none"}, {"x-request-id": "r-1"}), log)
+    stream = b'event: error\ndata: {"message": "it broke"}\n\n: end\n\n'
+    await streamed(contract, serve(200, stream, {"content-type": "text/event-stream"}), log)
+    kept = [(one.route, one.status, one.body, one.event) for one in log.answers]
+    assert kept == [
+        ("job_events", 404, '{"error": "none"}', ""),
+        ("job_events", 200, '{"message": "it broke"}', "SSE event"),
+    ]
+    assert log.answers[0].request_id == "r-1"
+
+
+async def test_errors_of_a_whole_stream_are_journalled(contract: Contract) -> None:
+    log, request = ErrorLog(Redactor()), httpx.Request("POST", "https://api.example.org/chat")
+    client = ContractClient(descriptor_at("https://api.example.org"), contract, log, Redactor())
+    sent = "event: delta\ndata: fine\n\nevent: error\ndata: it broke\n\n"
+    client.journal_stream("chat", httpx.Response(200, request=request), sent)
+    client.journal_stream("chat", httpx.Response(503, request=request), "away")
+    await client.close()
+    assert [(one.status, one.body) for one in log.answers] == [(200, "it broke"), (503, "away")]
+
+
+async def test_errors_of_a_websocket_are_journalled(contract: Contract) -> None:
+    log = ErrorLog(Redactor())
+
+    async def tell(connection: ServerConnection) -> None:
+        await connection.send('{"type": "error", "message": "not JSON"}')
+        await connection.close(1011, "server fault")
+
+    async with websocket(contract, tell, journal=log) as socket:
+        await socket.until_closed(within=10)
+
+    def refuse(connection: ServerConnection, request: Request) -> Response:
+        return connection.respond(403, "go away")
+
+    async with websocket(contract, tell, refuse, log):
+        pass
+
+    async def end(connection: ServerConnection) -> None:
+        await connection.close(1000, "done")
+
+    async with websocket(contract, end, journal=log) as socket:
+        await socket.until_closed(within=10)
+    assert [(one.event, one.status, one.body) for one in log.answers] == [
+        ("WebSocket frame", 0, '{"type": "error", "message": "not JSON"}'),
+        ("WebSocket close", 1011, "server fault"),
+        ("WebSocket handshake", 403, "go away"),
+    ]

@@ -12,7 +12,7 @@ def faults(errors: Iterable[ErrorResponse]) -> Iterator[str]:
     """One line for each route that answered with a status of 500 or above: how often, and the first request."""
     found: dict[tuple[str, int], list[ErrorResponse]] = defaultdict(list)
     for error in errors:
-        if error.status >= 500:
+        if error.status >= 500 and not error.event:
             found[error.name, error.status].append(error)
     for (name, status), same in found.items():
         times = f" {len(same)} times" if len(same) > 1 else ""

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from acceptance.redaction.redactor import Redactor
 
-KEPT = 4096  # characters of a body
+KEPT = 8192  # characters of a body
+SENT = 2048  # characters of what was sent
 FILES = "journal/errors-*.jsonl"
 REMEMBERED = 2000  # latest answers
 _REQUEST = re.compile(r"\brequest ([\w.-]+)")
@@ -20,10 +21,14 @@ _REQUEST = re.compile(r"\brequest ([\w.-]+)")
 
 @dataclass(frozen=True)
 class ErrorResponse:
-    """One answer; of an error, status 400 or above.
+    """One answer; of an error, status 400 or above, or an event of a stream.
 
     Attributes:
+        status: of HTTP, or the close code of a WebSocket.
         mistake: what is wrong with the body of a refusal, by the contract.
+        sent: the beginning of the request's body, as far as it is text.
+        event: what it is where it is no HTTP response, such as "WebSocket close".
+        secret: the body held a secret that the request did not.
     """
 
     method: str
@@ -33,6 +38,14 @@ class ErrorResponse:
     request_id: str
     route: str = ""
     mistake: str = ""
+    sent: str = ""
+    event: str = ""
+    secret: bool = False
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it is an error, rather than an answer that a failure names."""
+        return self.status >= 400 or bool(self.event)
 
     @property
     def name(self) -> str:
@@ -42,7 +55,8 @@ class ErrorResponse:
     @property
     def look(self) -> str:
         """Where to look it up in the deployment's logs."""
-        return f"{self.method} {self._path}, request {self.request_id}"
+        named = f", request {self.request_id}" if self.request_id or not self.event else ""
+        return f"{self.method} {self._path}{named}"
 
     @property
     def _path(self) -> str:
@@ -73,13 +87,18 @@ class ErrorLog:
                 self._append(response)
 
     def record(
-        self, *, method: str, url: str, status: int, body: str, request_id: str, route: str = "", mistake: str = ""
-    ) -> None:
+        self, *, method: str, url: str, status: int, body: str, request_id: str, route: str = "", mistake: str = "",
+        sent: bytes = b"", event: str = "",
+    ) -> None:  # fmt: skip
         """Keep an answer if it is an error; any other only for so long that `keep_named` can find it."""
-        if status < 400:
+        if status < 400 and not event:
             self._latest.append(ErrorResponse(method, url, status, body[: 2 * KEPT], request_id))
             return
-        response = self._cleaned(ErrorResponse(method, url, status, body[: 2 * KEPT], request_id, route, mistake))
+        body, given = body[: 2 * KEPT], sent[: 2 * SENT].decode("utf-8", "replace")
+        secret = any(one.encode() not in sent and one not in url for one in self._redactor.secrets_in(body))
+        response = self._cleaned(
+            ErrorResponse(method, url, status, body, request_id, route, mistake, given, event, secret)
+        )
         with self._lock:
             self.answers.append(response)
             self._append(response)
@@ -95,8 +114,9 @@ class ErrorLog:
     def _cleaned(self, response: ErrorResponse) -> ErrorResponse:
         clean = self._redactor.clean
         return replace(
-            response, url=clean(response.url), body=clean(response.body)[:KEPT], mistake=clean(response.mistake)
-        )
+            response, url=clean(response.url), body=clean(response.body)[:KEPT], mistake=clean(response.mistake),
+            sent=clean(response.sent)[:SENT],
+        )  # fmt: skip
 
     def _append(self, response: ErrorResponse) -> None:
         if self._path is not None:

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
+import httpx_sse
 
 from acceptance.clients.body import ACCEPTED, UnreadableError, bounded, parse_json
 from acceptance.clients.error_log import ErrorLog
@@ -46,6 +47,7 @@ FIRST_CALLS, LAST_CALLS = 12, 12  # of one step, that are logged in full
 LOGGED_CHARACTERS = 400  # of a body
 SECRET_FIELDS = ("access_token", "refresh_token", "signed_url")  # of responses
 SECRET_WORDS = ("password", *SECRET_FIELDS)  # of requests
+ERROR_EVENT = "error"  # the type of an event of a stream that reports a failure
 File = tuple[str, bytes, str]  # a file's name, bytes and media type
 
 
@@ -450,7 +452,7 @@ class ContractClient:
         )  # fmt: skip
         tell(RequestTiming(route, response.status, begin, head, response.elapsed))
         self.unanswered = 0
-        self._keep(response)
+        self._keep(response, payload if isinstance(payload, bytes) else b"")
         self._validate(response)
         return response
 
@@ -545,12 +547,33 @@ class ContractClient:
             line += f"\nreceived: {self._redactor.clean(beginning.decode('utf-8', 'replace'))[:LOGGED_CHARACTERS]}"
         return line
 
-    def _keep(self, response: Response) -> None:
+    def journal_stream(self, route: str, received: httpx.Response, text: str) -> None:
+        """Journal what is an error of a whole stream: its body where it was refused, else each event `error`."""
+        if received.status_code >= 400:
+            return self._journal_part(route, received, text)
+        whole = httpx.Response(received.status_code, headers={"content-type": "text/event-stream"}, text=text)
+        for event in httpx_sse.EventSource(whole).iter_sse():
+            if event.event == ERROR_EVENT:
+                self.journal_event(route, received, event.data)
+        return None
+
+    def journal_event(self, route: str, received: httpx.Response, data: str) -> None:
+        """Journal the data of an event `error` of a stream."""
+        self._journal_part(route, received, data, "SSE event")
+
+    def _journal_part(self, route: str, received: httpx.Response, text: str, event: str = "") -> None:
+        sent = {name.lower(): value for name, value in received.request.headers.items()}
+        self._journal.record(
+            method=received.request.method, url=str(received.request.url), status=received.status_code, body=text,
+            request_id=self._request_id(received.headers, sent), route=route, event=event,
+        )  # fmt: skip
+
+    def _keep(self, response: Response, sent: bytes) -> None:
         refusal = 400 <= response.status < 500 and response.route in self.contract.routes
         self._journal.record(
             method=response.method, url=response.url, status=response.status,
             body=response.content.decode("utf-8", "replace"), request_id=response.request_id,
-            route=response.route, mistake=self.mistake_of_error(response) if refusal else "",
+            route=response.route, mistake=self.mistake_of_error(response) if refusal else "", sent=sent,
         )  # fmt: skip
         if {"access_token", "email"} <= response.paths.keys() and isinstance(document := response.json(), dict):
             token, email = (pick(document, response.paths[word]) for word in ("access_token", "email"))

@@ -15,7 +15,7 @@ import httpx
 import httpx_sse
 
 from acceptance.clients.body import UnreadableError
-from acceptance.clients.http import ContractClient
+from acceptance.clients.http import ERROR_EVENT, ContractClient
 from acceptance.clients.websocket import FrameShape, Subject, Subscription, frame_of, frame_shape
 
 
@@ -55,22 +55,24 @@ class EventStreams:
         query = {self._client.contract.realtime.after_parameter: after} if after is not None else None
         async with self._client.stream(route, path=path, token=token, query=query) as response:
             if response.status_code != self._client.contract.route(route).success:
-                subscription.end(response.status_code, await self._reason(response))
+                subscription.end(response.status_code, await self._reason(route, response))
                 yield subscription
                 return
             subscription.opened = time.time()
-            reader = asyncio.create_task(self._read(subscription, response))
+            reader = asyncio.create_task(self._read(route, subscription, response))
             try:
                 yield subscription
             finally:
                 reader.cancel()
                 await asyncio.gather(reader, return_exceptions=True)
 
-    async def _read(self, subscription: Subscription, response: httpx.Response) -> None:
+    async def _read(self, route: str, subscription: Subscription, response: httpx.Response) -> None:
         reason = ""
         source = httpx_sse.EventSource(cast(httpx.Response, _Text(response.headers, self._client.parts_of(response))))
         try:
             async for event in source.aiter_sse():
+                if event.event == ERROR_EVENT:
+                    self._client.journal_event(route, response, event.data)
                 subscription.add(frame_of(event.data, self._shape))
                 if subscription.problem:
                     break
@@ -80,9 +82,10 @@ class EventStreams:
             reason = f"{type(error).__name__}: {error}"
         subscription.end(0, reason)
 
-    async def _reason(self, response: httpx.Response) -> str:
-        parts = [part async for part in self._client.parts_of(response)]
-        return b"".join(parts)[:200].decode("utf-8", "replace")
+    async def _reason(self, route: str, response: httpx.Response) -> str:
+        text = b"".join([part async for part in self._client.parts_of(response)]).decode("utf-8", "replace")
+        self._client.journal_stream(route, response, text)
+        return text[:200]
 
 
 @dataclass(frozen=True)

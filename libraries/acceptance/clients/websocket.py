@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, Self
 
 import websockets
@@ -17,12 +17,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from acceptance.clients.body import parse_json
+from acceptance.clients.error_log import ErrorLog
 from acceptance.deployment.contract import Contract, Realtime, compiled, mistake_in, nested, pick, with_query
 from acceptance.deployment.descriptor import is_local
 from acceptance.errors import cut, violation
 from acceptance.polling import RateLimiter
 
 CONTROL = ("ping", "pong")
+ERROR_FRAME = "error"  # the type of a frame that reports a failure
 Subject = Literal["job", "workflow"]
 JOINS_PER_SECOND = 50  # plans allow 100 or 500
 MOST_FRAMES = 10_000  # of one channel
@@ -231,8 +233,9 @@ class RealtimeClient:
 
     def __init__(
         self, contract: Contract, base: str, joins_per_second: float = JOINS_PER_SECOND,
-        headers_of: Callable[[str], dict[str, str]] = lambda url: {},
+        headers_of: Callable[[str], dict[str, str]] = lambda url: {}, journal: ErrorLog | None = None,
     ) -> None:  # fmt: skip
+        self._journal = journal
         self._whole = contract
         self._base = base.replace("http", "ws", 1) if base.startswith("http") else base
         self._proxy: Literal[True] | None = None if is_local(base) else True
@@ -300,6 +303,8 @@ class RealtimeClient:
             )  # fmt: skip
         except InvalidStatus as refused:
             location = refused.response.headers.get("location")
+            body = (refused.response.body or b"").decode("utf-8", "replace")
+            self._keep(url, refused.response.status_code, body, "WebSocket handshake")
             socket.end(
                 refused.response.status_code, "handshake refused" + (f", Location: {location}" if location else "")
             )
@@ -308,7 +313,7 @@ class RealtimeClient:
         except (OSError, TimeoutError, websockets.InvalidHandshake) as error:
             raise violation(socket.what, expected="a handshake", observed=f"{type(error).__name__}: {error}") from None
         socket.connection, socket.opened = connection, time.time()
-        reader = asyncio.create_task(_read_socket(socket, connection, self._shape))
+        reader = asyncio.create_task(_read_socket(socket, connection, self._shape, partial(self._keep, url)))
         try:
             yield socket
         finally:
@@ -316,6 +321,11 @@ class RealtimeClient:
             with contextlib.suppress(Exception, asyncio.CancelledError):
                 await connection.close()
             await asyncio.gather(reader, return_exceptions=True)
+
+    def _keep(self, url: str, status: int, text: str, event: str) -> None:
+        """Journal the body of a refusal, the reason of a close, or a frame that reports a failure."""
+        if self._journal is not None and text:
+            self._journal.record(method="GET", url=url, status=status, body=text, request_id="", event=event)
 
 
 class _Connect(connect):
@@ -325,16 +335,22 @@ class _Connect(connect):
         return exc
 
 
-async def _read_socket(socket: Socket, connection: ClientConnection, shape: FrameShape) -> None:
+async def _read_socket(
+    socket: Socket, connection: ClientConnection, shape: FrameShape, keep: Callable[[int, str, str], None]
+) -> None:
     try:
         async for message in connection:
             frame = frame_of(message, shape)
             socket.add(frame)
+            if frame.type == ERROR_FRAME:
+                keep(0, json.dumps(frame.data), "WebSocket frame")
             if socket.problem:
                 break
             if frame.type == "ping":
                 await connection.send('{"type": "pong"}')
     except ConnectionClosed as error:
+        if error.rcvd is not None:
+            keep(error.rcvd.code, error.rcvd.reason, "WebSocket close")
         if error.sent is not None and error.sent.code != 1000 and not error.rcvd:
             reason = error.sent.reason or error.__cause__ or "not as RFC 6455 says"
             socket.problem = f"what this client cannot take ({error.sent.code}): {reason}"

@@ -46,6 +46,15 @@ _BARE = re.compile(
     |(?P<picture>data:(?:image/(?:png|jpe?g|gif|webp)|video/\w+|application/pdf);base64,)[\w+/=%]{{1000,}}""",
     re.IGNORECASE | re.VERBOSE,
 )
+# What nothing but a secret looks like: signed tokens, private keys, providers' keys, addresses with a password.
+_UNMISTAKABLE = re.compile(
+    r"""\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*
+        |-----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----
+        |\bsk-[\w-]{20,}|\bsk-[\w-]{2,12}\*{3,}\w*|\bllx-\w{16,}|\bsb(?:p|_secret|_publishable)_\w{16,}|\brnd_\w{16,}
+        |\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{30,}|\bgh[opsur]_\w{20,}|\bxox[abposr]-[\w-]{10,}
+        |\b[a-z][a-z0-9+]+://[^\s:/@"'<>]*:[^\s/@"'<>]+@[\w.-]+""",
+    re.VERBOSE,
+)
 # Trying a pattern everywhere is slow: every match contains one of these words, which are searched first.
 _WORDS = ("authorization", "cookie", "token", "session", "secret", "password", "apikey", "api-key", "_key", "x-amz-")
 _BEGINNINGS = (
@@ -75,6 +84,11 @@ def hide_shapes(text: str, mask: str = MASK) -> str:
             pieces += [text[done:at], hidden(match)]
             done = match.end()
     return "".join((*pieces, text[done:]))
+
+
+def unmistakable(text: str) -> Iterator[str]:
+    """Each part of a text that has the shape of a secret, and of nothing else."""
+    return (found[0] for found in _UNMISTAKABLE.finditer(text))
 
 
 def _places(text: str, words: Iterable[str]) -> Iterator[int]:

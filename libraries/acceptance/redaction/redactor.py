@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from acceptance.redaction.encodings import forms_of
-from acceptance.redaction.patterns import MASK, MASK_IN_MARKUP, TOKEN, hide_shapes
+from acceptance.redaction.patterns import MASK, MASK_IN_MARKUP, TOKEN, hide_shapes, unmistakable
 
 PREFIX = 16  # so many first characters of a secret identify it, where a log cut the rest off
 START = 6  # shorter texts are no secrets
@@ -47,24 +47,35 @@ class Redactor:
         pieces = _MASKS.split(text) if MASK in text or MASK_IN_MARKUP in text else [text]
         return hide_shapes("".join(part for piece in pieces for part in self._without_known(piece, mask)), mask)
 
+    def secrets_in(self, text: str) -> Iterator[str]:
+        """Each secret in a text as it stands there: registered, or of a shape that nothing else has."""
+        yield from (text[begin:end] for begin, end in self._spans(text))
+        yield from unmistakable(text)
+
     def _without_known(self, text: str, mask: str) -> Iterator[str]:
         """The text in pieces. A run registers hundreds of secrets one by one: a pattern of all is slow to make."""
         if text in (MASK, MASK_IN_MARKUP):
             yield text
             return
+        done = 0
+        for begin, end in self._spans(text):
+            yield text[done:begin]
+            yield mask
+            done = end
+        yield text[done:]
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where each known form begins and ends."""
         parts, stride, last = self._parts, self._stride, len(text) - START
         done = at = 0
         while at <= last + stride:
             if text[at : at + START] in parts or at > last:
                 found = self._first(text, max(done, at - stride + 1), min(at, last))
                 if found is not None:
-                    begin, end = found
-                    yield text[done:begin]
-                    yield mask
-                    done = at = end
+                    yield found
+                    done = at = found[1]
                     continue
             at += stride
-        yield text[done:]
 
     def _first(self, text: str, first: int, last: int) -> tuple[int, int] | None:
         """Where a known form begins between these places, and where it ends."""

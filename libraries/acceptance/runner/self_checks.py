@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from acceptance.checks import consistency, error_bodies, preflight
+from acceptance.checks import consistency, disclosure, error_bodies, preflight
 from acceptance.clients.error_log import recorded_errors
-from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, NotOffered, ProjectError
+from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, NotOffered, ProjectError, several
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Cause, Status
 from acceptance.run import Run
@@ -21,6 +21,7 @@ PREFLIGHT_CHECKS: Checks = {name: (f"{PREFLIGHT}{name}",) for name in ("PRE-01",
 CLOSING_CHECKS: Checks = {
     "INT-12": (f"{CLOSING}no request ended in a fault", f"{CLOSING}errors have one shape"),
     "INT-14": (f"{CLOSING}INT-14",),
+    "ERR-09": (f"{CLOSING}errors disclose nothing",),
 }
 REPORT_CHECKS: Checks = {name: (f"{REPORT}{name}",) for name in ("DOC-01", "DOC-02", "DOC-03")}
 SELF_CHECKS: Checks = PREFLIGHT_CHECKS | CLOSING_CHECKS | REPORT_CHECKS
@@ -38,11 +39,16 @@ def run_preflight(observer: Run, recorder: Recorder) -> list[str]:
 
 
 def run_closing_checks(observer: Run, recorder: Recorder, claims: Collection[str]) -> None:
-    """Run the closing checks: of INT-14, and of INT-12 where the run claims it: a load may provoke faults."""
+    """Run the closing checks: of INT-14, and of INT-12 and ERR-09 where the run claims them."""
     if "INT-12" in claims:
         errors = recorded_errors(observer.folder)
         for name, problems in zip(CLOSING_CHECKS["INT-12"], (error_bodies.faults, error_bodies.misshapen), strict=True):
             record(recorder, name, "INT-12", list(problems(errors)), looks=len(errors))
+    if "ERR-09" in claims:
+        bodies = disclosure.error_bodies(observer.folder, observer.redactor)
+        [name] = CLOSING_CHECKS["ERR-09"]
+        found = several(disclosure.disclosures(bodies, observer.descriptor))
+        record(recorder, name, "ERR-09", [found] if found else [], looks=len(bodies))
     [name] = CLOSING_CHECKS["INT-14"]
     try:
         observer.wait(consistency.check(observer), within=CLOSING_SECONDS)
