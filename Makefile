@@ -8,6 +8,7 @@
 # make baseline [DEPLOYMENT=sandbox]                   record what INT-16 and PERF-07 compare with
 # make bench                                           what this project itself costs, into docs/benchmarks.md: 13 quiet minutes
 # make clean-up [DEPLOYMENT=sandbox]                   remove what earlier runs left on a deployment
+# make rollback [DEPLOYMENT=]                          undo the faults that killed runs left in effect: everywhere, or there
 # PYTHON=… names another interpreter than python3.
 
 PYTHON ?= python3
@@ -28,7 +29,7 @@ SHOWN := 's/^ *(Downloading|Using cached) ([A-Za-z0-9_.]+)-.* \(([0-9.]+ MB)\).*
 NODE_SET_UP := node_modules/.set-up-$(firstword $(shell (grep nodejs requirements.txt; cat package.json package-lock.json) | cksum))
 LOAD := $(if $(shell grep -ls PERF 'runs/$(RUN).args'),$(NODE_SET_UP))
 
-.PHONY: help acceptance check test docs detect baseline bench clean-up
+.PHONY: help acceptance check test docs detect baseline bench clean-up rollback
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -62,6 +63,9 @@ bench: $(SET_UP) $(NODE_SET_UP)
 
 clean-up: $(SET_UP)
 	@$(RUN_PYTHON) -m acceptance clean-up --deployment '$(DEPLOYMENT)'
+
+rollback: $(SET_UP)
+	@$(RUN_PYTHON) -m acceptance rollback $(if $(filter command environment,$(firstword $(origin DEPLOYMENT))),--deployment '$(DEPLOYMENT)')
 
 # Its name changes with whatever it depends on, the interpreter included.
 $(SET_UP):

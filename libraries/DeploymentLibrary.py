@@ -22,7 +22,8 @@ from acceptance.errors import (
 )
 from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.records import Cause, Status
-from acceptance.run import TestContext, close_run, opened_run
+from acceptance.faults.faults import UNDO_SECONDS
+from acceptance.run import Run, TestContext, close_run, opened_run
 from acceptance.verdict.criteria import known_criteria, limit_for
 from acceptance.verdict.failures import FURTHER, failures_in
 from acceptance.yaml_models import PROJECT
@@ -54,6 +55,8 @@ class _Listener(RedactingListener):
         run = opened_run()
         if run is not None:
             ended, run.context = run.context, TestContext()
+            left_before = bool(run.faults.left)
+            problem = _undo_faults(run)
             run.wait(ended.channels.aclose())
             run.error_log.keep_named(result.message)
         super().end_test(data, result)
@@ -65,6 +68,8 @@ class _Listener(RedactingListener):
             if lacking := _IN_A_VARIABLE.match(result.message):
                 result.message = lacking[1]
             result.message = _as_blocked(result.message, run.broken)
+            if left_before or problem:
+                _excuse(result, problem or str(run.faults.left[0]), failed=bool(problem) and not left_before)
             status = _status(result.status, result.message)
             run.evidence.test(
                 name=identity(result),
@@ -92,6 +97,28 @@ class _Listener(RedactingListener):
             sweep_at_exit(run)
         for line in close_run():
             logger.warn(line)
+
+
+def _undo_faults(run: Run) -> str:
+    """Undo what the test has broken and not undone; returns why that failed, or nothing."""
+    if not run.faults.active():
+        return ""
+    try:
+        run.wait(run.faults.undo_all(), within=2 * UNDO_SECONDS)
+    except (EnvironmentUnavailable, AssertionError) as error:
+        return str(error)
+    return ""
+
+
+def _excuse(result: Any, reason: str, *, failed: bool) -> None:
+    """Let a test say that a fault could not be undone: what it saw then says nothing of the deployment.
+
+    Args:
+        failed: whether it is this test that left the fault behind, and does not pass for that.
+    """
+    if result.failed or (failed and result.passed):
+        seen = f"; the test ended with: {result.message}" if result.message else ""
+        result.status, result.message = "FAIL", f"{EnvironmentUnavailable.__name__}: {reason}{seen}"
 
 
 def _source(test: Any) -> str:

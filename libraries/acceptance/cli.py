@@ -1,8 +1,9 @@
-"""The command line: `python -m acceptance run | check | report | compare | detect | baseline | clean-up`."""
+"""The command line: `python -m acceptance run | check | report | compare | detect | baseline | clean-up | rollback`."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import subprocess
 import sys
@@ -18,15 +19,17 @@ from ArtilleryLibrary.errors import need_working_folder
 
 from acceptance import outlook, recordings
 from acceptance.checks import baseline
-from acceptance.deployment.descriptor import is_local
-from acceptance.deployment.provisioning import is_provisioned, open_deployment
+from acceptance.deployment.descriptor import is_local, read_descriptor
+from acceptance.deployment.provisioning import OpenDeployment, find_descriptor, is_provisioned, open_deployment
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, ProjectError
 from acceptance.evidence.merge import merge
+from acceptance.faults.journal import entries, folders
+from acceptance.faults.rollback import roll_back
 from acceptance.performance.concurrent_journey import record_journey
 from acceptance.performance.recording import record_load
 from acceptance.report.comparison import lines
 from acceptance.report.render import PAGE
-from acceptance.run import Run
+from acceptance.run import Run, place_of
 from acceptance.runner import runner
 from acceptance.runner.cleanup import clean_up
 from acceptance.runner.finalize import judge_again
@@ -37,7 +40,7 @@ from acceptance.verdict.criterion_results import UNCLAIMED, UNSOUND
 from acceptance.verdict.diff import compare, load_gate
 from acceptance.verdict.failures import summary_of
 from acceptance.verdict.gate import Gate
-from acceptance.yaml_models import PROJECT
+from acceptance.yaml_models import PROJECT, read_yaml
 
 COULD_NOT_RUN = 3
 HISTORY = "history"  # folder of past gates, among the results
@@ -113,6 +116,8 @@ def _run(options: argparse.Namespace) -> int:
     else:
         print_gate(ending.gate)
     print(f"\n{ending.gate.line}\n{folder / PAGE}", flush=True)
+    for line in ending.broken:  # the last that is read
+        print(_plain(line), flush=True)
     return ending.status
 
 
@@ -199,6 +204,30 @@ def _clean_up(options: argparse.Namespace) -> int:
     for line in left:
         print(f"remains: {line}")
     return COULD_NOT_RUN if left else 0
+
+
+def _rollback(options: argparse.Namespace) -> int:
+    """Undo the faults of ended runs, in all deployments or in one."""
+    name, descriptor, wanted = "", None, folders()
+    if options.deployment is not None:
+        path = find_descriptor(options.deployment)
+        if is_provisioned(options.deployment):
+            name = str(read_yaml(path).get("name", options.deployment))
+            wanted = [folder for folder in wanted if any(one.deployment == name for one in entries(folder))]
+        else:
+            descriptor = read_descriptor(path)
+            wanted = [place_of(OpenDeployment(descriptor, path)).folder]
+    found = [asyncio.run(roll_back(folder, descriptor)) for folder in wanted]
+    lines_of = {word: [line for one in found for line in getattr(one, word)] for word in ("undone", "owned", "left")}
+    if not any(lines_of.values()):
+        print("no fault is in effect that a run of this user has injected")
+    for line in lines_of["undone"]:
+        print(_plain(f"gone: {line}"))
+    for line in lines_of["owned"]:
+        print(_plain(f"left to the run that is under way: {line}"))
+    for line in lines_of["left"]:
+        print(_plain(line))
+    return COULD_NOT_RUN if lines_of["left"] else 0
 
 
 def print_gate(gate: Gate) -> None:
@@ -289,6 +318,13 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check)
     clean = commands.add_parser("clean-up", parents=[common], help="remove users of earlier runs from a deployment")
     clean.set_defaults(command=_clean_up)
+    undo = commands.add_parser("rollback", help="undo the faults that runs left in effect when they were killed")
+    undo.add_argument(
+        "--deployment",
+        type=_word,
+        help="of this one alone: a name, or a descriptor's path (default: all)",
+    )
+    undo.set_defaults(command=_rollback, results=runner.RESULTS)
     again = commands.add_parser("report", parents=[common], help="judge the evidence of one or more runs again")
     again.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="folder of a run")
     again.add_argument("--into", type=Path, help="where several are merged (default: a new folder of the results)")

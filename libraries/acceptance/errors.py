@@ -157,6 +157,32 @@ def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
+class NoAnswer(Exception):
+    """A call came to no whole answer: after how many seconds, and whether its time was over or its connection ended.
+
+    Raised as UnansweredCall (the deployment's fault) or UnansweredOnDisturbedPath (ours); workloads catch this.
+    """
+
+    elapsed: float
+    timed_out: bool
+
+
+class UnansweredCall(Violation, NoAnswer):
+    """The deployment did not answer a call in time, or not in full."""
+
+    def __init__(self, what: str, observed: str, look: str, *, elapsed: float, timed_out: bool) -> None:
+        super().__init__(what, "an answer", observed, look)
+        self.elapsed, self.timed_out = elapsed, timed_out
+
+
+class UnansweredOnDisturbedPath(EnvironmentUnavailable, NoAnswer):
+    """A call was not answered while a fault of this run disturbs the client's own path to the service."""
+
+    def __init__(self, what: str, observed: str, look: str, *, elapsed: float, timed_out: bool) -> None:
+        super().__init__(f"{what}: no answer ({observed}) while a fault disturbs the client's own path; {look}")
+        self.elapsed, self.timed_out = elapsed, timed_out
+
+
 class Unresponsive(Violation):
     """So many calls in a row were not answered in time that the run need not go on."""
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, overload
 from acceptance.clients.database import DatabaseInspector
 from acceptance.clients.error_log import ErrorLog
 from acceptance.clients.http import ContractClient
+from acceptance.clients.network_path import NetworkPath
 from acceptance.clients.sse import EventStreams
 from acceptance.clients.websocket import JOINS_PER_SECOND, RealtimeClient
 from acceptance.deployment.contract import Contract
@@ -30,6 +31,10 @@ from acceptance.evidence.reader import EVIDENCE
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Artifact, Observation, Point, Series
 from acceptance.evidence.seal import digest_of
+from acceptance.faults.drivers import drivers_of
+from acceptance.faults.faults import Faults
+from acceptance.faults.journal import Place
+from acceptance.faults.rollback import Outcome, roll_back
 from acceptance.fixtures.resource_ledger import ResourceLedger
 from acceptance.fixtures.users import User, Users
 from acceptance.redaction.redactor import Redactor
@@ -42,6 +47,7 @@ Result = TypeVar("Result")
 DEPLOYMENT = "ACCEPTANCE_DEPLOYMENT"  # environment variable: descriptor
 PROVISIONED = "ACCEPTANCE_PROVISIONED"  # environment variable: 1 where the runner brought the deployment up
 RUN = "ACCEPTANCE_RUN"  # environment variable: identifier of the run that this process is part of
+ROLLBACK_SECONDS = 120.0
 # What else an earlier run left in its folder, that a later one must not take for its own.
 EARLIER = ("load-*", "scaling", "gate.*", "summary.md", "xunit.xml", "TODO001_phase2_*")
 
@@ -143,7 +149,13 @@ class Run:
             deployment=self.descriptor.name,
             build=self.descriptor.build,
         )
-        self.client = ContractClient(self.descriptor, self.contract, self.error_log, self.redactor)
+        self.path = NetworkPath()
+        self.client = ContractClient(self.descriptor, self.contract, self.error_log, self.redactor, path=self.path)
+        self.faults = Faults(
+            self.descriptor, lambda: drivers_of(self.descriptor, self.path), place_of(deployment), identifier,
+            self._environment, self.note,
+        )  # fmt: skip
+        self.client.in_fault_window = lambda: self.faults.in_window
         self.sse = EventStreams(self.client)
         self.database = DatabaseInspector(self.descriptor, self.contract)
         self.users = Users(self)
@@ -164,7 +176,9 @@ class Run:
     def websocket(self) -> RealtimeClient:
         """Opens the contract's channels; raises NotOffered where the descriptor names no realtime service."""
         address = self.descriptor.services.realtime.url
-        return RealtimeClient(self.contract, address, headers_of=self.descriptor.headers_of, journal=self.error_log)
+        return RealtimeClient(
+            self.contract, address, headers_of=self.descriptor.headers_of, journal=self.error_log, path=self.path
+        )
 
     def wait(self, coroutine: Coroutine[Any, Any, Result], *, within: float = 60.0) -> Result:
         """The result of a coroutine, for synchronous callers; reports its calls and observations.
@@ -329,7 +343,7 @@ class Run:
     def close(self) -> list[str]:
         """Remove what the run created and close everything; returns a line for each thing that remains."""
         try:
-            return self.wait(self.end(), within=90)
+            return self.wait(self.end(), within=120)
         finally:
             self.release()
 
@@ -338,6 +352,16 @@ class Run:
         if (limited := self.client.throttle.summary) and not self.evidence.closed:
             self.evidence.note(limited)
 
+    async def roll_back(self) -> Outcome:
+        """Undo the faults that runs without a living process left in this deployment."""
+        return await roll_back(place_of(self.deployment).folder, self.descriptor)
+
+    async def _environment(self) -> str | None:
+        """The environment that the deployment's health document names; None where it names none."""
+        if not self.contract.offers("routes.health.answer.environment"):
+            return None
+        return str((await self.client.call("health"))["environment"])
+
     def release(self) -> None:
         """Release thread and files; for a caller with its own event loop, after `end`."""
         self.loop.close()
@@ -345,15 +369,25 @@ class Run:
         self.evidence.close()
 
     async def end(self) -> list[str]:
-        """Close the channels, remove what the run created; returns a line for each thing that remains."""
+        """Undo the faults, close the channels, remove what the run created; returns a line for each that remains."""
         self.client.throttle.bounded = False
         self.note_rate_limits()
         try:
+            broken = await self.faults.close()
             await self.channels.aclose()
-            return await self.users.remove_all()
+            return broken + await self.users.remove_all()
         finally:
             await self.users.close()
             await self.client.close()
+
+
+def place_of(deployment: OpenDeployment) -> Place:
+    """The deployment as the journal of faults knows it."""
+    descriptor, control = deployment.descriptor, deployment.descriptor.faults.control
+    return Place(
+        descriptor.name, descriptor.services.api.url, str(deployment.path), deployment.provisioned,
+        control.url if control is not None else "",
+    )  # fmt: skip
 
 
 def _retrieve_exception(task: asyncio.Task[Any]) -> None:
@@ -381,6 +415,8 @@ def open_run(folder: Path, deployment: str | None = None, redactor: Redactor | N
             set_aside(folder)
         identifier = os.environ.get(RUN) or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
         _current = Run(opened, folder, identifier, redactor, "robot")
+        if RUN not in os.environ and (left := _current.wait(_current.roll_back(), within=ROLLBACK_SECONDS).left):
+            raise ConfigurationError(left)
     return _current
 
 

@@ -22,6 +22,7 @@ import httpx_sse
 
 from acceptance.clients.body import ACCEPTED, UnreadableError, bounded, parse_json
 from acceptance.clients.error_log import ErrorLog
+from acceptance.clients.network_path import NetworkPath
 from acceptance.clients.throttle import TOO_MANY, Throttle, retry_after
 from acceptance.deployment.contract import (
     MISSING,
@@ -36,7 +37,17 @@ from acceptance.deployment.contract import (
     with_query,
 )
 from acceptance.deployment.descriptor import Descriptor, is_local
-from acceptance.errors import NotOffered, SuiteError, Unresponsive, Violation, cut, shown, violation, visible
+from acceptance.errors import (
+    NotOffered,
+    SuiteError,
+    UnansweredCall,
+    UnansweredOnDisturbedPath,
+    Unresponsive,
+    cut,
+    shown,
+    violation,
+    visible,
+)
 from acceptance.redaction.redactor import Redactor
 
 DEADLINE = 20.0  # seconds for a whole call, and one more for each so many bytes that are sent
@@ -155,12 +166,14 @@ class ContractClient:
     A deployment that sends nothing for `timeout` seconds, or has not answered in full after `deadline`, raises
     AssertionError: it is wrong. So does one whose answer is longer than the contract's `limits.response_bytes`, or
     whose success is not as the contract says. Redirects are not followed.
+    While a fault is active (`in_fault_window`), calls without an answer do not end the run; where the fault is of the
+    client's own path, they raise UnansweredOnDisturbedPath, an EnvironmentUnavailable, in place of a violation.
     With a `transport` of the caller's, calls go straight to the deployment, whatever proxies the environment names.
     """
 
     def __init__(
         self, descriptor: Descriptor, contract: Contract, journal: ErrorLog, redactor: Redactor, timeout: float = 10.0,
-        deadline: float = DEADLINE, transport: httpx.AsyncBaseTransport | None = None,
+        deadline: float = DEADLINE, transport: httpx.AsyncBaseTransport | None = None, path: NetworkPath | None = None,
     ) -> None:  # fmt: skip
         self.descriptor = descriptor
         self.contract = contract
@@ -170,7 +183,9 @@ class ContractClient:
         self._latest: deque[LoggedCall] = deque(maxlen=LAST_CALLS)
         self._schemas: dict[str, Any] = {}
         self._users: dict[str, str] = {}  # by their tokens; for messages
-        self.unanswered = 0  # calls that timed out since the last answer
+        self.unanswered = 0  # calls that timed out since the last answer, outside of fault windows
+        self.path = path or NetworkPath()
+        self.in_fault_window: Callable[[], bool] = lambda: False
         self.throttle = Throttle(descriptor.pace, descriptor.budget)
         self._limited: list[str] = []  # a line for each rate limit that was hit since the log was last taken
         self._calls = 0
@@ -182,6 +197,7 @@ class ContractClient:
             trust_env=transport is None and not is_local(descriptor.services.api.url),
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=120, keepalive_expiry=4.0),
         )
+        self.path.watch(self._http)
 
     async def call(self, route: str, *, status: int | str | None = None, **request: Any) -> Response:
         """Send, and check what the contract says of the response.
@@ -587,7 +603,7 @@ class ContractClient:
 
     def _unanswered(
         self, route: str, method: str, url: str, error: Exception, begin: float, sent: Mapping[str, str]
-    ) -> AssertionError:
+    ) -> Exception:
         elapsed = time.monotonic() - begin
         if isinstance(error, UnreadableError):
             seen = str(error)
@@ -595,13 +611,16 @@ class ContractClient:
             seen = f"no whole answer after {elapsed:.1f} s"
         else:
             seen = f"{type(error).__name__}: {str(error) or 'no answer'} after {elapsed:.1f} s"
-        kind: type[Violation] = Violation
-        if isinstance(error, TimeoutError | httpx.TimeoutException):
+        timed_out = isinstance(error, TimeoutError | httpx.TimeoutException)
+        look = f"{method} {urlsplit(url).path}, request {self._request_id({}, sent)}"
+        if self.path.is_disturbed(url):
+            return UnansweredOnDisturbedPath(route, visible(seen), look, elapsed=elapsed, timed_out=timed_out)
+        if timed_out and not self.in_fault_window():
             self.unanswered += 1
             if self.unanswered >= MOST_UNANSWERED:
-                kind, seen = Unresponsive, f"{seen}, as {self.unanswered} calls in a row: the run stops here"
-        look = f"{method} {urlsplit(url).path}, request {self._request_id({}, sent)}"
-        return kind(route, "an answer", visible(seen), look)
+                seen = f"{seen}, as {self.unanswered} calls in a row: the run stops here"
+                return Unresponsive(route, "an answer", visible(seen), look)
+        return UnansweredCall(route, visible(seen), look, elapsed=elapsed, timed_out=timed_out)
 
 
 def encoded(entry: Route, words: Mapping[str, Any], file: File | None = None) -> tuple[bytes, str]:

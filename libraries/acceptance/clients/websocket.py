@@ -18,9 +18,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from acceptance.clients.body import parse_json
 from acceptance.clients.error_log import ErrorLog
+from acceptance.clients.network_path import NetworkPath, origin_of
 from acceptance.deployment.contract import Contract, Realtime, compiled, mistake_in, nested, pick, with_query
 from acceptance.deployment.descriptor import is_local
-from acceptance.errors import cut, violation
+from acceptance.errors import UnansweredOnDisturbedPath, cut, violation, visible
 from acceptance.polling import RateLimiter
 
 CONTROL = ("ping", "pong")
@@ -234,8 +235,9 @@ class RealtimeClient:
     def __init__(
         self, contract: Contract, base: str, joins_per_second: float = JOINS_PER_SECOND,
         headers_of: Callable[[str], dict[str, str]] = lambda url: {}, journal: ErrorLog | None = None,
+        path: NetworkPath | None = None,
     ) -> None:  # fmt: skip
-        self._journal = journal
+        self._journal, self._path = journal, path or NetworkPath()
         self._whole = contract
         self._base = base.replace("http", "ws", 1) if base.startswith("http") else base
         self._proxy: Literal[True] | None = None if is_local(base) else True
@@ -296,10 +298,11 @@ class RealtimeClient:
         url = with_query(url, query)
         socket = Socket(f"WebSocket {path}")
         await self._pace.turn()
+        begin = time.monotonic()
         try:
             connection = await _Connect(
-                url, open_timeout=within, proxy=self._proxy, compression=None, ping_interval=None, close_timeout=2,
-                max_size=MOST_FRAME_BYTES, additional_headers=headers,
+                url, open_timeout=within, compression=None, ping_interval=None, close_timeout=2,
+                max_size=MOST_FRAME_BYTES, additional_headers=headers, **self._dialled(url),
             )  # fmt: skip
         except InvalidStatus as refused:
             location = refused.response.headers.get("location")
@@ -311,7 +314,13 @@ class RealtimeClient:
             yield socket
             return
         except (OSError, TimeoutError, websockets.InvalidHandshake) as error:
-            raise violation(socket.what, expected="a handshake", observed=f"{type(error).__name__}: {error}") from None
+            seen, timed_out = f"{type(error).__name__}: {error}", isinstance(error, TimeoutError)
+            elapsed = time.monotonic() - begin
+            if self._path.is_disturbed(url):
+                raise UnansweredOnDisturbedPath(
+                    socket.what, visible(seen), "handshake", elapsed=elapsed, timed_out=timed_out
+                ) from None
+            raise violation(socket.what, expected="a handshake", observed=seen) from None
         socket.connection, socket.opened = connection, time.time()
         reader = asyncio.create_task(_read_socket(socket, connection, self._shape, partial(self._keep, url)))
         try:
@@ -326,6 +335,13 @@ class RealtimeClient:
         """Journal the body of a refusal, the reason of a close, or a frame that reports a failure."""
         if self._journal is not None and text:
             self._journal.record(method="GET", url=url, status=status, body=text, request_id="", event=event)
+
+    def _dialled(self, url: str) -> dict[str, Any]:
+        """Where to connect to: a fault of the client's path lets the connection take a detour."""
+        if not self._path.is_disturbed(url):
+            return {"proxy": self._proxy}
+        host, port = self._path.address(*origin_of(url))
+        return {"proxy": None, "host": host, "port": port}
 
 
 class _Connect(connect):

@@ -23,7 +23,7 @@ from acceptance.evidence.records import Plan, Scope, moment
 from acceptance.redaction.redactor import Redactor
 from acceptance.redaction.scrub import scrub
 from acceptance.report.render import PAGE
-from acceptance.run import DEPLOYMENT, PROVISIONED, RUN, Run
+from acceptance.run import DEPLOYMENT, PROVISIONED, ROLLBACK_SECONDS, RUN, Run
 from acceptance.runner.finalize import conclude
 from acceptance.runner.progress import Progress
 from acceptance.runner.self_checks import PREFLIGHT, SELF_CHECKS, record, run_closing_checks, run_preflight
@@ -70,11 +70,12 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class Ending:
-    """The end of a run; `problems` are the reasons why it could not run."""
+    """The end of a run; `problems` are the reasons why it could not run, `broken` the faults that it left in effect."""
 
     gate: Gate
     problems: tuple[str, ...]
     interrupted: bool
+    broken: tuple[str, ...] = ()
 
     @property
     def status(self) -> int:
@@ -146,6 +147,7 @@ def run(request: RunRequest) -> Ending:
     recorder.write(scope)
     recorder.write(Plan(tests=SELF_CHECKS))
     problems: Sequence[str] = ()
+    broken: tuple[str, ...] = ()
     interrupted = False
     with Progress(sys.stdout if request.console else None) as progress:
         try:
@@ -155,13 +157,18 @@ def run(request: RunRequest) -> Ending:
                 recorder.write(scope)
                 criteria.with_thresholds(scope.thresholds)  # reports mistakes before anything starts
                 with _observer(opened, request.folder, run_id, redactor, recorder, progress) as observer:
+                    if left := _roll_back(observer, recorder, progress):
+                        raise ConfigurationError(left)
                     progress.doing("running the preflight")
                     problems = run_preflight(observer, recorder)
                     if not problems:
                         scope = scope.model_copy(update={"started": True, "time": moment()})
                         recorder.write(scope)
                         progress.doing("")
-                        _run_suites(opened, request, run_id, recorder, progress)
+                        try:
+                            _run_suites(opened, request, run_id, recorder, progress)
+                        finally:
+                            broken = tuple(_roll_back(observer, recorder, progress))
                         progress.doing("running the closing checks")
                         run_closing_checks(observer, recorder, scope.claims)
                 request.before_end(opened)
@@ -178,10 +185,10 @@ def run(request: RunRequest) -> Ending:
         progress.doing("judging the evidence")
         for line in scrub(request.folder, redactor, keep=recorded_artifacts(request.folder)):
             recorder.note(line)
-        gate, broken = conclude(request.folder, recorder, criteria, history=request.history)
-        for line in broken:
+        gate, wrong = conclude(request.folder, recorder, criteria, history=request.history)
+        for line in wrong:
             progress.say(line)
-    return Ending(gate, tuple(redactor.clean(problem) for problem in problems), interrupted)
+    return Ending(gate, tuple(redactor.clean(problem) for problem in problems), interrupted, broken)
 
 
 def _broke(error: Exception, scope: Scope, folder: Path, recorder: Recorder) -> Sequence[str]:
@@ -223,6 +230,18 @@ def _observer(
     finally:
         for left in observer.close():
             _note(recorder, progress, f"not removed: {left}")
+
+
+def _roll_back(observer: Run, recorder: Recorder, progress: Progress) -> list[str]:
+    """Undo the faults of processes that have ended; returns a line for each that is still in effect."""
+    progress.doing("undoing faults that were left in effect")
+    outcome = observer.wait(observer.roll_back(), within=ROLLBACK_SECONDS)
+    progress.doing("")
+    for line in outcome.undone:
+        _note(recorder, progress, f"a fault of a process that has ended: {line}")
+    for line in outcome.left:
+        recorder.note(line)
+    return outcome.left
 
 
 def _run_suites(opened: OpenDeployment, request: RunRequest, name: str, recorder: Recorder, progress: Progress) -> None:

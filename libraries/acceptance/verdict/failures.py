@@ -18,7 +18,7 @@ _NUMBERED = re.compile(r"(?:^|\n\n)\d+\) ")  # between the failures of one test
 _SPLIT = re.compile("|".join(rf"\n\n{re.escape(words)}\n" for words in FURTHER))
 # What Robot Framework says of mistakes in a suite, before any keyword has looked at the deployment.
 _MISTAKES = (
-    r"(?:ConfigurationError|EnvironmentUnavailable|NotWritten|CapabilityMissing): ",
+    r"(?:ConfigurationError|EnvironmentUnavailable|UnansweredOnDisturbedPath|NotWritten|CapabilityMissing): ",
     rf"{NOT_OFFERED}: ",
     rf"{BLOCKED}'",
     re.escape(PROJECT_ERROR),
