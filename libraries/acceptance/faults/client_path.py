@@ -96,6 +96,8 @@ class ClientPath:
             return Proof(False, "not injected by this process")
         origin, made = self._active[fault.id]
         proxy = self._proxies[origin]
+        if made.is_spent:
+            return Proof(True, f"it has ended {made.ended} connections, and ends no more", made.affected)
         service = self._service(fault)
         straight = await look(service, origin[1:], self._headers(service))
         if not straight.size:
@@ -107,8 +109,7 @@ class ClientPath:
         through = await look(
             service, proxy.address, self._headers(service), requests=requests, proxy=proxy, within=silent
         )
-        spent = f"; {made.ended} of {made.times} connections were ended" if made.times is not None else ""
-        evidence = f"through the proxy {through}; straight {straight}{spent}"
+        evidence = f"through the proxy {through}; straight {straight}"
         routed = self._path.address(*origin) == proxy.address
         return Proof(routed and _is_disturbed(made, through), evidence, None if made.refuses else made.affected)
 

@@ -29,7 +29,7 @@ class Disturbance:
         latency, jitter: seconds by which each answer's bytes come later, and at most so much more.
         rate: bytes a second in either direction; None: not limited.
         slice, pause: answers come in pieces of so many bytes, with so many seconds between two.
-        ending: how a connection ends after so many bytes of answers (`after`); `times` limits to how many.
+        ending: how a connection ends after so many bytes of an answer (`after`); `times` limits to how many.
         swallows: connections are accepted, and nothing is passed on.
         refuses: connections are refused.
         affected: connections that it disturbed, other than those that look whether it is in effect.
@@ -100,7 +100,7 @@ KINDS = tuple(_KINDS)
 
 @dataclass(eq=False)
 class _Passage:
-    """One connection: the client's side, the service's side, and the bytes of answers that it has passed on."""
+    """One connection: the client's side, the service's side, and the bytes of the answer that it passes on."""
 
     client: asyncio.StreamWriter
     service: asyncio.StreamWriter | None = None
@@ -258,6 +258,7 @@ class Proxy:
         assert passage.service is not None
         try:
             while data := await reader.read(CHUNK):
+                passage.answered = 0  # the bytes of the next answer count
                 if not passage.swallowed:
                     await self._write(passage.service, data)
             if not passage.swallowed:
