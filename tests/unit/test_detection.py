@@ -126,6 +126,18 @@ def test_the_smallest_run_that_claims_enough_is_taken() -> None:
     assert detection._run_for(defect("late", ("INT-04", "PERF-01"))) == "full"
 
 
+def test_an_experiment_is_tried_with_the_rows_of_its_criterion_alone() -> None:
+    slow = detection._options(defect("leak", ("INT-04",), {"INT-07": "r"}))
+    assert slow == ("--exclude", "slow NOT criterion:INT-04 OR criterion:INT-07")
+    one, two, closing = (
+        detection._options(defect("down", must, {"ERR-07": "r"}, area="ERR"))
+        for must in (("ERR-01",), ("ERR-02", "ERR-03"), ("ERR-09",))
+    )
+    assert one[-3:] == ("--exitonfailure", "--include", "criterion:ERR-01")
+    assert two[-2:] == ("--include", "criterion:ERR-02 OR criterion:ERR-03") and "--exitonfailure" not in two
+    assert closing[-2:] == ("--include", "criterion:ERR-07") and "--exitonfailure" not in closing
+
+
 @pytest.fixture
 def attempted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Attempt], None]:
     """Has every harness mutant come to this."""
