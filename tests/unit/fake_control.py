@@ -65,6 +65,8 @@ class FakeControl(ThreadingHTTPServer):
             return self.refuses[method], {"message": "as the test wants it"}
         if path == "/v1/targets":
             return 200, {"targets": [{"name": name, "kinds": kinds} for name, kinds in TARGETS.items()]}
+        if path == "/v1/faults":
+            return 200, {"faults": [self._document(name) for name in list(self.faults)]}
         name = path.removeprefix("/v1/faults/")
         if method == "PUT":
             if body["kind"] not in TARGETS.get(body["target"], ()) or "wrong" in body["parameters"]:

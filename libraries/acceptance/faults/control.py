@@ -10,8 +10,8 @@ import httpx
 from pydantic import Field, TypeAdapter, ValidationError
 
 from acceptance.deployment.descriptor import Descriptor, FaultControl, is_local
-from acceptance.errors import EnvironmentUnavailable, SuiteError, cut, visible
-from acceptance.faults.model import Fault, Proof
+from acceptance.errors import EnvironmentUnavailable, SuiteError
+from acceptance.faults.model import Fault, Proof, one_line
 from acceptance.yaml_models import Data
 
 TIMEOUT = 20.0  # an answer may have to observe that a process is gone
@@ -86,7 +86,7 @@ class Control:
         if response.status_code == 404:
             return Proof(False, f"the control interface knows no fault {fault.id}: its lease ran out, or it was undone")
         found = self._read(_DOCUMENT, response)
-        return Proof(found.in_effect, cut(visible(found.evidence)), found.affected)
+        return Proof(found.in_effect, one_line(found.evidence), found.affected)
 
     async def roll_back(self, fault: Fault) -> None:
         await self._call("DELETE", _path(fault), 204)
@@ -95,7 +95,7 @@ class Control:
         response = await self._call("GET", _path(fault), 200, 404)
         if response.status_code == 404:
             return Proof(False, "the control interface knows it no more")
-        return Proof(True, cut(visible(self._read(_DOCUMENT, response).evidence)))
+        return Proof(True, one_line(self._read(_DOCUMENT, response).evidence))
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -135,4 +135,4 @@ def _message(response: httpx.Response) -> str:
     except ValueError:
         document = response.text
     text = document.get("message", document) if isinstance(document, dict) else document
-    return cut(visible(str(text).replace("\n", " ")))
+    return one_line(text)

@@ -106,7 +106,8 @@ class Journal:
         with _reported():
             if self._lock is None:
                 self._lock = _locked(self._place.folder, self._owner)
-            _write(self._place.folder / f"{fault.id}{FAULT}", json.dumps(asdict(entry), default=str))
+            new = self._place.folder / f"{self._owner}{NEW}"
+            _write(self._place.folder / f"{fault.id}{FAULT}", new, json.dumps(asdict(entry), default=str))
 
     def remove(self, fault: Fault) -> None:
         """Forget a fault that is gone."""
@@ -174,12 +175,10 @@ def adopted(folder: Path, owner: str) -> Iterator[bool]:
 
 def tidy(folder: Path) -> None:
     """Remove what dead owners left beside faults: locks without faults, and files of an interrupted write."""
-    for path in [*folder.glob(f"*{LOCK}"), *folder.glob(f"*{NEW}")]:
-        if path.suffix == LOCK:
-            with adopted(folder, path.name.removesuffix(LOCK)):
-                pass
-        elif time.time() - path.stat().st_mtime > STALE_SECONDS:
-            path.unlink(missing_ok=True)
+    for owner in {path.name.removesuffix(path.suffix) for kind in (LOCK, NEW) for path in folder.glob(f"*{kind}")}:
+        with adopted(folder, owner) as ours:
+            if ours:
+                (folder / f"{owner}{NEW}").unlink(missing_ok=True)
     with suppress(OSError):
         folder.rmdir()
 
@@ -210,9 +209,8 @@ def _locked(folder: Path, owner: str) -> int:
             os.close(lock)
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file as a whole or not at all."""
-    new = path.with_suffix(NEW)
+def _write(path: Path, new: Path, text: str) -> None:
+    """Write a file as a whole or not at all, under another name first."""
     with new.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
