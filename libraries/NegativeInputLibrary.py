@@ -8,6 +8,8 @@ from acceptance.checks import input_validation, limits_enforced
 from acceptance.checks.fixtures import UserData
 from acceptance.checks.negative_inputs import expanded
 from acceptance.errors import SuiteError
+from acceptance.fixtures.documents import PDF
+from acceptance.limits import limits_of
 from acceptance.uploads import Upload
 from robot.api.deco import library
 from robot_run.keywords import Actor, Observed, getter, keyword, step, user_named
@@ -70,13 +72,18 @@ class NegativeInputLibrary:
         values = input_validation.negative_inputs().kinds[kind].nonsense
         return {what: expanded(value) for what, value in values.items()}
 
-    @keyword()
-    def get_odd_file_names(self) -> dict[str, str]:
-        """Returns file names that are odd and allowed, by what is odd; one at least.
+    @step()
+    async def get_odd_file_names(self) -> dict[str, str]:
+        """Returns names of PDF files that are odd and allowed, by what is odd; one at least.
+
+        Each ends as it has to where the deployment knows a file's kind by that.
 
         | &{names} =    Get Odd File Names
         """
         names = input_validation.negative_inputs().kept_filenames
         if not names:
             raise SuiteError("no odd file name to try")
-        return {what: str(expanded(name)) for what, name in names.items()}
+        kinds = (await limits_of(the_run())).kinds
+        odd = {what: str(expanded(name)) for what, name in names.items()}
+        longest = max(map(len, odd.values()))
+        return {what: kinds.named(name, PDF, longest) if kinds else name for what, name in odd.items()}

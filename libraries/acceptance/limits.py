@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from acceptance.deployment.descriptor import StatedLimits
 from acceptance.errors import CapabilityMissing, NotOffered
-from acceptance.fixtures.documents import media_types
+from acceptance.fixtures.documents import FileKinds
 from acceptance.fixtures.users import User
 from acceptance.run import Run
 
@@ -23,7 +24,7 @@ class DeploymentLimits:
     """Limits by the contract's words for them."""
 
     values: Mapping[str, int]
-    mime_types: frozenset[str] | None = None  # that may be uploaded; None: not known
+    kinds: FileKinds | None = None  # of files that may be uploaded; None: not known
 
     def get(self, word: str) -> int | None:
         """A limit; None where it is not known."""
@@ -46,12 +47,12 @@ async def limits_of(run: Run) -> DeploymentLimits:
 
 
 async def _read(run: Run) -> DeploymentLimits:
-    stated: dict[str, int] = run.descriptor.limits.model_dump(exclude_none=True)
-    if not run.contract.offers(ROUTE):
-        return DeploymentLimits(stated)
-    response = await run.client.call("limits")
-    answered = {word: response[word] for word in StatedLimits.model_fields if word in response.paths}
-    return DeploymentLimits(stated | answered, media_types(response[TYPES]) if TYPES in response.paths else None)
+    stated: dict[str, Any] = run.descriptor.limits.model_dump(exclude_none=True)
+    if run.contract.offers(ROUTE):
+        response = await run.client.call("limits")
+        stated |= {word: response[word] for word in StatedLimits.model_fields if word in response.paths}
+    kinds = FileKinds.stated(stated.pop(TYPES, ()))
+    return DeploymentLimits(stated, kinds)
 
 
 async def need_upload(run: Run, user: User) -> None:

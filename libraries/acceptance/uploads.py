@@ -120,7 +120,7 @@ async def document(run: Run, name: str, seed: int | str = 0, *, fixed: str | Non
     of_names = "limits.filename_characters"
     characters = run.contract.value(of_names) if run.contract.offers(of_names) else None
     stated = await limits_of(run)
-    limits = Limits(stated.get("max_file_size_bytes"), characters, stated.mime_types)
+    limits = Limits(stated.get("max_file_size_bytes"), characters, stated.kinds)
     made = await asyncio.to_thread(make, name, fixed or run.identifier, limits, seed)
     limits.need_accepted(made)
     return made

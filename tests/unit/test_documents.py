@@ -13,7 +13,7 @@ from acceptance.deployment.contract import read_contract
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, NotOffered
 from acceptance.fixtures import documents as documents
 from acceptance.fixtures import handbook
-from acceptance.fixtures.documents import Failed, Limits, Refused, TestDocument, catalogue, make, media_types
+from acceptance.fixtures.documents import Failed, FileKinds, Limits, Refused, TestDocument, catalogue, make
 from acceptance.fixtures.handbook import figures, words, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -125,7 +125,7 @@ def test_sizes_and_names_are_at_the_limit_and_one_beyond() -> None:
 
 
 def of_types(*stated: str) -> Limits:
-    return replace(LIMITS, mime_types=media_types(stated))
+    return replace(LIMITS, kinds=FileKinds.stated(stated))
 
 
 @pytest.mark.parametrize(
@@ -136,6 +136,8 @@ def of_types(*stated: str) -> Limits:
         ("pdfkit", of_types("text/plain"), "limits.supported_mime_types of application/pdf"),
         ("empty", of_types("text/*"), "limits.supported_mime_types of application/pdf"),
         ("plain-text", of_types(".txt", ".pdf"), "errors.unsupported_mime of text/plain"),
+        ("plain-text", LIMITS, "errors.unsupported_mime of text/plain"),
+        ("program", of_types("application/*"), "errors.unsupported_mime of application/x-msdownload"),
     ],
 )
 def test_what_the_limits_keep_out_is_not_offered(name: str, limits: Limits, place: str) -> None:
@@ -144,11 +146,17 @@ def test_what_the_limits_keep_out_is_not_offered(name: str, limits: Limits, plac
     assert raised.value.place == place
 
 
-@pytest.mark.parametrize("types", [None, frozenset({"application/pdf"}), frozenset({"application/*"})])
-def test_what_is_refused_for_its_size_or_type_is_offered(types: frozenset[str] | None) -> None:
-    limits = replace(LIMITS, mime_types=types)
+@pytest.mark.parametrize("kinds", [("application/pdf",), ("application/p*",), (".pdf",)])
+def test_what_is_refused_for_its_size_or_type_is_offered(kinds: tuple[str, ...]) -> None:
+    limits = of_types(*kinds)
     for name in MADE:
         limits.need_accepted(make(name, "run-1", limits))
+
+
+def test_a_program_is_refused_also_where_no_kinds_are_stated() -> None:
+    program = make("program", "run-1", LIMITS)
+    assert (program.filename, program.mime) == ("run-1-program.exe", "application/x-msdownload")
+    LIMITS.need_accepted(program)
 
 
 def test_without_the_core_nothing_can_be_known() -> None:
@@ -157,10 +165,22 @@ def test_without_the_core_nothing_can_be_known() -> None:
         limits.need_accepted(make("note", "run-1", limits))
 
 
-def test_types_may_be_stated_as_extensions() -> None:
-    found = media_types([".txt", "PDF", "text/csv; charset=utf-8"])
-    assert found == frozenset({"text/plain", "application/pdf", "text/csv"})
-    assert media_types(["documents"]) is None
+def test_kinds_may_be_stated_as_endings_and_are_then_known_by_them() -> None:
+    found = FileKinds.stated([".txt", "PDF", "text/csv; charset=utf-8"])
+    assert found == FileKinds(
+        frozenset({"text/plain", "application/pdf", "text/csv"}), {"text/plain": ".txt", "application/pdf": ".pdf"}
+    )
+    assert FileKinds.stated(["documents"]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("--help", "--help.pdf"), ("n" * 120, "n" * 116 + ".pdf"), ("a.PDF", "a.PDF"), ("a.txt", "a.txt.pdf")],
+)
+def test_a_name_ends_as_its_kind_is_known_by(name: str, kept: str) -> None:
+    by_ending, by_type = FileKinds.stated([".pdf", ".txt"]), FileKinds.stated(["application/pdf"])
+    assert by_ending and by_ending.named(name, "application/pdf", 120) == kept
+    assert by_type and by_type.named(name, "application/pdf", 120) == name
 
 
 def test_bad_documents_are_bad_in_the_way_that_they_say() -> None:

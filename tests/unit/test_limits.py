@@ -175,3 +175,10 @@ async def test_fewer_users_work_at_once_where_the_budget_leaves_no_more() -> Non
     assert recorded == [f"the budget of the descriptor allows {number}" for number in (6, 4)]
     with pytest.raises(CapabilityMissing, match="leaves enough for 1 of 10 users"):
         await concurrency._within_budget(run(documents=1), 10)
+
+
+async def test_the_kinds_of_files_are_those_that_the_descriptor_states_where_no_route_does() -> None:
+    kinds = (await limits_of(run_with(StatedLimits(supported_mime_types=[".pdf", ".txt"])))).kinds
+    assert kinds is not None and kinds.accept("text/plain") and not kinds.accept("image/png")
+    limits = await limits_of(run_with(STATED))
+    assert (limits.kinds, limits.values) == (None, {UPLOADS: 3})

@@ -181,3 +181,9 @@ def test_a_form_gets_texts_alone(nonsense: Nonsense, own: Contract) -> None:
         assert case.body is not None
         for value in case.body.values():
             assert isinstance(value, str) and value.encode() is not None
+
+
+def test_a_media_type_is_wrong_where_it_is_refused_as_one(nonsense: Nonsense, contract: Contract) -> None:
+    cases = _cases(nonsense, contract, "upload")
+    assert cases["mime is plain text"].wrong_mime == "text/plain"
+    assert cases["mime is a number"].wrong_mime == cases["filename is nothing"].wrong_mime == ""

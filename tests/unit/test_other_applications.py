@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -17,7 +18,7 @@ import websockets
 import yaml
 from acceptance import uploads
 from acceptance.chat import ask
-from acceptance.checks.input_validation import negative_inputs
+from acceptance.checks.input_validation import negative_inputs, send_negative_inputs
 from acceptance.checks.job_events import event_fields, expected_statuses, has_ended
 from acceptance.checks.webhooks import bad_signatures, message, signed
 from acceptance.clients.websocket import RealtimeClient, Subscription, frame_of, frame_shape
@@ -568,3 +569,14 @@ def test_any_part_may_be_absent(place: str) -> None:
     assert not contract.offers(place)
     for route in contract.routes:
         assert negative_inputs().cases(contract, route, {"signed_url": "http://s/p?token=a"}, "run-1")
+
+
+def test_a_kind_of_file_that_is_accepted_is_no_nonsense(app: Application, run_of: RunOf) -> None:
+    run = run_of("routes: {limits: absent}", "limits: {supported_mime_types: [application/pdf, text/plain]}")
+    app.answers["/api/upload-pipeline/upload"] = (415, {})
+    data = cast(Any, SimpleNamespace(owner=User("a@b.org", "p", access_token=TOKEN), identifiers={}))
+    with pytest.raises(AssertionError, match="calls of upload: expected each refused"):
+        run.wait(send_negative_inputs(run, "upload", data, None))
+    bodies = [json.loads(request.body) for request in app.received if request.body.startswith(b'{"filename"')]
+    sent = {str(body["mime"]) for body in bodies if isinstance(body, dict) and "mime" in body}
+    assert "image/png" in sent and "text/plain" not in sent

@@ -177,6 +177,7 @@ class Nonsense(Data):
                 path={**own, **in_path} if where == "path" else own,
                 query={word: value} if where == "query" else {},
                 body={**sound, word: value} if where == "body" else None,
+                wrong=word, refused_with=refused_with,
             )  # fmt: skip
 
         for what, entry in rule.nonsense.items():
@@ -228,6 +229,13 @@ class Case:
     content: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     chunked: bool = False
+    wrong: str = ""  # the word that is
+    refused_with: str = ""
+
+    @property
+    def wrong_mime(self) -> str:
+        """The media type that is to be refused as such; empty where something else is wrong."""
+        return str(self.body[self.wrong]) if self.body and self.refused_with == "unsupported_mime" else ""
 
 
 def read_nonsense(path: Path) -> Nonsense:

@@ -218,6 +218,7 @@ class StatedLimits(Data):
     max_concurrent_jobs_per_user: int | None = Field(default=None, ge=1)
     max_uploads_per_day_per_user: int | None = Field(default=None, ge=1)
     signed_url_ttl_seconds: int | None = Field(default=None, ge=1)
+    supported_mime_types: list[str] | None = Field(default=None, min_length=1)  # or endings: what a kind is known by
 
 
 class Pace(Data):
