@@ -80,8 +80,18 @@ class Robot:
             time.sleep(0.02)
         return process
 
+    def with_another_token(self) -> Path:
+        """The descriptor with a token that the control interface refuses."""
+        path, text = self.descriptor.with_name("wrong.yaml"), self.descriptor.read_text()
+        path.write_text(text.replace("fault_token: SANDBOX_FAULT_TOKEN", "fault_token: WRONG_TOKEN"))
+        self.environment["WRONG_TOKEN"] = "no-such-token-12345"
+        return path
+
     def rollback(self, *options: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "acceptance", "rollback", *options]
+        return self.acceptance("rollback", *options)
+
+    def acceptance(self, *words: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "acceptance", *words]
         ended = subprocess.run(
             command, cwd=PROJECT, env=self.environment, capture_output=True, text=True, timeout=120, check=False
         )
@@ -207,16 +217,27 @@ def test_what_a_killed_run_left_is_undone_by_the_next_one(robot: Robot) -> None:
     assert (listed(robot.descriptor), robot.journalled()) == ([], [])
 
 
-def test_a_fault_that_cannot_be_undone_is_the_last_that_is_read(robot: Robot, tmp_path: Path) -> None:
-    """By a descriptor with another token, the control interface refuses to undo."""
-    text = robot.descriptor.read_text()
-    broken = robot.descriptor.with_name("broken.yaml")
-    broken.write_text(text.replace("fault_token: SANDBOX_FAULT_TOKEN", "fault_token: WRONG_TOKEN"))
-    robot.environment["WRONG_TOKEN"] = "no-such-token-12345"
+def test_a_run_begins_by_undoing_what_a_killed_one_left_or_not_at_all(robot: Robot) -> None:
     process = robot.broken()
     process.send_signal(signal.SIGKILL)
     process.wait(30)
-    status, said = robot.rollback("--deployment", str(broken))
+    wrong = robot.with_another_token()
+    status, said = robot.acceptance("run", "quick", "--deployment", str(wrong), "--results", str(robot.folder))
+    assert status == 3
+    assert said.count("error: still broken: ") == 2
+    good = str(robot.descriptor)
+    status, said = robot.acceptance("run", "quick", "--deployment", good, "--results", str(robot.folder))
+    assert status == 0, said
+    assert said.count("a fault of a process that has ended: ") == 2
+    assert (listed(robot.descriptor), robot.journalled()) == ([], [])
+
+
+def test_a_fault_that_cannot_be_undone_is_the_last_that_is_read(robot: Robot) -> None:
+    """By a descriptor with another token, the control interface refuses to undo."""
+    process = robot.broken()
+    process.send_signal(signal.SIGKILL)
+    process.wait(30)
+    status, said = robot.rollback("--deployment", str(robot.with_another_token()))
     lines = said.splitlines()
     assert status == 3
     assert [line.startswith("still broken: ") for line in lines[-2:]] == [True, True]

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
 from acceptance.checks.preflight import not_described
+from acceptance.clients.network_path import NetworkPath
 from acceptance.deployment.contract import read_contract
 from acceptance.deployment.descriptor import read_descriptor
 from acceptance.errors import ConfigurationError, NotOffered
 from acceptance.estimate import prospects, read_estimate
+from acceptance.faults.drivers import drivers_of
 from acceptance.runner import runner
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.yaml_models import PROJECT
 
 PAGE = (PROJECT / "docs" / "deployments.md").read_text(encoding="utf-8")
-FIRST, DIFFERENCES, DESCRIPTOR = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+FIRST, DIFFERENCES, DESCRIPTOR, FAULTS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def written(folder: Path) -> Path:
@@ -59,6 +62,21 @@ def test_the_descriptor_is_read_and_its_thresholds_are_accepted(tmp_path: Path) 
     assert relaxed == ["INT-08.realtime_lag at most 2 s instead of at most 1 s: one region away"]
 
 
+def test_the_descriptor_of_faults_is_read_and_offers_what_the_table_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "staging.yaml").write_text(FAULTS, encoding="utf-8")
+    descriptor = read_descriptor(tmp_path / "staging.yaml")
+    for variable in descriptor.secrets.values():
+        monkeypatch.setenv(variable, "a-secret-of-this-test")
+    drivers = drivers_of(descriptor, NetworkPath())
+    kinds = [asyncio.run(one.kinds()) for one in drivers if one.name != "control"]  # that one would be asked
+    table = PAGE.partition("| interface | faults |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`([a-z_]+)`", "".join(line.split("|")[2] for line in table.splitlines()[2:])))
+    assert {one.name for one in drivers} == {"client_path", "control", "database", "platform"}
+    assert {kind for one in kinds for offered in one.values() for kind in offered} == named - {"database"}
+
+
 def test_every_line_of_the_descriptor_counts(tmp_path: Path) -> None:
     (tmp_path / "staging.yaml").write_text(DESCRIPTOR.replace("users: admin-api", "users: pool"), encoding="utf-8")
     with pytest.raises(ConfigurationError, match="users: Input should be 'signup' or 'admin-api'"):
@@ -66,6 +84,6 @@ def test_every_line_of_the_descriptor_counts(tmp_path: Path) -> None:
 
 
 def test_what_the_page_says_of_capabilities_is_known() -> None:
-    table = PAGE.partition("| capability |")[2]
+    table = PAGE.partition("| capability |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)
-    assert set(rows) <= set(re.findall(r"[\w-]+", DESCRIPTOR)) | {"short-lived-tokens", "destructive"}
+    assert set(rows) <= set(re.findall(r"[\w-]+", DESCRIPTOR + FAULTS)) | {"short-lived-tokens", "destructive"}
