@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 from acceptance import limits, uploads
-from acceptance.checks import side_effects, signed_urls
+from acceptance.checks import bad_documents, side_effects, signed_urls
 from acceptance.checks.fixtures import offered_catalogue
 from acceptance.checks.side_effects import Records
 from acceptance.checks.upload_integrity import clock_difference
@@ -74,7 +75,9 @@ class DocumentLibrary:
             run.contract.route("upload_bytes")  # a document without its bytes
             await limits.need_upload(run, owner)
         begin, words = time.monotonic(), uploads.announcing(run, payload, **announced)
-        response = await run.client.call("upload", **words, token=owner.access_token, status=expected)
+        response = await run.client.call(
+            "upload", **words, token=owner.access_token, status=expected, otherwise=partial(uploads.count, run, owner)
+        )
         if response.status != run.contract.route("upload").success:
             return response
         return uploads.accepted(run, owner, payload, response, begin)
@@ -158,6 +161,45 @@ class DocumentLibrary:
         processed = await together(*map(process, documents, owners), at_once=at_once)
         raise_each([one for one in processed if isinstance(one, Violation)])
         return [one for one in processed if isinstance(one, Upload)]
+
+    @step(within=600)
+    async def try_documents(
+        self, documents: list[Payload | str], *, user: Actor = None
+    ) -> list[bad_documents.TriedDocument]:
+        """Sends documents that cannot be read, three at a time where the deployment allows it, and follows each to its
+        end.
+
+        Where the limit of uploads a day leaves the user too few, new users send the rest.
+
+        Returns, in the order of the documents, what became of each: ``upload`` (with ``owner``), or no upload where it
+        was refused. What is wrong with one fails in `Get Refusal`, so that the others are judged all the same.
+
+        | @{tried} =    Try Documents    ${names}    user=Alice
+        """
+        payloads = [await _payload(document) for document in documents]
+        return await bad_documents.tried(the_run(), user_named(user), payloads)
+
+    @keyword()
+    def get_refusal(self, tried: bad_documents.TriedDocument) -> str:
+        """Returns the contract's name of the refusal of a document for what is in it; empty where it was accepted.
+
+        Fails where it was refused otherwise, or its job did not end.
+
+        | ${refusal} =    Get Refusal    ${tried}
+        """
+        if tried.problem is not None:
+            raise tried.problem
+        return tried.refusal
+
+    @keyword()
+    def need_accepted(self, tried: bad_documents.TriedDocument) -> Upload:
+        """Returns the upload of a tried document; where it was refused, what depends on it is not offered.
+
+        | ${upload} =    Need Accepted    ${tried}
+        """
+        if self.get_refusal(tried) or tried.upload is None:
+            raise NotOffered(f"routes.upload of a document that fails: it is refused as {tried.refusal}")
+        return tried.upload
 
     @step(within=600)
     async def wait_until_processed(self, *upload: Upload, timeout: Duration = uploads.PROCESSING_SECONDS) -> None:

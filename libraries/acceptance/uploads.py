@@ -146,10 +146,16 @@ def announcing(run: Run, payload: Payload, **instead: Any) -> dict[str, Any]:
     return {"body": words} | ({"file": (payload.filename, payload.data, payload.mime)} if route.file else {})
 
 
+def count(run: Run, user: User, response: Response) -> None:
+    """Count the response to a user's upload call, if it was accepted: also where a refusal was expected."""
+    if response.status == run.contract.route("upload").success:
+        user.uploads += 1
+        run.client.throttle.counted["documents"] += 1
+
+
 def accepted(run: Run, user: User, payload: Payload, response: Response, started: float) -> Upload:
     """What an upload call made, noted as the run's."""
-    user.uploads += 1
-    run.client.throttle.counted["documents"] += 1
+    count(run, user, response)
     run.ledger.note("document", response["document_id"])
     run.ledger.note("job", response["job_id"])
     upload = Upload(user, payload, response["document_id"], response["job_id"], response.partly("signed_url"), started)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 
 from acceptance.checks.fixtures import UserData
 from acceptance.checks.negative_inputs import Case, Nonsense, read_nonsense
 from acceptance.checks.webhooks import signed
+from acceptance.clients.http import Response
 from acceptance.deployment.contract import Absent
 from acceptance.errors import violation
 from acceptance.fixtures.users import User
 from acceptance.limits import limits_of, owners
 from acceptance.polling import together
 from acceptance.run import Run
-from acceptance.uploads import (
-    Upload,
-)
+from acceptance.uploads import Upload, count
 from acceptance.yaml_models import PROJECT
 
 NONSENSE = PROJECT / "variables" / "nonsense.yaml"
@@ -76,10 +76,17 @@ async def _problem(run: Run, user: User, case: Case) -> str:
         await run.client.call(
             case.route, status=case.status, path=case.path, query=case.query, body=case.body, headers=headers,
             token=token, content=_pieces(content) if case.chunked and content else content,
+            otherwise=partial(_taken, run, user),
         )  # fmt: skip
     except AssertionError as error:
         return f"{case.route}, {case.what}: {error}"
     return ""
+
+
+def _taken(run: Run, user: User, response: Response) -> None:
+    """What was to be refused and was not, or the other way round."""
+    if response.route == "upload":
+        count(run, user, response)
 
 
 async def _sound_is_taken(run: Run, user: User, case: Case) -> None:

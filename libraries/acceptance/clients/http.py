@@ -199,12 +199,20 @@ class ContractClient:
         )
         self.path.watch(self._http)
 
-    async def call(self, route: str, *, status: int | str | None = None, **request: Any) -> Response:
+    async def call(
+        self,
+        route: str,
+        *,
+        status: int | str | None = None,
+        otherwise: Callable[[Response], None] | None = None,
+        **request: Any,
+    ) -> Response:
         """Send, and check what the contract says of the response.
 
         Args:
             route: name of the route in the contract.
             status: the exact status expected, or a name for it (`Contract.status_of`); None is the route's success.
+            otherwise: gets a response of another status than that, before it is reported.
             request: see :meth:`send`.
 
         Raises:
@@ -214,7 +222,10 @@ class ContractClient:
         expected = None if status is None else self.contract.status_of(route, status)
         token = patient.set(expected != TOO_MANY)
         try:
-            return self.check(await self.send(route, **request), status)
+            response = await self.send(route, **request)
+            if otherwise and response.status != self.contract.status_of(route, "success" if status is None else status):
+                otherwise(response)
+            return self.check(response, status)
         finally:
             patient.reset(token)
 
