@@ -55,13 +55,21 @@ def dead_letter_without_a_reason() -> None:
 @defect("only-a-webhook-goes-on", "ERR", must=["ERR-02"], may={**LOST, "ERR-01": "calls back fail", "ERR-08": "too"})
 def only_a_webhook_goes_on() -> None:
     """A job that waits for the parser goes on only when that calls back: it is never asked."""
-    wait = claims.wait
+    submitted: set[UUID] = set()
 
-    async def for_ever(database: Any, claim: Claim, seconds: float) -> bool:
-        mark_active()
-        return await wait(database, claim, 86_400)
+    async def submit(claim: Claim, tools: stages.Tools) -> str:
+        submitted.add(claim.lease)
+        return await stages.submit(claim, tools)
 
-    patch(claims, "wait", for_ever)
+    async def fetch(claim: Claim, tools: stages.Tools) -> str:
+        if claim.lease in submitted:
+            mark_active()
+            raise stages.Waiting
+        return await stages.fetch_text(claim, tools)
+
+    stages.STEPS["uploaded"] = submit
+    stages.STEPS["parse_queued"] = fetch
+    patch(stages, "POLL_SECONDS", 86_400.0)
 
 
 @defect("users-retry-does-nothing", "ERR", must=["ERR-02"], may=LOST)

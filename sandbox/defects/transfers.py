@@ -11,7 +11,7 @@ import httpx2
 from openai import AsyncOpenAI
 from starlette.requests import ClientDisconnect, Request
 
-from sandbox.app import auth, chat, edge, errors, health, model, objects
+from sandbox.app import auth, chat, edge, errors, model, objects
 from sandbox.app.errors import Unavailable
 from sandbox.defects import defect, mark_active, patch
 from sandbox.settings import NO_TLS, Settings
@@ -157,10 +157,3 @@ def no_time_limit_on_the_model() -> None:
     patch(model.Model, "__init__", init)
     patch(model.Model, "embed", wait)
     patch(chat, "WHOLE_SECONDS", LONG)
-
-
-@defect("health-waits-for-what-is-silent", "ERR", must=["ERR-06"], may=dict.fromkeys(("ERR-01", "ERR-04"), "too"))
-def health_waits_for_what_is_silent() -> None:
-    """The health document waits until every service has answered, however long one takes."""
-    patch(health, "bounded", unbounded)
-    patch(edge, "client", patient_client)
