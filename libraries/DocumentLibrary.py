@@ -408,8 +408,12 @@ class DocumentLibrary:
         return float(checked(value, assertion_operator, expected, "throughput in MB/s", message=message))
 
     @step()
-    async def get_catalogue(self, outcome: Literal["complete", "failed", "refused"]) -> dict[str, Expectation]:
+    async def get_catalogue(
+        self, outcome: Literal["complete", "failed", "refused"], *, mime: str | None = None
+    ) -> dict[str, Expectation]:
         """Returns the documents of the catalogue with one outcome: name and what is expected of it.
+
+        - ``mime``: only those of this media type; none where the deployment does not accept it.
 
         A failed one has ``status``, ``code`` and ``says``; a refused one ``error``. Those that the deployment's limits
         keep out are left out, and the criterion is met without them. Fails where there is none.
@@ -420,11 +424,14 @@ class DocumentLibrary:
         if not found:
             raise SuiteError(f"no document of the catalogue has the outcome '{outcome}'")
         run = the_run()
-        kept_out = (await offered_catalogue(run)).left_out
-        places = {kept_out[name] for name in found if name in kept_out}
+        offered = await offered_catalogue(run)
+        if mime is not None:
+            return {one.name: one.expectation for one in offered.documents if one.mime == mime and one.name in found}
+        kept_out = offered.left_out | dict.fromkeys(offered.other_kinds, limits.KINDS)
+        places = {offered.left_out[name] for name in found if name in offered.left_out}
         run.context.left_out |= places
         if found.keys() <= kept_out.keys():
-            raise NotOffered(", ".join(sorted(places)))
+            raise NotOffered(", ".join(sorted(places or {limits.KINDS})))
         own = run.contract.jobs.failure
         return {
             name: one.model_copy(update={"status": own(one.status)}) if isinstance(one, Failed) else one

@@ -16,6 +16,7 @@ ROUTE = "routes.limits"
 UPLOADS = "max_uploads_per_day_per_user"
 JOBS = "max_concurrent_jobs_per_user"
 TYPES = "supported_mime_types"
+KINDS = f"limits.{TYPES}"  # as it is named where a document is of another kind
 JOBS_AT_ONCE = 3  # of a user, where the deployment allows so many
 
 

@@ -58,9 +58,11 @@ CHECKS: Final = {
     "database": "database", "authentication": "auth", "storage": "files", "parser": "parser", "model": "model",
 }  # fmt: skip
 LIMITS: Final = {
-    "max_file_size_bytes": "file_bytes", "supported_mime_types": "file_types",
-    "max_concurrent_jobs_per_user": "jobs_at_once", "max_uploads_per_day_per_user": "uploads_a_day",
+    "max_file_size_bytes": "file_bytes", "max_concurrent_jobs_per_user": "jobs_at_once",
+    "max_uploads_per_day_per_user": "uploads_a_day",
 }  # fmt: skip
+PDF: Final = "application/pdf"
+KINDS: Final = {".pdf": PDF, ".txt": "text/plain"}  # the application within knows the first alone
 PASSED_ON: Final = (b"authorization", b"traceparent", b"content-type", webhook.HEADER.lower().encode())
 PASSED_BACK: Final = ("retry-after", "www-authenticate")
 ESCAPED: Final = re.compile(r"%(0[0-9A-Fa-f]|1[0-9A-Fa-f]|22)")  # what clients escape in the file name of a form
@@ -180,15 +182,6 @@ class Caller:
         return answer.json() if answer.content else None
 
 
-@dataclass(frozen=True)
-class File:
-    """The file of a form."""
-
-    name: str
-    type: str
-    content: bytes
-
-
 def anyone(request: Request) -> Caller:
     passed = [(name, value) for name, value in request.headers.raw if name in PASSED_ON]
     return Caller(request.app.state.within, [*passed, (b"x-request-id", request.state.request_id.encode())])
@@ -215,7 +208,7 @@ async def health(caller: Anyone) -> Health:
 @router.get("/api/limits")
 async def limits(caller: Anyone) -> Limits:
     found = await caller.ask("GET", "/api/upload-pipeline/upload/limits")
-    return Limits(**{name: found[ours] for ours, name in LIMITS.items()})
+    return Limits(file_types=list(KINDS), **{name: found[ours] for ours, name in LIMITS.items()})
 
 
 @router.post(
@@ -223,12 +216,12 @@ async def limits(caller: Anyone) -> Limits:
 )
 async def upload(request: Request, caller: SignedIn) -> Uploaded:
     """Take a document as the field `file` of a form, and process it."""
-    file = file_of(request.headers.get("content-type", ""), await request.body())
-    announcement = {"filename": file.name, "bytes_len": len(file.content), "mime": file.type}
-    announcement |= {"sha256": hashlib.sha256(file.content).hexdigest()}
+    name, content = file_of(request.headers.get("content-type", ""), await request.body())
+    announcement = {"filename": name, "bytes_len": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    announcement["mime"] = PDF if kind_of(name) == PDF or (kind_of(name) and b"\0" not in content) else "none of these"
     announced = await caller.ask("POST", "/api/upload-pipeline/upload", json=announcement)
     try:
-        stored = await request.app.state.storage.put(announced["signed_url"], content=file.content)
+        stored = await request.app.state.storage.put(announced["signed_url"], content=content)
         stored.raise_for_status()
     except httpx.HTTPError as error:
         await caller.ask("DELETE", f"/documents/{announced['document_id']}")
@@ -239,8 +232,10 @@ async def upload(request: Request, caller: SignedIn) -> Uploaded:
 @router.get(DOCUMENTS + "/{document_id}", responses={404: REFUSED})
 async def document(document_id: UUID, caller: SignedIn) -> Document:
     found = await caller.ask("GET", f"/documents/{document_id}/status")
-    about = {"id": found["document_id"], "name": found["filename"], "size": found["bytes_len"], "type": found["mime"]}
-    return Document(**about, stage=STAGES[found["status"]], state=STATES[found["state"]])
+    about = {"id": found["document_id"], "name": found["filename"], "size": found["bytes_len"]}
+    return Document(
+        **about, type=kind_of(found["filename"]), stage=STAGES[found["status"]], state=STATES[found["state"]]
+    )
 
 
 @router.get("/api/jobs")
@@ -301,8 +296,8 @@ def job_of(found: dict[str, Any]) -> Job:
     )
 
 
-def file_of(content_type: str, body: bytes) -> File:
-    """The part `file` of a form; refuses a form that is cut off or has none, as FastAPI does."""
+def file_of(content_type: str, body: bytes) -> tuple[str, bytes]:
+    """Name and bytes of the part `file` of a form; refuses a form that is cut off or has none, as FastAPI does."""
     kind, _, parameters = content_type.partition(";")
     boundary = re.search(r'boundary="?([^";,\s]+)', parameters)
     if kind.strip().lower() == "multipart/form-data" and boundary:
@@ -311,9 +306,13 @@ def file_of(content_type: str, body: bytes) -> File:
             head, _, content = part.partition(b"\r\n\r\n")
             said = dict(re.findall(rb'[;\s](name|filename)="((?:\\.|[^"\\])*)"', head))
             if said.get(b"name") == b"file" and b"filename" in said:
-                mime = re.search(rb"(?im)^content-type:\s*([^;\s]+)", head)
-                return File(name_of(said[b"filename"]), mime[1].decode("latin-1") if mime else "", content)
+                return name_of(said[b"filename"]), content
     raise HTTPException(422, [{"type": "missing", "loc": ["body", "file"], "msg": "Field required"}])  # type: ignore[arg-type]
+
+
+def kind_of(name: str) -> str:
+    """The media type that a file's name ends with; empty where it is none of those accepted."""
+    return KINDS.get(Path(name).suffix.lower(), "")
 
 
 def name_of(written: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Text of a PDF, page by page, or a refusal with a readable reason."""
+"""Text of a PDF, page by page, or of a text file, or a refusal with a readable reason."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _OBJECT: Final = re.compile(rb"\d\s+\d+\s+obj\b")
 _PICTURE: Final = re.compile(rb"/Subtype\s*/Image\b")
 _LEAST_DISTINCT_WORDS: Final = 2
 _LEAST_DISTINCT_FIGURES: Final = 3
+_BINARY: Final = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _UNSTORABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -35,14 +36,25 @@ def extract_text(data: bytes) -> list[str]:
     """The text of each page, paragraphs apart by an empty line.
 
     Raises:
-        DocumentError: the document is empty, no PDF, damaged, encrypted, or holds no text.
+        DocumentError: the document is empty, neither PDF nor text, damaged, encrypted, or holds no text.
     """
+    if (text := text_in(data)).strip():
+        return [paragraphs(text)]
     check_bytes(data)
     pages = [paragraphs(page) for page in _read_pages(data[: end_of(data)])]
     shows_text = has_text(pages) if _PICTURE.search(data) else any(map(str.isalnum, "".join(pages)))
     if not shows_text:
         raise DocumentError("no_text_found", "No text was found in this document. Pictures cannot be read.")
     return pages
+
+
+def text_in(data: bytes) -> str:
+    """What a text file says; empty for bytes that are none."""
+    try:
+        text = "" if b"%PDF-" in data[:1024] else data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return ""
+    return "" if _BINARY.search(text) else text
 
 
 def check_bytes(data: bytes) -> None:

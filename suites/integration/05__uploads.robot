@@ -10,10 +10,7 @@ Resource         ../../resources/users.resource
 Documents Arrive Whole
     [Metadata]    Criterion    INT-05
     [Tags]    criterion:INT-05
-    [Template]    A Processed Document Arrives Whole
-    longest-name
-    multicolumn
-    base64image
+    Each Arrives Whole    longest-name    multicolumn    base64image
 
 The Database Names The Owner And What Was Announced
     [Metadata]    Criterion    INT-05

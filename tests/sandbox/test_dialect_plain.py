@@ -122,6 +122,14 @@ def test_a_document_is_read_and_questions_are_answered_from_it(there: Deployment
     assert there.api.delete(f"/api/threads/{thread}", headers=user).status_code == 204
 
 
+def test_a_text_file_is_known_by_its_ending_and_read(there: Deployment) -> None:
+    user, content = there.user(), "\ufeffThe lighthouse has 217 steps.\r\n".encode()
+    taken = there.upload(user, content, name="a.TXT").json()
+    assert there.ended(user, taken["job"]["id"])["state"] == "finished"
+    found = there.api.get(f"/api/documents/{taken['id']}", headers=user).json()
+    assert (found["type"], found["size"]) == ("text/plain", len(content))
+
+
 def test_the_parser_calls_where_it_was_told(there: Deployment) -> None:
     user = there.user()
     job = there.upload(user, pdf("Read by a parser that calls back.")).json()["job"]["id"]
@@ -145,7 +153,7 @@ def test_a_document_that_cannot_be_read_says_why(there: Deployment) -> None:
 def test_three_uploads_a_day_of_which_two_are_processed_at_once(there: Deployment) -> None:
     user = there.user()
     assert there.api.get("/api/limits").json() == {
-        "file_bytes": 5_242_880, "file_types": ["application/pdf"], "jobs_at_once": 2, "uploads_a_day": 3
+        "file_bytes": 5_242_880, "file_types": [".pdf", ".txt"], "jobs_at_once": 2, "uploads_a_day": 3
     }  # fmt: skip
     for number in range(3):
         taken = there.upload(user, pdf(f"Number {number}."))
@@ -159,7 +167,8 @@ def test_three_uploads_a_day_of_which_two_are_processed_at_once(there: Deploymen
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
-        ({"type": "image/png"}, 415),
+        ({"name": "a.png"}, 415),
+        ({"name": "a.txt", "content": b"no text\0"}, 415),
         ({"content": b"x" * 5_242_881}, 413),
         ({"content": b"x" * 6_000_000}, 413),
         ({"content": b""}, 422),
@@ -200,7 +209,7 @@ def test_a_file_keeps_its_name_and_bytes(head: bytes, name: str) -> None:
     part = b"Content-Disposition: " + head + b"\r\nContent-Type: application/pdf\r\n\r\n" + content
     other = b'Content-Disposition: form-data; name="other"\r\n\r\n1'
     body = b"--x\r\n" + other + b"\r\n--x\r\n" + part + b"\r\n--x--\r\n"
-    assert plain.file_of("multipart/form-data; boundary=x", body) == plain.File(name, "application/pdf", content)
+    assert plain.file_of("multipart/form-data; boundary=x", body) == (name, content)
 
 
 def test_invalid_requests_get_fastapis_list_without_their_input(there: Deployment) -> None:

@@ -13,7 +13,7 @@ from acceptance.deployment.contract import read_contract
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable, NotOffered
 from acceptance.fixtures import documents as documents
 from acceptance.fixtures import handbook
-from acceptance.fixtures.documents import Failed, FileKinds, Limits, Refused, TestDocument, catalogue, make
+from acceptance.fixtures.documents import Failed, FileKinds, Limits, OtherKind, Refused, TestDocument, catalogue, make
 from acceptance.fixtures.handbook import figures, words, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,9 +21,12 @@ from pypdf import PasswordType, PdfReader
 
 LIMITS = Limits(max_file_size_bytes=300_000, filename_characters=120)
 MADE = list(catalogue().made)
+TEXTS = ("text-crlf", "text-bom", "text-open-end", "text-binary")
 
 
 def text_of(document: TestDocument) -> str:
+    if document.mime == "text/plain":
+        return document.data.decode("utf-8-sig")
     return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(document.data)).pages)
 
 
@@ -150,7 +153,33 @@ def test_what_the_limits_keep_out_is_not_offered(name: str, limits: Limits, plac
 def test_what_is_refused_for_its_size_or_type_is_offered(kinds: tuple[str, ...]) -> None:
     limits = of_types(*kinds)
     for name in MADE:
-        limits.need_accepted(make(name, "run-1", limits))
+        document = make(name, "run-1", limits)
+        if document.mime == "text/plain" and name != "plain-text":
+            with pytest.raises(OtherKind, match=r"limits\.supported_mime_types of text/plain"):
+                limits.need_accepted(document)
+        else:
+            limits.need_accepted(document)
+
+
+def test_text_files_are_judged_where_they_are_accepted_alone() -> None:
+    both = of_types(".pdf", ".txt")
+    for name in TEXTS:
+        both.need_accepted(make(name, "run-1", both))
+        with pytest.raises(OtherKind):
+            LIMITS.need_accepted(make(name, "run-1", LIMITS))
+    with pytest.raises(OtherKind):
+        both.need_accepted(make("plain-text", "run-1", both))
+
+
+def test_text_files_differ_in_what_is_easily_lost() -> None:
+    crlf, bom, open_end, binary = (make(name, "run-1", LIMITS).data for name in TEXTS)
+    assert crlf.count(b"\r\n") == crlf.count(b"\n") > 10 and crlf.endswith(b"\r\n")
+    assert bom.startswith(b"\xef\xbb\xbf") and bom.endswith(b"\n") and b"\r" not in bom
+    assert len(bom) > len(bom.decode("utf-8-sig")) + 3
+    assert not open_end.endswith(b"\n")
+    with pytest.raises(UnicodeDecodeError):
+        binary.decode()
+    assert make("text-crlf", "run-1", LIMITS).filename == "run-1-text-crlf.txt"
 
 
 def test_a_program_is_refused_also_where_no_kinds_are_stated() -> None:
@@ -190,6 +219,8 @@ def test_bad_documents_are_bad_in_the_way_that_they_say() -> None:
     assert encrypted.decrypt("run-1-password") != PasswordType.NOT_DECRYPTED
     assert write("run-1", "encrypted", topics=3).title in encrypted.pages[0].extract_text()
     assert text_of(make("images", "run-1", LIMITS)).strip() == ""
+    blank = make("blank", "run-1", LIMITS)
+    assert (text_of(blank).strip(), b"/Subtype /Image" in blank.data) == ("", False)
     assert make("empty", "run-1", LIMITS).data == b""
     assert make("executable", "run-1", LIMITS).data.startswith(b"MZ")
     assert b"%%EOF" not in make("truncated", "run-1", LIMITS).data

@@ -49,7 +49,8 @@ async def outcomes(run: Run) -> list[Outcome]:
     if recorded is None:
         known = ", ".join(baseline.recordings) or "none"
         raise EnvironmentUnavailable(f"no functional baseline '{name}' in {BASELINE.name} (recorded: {known})")
-    left_out = (await offered_catalogue(run)).left_out
+    offered = await offered_catalogue(run)
+    left_out = {*offered.left_out, *offered.other_kinds}
     kept = {name: one for name, one in recorded.documents.items() if name not in left_out}
     recorded = recorded.model_copy(update={"documents": kept})
     compared = compare(recorded, await observe(run), baseline.tolerance)

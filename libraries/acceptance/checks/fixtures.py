@@ -11,7 +11,7 @@ from acceptance.chat import Answer, ask
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import words_in
 from acceptance.errors import CapabilityMissing, NotOffered
-from acceptance.fixtures.documents import Complete, TestDocument, catalogue
+from acceptance.fixtures.documents import Complete, OtherKind, TestDocument, catalogue
 from acceptance.fixtures.handbook import Fact, Handbook
 from acceptance.fixtures.users import User
 from acceptance.limits import JOBS, JOBS_AT_ONCE, UPLOADS, limits_of
@@ -112,10 +112,14 @@ class CatalogueDocument:
 
 @dataclass(frozen=True)
 class OfferedCatalogue:
-    """The documents of the catalogue that the deployment's limits allow, and what keeps each of the others out."""
+    """The documents of the catalogue that the deployment's limits allow, and what keeps each of the others out.
+
+    Those of kinds that it does not accept, or that would have to be refused for kinds that it does, are no lack.
+    """
 
     documents: list[TestDocument] = field(repr=False)
     left_out: dict[str, str]
+    other_kinds: frozenset[str] = frozenset()
 
 
 async def offered_catalogue(run: Run) -> OfferedCatalogue:
@@ -125,17 +129,21 @@ async def offered_catalogue(run: Run) -> OfferedCatalogue:
 
 async def _offered(run: Run) -> OfferedCatalogue:
     left_out: dict[str, str] = {}
+    other_kinds = set()
 
     async def made(name: str) -> TestDocument | None:
         try:
             return await document(run, name, fixed=FIXED)
+        except OtherKind:
+            other_kinds.add(name)
+            return None
         except NotOffered as error:
             left_out[name] = error.place
             run.note(f"left out: '{name}': {error}")
             return None
 
     found = await together(*(made(name) for name in catalogue().names()), at_once=2)
-    return OfferedCatalogue([each for each in found if each is not None], left_out)
+    return OfferedCatalogue([each for each in found if each is not None], left_out, frozenset(other_kinds))
 
 
 async def samples(run: Run) -> list[CatalogueDocument]:
