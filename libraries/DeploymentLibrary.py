@@ -99,12 +99,16 @@ class _Listener(RedactingListener):
             logger.warn(line)
 
 
+TRIED_AGAIN_SECONDS = 2.0  # where a fault could not be undone at the end of an earlier test
+
+
 def _undo_faults(run: Run) -> str:
     """Undo what the test has broken and not undone; returns why that failed, or nothing."""
     if not run.faults.active():
         return ""
     try:
-        run.wait(run.faults.undo_all(), within=2 * UNDO_SECONDS)
+        within = TRIED_AGAIN_SECONDS if run.faults.left else UNDO_SECONDS
+        run.wait(run.faults.undo_all(within=within), within=2 * UNDO_SECONDS)
     except (EnvironmentUnavailable, AssertionError) as error:
         return str(error)
     return ""

@@ -155,7 +155,7 @@ class Run:
             self.descriptor, lambda: drivers_of(self.descriptor, self.path), place_of(deployment), identifier,
             self._environment, self.note,
         )  # fmt: skip
-        self.client.in_fault_window = lambda: self.faults.in_window
+        self.client.in_fault_window = self.error_log.in_fault_window = lambda: self.faults.in_window
         self.sse = EventStreams(self.client)
         self.database = DatabaseInspector(self.descriptor, self.contract)
         self.users = Users(self)

@@ -132,6 +132,24 @@ async def test_each_kind_is_proven_and_undone(kind: str, paths: Paths, target: T
     assert (await paths.client.fetch(f"{target.url}/x")).content == BODY
 
 
+STRONG = DISTURBED | {
+    "latency": {"milliseconds": 4000},
+    "bandwidth": {"bytes_per_second": 300},
+    "slice": {"bytes": 100, "milliseconds": 500},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_does_not_show_is_not_in_effect(kind: str, paths: Paths, target: Target) -> None:
+    await paths.driver.inject(fault(kind, **STRONG[kind]))
+    proxy = paths.driver._proxies[origin_of(target.url)]
+    proxy.disturbances.clear()
+    await paths.path.redirect(origin_of(target.url), proxy.address)
+    proof = await paths.driver.prove(fault(kind))
+    assert not proof.in_effect
+    assert "through the proxy answered: " in proof.evidence
+
+
 @pytest.mark.parametrize(
     ("kind", "parameters"),
     [("reset", {"after_bytes": 2500}), ("cut", {"after_bytes": 2500}), ("bandwidth", {"bytes_per_second": 1_000_000})],
@@ -326,14 +344,35 @@ async def test_a_refused_handshake_on_a_disturbed_path_is_no_violation(target: T
     await paths.driver.close()
 
 
-async def test_an_open_connection_is_reset(paths: Paths, target: Target) -> None:
-    """Latency lets connections through; a reset of the same target ends the one that is open."""
+async def opened(paths: Paths, target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that has been answered once, through a proxy that lets it pass."""
     await paths.driver.inject(fault("latency", milliseconds=1))
-    dialled = paths.path.address("http", "127.0.0.1", target.server_port)
-    reader, writer = await asyncio.open_connection(*dialled)
+    reader, writer = await asyncio.open_connection(*paths.path.address("http", "127.0.0.1", target.server_port))
     writer.write(b"GET /x HTTP/1.1\r\nhost: x\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
     await reader.readexactly(len(BODY))
-    await paths.driver.inject(fault("reset"))
+    return reader, writer
+
+
+@pytest.mark.parametrize("kind", ["reset", "refuse"])
+async def test_an_open_connection_is_reset(kind: str, paths: Paths, target: Target) -> None:
+    reader, writer = await opened(paths, target)
+    await paths.driver.inject(fault(kind))
     with pytest.raises(ConnectionResetError):
         await reader.read()
+    writer.close()
+
+
+async def test_what_an_open_connection_sends_is_swallowed_and_it_is_reset_afterwards(
+    paths: Paths, target: Target
+) -> None:
+    reader, writer = await opened(paths, target)
+    await paths.driver.inject(fault("blackhole"))
+    asked = len(target.hosts)
+    writer.write(b"GET /x HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert (await paths.driver.prove(fault("blackhole"))).in_effect
+    await paths.driver.roll_back(fault("blackhole"))
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    assert len(target.hosts) == asked + 1  # the look that went straight
     writer.close()

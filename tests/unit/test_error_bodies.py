@@ -80,3 +80,16 @@ def test_a_fault_is_named_once_for_each_route_and_status(serve: Serve, client_at
 def test_shapes() -> None:
     assert shape_of({"a": {"b": 1}, "c": [{"d": 1}], "e": None}) == "{a: {b}, c: [{d}], e}"
     assert [shape_of(value) for value in ("text", 1)] == ["str", "int"]
+
+
+def test_an_error_while_the_run_itself_breaks_something_is_judged_elsewhere(
+    serve: Serve, client_at: ClientAt, tmp_path: Path
+) -> None:
+    client = client_at(serve(503, SOUND))
+    client._journal.write_to(tmp_path / "errors-1.jsonl")
+    client._journal.in_fault_window = lambda: True
+    asyncio.run(refused(client, "jobs", status=503))
+    client._journal.in_fault_window = lambda: False
+    asyncio.run(refused(client, "documents", status=503))
+    found = list(faults(client._journal.answers))
+    assert [line.partition(";")[0] for line in found] == ["documents: expected no fault, observed 503"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,70 @@ async def test_a_lease_is_renewed_while_the_fault_lasts(make: Make, control: Fak
     faults = make()
     fault = await faults.break_("refuse", "database", 1)
     await soon(lambda: control.puts[fault.id], lambda times: times >= 3)
+
+
+async def test_a_shorter_lease_is_renewed_beside_a_longer_one(make: Make, control: FakeControl) -> None:
+    faults = make()
+    await faults.break_("refuse", "database", 60)
+    fault = await faults.break_("latency", "database", 1)
+    await soon(lambda: control.puts[fault.id], lambda times: times >= 3)
+
+
+class Late:
+    """Holds what is put until the fault seems to be gone, or as long as nobody undoes it meanwhile."""
+
+    def __init__(self, control: FakeControl, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._answer, self._gone = control.answer, threading.Event()
+        self.received, self.put = threading.Event(), threading.Event()
+        monkeypatch.setattr(control, "answer", self.answer)
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        if method == "PUT":
+            self.received.set()
+            self._gone.wait(0.5)
+        found = self._answer(method, path, body)
+        if method == "PUT":
+            self.put.set()
+        if method == "GET" and found[0] == 404:
+            self._gone.set()
+        return found
+
+
+async def test_a_renewal_under_way_does_not_bring_back_what_is_undone(
+    make: Make, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = make()
+    fault = await faults.break_("refuse", "database", 1)
+    late = Late(control, monkeypatch)
+    await soon(late.received.is_set, bool)
+    await faults.undo(fault)
+    await soon(late.put.is_set, bool)
+    assert control.faults == {}
+
+
+async def test_a_cancelled_injection_does_not_take_effect_behind_its_undoing(
+    make: Make, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults, late = make(), Late(control, monkeypatch)
+    breaking = asyncio.ensure_future(faults.break_("refuse", "database"))
+    await soon(late.received.is_set, bool)
+    breaking.cancel()
+    await asyncio.gather(breaking, return_exceptions=True)
+    await faults.undo_all()
+    await soon(late.put.is_set, bool)
+    assert (control.faults, journalled(control)) == ({}, [])
+
+
+async def test_the_window_ends_when_recovery_is_observed(make: Make) -> None:
+    faults = make()
+    assert not faults.in_window
+    await faults.undo(await faults.break_("refuse", "database"))
+    assert faults.in_window
+    faults.recovered()
+    assert not faults.in_window
+    await faults.break_("refuse", "database")
+    faults.recovered()
+    assert faults.in_window
 
 
 async def test_a_lease_that_cannot_be_renewed_is_noted(make: Make, control: FakeControl) -> None:
@@ -395,6 +460,19 @@ async def test_what_a_deployment_on_this_machine_was_broken_by_ends_with_it(make
     outcome = await roll_back(folder)
     assert [line.endswith(": ended with its deployment") for line in outcome.undone] == [True]
     assert not folder.exists()
+
+
+async def test_an_api_that_is_down_has_not_ended_where_its_control_interface_answers(
+    make: Make, control: FakeControl
+) -> None:
+    whole = described(control.url)
+    api = whole.services.api.model_copy(update={"url": GONE})
+    descriptor = whole.model_copy(update={"services": whole.services.model_copy(update={"api": api})})
+    faults = make(descriptor)
+    await faults.break_("stop", "worker")
+    Dead(faults)
+    outcome = await roll_back(place_of(descriptor).folder)
+    assert "its descriptor cannot be read" in outcome.left[0]
 
 
 async def test_half_an_entry_is_none(make: Make, control: FakeControl) -> None:

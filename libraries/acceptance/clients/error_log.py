@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ class ErrorResponse:
         sent: the beginning of the request's body, as far as it is text.
         event: what it is where it is no HTTP response, such as "WebSocket close".
         secret: the body held a secret that the request did not.
+        in_fault_window: the run disturbed the deployment meanwhile, or had not seen it recover.
     """
 
     method: str
@@ -41,6 +43,7 @@ class ErrorResponse:
     sent: str = ""
     event: str = ""
     secret: bool = False
+    in_fault_window: bool = False
 
     @property
     def is_error(self) -> bool:
@@ -78,6 +81,7 @@ class ErrorLog:
         self._path: Path | None = None
         self._latest: deque[ErrorResponse] = deque(maxlen=REMEMBERED)
         self.answers: list[ErrorResponse] = []
+        self.in_fault_window: Callable[[], bool] = lambda: False
 
     def write_to(self, path: Path) -> None:
         """Append to this file from now on; what came before is written first."""
@@ -97,7 +101,9 @@ class ErrorLog:
         body, given = body[: 2 * KEPT], sent[: 2 * SENT].decode("utf-8", "replace")
         secret = any(one.encode() not in sent and one not in url for one in self._redactor.secrets_in(body))
         response = self._cleaned(
-            ErrorResponse(method, url, status, body, request_id, route, mistake, given, event, secret)
+            ErrorResponse(
+                method, url, status, body, request_id, route, mistake, given, event, secret, self.in_fault_window()
+            )
         )
         with self._lock:
             self.answers.append(response)

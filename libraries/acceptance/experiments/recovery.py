@@ -29,6 +29,7 @@ async def until_recovered(run: Run, user: User, since: float, within: float) -> 
         lambda: _failing(run, user), lambda problems: not problems, what="recovery: every probe is answered",
         within=max(0.0, since + within - time.monotonic()), every=EVERY_SECONDS, describe="; ".join,
     )  # fmt: skip
+    run.faults.recovered()
     return time.monotonic() - since
 
 

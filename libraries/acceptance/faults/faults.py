@@ -6,7 +6,8 @@ import asyncio
 import difflib
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ LEASE_SECONDS = 60.0
 LEAST_LEASE_SECONDS = 1.0
 RENEWALS = 3  # in a lease
 UNDO_SECONDS = 30.0  # of one fault, or of all of them together
+INJECTED_SECONDS = 4.0  # for an injection whose caller was cancelled
 RECOVERY_SECONDS = 60.0  # after a fault, in which calls without an answer do not end the run
 LOOK_AGAIN_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
 
@@ -64,7 +66,9 @@ class Faults:
         self._active: dict[str, Fault] = {}
         self._left: dict[str, Left] = {}
         self._ended = float("-inf")
-        self._renewing: asyncio.Task[None] | None = None
+        self._renewals: dict[str, asyncio.Task[None]] = {}
+        # a renewal must not overtake an undoing
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def active(self) -> list[Fault]:
         """The faults that this run has injected and not yet undone, in that order."""
@@ -77,8 +81,15 @@ class Faults:
 
     @property
     def in_window(self) -> bool:
-        """Whether a fault is active, or was within the last minute: calls without an answer do not end the run."""
+        """Whether a fault is active, or was and recovery was not observed since, for a minute at most.
+
+        Calls without an answer do not end the run then, and errors are judged by who broke what (not by INT-12).
+        """
         return bool(self._active) or time.monotonic() - self._ended < RECOVERY_SECONDS
+
+    def recovered(self) -> None:
+        """Recovery was observed: what comes from now on is judged as usual."""
+        self._ended = float("-inf")
 
     async def break_(self, kind: str, target: str, lease: float = LEASE_SECONDS, **parameters: Any) -> Fault:
         """Inject a fault, journalled before; its lease is renewed until it is undone.
@@ -105,15 +116,14 @@ class Faults:
         self._journal.write(fault, driver.by_hand(fault))
         self._active[fault.id] = fault
         try:
-            await driver.inject(fault)
+            await _finished(driver.inject(fault))
         except (EnvironmentUnavailable, SuiteError) as error:
             with suppress(EnvironmentUnavailable):  # then it is named as one that is left
                 await self.undo(fault)
             if isinstance(error, SuiteError):
                 raise
             raise EnvironmentUnavailable(f"cannot be injected: {fault}: {error}") from None
-        if self._renewing is None or self._renewing.done():
-            self._renewing = asyncio.ensure_future(self._renew())
+        self._renewals[fault.id] = asyncio.ensure_future(self._renew(fault))
         return fault
 
     async def prove(self, fault: Fault, *, within: float = 0.0) -> Proof:
@@ -139,15 +149,18 @@ class Faults:
             EnvironmentUnavailable: it is still in effect, or that could not be observed; names what a person can do.
         """
         driver = self._driver(fault)
-        try:
-            proof = await undone(driver, fault, within=within)
-        except EnvironmentUnavailable as error:
-            left = self._left[fault.id] = Left(fault, str(error), driver.by_hand(fault))
-            raise EnvironmentUnavailable(str(left)) from None
-        self._journal.remove(fault)
-        if self._active.pop(fault.id, None) is not None:
-            self._ended = time.monotonic()
-        self._left.pop(fault.id, None)
+        async with self._turns[fault.id]:
+            try:
+                proof = await undone(driver, fault, within=within)
+            except EnvironmentUnavailable as error:
+                left = self._left[fault.id] = Left(fault, str(error), driver.by_hand(fault))
+                raise EnvironmentUnavailable(str(left)) from None
+            self._journal.remove(fault)
+            if self._active.pop(fault.id, None) is not None:
+                self._ended = time.monotonic()
+            self._left.pop(fault.id, None)
+        if renewal := self._renewals.pop(fault.id, None):
+            renewal.cancel()
         return proof
 
     async def undo_all(self, *, within: float = UNDO_SECONDS) -> None:
@@ -171,9 +184,9 @@ class Faults:
             with suppress(EnvironmentUnavailable):
                 await self.undo_all()
         finally:
-            if self._renewing is not None:
-                self._renewing.cancel()
-                await asyncio.gather(self._renewing, return_exceptions=True)
+            for renewal in self._renewals.values():
+                renewal.cancel()
+            await asyncio.gather(*self._renewals.values(), return_exceptions=True)
             for driver in self._drivers.values():
                 with suppress(EnvironmentUnavailable):
                     await driver.close()
@@ -181,12 +194,14 @@ class Faults:
             self._journal.close()
         return [str(left) for left in self.left]
 
-    async def _renew(self) -> None:
-        """Renew the leases of what is active, and show that the owner is alive."""
-        while self._active:
-            await asyncio.sleep(min(fault.lease for fault in self._active.values()) / RENEWALS)
+    async def _renew(self, fault: Fault) -> None:
+        """Renew a lease until the fault is undone, and show that the owner is alive."""
+        while True:
+            await asyncio.sleep(fault.lease / RENEWALS)
             self._journal.beat()
-            for fault in self.active():
+            async with self._turns[fault.id]:
+                if fault.id not in self._active:
+                    return
                 try:
                     await self._driver(fault).renew(fault)
                 except (EnvironmentUnavailable, SuiteError) as error:
@@ -239,6 +254,17 @@ class Faults:
                 "faults", f"{what}: the deployment names its environment {named!r}, the descriptor "
                 f"{self._descriptor.environment!r}",
             )  # fmt: skip
+
+
+async def _finished(injecting: Coroutine[Any, Any, None]) -> None:
+    """Let an injection end also where its caller is cancelled: else it may take effect behind its undoing."""
+    task = asyncio.ensure_future(injecting)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=INJECTED_SECONDS)
+        task.cancel()
+        raise
 
 
 def _all(offered: dict[str, Any]) -> set[str]:

@@ -45,6 +45,6 @@ def conclude_inline(run: Run, *, name: str, claims: Sequence[str], plan: Plan) -
     )
     run.evidence.write(plan)
     run.evidence.write(Plan(tests=CLOSING_CHECKS | REPORT_CHECKS))
-    run_closing_checks(run, run.evidence, criteria.of(claims))
+    run_closing_checks(run, run.evidence, criteria.of(claims), broken=[str(left) for left in run.faults.left])
     run.note_rate_limits()
     return conclude(run.folder, run.evidence, criteria)

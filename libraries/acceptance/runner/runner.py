@@ -170,7 +170,7 @@ def run(request: RunRequest) -> Ending:
                         finally:
                             broken = tuple(_roll_back(observer, recorder, progress))
                         progress.doing("running the closing checks")
-                        run_closing_checks(observer, recorder, scope.claims)
+                        run_closing_checks(observer, recorder, scope.claims, broken=broken)
                 request.before_end(opened)
                 progress.doing("ending the deployment")
         except ConfigurationError as error:
