@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from acceptance import chat
-from acceptance.chat import Answer
+from acceptance.chat import Answer, AnswerStream
 from acceptance.checks import concurrency, retrieval_qa
 from acceptance.checks.concurrency import Journey
 from acceptance.checks.retrieval_qa import AnsweredFact
@@ -16,8 +16,10 @@ from acceptance.polling import together
 from acceptance.uploads import Upload
 from robot.api import logger
 from robot.api.deco import library
-from robot_run.keywords import Actor, Observed, getter, keyword, step, user_named
+from robot_run.keywords import Actor, Duration, Observed, getter, keyword, seconds_of, step, user_named
 from robot_run.lifecycle import the_run
+
+STREAM_SECONDS = 20.0
 
 
 @library(scope="GLOBAL", version="1.0.0")
@@ -95,6 +97,40 @@ class ChatLibrary:
                 observed = f"{response.status_code} {cut(run.redactor.clean(text))}"
                 raise violation("chat, streamed", expected=f"status {expected}", observed=observed)
             return text
+
+    @step()
+    async def open_answer_stream(self, question: str, *, user: Actor = None, events: int = 1) -> AnswerStream:
+        """Asks a question whose answer is streamed, in the background; returns when its first events have arrived.
+
+        The stream has ``text``, ``events`` (their names) and ``ended``; it is closed when the test ends.
+
+        - ``events``: how many are waited for.
+
+        | ${stream} =    Open Answer Stream    What does the plan pay for glasses?
+        """
+        run = the_run()
+        opening = chat.answer_stream(run, user_named(user), question)
+        stream = await run.context.channels.enter_async_context(opening)
+        await chat.until_streamed(stream, events, STREAM_SECONDS)
+        return stream
+
+    @step()
+    async def wait_until_answer_stream_ends(self, stream: AnswerStream, *, timeout: Duration = STREAM_SECONDS) -> str:
+        """Waits until a streamed answer has ended, whole or not; returns how.
+
+        | ${ended} =    Wait Until Answer Stream Ends    ${stream}
+        """
+        await chat.until_stream_ended(stream, seconds_of(timeout))
+        the_run().note(str(stream))
+        return stream.ended
+
+    @getter()
+    def get_stream_events(self, stream: AnswerStream) -> Observed:
+        """Returns the names of the Server-Sent Events that have arrived of a streamed answer, in their order.
+
+        | @{events} =    Get Stream Events    ${stream}
+        """
+        return Observed(stream.events, "events of a streamed answer", str(stream))
 
     @step()
     async def delete_conversation(self, conversation: Answer | str, *, user: Actor = None) -> Response:

@@ -109,6 +109,15 @@ class DocumentLibrary:
         checked(status, AssertionOperator["=="], wanted, f"status of the headers of a PUT of {length} bytes")
 
     @step()
+    async def interrupt_upload(self, upload: Upload, *, after_bytes: int = 1000) -> None:
+        """Sends the first bytes of an upload to its signed address, and drops the connection.
+
+        | ${upload} =    Announce Upload    base64image
+        | Interrupt Upload    ${upload}    after_bytes=100000
+        """
+        await uploads.interrupt(the_run(), upload, after_bytes)
+
+    @step()
     async def upload_document(self, document: Payload | str, *, user: Actor = None, seed: int = 0) -> Upload:
         """Announces a document and sends its bytes; does not wait for the processing.
 
@@ -237,25 +246,29 @@ class DocumentLibrary:
         assertion_operator: AssertionOperator,
         assertion_expected: Any,
         *,
+        field: str = "status",
         timeout: Duration = uploads.PROCESSING_SECONDS,
     ) -> Response:
         """Waits until the status of a job holds a comparison; looks every 20 ms, so that no status is missed.
 
+        - ``field``: another field of the job, such as ``state`` or ``retry_count``.
+
         | Wait Until Job Status    ${upload}    !=    uploaded
+        | Wait Until Job Status    ${upload}    >=    ${1}    field=retry_count
         """
         run = the_run()
 
         def holds(job: Response) -> bool:
             try:
-                verify_assertion(job["status"], assertion_operator, assertion_expected)
+                verify_assertion(job[field], assertion_operator, assertion_expected)
             except AssertionError:
                 return False
             return True
 
         return await wait_until(
             lambda: uploads.job_of(run, upload), holds, within=seconds_of(timeout), every=0.02,
-            what=f"status of job {upload.job_id} {assertion_operator.name} '{assertion_expected}'",
-            describe=lambda job: f"'{job['status']}'; {job.look}",
+            what=f"{field} of job {upload.job_id} {assertion_operator.name} '{assertion_expected}'",
+            describe=lambda job: f"'{job[field]}'; {job.look}",
         )  # fmt: skip
 
     @step()

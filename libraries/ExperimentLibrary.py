@@ -176,7 +176,7 @@ class ExperimentLibrary:
 
         - ``answers``: during a fault, ``success`` alone, some refused as ``unavailable``, or ``either``.
         - ``lost``: which requests may stay without a response: ``none``, those ``in flight`` when the fault took
-          effect, or ``any`` of its time, where it is in the client's own path.
+          effect, which may be refused too, or ``any`` of its time, where it is in the client's own path.
         - ``within``: how long an answer may take.
 
         | Every Answer Should Be Documented    ${workload}    answers=unavailable

@@ -86,6 +86,15 @@ class UserLibrary:
         know_user(name, replace(end.user))
         return end
 
+    @step(within=120)
+    async def wait_until_access_token_expires(self, user: Actor = None) -> Response:
+        """Waits until the access token of a user is refused as expired, by the route ``user``; returns the refusal.
+
+        | Create User    Alice    access_token_seconds=3
+        | Wait Until Access Token Expires    Alice
+        """
+        return await auth.until_expired(the_run(), user_named(user))
+
     @step()
     async def sign_up(
         self,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import Absent, Contract, Partial, by_words, pick
-from acceptance.errors import NotOffered
+from acceptance.errors import NoAnswer, NotOffered, cut, violation
 from acceptance.fixtures.handbook import figures
 from acceptance.fixtures.users import User
+from acceptance.polling import wait_until
 from acceptance.run import Run
 
+_EVENT = re.compile(r"^event: ?(.*)$", re.MULTILINE)
 DOCUMENT = "document_id"  # our word for the document that a question is about, where it names one
 
 
@@ -139,3 +145,66 @@ async def listed_conversations(run: Run, user: User) -> list[str]:
     """Identifiers of the conversations in a user's list."""
     response = await run.client.call("conversations", token=user.access_token)
     return [pick(listed, run.contract.listed_conversation["conversation_id"]) for listed in response["conversations"]]
+
+
+@dataclass
+class AnswerStream:
+    """An answer that arrives bit by bit: its `text` so far, and how it `ended`, which is empty while it is open."""
+
+    question: str
+    text: str = ""
+    ended: str = ""
+
+    def __str__(self) -> str:
+        return f"stream of '{self.question}': {self.ended or 'open'}, {cut(self.text)}"
+
+    __repr__ = __str__
+
+    @property
+    def events(self) -> list[str]:
+        """The names of the Server-Sent Events so far."""
+        return [name.strip() for name in _EVENT.findall(self.text)]
+
+
+@asynccontextmanager
+async def answer_stream(run: Run, user: User, question: str) -> AsyncIterator[AnswerStream]:
+    """A question whose answer is streamed in the background, until the block is left."""
+    stream = AnswerStream(question)
+    task = asyncio.ensure_future(_receive(run, user, stream))
+    try:
+        yield stream
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _receive(run: Run, user: User, stream: AnswerStream) -> None:
+    body = question_of(run, user, stream.question)
+    try:
+        async with run.client.stream("chat", path={}, token=user.access_token, body=body) as response:
+            try:
+                async for part in run.client.parts_of(response):
+                    stream.text += part.decode("utf-8", "replace")
+            finally:
+                run.client.journal_stream("chat", response, stream.text)
+            stream.ended = f"status {response.status_code}"
+    except NoAnswer as error:
+        stream.ended = f"cut off: {error}"
+
+
+async def until_streamed(stream: AnswerStream, events: int, within: float) -> None:
+    """Wait until so many events have arrived; raises AssertionError where the stream ends before, or in no time."""
+    await wait_until(
+        lambda: asyncio.sleep(0, stream), lambda seen: len(seen.events) >= events or bool(seen.ended),
+        what=f"{events} events of a streamed answer", within=within, every=0.01,
+    )  # fmt: skip
+    if len(stream.events) < events:
+        raise violation(f"stream of '{stream.question}'", expected=f"{events} events", observed=stream)
+
+
+async def until_stream_ended(stream: AnswerStream, within: float) -> None:
+    """Wait until a streamed answer has ended, whole or not; raises AssertionError where it is still open then."""
+    await wait_until(
+        lambda: asyncio.sleep(0, stream), lambda seen: bool(seen.ended), what="the end of a streamed answer",
+        within=within, every=0.02,
+    )  # fmt: skip

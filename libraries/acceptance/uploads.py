@@ -366,19 +366,10 @@ async def status_of_headers_alone(
 
     A deployment that wants the bytes before it refuses them does not answer, which raises AssertionError.
     """
-    url = httpx.URL(signed_url)
-    port = url.port or (443 if url.scheme == "https" else 80)
-    lines = [
-        f"PUT {url.raw_path.decode()} HTTP/1.1", f"Host: {url.netloc.decode()}", "Content-Type: application/pdf",
-        f"Content-Length: {length}", "Connection: close",
-        *(f"{name}: {value}" for name, value in headers.items()), "", "",
-    ]  # fmt: skip
     try:
         async with asyncio.timeout(within):
-            reader, writer = await asyncio.open_connection(url.host, port, ssl=True if url.scheme == "https" else None)
+            reader, writer = await _put_begun(signed_url, length, headers)
             try:
-                writer.write("\r\n".join(lines).encode())
-                await writer.drain()
                 line = (await reader.readline()).decode("latin-1").split()
             finally:
                 writer.close()
@@ -392,3 +383,41 @@ async def status_of_headers_alone(
         seen = shown(" ".join(line)) if line else "a closed connection"
     look = f"PUT {urlsplit(signed_url).path}"
     raise violation("upload_bytes", expected="an answer to the headers alone", observed=seen, look=look)
+
+
+async def interrupt(run: Run, upload: Upload, sent: int, *, within: float = 10.0) -> None:
+    """Send the first bytes of an upload to its signed address, as one that goes on, and drop the connection.
+
+    Args:
+        sent: so many bytes are sent.
+
+    Raises:
+        AssertionError: the deployment takes no connection, or ends it before.
+    """
+    headers = run.descriptor.headers_of(upload.signed_url)
+    try:
+        async with asyncio.timeout(within):
+            _, writer = await _put_begun(upload.signed_url, len(upload.payload.data), headers)
+            writer.write(upload.payload.data[:sent])
+            await writer.drain()
+            writer.transport.abort()
+    except (OSError, TimeoutError) as error:
+        observed, look = f"{type(error).__name__}: {error}", f"PUT {urlsplit(upload.signed_url).path}"
+        raise violation("upload_bytes", expected=f"{sent} bytes to be taken", observed=observed, look=look) from None
+
+
+async def _put_begun(
+    signed_url: str, length: int, headers: Mapping[str, str]
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection over which the headers of a PUT of so many bytes were sent, and nothing else."""
+    url = httpx.URL(signed_url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    lines = [
+        f"PUT {url.raw_path.decode()} HTTP/1.1", f"Host: {url.netloc.decode()}", "Content-Type: application/pdf",
+        f"Content-Length: {length}", "Connection: close",
+        *(f"{name}: {value}" for name, value in headers.items()), "", "",
+    ]  # fmt: skip
+    reader, writer = await asyncio.open_connection(url.host, port, ssl=True if url.scheme == "https" else None)
+    writer.write("\r\n".join(lines).encode())
+    await writer.drain()
+    return reader, writer

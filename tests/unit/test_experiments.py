@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from acceptance.clients.http import Response
+from acceptance import uploads
+from acceptance.chat import AnswerStream, answer_stream, until_stream_ended, until_streamed
+from acceptance.checks import auth
+from acceptance.clients.http import Response, unlogged
 from acceptance.clients.websocket import Frame
 from acceptance.errors import EnvironmentUnavailable, Violation
 from acceptance.experiments import ledger, recovery, steady_state, timeline, workload
@@ -57,7 +61,7 @@ def outcome(kind: Kind, began: float = 10.0, seconds: float = 0.1, status: int =
 
 SERVED, REFUSED = outcome(Kind.SERVED), outcome(Kind.REFUSED, status=503)
 LOST, WRONG = outcome(Kind.LOST, status=0, problem="no answer"), outcome(Kind.WRONG, status=500, problem="a 500")
-FAULT = [Span(9.5, 12.0)]
+FAULT = [Span(9.5, 9.8, 12.0)]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +74,8 @@ FAULT = [Span(9.5, 12.0)]
         (Answers.EITHER, Lost.ANY, [LOST]),
         (Answers.EITHER, Lost.ANY, [replace(SERVED, ended=99.0)]),  # in the client's own path
         (Answers.EITHER, Lost.IN_FLIGHT, [outcome(Kind.LOST, 9.4, 0.2)]),
+        (Answers.EITHER, Lost.IN_FLIGHT, [outcome(Kind.LOST, 9.7, 1.2)]),
+        (Answers.SUCCESS, Lost.IN_FLIGHT, [outcome(Kind.REFUSED, 9.7, 1.2, 503)]),
     ],
 )
 def test_what_is_documented_may_be(answers: Answers, lost: Lost, outcomes: list[Outcome]) -> None:
@@ -84,6 +90,7 @@ def test_what_is_documented_may_be(answers: Answers, lost: Lost, outcomes: list[
         (Answers.UNAVAILABLE, Lost.NONE, [REFUSED, outcome(Kind.REFUSED, 20.0)], "while no fault was in effect"),
         (Answers.EITHER, Lost.NONE, [LOST, LOST], r"user: no answer \(2 times\)"),
         (Answers.EITHER, Lost.IN_FLIGHT, [LOST], "user: no answer"),
+        (Answers.SUCCESS, Lost.IN_FLIGHT, [REFUSED], "although the fault should not be felt"),
         (Answers.EITHER, Lost.ANY, [SERVED, outcome(Kind.LOST, 20.0, problem="no answer")], "user: no answer"),
         (Answers.EITHER, Lost.ANY, [WRONG], "user: a 500"),
         (Answers.EITHER, Lost.NONE, [outcome(Kind.SERVED, 10.0, 5.5)], "answered after 5.5 s"),
@@ -338,6 +345,7 @@ def test_a_workload_keeps_what_its_requests_came_to(run: Run, app: Application, 
         async with working:
             await working.under_way()
             working.mark("fault")
+            working.mark("in effect")
             app.answers["/auth/user"] = (500, {})
             await working.meets(working.moments("fault")[0], 0.05, 10, Kind.WRONG)
             working.mark("recovered")
@@ -345,7 +353,7 @@ def test_a_workload_keeps_what_its_requests_came_to(run: Run, app: Application, 
 
     run.wait(use())
     assert {one.kind for one in working.outcomes} == {Kind.SERVED, Kind.WRONG}
-    assert working.faults() == [Span(working.marks["fault"], working.marks["recovered"])]
+    assert working.faults() == [Span(*(working.marks[name] for name in ("fault", "in effect", "recovered")))]
 
 
 def test_a_workload_that_is_never_served_is_a_violation(run: Run, app: Application, working: Workload) -> None:
@@ -365,7 +373,7 @@ def test_a_fault_that_no_request_meets_is_a_violation(run: Run, working: Workloa
             await working.under_way()
             await working.meets(time.monotonic(), 0.0, 0.3, Kind.REFUSED)
 
-    with pytest.raises(Violation, match="requests end during the fault, one of them refused"):
+    with pytest.raises(Violation, match="requests begin and end during the fault, one of them refused"):
         run.wait(use())
 
 
@@ -415,3 +423,89 @@ def test_bytes_are_sent_again_until_they_are_accepted(
     one = replace(upload(), signed_url="http://127.0.0.1:1/x")
     assert run.wait(working._bytes_accepted(working.users[0], one))
     assert accepted == [[], [], [403]]  # used: only where an earlier attempt may have arrived
+
+
+# what the rows need beside a workload
+
+
+def test_an_interrupted_upload_sends_some_of_its_bytes(run: Run) -> None:
+    taken: list[bytes] = []
+
+    async def use() -> None:
+        got = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(ConnectionError):
+                while part := await reader.read(65536):
+                    taken.append(part)
+            writer.close()
+            got.set()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            one = replace(upload(), payload=Payload("a.pdf", b"x" * 500), signed_url=f"http://127.0.0.1:{port}/put")
+            await uploads.interrupt(run, one, 100)
+            await got.wait()
+
+    run.wait(use())
+    head, _, body = b"".join(taken).partition(b"\r\n\r\n")
+    assert b"PUT /put HTTP/1.1" in head
+    assert b"Content-Length: 500" in head
+    assert len(body) <= 100
+
+
+def test_an_upload_that_nobody_takes_is_a_violation(run: Run) -> None:
+    with pytest.raises(Violation, match="expected 100 bytes to be taken"):
+        run.wait(uploads.interrupt(run, replace(upload(), signed_url="http://127.0.0.1:1/put"), 100))
+
+
+def test_a_token_has_to_expire_when_its_time_is_over(
+    run: Run, app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "GRACE_SECONDS", 0.2)
+    user = replace(ALICE, expires_in=0.1, asked_at=time.time())
+    with pytest.raises(Violation, match=r"the access token of alice@example.com expires \(status 401\)"):
+        run.wait(auth.until_expired(run, user))
+    app.answers["/auth/user"] = (401, {})
+    assert run.wait(auth.until_expired(run, user)).status == 401
+
+
+def streamed(run: Run, events: int, within: float = 5.0) -> AnswerStream:
+    async def use() -> AnswerStream:
+        async with answer_stream(run, ALICE, "How many?") as stream:
+            await until_streamed(stream, events, within)
+            await until_stream_ended(stream, within)
+            return stream
+
+    return run.wait(use())
+
+
+def test_a_streamed_answer_keeps_its_events_and_how_it_ended(serve: Any, run_of: RunOf) -> None:
+    body = b'event: delta\ndata: {"text": "12"}\n\nevent: done\ndata: {}\n\n'
+    address = serve(200, body, {"content-type": "text/event-stream"})
+    run = run_of(descriptor=f"services: {{api: {{url: '{address}'}}}}")
+    stream = streamed(run, 2)
+    assert (stream.events, stream.ended) == (["delta", "done"], "status 200")
+    with pytest.raises(Violation, match="expected 3 events"):
+        streamed(run, 3)
+    cut_off = run_of(descriptor="services: {api: {url: 'http://127.0.0.1:1'}}")
+    assert streamed(cut_off, 0).ended.startswith("cut off: ")
+
+
+def test_a_stream_that_does_not_end_is_a_violation(run: Run) -> None:
+    with pytest.raises(Violation, match="the end of a streamed answer"):
+        run.wait(until_stream_ended(AnswerStream("How many?", "event: delta\n\n"), 0.1))
+
+
+def test_only_logged_calls_are_counted(run: Run) -> None:
+    seen: list[str] = []
+    run.log = seen.append
+
+    async def use() -> None:
+        unlogged.set(True)
+        await run.client.call("health")
+
+    run.wait(use())
+    assert seen == []
+    run.wait(run.client.call("health"))
+    assert len(seen) == 1

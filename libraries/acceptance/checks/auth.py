@@ -139,6 +139,17 @@ async def _observed_end(run: Run) -> SessionEnd:
     )
 
 
+async def until_expired(run: Run, user: User) -> Response:
+    """The response that refuses a user's access token as expired; raises AssertionError where it goes on working."""
+    expired = run.contract.refused("user", "expired")
+    return await wait_until(
+        lambda: run.client.send("user", token=user.access_token), lambda response: response.status == expired,
+        what=f"the access token of {user.email} expires (status {expired})",
+        within=max(0.0, user.asked_at + lifetime_of(user) - time.time()) + GRACE_SECONDS,
+        describe=lambda response: f"{response.status}; {response.look}",
+    )  # fmt: skip
+
+
 async def _briefly_signed_in(run: Run) -> User:
     """A new user whose session ends soon: made so short, or as short as all of them are."""
     if "short-lived-tokens" in run.descriptor.capabilities:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from acceptance.checks.job_events import check_order, events_of, has_ended, settled
 from acceptance.clients.websocket import Frame, RealtimeClient, Socket, Subscription
 from acceptance.deployment.contract import by_words
-from acceptance.errors import violation
+from acceptance.errors import NoAnswer, violation
 from acceptance.polling import together
 from acceptance.run import Channels, Run
 from acceptance.uploads import PROCESSING_SECONDS, Upload, put_bytes
@@ -157,7 +157,7 @@ class ReconnectingClient:
         async with AsyncExitStack() as stack:
             try:
                 socket = await stack.enter_async_context(self._client.job(self._job_id, self._token, after=self.last))
-            except AssertionError as error:
+            except (AssertionError, NoAnswer) as error:
                 return str(error)
             self.connections += 1
             ended = await self._receive(socket, cut_after)

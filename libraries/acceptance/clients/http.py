@@ -80,6 +80,9 @@ class RequestTiming:
     elapsed: float
 
 
+# Whether the calls of the task (and its children) are left out of the log of the step under way.
+unlogged: ContextVar[bool] = ContextVar("unlogged", default=False)
+
 # Receives the timing of each request of the task (and its children) that sets it, with or without a response.
 on_request: ContextVar[Callable[[RequestTiming], None] | None] = ContextVar("on_exchange", default=None)
 
@@ -549,6 +552,8 @@ class ContractClient:
 
     def _log(self, response: Response, body: Mapping[str, Any] | None) -> None:
         """Count a call; the first and the latest ones since the log was last taken are kept for it."""
+        if unlogged.get():
+            return
         self._calls += 1
         (self._first if len(self._first) < FIRST_CALLS else self._latest).append((time.time(), response, body))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from acceptance.clients.http import RequestTiming, Response, on_request
 from acceptance.clients.throttle import TOO_MANY
-from acceptance.errors import Violation, violation
+from acceptance.errors import NoAnswer, Violation, violation
 from acceptance.run import Run
 
 
@@ -36,7 +36,7 @@ class Lost(Enum):
     """Which requests may stay without a response because of a fault."""
 
     NONE = "none"
-    IN_FLIGHT = "in flight"  # those under way when the fault took effect
+    IN_FLIGHT = "in flight"  # those under way when the fault took effect, which may be refused in any case too
     ANY = "any"  # those of its time: it is in the client's own path
 
 
@@ -58,9 +58,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Span:
-    """From when to when, by the monotonic clock."""
+    """The time of a fault, by the monotonic clock: asked for, in effect at the latest, and until all was well again."""
 
     began: float
+    in_effect: float
     ended: float
 
     def overlaps(self, outcome: Outcome) -> bool:
@@ -89,8 +90,10 @@ async def attempt(
     kind, problem = Kind.SERVED, ""
     try:
         response = await run.client.send(route, **request)
+    except NoAnswer as error:
+        kind, problem = Kind.LOST, str(error)
     except Violation as error:
-        kind, problem = (Kind.WRONG if timings and timings[-1].status else Kind.LOST), str(error)
+        kind, problem = Kind.WRONG, str(error)
     finally:
         on_request.reset(token)
     if response is not None and response.status not in also:
@@ -146,13 +149,12 @@ def must_be_documented(
 def _problem(one: Outcome, faults: Sequence[Span], answers: Answers, lost: Lost, within: float) -> str:
     """What is wrong with an outcome; empty where nothing is."""
     over = [span for span in faults if span.overlaps(one)]
+    flying = lost is Lost.IN_FLIGHT and any(one.began <= span.in_effect and one.ended >= span.began for span in over)
     if one.kind is Kind.WRONG:
         return f"{one.route}: {one.problem}"
     if one.kind is Kind.LOST:
-        flying = any(one.began <= span.began for span in over)
-        allowed = bool(over) and (lost is Lost.ANY or (lost is Lost.IN_FLIGHT and flying))
-        return "" if allowed else f"{one.route}: {one.problem}"
-    if one.kind is Kind.REFUSED and (not over or answers is Answers.SUCCESS):
+        return "" if flying or (over and lost is Lost.ANY) else f"{one.route}: {one.problem}"
+    if one.kind is Kind.REFUSED and not flying and (not over or answers is Answers.SUCCESS):
         when = "although the fault should not be felt" if over else "while no fault was in effect"
         return f"{one.route}: refused with {one.status} {when}; {one.look}"
     if one.ended - one.began > within and not (over and lost is Lost.ANY):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from acceptance.errors import Violation
+from acceptance.errors import NoAnswer, Violation
 from acceptance.experiments.steady_state import health_problems, quick_routes
 from acceptance.fixtures.users import User
 from acceptance.polling import together, wait_until
@@ -46,13 +46,13 @@ async def _failing(run: Run, user: User) -> list[str]:
         try:
             await run.client.call(route, token=token, body=body)
             return []
-        except Violation as error:
+        except (Violation, NoAnswer) as error:
             return [str(error)]
 
     async def health() -> list[str]:
         try:
             return await health_problems(run)
-        except Violation as error:
+        except (Violation, NoAnswer) as error:
             return [str(error)]
 
     asked = [health()] if run.contract.offers("routes.health") else []

@@ -15,7 +15,7 @@ from typing import Any, Self
 from acceptance import uploads
 from acceptance.chat import question_of
 from acceptance.checks.websocket_connections import Backoff, ReconnectingClient
-from acceptance.clients.http import Response
+from acceptance.clients.http import Response, unlogged
 from acceptance.clients.websocket import Frame
 from acceptance.deployment.contract import by_words
 from acceptance.errors import EnvironmentUnavailable, violation
@@ -33,7 +33,6 @@ UNDER_WAY_SECONDS = 20.0
 STOP_SECONDS = 25.0  # until the last request of each user has come to an end
 TRIES = 40  # to send the bytes of a document, while its address lives
 FOLLOW_SECONDS = 120.0
-FOLLOWED = 1  # documents of each user whose events are followed
 PATIENCE = Backoff(first=0.05, longest=0.5, tries=80)
 EVERY_SECONDS = 0.05
 
@@ -123,10 +122,15 @@ class Workload:
         return self.marks[free] - self.began
 
     def faults(self) -> list[Span]:
-        """From the moment that each fault was asked for (`fault`) until all was well (`recovered`), or until now."""
-        ends, now = self.moments("recovered"), self.ended or time.monotonic()
-        begins = self.moments("fault")
-        return [Span(begin, min((end for end in ends if end >= begin), default=now)) for begin in begins]
+        """The time of each fault, by the marks `fault`, `in effect` and `recovered`; until now where one is missing."""
+        now = self.ended or time.monotonic()
+
+        def next_to(begin: float, name: str) -> float:
+            return min((at for at in self.moments(name) if at >= begin), default=now)
+
+        return [
+            Span(begin, next_to(begin, "in effect"), next_to(begin, "recovered")) for begin in self.moments("fault")
+        ]
 
     def moments(self, name: str) -> list[float]:
         """Every moment of a name, by the monotonic clock."""
@@ -155,7 +159,7 @@ class Workload:
         )
 
     async def meets(self, since: float, seconds: float, within: float, kind: Kind | None = None) -> None:
-        """Wait until a fault has lasted so long, and each user has had a request that began and ended during it.
+        """Wait until a fault has lasted so long, and as many requests as users began and ended during it.
 
         Args:
             since: when it took effect, by the monotonic clock.
@@ -164,7 +168,7 @@ class Workload:
             kind: at least one of the requests has come to this.
 
         Raises:
-            AssertionError: a user's request does not end in time, or none came to this.
+            AssertionError: requests do not end in time, or none came to this.
         """
         until = since + seconds
 
@@ -173,12 +177,12 @@ class Workload:
             return [one for one in self.outcomes if one.began >= since]
 
         def met(seen: list[Outcome]) -> bool:
-            enough = len(seen) >= 2 * len(self.users) and (kind is None or any(one.kind is kind for one in seen))
+            enough = len(seen) >= len(self.users) and (kind is None or any(one.kind is kind for one in seen))
             return enough and time.monotonic() >= until
 
         expected = f", one of them {kind.value}" if kind else ""
         await wait_until(
-            look, met, what=f"workload: {2 * len(self.users)} requests end during the fault{expected}",
+            look, met, what=f"workload: {len(self.users)} requests begin and end during the fault{expected}",
             within=max(within, seconds), every=EVERY_SECONDS, describe=lambda seen: "; ".join(map(str, seen[-5:])),
         )  # fmt: skip
 
@@ -194,6 +198,7 @@ class Workload:
                 raise EnvironmentUnavailable("workload: a user stopped working")
 
     async def _work(self, user: WorkloadUser) -> None:
+        unlogged.set(True)  # `counted` says what became of them
         chance = random.Random(f"{self._run.identifier}/{user.number}")
         actions = _actions(self._run)
         for turn in itertools.count(user.number):
@@ -223,8 +228,7 @@ class Workload:
             return False
         upload = uploads.accepted(run, user.account, payload, response, begin)
         user.uploads.append(upload)
-        follows = len(user.uploads) <= FOLLOWED and run.contract.offers("realtime.job")
-        following = asyncio.ensure_future(self._follow(upload)) if follows else None
+        following = asyncio.ensure_future(self._follow(upload)) if run.contract.offers("realtime.job") else None
         if await self._bytes_accepted(user, upload):
             self.ledger.append(LedgerEntry(upload, time.monotonic(), following))
             return True
@@ -284,6 +288,14 @@ class Workload:
 
         return await self.send(user, "documents", right=right) is not None
 
+    async def list_jobs(self, user: WorkloadUser) -> bool:
+        """Read the first page of the jobs, which is not empty."""
+
+        def right(listed: Response) -> str:
+            return "" if listed["jobs"] else "jobs in the list"
+
+        return await self.send(user, "jobs", right=right) is not None
+
     async def ask(self, user: WorkloadUser) -> bool:
         """Ask about the first document: the answer holds the fact's figure."""
 
@@ -316,6 +328,7 @@ _ACTIONS: dict[str, tuple[str, Action]] = {  # by the route that each needs
     "user": ("profile", Workload.profile),
     "chat": ("ask", Workload.ask),
     "documents": ("list", Workload.list),
+    "jobs": ("list jobs", Workload.list_jobs),
     "login": ("sign in", Workload.sign_in),
 }
 
