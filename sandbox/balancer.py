@@ -1,69 +1,207 @@
-"""The load balancer of the API instances: distributes TCP connections round-robin, for HTTP, streams and WebSockets."""
+"""The load balancer of the API instances: distributes TCP connections round-robin, for HTTP, streams and WebSockets.
+
+It reads of HTTP only what it needs to replace an instance that dies or hangs with a request: a request without an
+answer is sent to another instance if it only reads, and else answered 503. Nothing else is touched.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import uuid
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from sandbox import logs
 from sandbox.settings import HOST
 
 CONNECT_SECONDS: Final = 1.0
-_CHUNK: Final = 65_536
+LOOK_SECONDS: Final = 0.5
+SLOW_SECONDS: Final = 1.0
+CHECK_SECONDS: Final = 1.0
+FAILED_CHECKS: Final = 2
+MOST_KEPT: Final = 65_536
+REQUEST: Final = re.compile(rb"[A-Z]+ \S+ HTTP/1\.1\r\n")
+READS: Final = re.compile(rb"(?:GET|HEAD) ")
+HAS_BODY: Final = re.compile(rb"\r\n(?:content-length: *[1-9]|transfer-encoding:)", re.IGNORECASE)
+UPGRADED: Final = b"HTTP/1.1 101"
+CHECK: Final = b"GET /ws/health HTTP/1.1\r\nhost: balancer\r\nconnection: close\r\n\r\n"
 
 
 class Balancer:
-    """Forwards each connection to the next instance; skips an instance that refuses."""
+    """Forwards each connection to the next instance; passes over one that refuses or does not respond."""
 
     def __init__(self, ports: Sequence[int]) -> None:
         self._ports = ports
         self._turn = 0
+        self._failed_checks: dict[int, int] = defaultdict(int)
+        self.clients: set[Client] = set()
 
     async def serve(self, sock: socket.socket) -> None:
         """Serve until cancelled."""
-        server = await asyncio.start_server(self._handle, sock=sock)
+        server = await asyncio.get_running_loop().create_server(lambda: Client(self), sock=sock)
         async with server:
-            await server.serve_forever()
+            await self._watch()
 
-    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        instance = await self._connect()
-        try:
-            if instance is None:
-                logs.log("no API instance takes connections")
-                writer.write(_unavailable())
-                await writer.drain()
-                return
-            there, back = _pump(reader, instance[1]), _pump(instance[0], writer)
-            async with asyncio.TaskGroup() as both:
-                both.create_task(there)
-                both.create_task(back)
-        except* (OSError, asyncio.CancelledError):
-            pass
-        finally:
-            for open_writer in (writer, *(instance[1:] if instance else ())):
-                open_writer.close()
-
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    async def connect(self, client: Client, but: int = 0) -> Instance | None:
+        """A connection to the next instance that takes one, though not to this one; None if none does."""
         self._turn += 1
-        for place in range(len(self._ports)):
-            port = self._ports[(self._turn + place) % len(self._ports)]
+        order = [self._ports[(self._turn + place) % len(self._ports)] for place in range(len(self._ports))]
+        for port in sorted((port for port in order if port != but), key=lambda port: self._failed_checks[port] > 0):
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(CONNECT_SECONDS):
-                    return await asyncio.open_connection(HOST, port)
+                    _, instance = await asyncio.get_running_loop().create_connection(
+                        lambda port=port: Instance(client, port),  # type: ignore[misc]
+                        HOST,
+                        port,
+                    )
+                    return instance
         return None
 
+    async def _watch(self) -> None:
+        """Check instances that are slow; replace one that does not respond where another does."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            slow = {client.instance.port for client in self.clients if client.instance and client.waits(SLOW_SECONDS)}
+            if not slow | {port for port, failed in self._failed_checks.items() if failed}:
+                continue
+            responding = await asyncio.gather(*(_responds(port) for port in self._ports))
+            for port, responds in zip(self._ports, responding, strict=True):
+                self._failed_checks[port] = 0 if responds or not any(responding) else self._failed_checks[port] + 1
+                if self._failed_checks[port] >= FAILED_CHECKS:
+                    logs.log("an API instance does not respond", port=port)
+                    for client in [one for one in self.clients if one.instance and one.instance.port == port]:
+                        client.lose_instance()
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(_CHUNK):
-        writer.write(data)
-        await writer.drain()
-    if writer.can_write_eof():
-        writer.write_eof()
+
+class Client(asyncio.Protocol):
+    """A client's connection. `pending` is the request without any answer so far."""
+
+    def __init__(self, balancer: Balancer) -> None:
+        self._balancer = balancer
+        self.transport: asyncio.Transport
+        self.instance: Instance | None = None
+        self.pending = bytearray()
+        self.upgraded = self.ended = False
+        self._since = 0.0
+        self._connecting: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._balancer.clients.add(self)
+        self._connect()
+
+    def data_received(self, data: bytes) -> None:
+        if not self.upgraded:
+            if not self.pending:
+                self._since = asyncio.get_running_loop().time()
+            self.pending += data[: MOST_KEPT + 1 - len(self.pending)]
+        if self.instance:
+            self.instance.transport.write(data)
+
+    def eof_received(self) -> bool:
+        self.ended = True
+        if self.instance and not self.instance.ended and self.instance.transport.can_write_eof():
+            self.instance.transport.write_eof()
+            return True
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.ended = True
+        self._balancer.clients.discard(self)
+        if self._connecting:
+            self._connecting.cancel()
+        if self.instance:
+            self.instance.transport.close()
+
+    def pause_writing(self) -> None:
+        if self.instance:
+            self.instance.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.instance:
+            self.instance.transport.resume_reading()
+
+    def waits(self, seconds: float) -> bool:
+        """Whether a request has had no answer for so long."""
+        return bool(self.pending) and asyncio.get_running_loop().time() - self._since > seconds
+
+    def lose_instance(self) -> None:
+        """Its instance has ended or hangs: ask another one, or answer that none is available."""
+        assert self.instance
+        lost, self.instance = self.instance, None
+        lost.transport.abort()
+        if not REQUEST.match(self.pending) or self.transport.is_closing():
+            self.transport.close()
+        elif READS.match(self.pending) and self.pending.endswith(b"\r\n\r\n") and not HAS_BODY.search(self.pending):
+            self._connect(but=lost.port)
+        else:
+            self._refuse()
+
+    def _connect(self, but: int = 0) -> None:
+        self.transport.pause_reading()
+        self._connecting = asyncio.create_task(self._connect_to_next(but))
+
+    async def _connect_to_next(self, but: int) -> None:
+        instance = await self._balancer.connect(self, but)
+        if instance is None:
+            logs.log("no API instance takes connections")
+            self._refuse()
+            return
+        self.instance = instance
+        if self.pending:
+            instance.transport.write(self.pending)
+        self.transport.resume_reading()
+
+    def _refuse(self) -> None:
+        self.transport.write(_unavailable())
+        self.transport.close()
+
+
+class Instance(asyncio.Protocol):
+    """The connection to an instance behind a client's."""
+
+    def __init__(self, client: Client, port: int) -> None:
+        self._client, self.port = client, port
+        self.transport: asyncio.Transport
+        self.ended = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._client.pending:
+            self._client.upgraded = data.startswith(UPGRADED)
+            self._client.pending.clear()
+        self._client.transport.write(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.ended = True
+        if self._client.instance is self:
+            self._client.lose_instance()
+
+    def pause_writing(self) -> None:
+        self._client.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._client.transport.resume_reading()
+
+
+async def _responds(port: int) -> bool:
+    """Whether an instance answers a request in time."""
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(CHECK_SECONDS):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            try:
+                writer.write(CHECK)
+                return bool(await reader.read(1))
+            finally:
+                writer.close()
+    return False
 
 
 def _unavailable() -> bytes:

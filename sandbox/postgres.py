@@ -30,10 +30,9 @@ CONFIGURATION: Final = {
     "max_connections": "200",
     "shared_buffers": "64MB",
     "jit": "off",
-    # The data is deleted with the sandbox: durability is not needed, and disk use is kept small.
+    # What has been committed survives the death of the server, though not that of the machine; disk use is kept small.
     "fsync": "off",
     "full_page_writes": "off",
-    "synchronous_commit": "off",
     "max_wal_size": "128MB",
     "min_wal_size": "32MB",
     # Files in the data directory instead of /dev/shm: they are removed with it, also after kill -9.

@@ -135,8 +135,11 @@ create table app.workflows (
   user_id uuid not null references auth.users on delete cascade,
   conversation_id uuid references app.conversations on delete cascade,
   sequence integer not null default 0,
+  begun_at timestamptz not null default now(),
+  ended boolean not null default false,
   created_at timestamptz not null default now()
 );
+create index on app.workflows (begun_at) where not ended;
 create index on app.workflows (user_id);
 create index on app.workflows (conversation_id);
 

@@ -21,7 +21,7 @@ from sandbox import logs
 
 MAX_FRAME_BYTES: Final = 65_536
 KEEP_ALIVE_SECONDS: Final = 75
-GRACE_SECONDS: Final = 1
+GRACE_SECONDS: Final = 2
 
 
 def serve(app: ASGIApp, sock: socket.socket) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 import httpx
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import JSONResponse, Response
 
 from sandbox.app import errors
@@ -16,6 +16,8 @@ from sandbox.app.access import Bearer, Services, User, Uses
 from sandbox.app.database import bounded
 from sandbox.app.errors import ApiError, Unavailable
 from sandbox.app.fields import AtLeastOne, Body, Email, Text, described
+
+T = TypeVar("T", bound=BaseModel)
 
 CALL_SECONDS: Final = 6.0
 REFUSALS: Final = {
@@ -29,6 +31,8 @@ REFUSALS: Final = {
     "refresh_token_not_found": (401, "invalid_refresh_token", "This session has ended. Please log in again."),
 }
 """Error code of the authentication service -> error of the API."""
+
+NO_SESSION: Final = ("bad_jwt", "session_not_found")
 
 OPEN: Final = errors.responses(422, 503)
 
@@ -72,20 +76,20 @@ async def signup(credentials: Registration, services: Uses) -> Response:
     """Register and log in. A known address gets 200 and no session."""
     answer = await ask(services, "/signup", credentials.model_dump())
     if "access_token" not in answer:
-        return JSONResponse(Registered(user=Account(**answer)).model_dump(mode="json"))
-    return JSONResponse(Session(**answer).model_dump(mode="json"), 201)
+        return JSONResponse(Registered(user=read(Account, answer)).model_dump(mode="json"))
+    return JSONResponse(read(Session, answer).model_dump(mode="json"), 201)
 
 
 @router.post("/login", responses=errors.responses(401, 422, 503))
 async def login(credentials: Credentials, services: Uses) -> Session:
     """Log in with e-mail and password."""
-    return Session(**await ask(services, "/token?grant_type=password", credentials.model_dump()))
+    return read(Session, await ask(services, "/token?grant_type=password", credentials.model_dump()))
 
 
 @router.post("/refresh", responses=errors.responses(401, 422, 503))
 async def refresh(token: RefreshToken, services: Uses) -> Session:
     """Exchange a refresh token for a new pair; each can be used once."""
-    return Session(**await ask(services, "/token?grant_type=refresh_token", token.model_dump()))
+    return read(Session, await ask(services, "/token?grant_type=refresh_token", token.model_dump()))
 
 
 @router.post("/logout", status_code=204, responses=errors.OF_USER)
@@ -107,18 +111,26 @@ async def ask(services: Services, path: str, body: object = None, headers: Mappi
     call = services.http.post(settings.auth_link + path, json=body, headers={"apikey": settings.anon_key, **headers})
     try:
         answer = await bounded(call, CALL_SECONDS)
-        document = answer.json() if answer.content else {}
-    except (httpx.HTTPError, TimeoutError, ValueError) as error:
+        document = dict(answer.json() if answer.content else {})
+    except (httpx.HTTPError, TimeoutError, ValueError, TypeError) as error:
         raise Unavailable("authentication") from error
     if answer.is_success:
-        return dict(document)
+        return document
     raise refusal(answer.status_code, document.get("error_code"))
+
+
+def read(model: type[T], answer: Mapping[str, Any]) -> T:
+    """What the service has answered; anything else is not from the service."""
+    try:
+        return model.model_validate(answer)
+    except ValidationError as error:
+        raise Unavailable("authentication") from error
 
 
 def refusal(status: int, code: str | None) -> Exception:
     """The error for a refusal; a fault of the service is never reported as a refusal."""
     if code in REFUSALS and status < 500:
         return ApiError(*REFUSALS[code])
-    if status == 401:
+    if code in NO_SESSION and status == 401:
         return errors.unauthorized()
     return Unavailable("authentication")

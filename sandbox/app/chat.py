@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from sandbox.app import answering, conversations, errors, events, openapi, realtime, retrieval
 from sandbox.app.access import Services, User, Uses
-from sandbox.app.database import Row, Session
+from sandbox.app.database import Row, Session, limit_request
 from sandbox.app.errors import Unavailable
 from sandbox.app.fields import Body, Text, Title, described
 from sandbox.app.retrieval import Passage
@@ -26,10 +27,13 @@ from sandbox.app.tokens import Identity
 
 MESSAGE_CHARACTERS: Final = 4000
 EMBED_SECONDS: Final = 2.5
-WHOLE_SECONDS: Final = 8.0
+WHOLE_SECONDS: Final = 7.5
+ENDING_TRIES: Final = 30
+ENDING_SECONDS: Final = 0.5
 BEGIN_WORKFLOW: Final = """
     insert into app.workflows (id, user_id) values (%(workflow_id)s, %(user_id)s)
-      on conflict (id) do update set user_id = excluded.user_id where workflows.user_id = excluded.user_id
+      on conflict (id) do update set user_id = excluded.user_id, begun_at = now(), ended = false
+        where workflows.user_id = excluded.user_id
       returning id"""
 END_WORKFLOW: Final = "update app.workflows set conversation_id = %(conversation_id)s where id = %(workflow_id)s"
 STEPS: Final = {
@@ -142,9 +146,12 @@ async def respond(work: Work) -> AsyncIterator[str]:
         if rest := work.citations.finish():
             work.text += rest
             yield rest
-    except (Unavailable, TimeoutError) as error:
-        await fail(work)
-        raise error if isinstance(error, Unavailable) else Unavailable("model") from error
+    except TimeoutError as error:
+        fail(work)
+        raise Unavailable("model") from error
+    except Exception:
+        fail(work)
+        raise
 
 
 async def prepare(work: Work) -> list[Row]:
@@ -200,19 +207,34 @@ async def finish(work: Work) -> Answer:
             session, work.workflow_id, "workflow_complete", {"success": True, "response": document}
         )
 
-    await work.services.database.transaction(keep)
+    try:
+        await work.services.database.transaction(keep)
+    except Unavailable:
+        fail(work)
+        raise
     return answer
 
 
-async def fail(work: Work) -> None:
-    """End the workflow without an answer; the question is not stored."""
+def fail(work: Work) -> None:
+    """End the workflow without an answer, as soon as the database can be reached; the question is not stored."""
+    ending = asyncio.create_task(end_without_answer(work))
+    _endings.add(ending)
+    ending.add_done_callback(_endings.discard)
+
+
+async def end_without_answer(work: Work) -> None:
+    limit_request(None)
 
     async def end(session: Session) -> None:
         await events.publish_workflow(
             session, work.workflow_id, "workflow_complete", {"success": False, "response": None}
         )
 
-    await work.services.database.transaction(end)
+    for _ in range(ENDING_TRIES):
+        with contextlib.suppress(Unavailable):
+            return await work.services.database.transaction(end)
+        await asyncio.sleep(ENDING_SECONDS)
+    return None
 
 
 async def step(session: Session, work: Work, name: str) -> None:
@@ -231,9 +253,7 @@ async def server_sent(work: Work, first: str, pieces: AsyncIterator[str], reques
             yield event("delta", {"text": piece})
         yield event("done", (await finish(work)).model_dump(mode="json"))
     except (asyncio.CancelledError, GeneratorExit):  # the client has gone; this task ends here
-        ending = asyncio.create_task(fail(work))
-        _endings.add(ending)
-        ending.add_done_callback(_endings.discard)
+        fail(work)
         raise
     except Unavailable as error:
         refusal = errors.unavailable(error)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import select
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
@@ -29,6 +30,9 @@ CONNECTION: Final[dict[str, Any]] = {
     "keepalives_idle": 5,
     "options": "-c statement_timeout=4000 -c idle_in_transaction_session_timeout=10000",
 }
+
+
+_deadline: Final[ContextVar[float | None]] = ContextVar("deadline", default=None)
 
 
 class Session:
@@ -58,7 +62,7 @@ class Database:
             min_size=1,
             max_size=size,
             timeout=3.0,
-            reconnect_timeout=10.0,
+            reconnect_timeout=1.0,  # afterwards each call that needs a connection tries again
             open=False,
             check=check,
         )
@@ -122,9 +126,16 @@ async def listen(dsn: str, application: str, channel: LiteralString) -> AsyncGen
             await asyncio.wait_for(connection.execute("select 1"), CHECK_SECONDS)  # to notice a dead connection
 
 
+def limit_request(seconds: float | None) -> None:
+    """Let what this task waits for with `bounded` take so long in all, from now on; None: only as long as each may."""
+    _deadline.set(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+
+
 async def bounded(work: Coroutine[Any, Any, T], seconds: float) -> T:
     """The result, or TimeoutError when the time is over; the cancelled work is not awaited."""
     task = asyncio.create_task(work)
+    if (deadline := _deadline.get()) is not None:
+        seconds = max(0.0, min(seconds, deadline - asyncio.get_running_loop().time()))
     try:
         done, _ = await asyncio.wait({task}, timeout=seconds)
     except asyncio.CancelledError:

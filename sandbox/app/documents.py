@@ -73,7 +73,7 @@ async def content(document_id: UUID, user: User, services: Uses) -> Response:
     document = await own(document_id, user, services)
     if document["stored_at"] is None:
         raise errors.not_found("content")
-    stored = await services.objects.fetch(document["storage_path"])
+    stored = await services.objects.fetch(document["storage_path"], document["mime"])
     headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(document['filename'], safe='')}"}
     return Response(stored, media_type=document["mime"], headers=headers)
 

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox import logs
 from sandbox.app import errors
+from sandbox.app.database import limit_request
 from sandbox.settings import NO_TLS
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -28,6 +29,7 @@ TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
 DRAIN_BYTES: Final = 32 * 1024 * 1024
 DRAIN_SECONDS: Final = 5.0
 BODY_SECONDS: Final = 30.0
+REQUEST_SECONDS: Final = 9.0  # for everything that a request waits for
 Streams = Callable[[str], bool]
 Render = Callable[[errors.ApiError, HTTPConnection], Response]
 HEADERS: Final = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
@@ -72,7 +74,9 @@ class Edge:
 
         try:
             streams = self._streams(scope["path"])
-            await self._app(scope, take if streams else await read_body(scope, take, self._body_bytes), mark)
+            read = take if streams else await read_body(scope, take, self._body_bytes)
+            limit_request(None if streams else REQUEST_SECONDS)
+            await self._app(scope, read, mark)
         except errors.ApiError as error:
             await Refusal(self._render(error, HTTPConnection(scope)))(scope, take, mark)
         except Exception:

@@ -34,10 +34,13 @@ class ApiError(Exception):
 
 @dataclass(eq=False)
 class Unavailable(Exception):
-    """A required service is unavailable at present. `lasting` when waiting will not help."""
+    """A required service is unavailable at present.
+
+    `retry_after`: the seconds that it asks for; 0: none. `lasting` when waiting will not help.
+    """
 
     service: str
-    retry_after: float = RETRY_AFTER_SECONDS
+    retry_after: float = 0
     lasting: bool = False
 
 
@@ -69,7 +72,7 @@ def too_many(code: str, message: str, retry_after: float) -> ApiError:
 
 def unavailable(error: Unavailable) -> ApiError:
     message = f"The {error.service} service is unavailable just now. Please try again."
-    return ApiError(503, f"{error.service}_unavailable", message, later(error.retry_after))
+    return ApiError(503, f"{error.service}_unavailable", message, later(error.retry_after or RETRY_AFTER_SECONDS))
 
 
 def later(seconds: float) -> dict[str, str]:
@@ -77,12 +80,12 @@ def later(seconds: float) -> dict[str, str]:
 
 
 def asked_delay(headers: Mapping[str, str]) -> float:
-    """The delay in seconds that another service asks for."""
+    """The delay in seconds that another service asks for; 0: none."""
     try:
         return float(headers.get("retry-after-ms", "")) / 1000
     except ValueError:
         given = headers.get("retry-after", "")
-        return float(given) if given.isdecimal() else RETRY_AFTER_SECONDS
+        return float(given) if given.isdecimal() else 0.0
 
 
 def body_too_large() -> ApiError:

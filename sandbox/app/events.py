@@ -22,11 +22,23 @@ MOVE: Final = """
     ) select pg_notify('events', 'job:' || job_id) from recorded"""
 RECORD_WORKFLOW: Final = """
     with numbered as (
-      update app.workflows set sequence = sequence + 1 where id = %(workflow_id)s returning id, sequence
+      update app.workflows set sequence = sequence + 1, ended = %(type)s = 'workflow_complete'
+        where id = %(workflow_id)s and not ended returning id, sequence
     ), recorded as (
       insert into app.workflow_events (workflow_id, sequence, type, body)
         select id, sequence, %(type)s, %(body)s from numbered returning workflow_id
     ) select pg_notify('events', 'workflow:' || workflow_id) from recorded"""
+END_ABANDONED: Final = """
+    with abandoned as (
+      update app.workflows set sequence = sequence + 1, ended = true
+        where not ended and begun_at < now() - make_interval(secs => %(seconds)s) returning id, sequence
+    ), recorded as (
+      insert into app.workflow_events (workflow_id, sequence, type, body)
+        select id, sequence, 'workflow_complete', '{"success": false, "response": null}' from abandoned
+        returning workflow_id
+    ) select pg_notify('events', 'workflow:' || workflow_id) from recorded"""
+"""Workflows whose API instance has died."""
+
 JOB_EVENTS_AFTER: Final = """
     select job_id, sequence, status, state, at from app.job_events
       where job_id = %(key)s and sequence > %(after)s order by sequence"""

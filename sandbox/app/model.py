@@ -14,6 +14,7 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionMessageParam
 
 from sandbox.app import edge
+from sandbox.app.circuits import Circuits
 from sandbox.app.errors import Unavailable, asked_delay
 from sandbox.app.fields import storable
 from sandbox.settings import NO_TLS, Settings
@@ -42,6 +43,7 @@ class Model:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._circuits = Circuits()
         self._client = AsyncOpenAI(
             api_key=settings.openai_key,
             base_url=settings.model_link,
@@ -57,29 +59,34 @@ class Model:
 
     async def embed(self, texts: Sequence[str], seconds: float) -> Embeddings:
         """Vectors in the order of the texts; raises Unavailable."""
-        with _faults():
-            answer = await self._client.with_options(timeout=seconds).embeddings.create(
-                model=self._settings.embedding_model,
-                input=list(texts),
-                dimensions=self._settings.embedding_dimensions,
-                encoding_format="float",
-            )
-        return Embeddings(answer.model, [item.embedding for item in sorted(answer.data, key=lambda item: item.index)])
+        async with self._circuits.to("model"):
+            with _faults():
+                answer = await self._client.with_options(timeout=seconds).embeddings.create(
+                    model=self._settings.embedding_model,
+                    input=list(texts),
+                    dimensions=self._settings.embedding_dimensions,
+                    encoding_format="float",
+                )
+                vectors = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
+            if len(vectors) != len(texts):
+                raise Unavailable("model")
+        return Embeddings(answer.model, vectors)
 
     async def answer(self, messages: Sequence[ChatCompletionMessageParam]) -> AsyncIterator[Piece]:
         """Stream the answer; raises Unavailable, also in the middle."""
-        with _faults():
-            stream = await self._client.chat.completions.create(
-                model=self._settings.chat_model, messages=messages, stream=True, temperature=0
-            )
-            finished = False
-            async with stream:
-                async for chunk in stream:
-                    for choice in chunk.choices:
-                        finished = finished or choice.finish_reason is not None
-                        yield Piece(storable(chunk.model), storable(choice.delta.content or ""))
-            if not finished:
-                raise Unavailable("model")
+        async with self._circuits.to("model"):
+            with _faults():
+                stream = await self._client.chat.completions.create(
+                    model=self._settings.chat_model, messages=messages, stream=True, temperature=0
+                )
+                finished = False
+                async with stream:
+                    async for chunk in stream:
+                        for choice in chunk.choices:
+                            finished = finished or choice.finish_reason is not None
+                            yield Piece(storable(chunk.model), storable(choice.delta.content or ""))
+                if not finished:
+                    raise Unavailable("model")
 
 
 @contextmanager
@@ -92,5 +99,6 @@ def _faults() -> Iterator[None]:
         raise Unavailable(
             "model", asked_delay(error.response.headers), lasting=error.code == "insufficient_quota"
         ) from error
-    except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:
+    except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
+        # The last two: something else than the model answered, which the client does not check.
         raise Unavailable("model") from error

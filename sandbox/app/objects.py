@@ -37,11 +37,17 @@ class ObjectStorage:
             "expires_at": document["expires_at"].timestamp(),
         }
         answer = await self._call("POST", f"/object/upload/sign/{BUCKET}/{document['path']}", json=claims)
-        return self._public_url + str(answer.json()["url"])
+        try:
+            return self._public_url + str(answer.json()["url"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise Unavailable("storage") from error
 
-    async def fetch(self, path: str) -> bytes:
-        """The stored bytes."""
-        return (await self._call("GET", f"/object/authenticated/{BUCKET}/{path}")).content
+    async def fetch(self, path: str, mime: str) -> bytes:
+        """The stored bytes, of this type: anything else is not from the storage."""
+        answer = await self._call("GET", f"/object/authenticated/{BUCKET}/{path}")
+        if answer.headers.get("content-type") != mime:
+            raise Unavailable("storage")
+        return answer.content
 
     async def remove(self, path: str) -> None:
         """Remove the stored bytes; missing ones are no error."""

@@ -23,7 +23,7 @@ from starlette.responses import StreamingResponse
 
 from sandbox.app import errors, events, openapi
 from sandbox.app.access import Services, User, Uses
-from sandbox.app.database import Row
+from sandbox.app.database import Row, limit_request
 from sandbox.app.jobs import MOST_SKIPPED, OWN_JOB
 from sandbox.app.progress import FINAL_STATES
 from sandbox.app.tokens import Identity
@@ -158,6 +158,7 @@ def event_stream(content: AsyncIterator[str]) -> StreamingResponse:
 
 async def lines(channel: Channel, after: int, user: Identity, services: Services) -> AsyncIterator[str]:
     """Server-Sent Events until the last, or until the deletion of their source; comments keep the connection alive."""
+    limit_request(None)
     yield ": connected\n\n"
     sent = asyncio.get_running_loop().time()
     try:

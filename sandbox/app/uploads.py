@@ -92,7 +92,8 @@ async def upload(upload: Upload, user: User, services: Uses) -> Accepted:
     check_type(upload.mime)
     check_size(upload.bytes_len, services.settings)
     document_id = uuid4()
-    expires_at = datetime.now(UTC) + timedelta(seconds=services.settings.signed_url_ttl_seconds)
+    lifetime = timedelta(seconds=services.settings.signed_url_ttl_seconds)
+    expires_at = (datetime.now(UTC) + lifetime).replace(microsecond=0)  # as the storage counts
     path = f"{user.user_id}/{document_id}"
     whose = {"document_id": document_id, "user_id": user.user_id, "path": path, "expires_at": expires_at}
     document = upload.model_dump() | whose

@@ -43,19 +43,19 @@ def messages_lost_on_reconnect() -> None:
 @defect("balancer-keeps-the-dead-instance", "ERR", must=["ERR-08"])
 def balancer_keeps_the_dead_instance() -> None:
     """The balancer goes on sending every second connection to an instance that takes none."""
-    connect = balancer.Balancer._connect
+    connect = balancer.Balancer.connect
 
-    async def next_one(self: balancer.Balancer) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    async def next_one(self: balancer.Balancer, client: balancer.Client, but: int = 0) -> balancer.Instance | None:
         port = self._ports[(self._turn + 1) % len(self._ports)]
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection(HOST, port)
             writer.close()
-            return await connect(self)
+            return await connect(self, client, but)
         self._turn += 1
         mark_active()
         return None
 
-    patch(balancer.Balancer, "_connect", next_one)
+    patch(balancer.Balancer, "connect", next_one)
 
 
 @defect(

@@ -67,7 +67,7 @@ class Victims:
             state = processes.state_of(before) if before else None
             return state == "T", f"{name}: process {before} is {'frozen' if state == 'T' else 'not frozen'}"
         after = f"process {now} runs" if now and processes.start_time(now) else "no process runs"
-        shown = not alive and ((self.kind == "kill" and before > 0) or after.startswith("no"))
+        shown = not alive and (before > 0 if self.kind == "kill" else after.startswith("no"))
         return shown, f"{name}: process {before} {'still runs' if alive else 'has ended'}, {after}"
 
     def are_well(self) -> tuple[bool, str]:

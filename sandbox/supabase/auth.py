@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox import logs
+from sandbox.app import errors
 from sandbox.app import tokens as access
 from sandbox.app.database import Database, Row, Session
 from sandbox.app.errors import ApiError, Unavailable
@@ -221,7 +222,9 @@ async def _refuse(request: Request, error: AuthError) -> Response:
 
 async def _unavailable(request: Request, error: Unavailable) -> Response:
     logs.log("unavailable", cause=repr(error.__cause__))
-    return await _refuse(request, AuthError(503, "unexpected_failure", "Database error"))
+    answer = await _refuse(request, AuthError(503, "unexpected_failure", "Database error"))
+    answer.headers.update(errors.later(errors.RETRY_AFTER_SECONDS))
+    return answer
 
 
 async def _unknown(request: Request, error: HTTPException) -> Response:

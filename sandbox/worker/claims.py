@@ -12,7 +12,8 @@ from psycopg.types.json import Jsonb
 from sandbox.app.database import Database, Session
 
 LEASE_SECONDS: Final = 5.0
-LONGEST_DELAY_SECONDS: Final = 10.0
+LONGEST_DELAY_SECONDS: Final = 3.0
+LONGEST_ASKED_SECONDS: Final = 60.0
 MOST_FAILURES: Final = 60
 CLAIM: Final = """
     with next as (
@@ -86,7 +87,7 @@ async def wait(database: Database, claim: Claim, seconds: float) -> bool:
 
 async def put_off(database: Database, claim: Claim, error: dict[str, Any], retry_after: float) -> None:
     """Release the job until its next attempt."""
-    seconds = max(backoff(claim.failures), min(retry_after, LONGEST_DELAY_SECONDS))
+    seconds = max(backoff(claim.failures), min(retry_after, LONGEST_ASKED_SECONDS))
     await database.one(PUT_OFF, job_id=claim.job_id, lease=claim.lease, error=Jsonb(error), seconds=seconds)
 
 

@@ -27,6 +27,7 @@ IDLE_SECONDS: Final = 0.5
 BEAT_SECONDS: Final = 1.0
 SWEEP_BEATS: Final = 5
 GRACE_SECONDS: Final = 3.0
+ABANDONED_SECONDS: Final = 20.0  # a workflow without its end for longer than any request lasts
 BEAT: Final = """
     insert into app.workers (id, build, at) values (%(id)s, %(build)s, clock_timestamp())
       on conflict (id) do update set build = excluded.build, at = excluded.at"""
@@ -106,6 +107,7 @@ class Worker:
             await claims.extend(self._database, [claim.lease for claim in self._jobs.values()])
             if beats % SWEEP_BEATS == 0:
                 await self._database.one(SWEEP)
+                await self._database.one(events.END_ABANDONED, seconds=ABANDONED_SECONDS)
             beats += 1
             await asyncio.sleep(BEAT_SECONDS)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -15,6 +15,7 @@ from llama_cloud import AsyncLlamaCloud
 from llama_cloud.types.parsing_get_response import MarkdownPageMarkdownResultPage, ParsingGetResponse
 
 from sandbox.app import edge
+from sandbox.app.circuits import Circuits
 from sandbox.app.errors import Unavailable, asked_delay
 from sandbox.app.fields import storable
 from sandbox.settings import Settings
@@ -57,6 +58,7 @@ class Parser:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._circuits = Circuits()
         self._client = AsyncLlamaCloud(
             api_key=settings.llamaparse_key,
             base_url=settings.parser_link,
@@ -70,7 +72,7 @@ class Parser:
     async def submit(self, job_id: UUID, filename: str, content: bytes, mime: str, ocr: bool) -> str:
         """Submit a document; returns the parser's identifier. Raises Unavailable or Refused."""
         webhook = f"{self._settings.webhook_link}{self._settings.parser_webhook}/{job_id}"
-        with _faults():
+        async with self._circuits.to("parser"), _faults():
             job = await self._client.parsing.create(
                 tier="agentic" if ocr else "cost_effective",
                 version="latest",
@@ -85,20 +87,29 @@ class Parser:
                 ],
                 timeout=UPLOAD_SECONDS,
             )
-        return job.id
+            return checked(job.id)
 
     async def result(self, parser_job_id: str) -> Parsed | None:
         """The result; None while it is not ready. Raises Unavailable, Refused or Forgotten."""
-        with _faults():
+        async with self._circuits.to("parser"), _faults():
             try:
                 answer = await self._client.parsing.get(parser_job_id, expand=["markdown", "job_metadata"])
             except llama_cloud.NotFoundError:
                 raise Forgotten from None
-        if answer.job.status in ("PENDING", "RUNNING"):
-            return None
-        if answer.job.status == "COMPLETED" and answer.markdown:
-            return Parsed(text_of(answer), name_of(answer))
-        raise refusal(answer.job.error_message or "")
+            if answer.job.status in ("PENDING", "RUNNING"):
+                return None
+            if answer.job.status == "COMPLETED" and answer.markdown:
+                return Parsed(text_of(answer), name_of(answer))
+            if answer.job.status in ("FAILED", "CANCELLED"):
+                raise refusal(answer.job.error_message or "")
+            raise Unavailable("parser")
+
+
+def checked(parser_job_id: Any) -> str:
+    """The parser's identifier; the client does not check what answered."""
+    if not isinstance(parser_job_id, str) or not parser_job_id:
+        raise Unavailable("parser")
+    return parser_job_id
 
 
 def text_of(answer: ParsingGetResponse) -> str:
@@ -122,8 +133,8 @@ def refusal(message: str) -> Refused:
     return Refused(code, REFUSALS[code])
 
 
-@contextmanager
-def _faults() -> Iterator[None]:
+@asynccontextmanager
+async def _faults() -> AsyncIterator[None]:
     """A request that the parser refuses is the document's fault; every other fault is temporary."""
     try:
         yield
@@ -131,5 +142,6 @@ def _faults() -> Iterator[None]:
         raise refusal(str(error.body)) from error
     except llama_cloud.APIStatusError as error:
         raise Unavailable("parser", asked_delay(error.response.headers)) from error
-    except (llama_cloud.LlamaCloudError, httpx.HTTPError, ValueError) as error:
+    except (llama_cloud.LlamaCloudError, httpx.HTTPError, ValueError, TypeError, AttributeError) as error:
+        # The last two: something else than the parser answered, which the client does not check.
         raise Unavailable("parser") from error

@@ -70,7 +70,7 @@ async def submit(claim: Claim, tools: Tools) -> str:
 
 
 async def hand_over(claim: Claim, tools: Tools) -> Save:
-    content = await tools.objects.fetch(claim.storage_path)
+    content = await tools.objects.fetch(claim.storage_path, claim.mime)
     parser_job_id = await tools.parser.submit(claim.job_id, claim.filename, content, claim.mime, claim.ocr)
 
     async def save(session: Session) -> None:
@@ -85,6 +85,8 @@ async def fetch_text(claim: Claim, tools: Tools) -> str:
     if row is None:
         raise claims.LeaseLost
     try:
+        if not row["parser_job_id"]:
+            raise Forgotten
         parsed = await tools.parser.result(row["parser_job_id"])
     except Forgotten:
         await keep(claim, tools, await hand_over(claim, tools))

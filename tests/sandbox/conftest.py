@@ -45,9 +45,11 @@ def placed() -> Iterator[Place]:
     folder = Path(tempfile.mkdtemp(prefix="place-")).resolve()
     folder.chmod(0o755)
     found = Place(folder)
-    yield found
-    for owner in found.owners:
-        owner.kill()
-        owner.wait()
-    until(lambda: not found.processes(), "every process has ended")
-    shutil.rmtree(folder)
+    try:
+        yield found
+    finally:  # a fixture that fails is not resumed: what it has started would stay
+        for owner in found.owners:
+            owner.kill()
+            owner.wait()
+        until(lambda: not found.processes(), "every process has ended")
+        shutil.rmtree(folder)
