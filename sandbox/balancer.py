@@ -24,6 +24,7 @@ LOOK_SECONDS: Final = 0.5
 SLOW_SECONDS: Final = 1.0
 CHECK_SECONDS: Final = 1.0
 FAILED_CHECKS: Final = 2
+FAILED_CHECKS_OF_ALL: Final = 4  # where no instance responds, it may be the machine that is busy
 MOST_KEPT: Final = 65_536
 REQUEST: Final = re.compile(rb"[A-Z]+ \S+ HTTP/1\.1\r\n")
 READS: Final = re.compile(rb"(?:GET|HEAD) ")
@@ -63,19 +64,20 @@ class Balancer:
         return None
 
     async def _watch(self) -> None:
-        """Check instances that are slow; replace one that does not respond where another does."""
+        """Check instances that are slow; replace one that does not respond, or refuse where none does."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             slow = {client.instance.port for client in self.clients if client.instance and client.waits(SLOW_SECONDS)}
             if not slow | {port for port, failed in self._failed_checks.items() if failed}:
                 continue
             responding = await asyncio.gather(*(_responds(port) for port in self._ports))
+            most = FAILED_CHECKS if any(responding) else FAILED_CHECKS_OF_ALL
             for port, responds in zip(self._ports, responding, strict=True):
-                self._failed_checks[port] = 0 if responds or not any(responding) else self._failed_checks[port] + 1
-                if self._failed_checks[port] >= FAILED_CHECKS:
+                self._failed_checks[port] = 0 if responds else self._failed_checks[port] + 1
+                if self._failed_checks[port] >= most:
                     logs.log("an API instance does not respond", port=port)
                     for client in [one for one in self.clients if one.instance and one.instance.port == port]:
-                        client.lose_instance()
+                        client.lose_instance(any(responding))
 
 
 class Client(asyncio.Protocol):
@@ -130,14 +132,19 @@ class Client(asyncio.Protocol):
         """Whether a request has had no answer for so long."""
         return bool(self.pending) and asyncio.get_running_loop().time() - self._since > seconds
 
-    def lose_instance(self) -> None:
+    def lose_instance(self, is_another: bool = True) -> None:
         """Its instance has ended or hangs: ask another one, or answer that none is available."""
         assert self.instance
         lost, self.instance = self.instance, None
         lost.transport.abort()
         if not REQUEST.match(self.pending) or self.transport.is_closing():
             self.transport.close()
-        elif READS.match(self.pending) and self.pending.endswith(b"\r\n\r\n") and not HAS_BODY.search(self.pending):
+        elif (
+            is_another
+            and READS.match(self.pending)
+            and self.pending.endswith(b"\r\n\r\n")
+            and not HAS_BODY.search(self.pending)
+        ):
             self._connect(but=lost.port)
         else:
             self._refuse()

@@ -10,6 +10,7 @@ import httpx
 import pytest
 import websockets
 
+from sandbox import balancer
 from sandbox.balancer import Balancer
 from sandbox.settings import HOST, reserve
 
@@ -96,3 +97,50 @@ async def test_websockets_pass() -> None:
         client = await stack.enter_async_context(websockets.connect(f"ws://{HOST}:{port}", proxy=None))
         await client.send("one")
         assert await client.recv() == "one"
+
+
+@asynccontextmanager
+async def http_instance(name: bytes) -> AsyncIterator[tuple[int, asyncio.Event]]:
+    """Answers each request with its name, until the event is set: then it ends its connections without an answer."""
+    dies = asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n") and not dies.is_set():
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n" + name)
+        writer.close()
+
+    sock = reserve()
+    server = await asyncio.start_server(handle, sock=sock)
+    async with server:
+        yield sock.getsockname()[1], dies
+
+
+async def test_a_request_that_only_reads_is_asked_again_of_another_instance() -> None:
+    async with http_instance(b"A") as (one, dies), http_instance(b"B") as (two, _), balanced(one, two) as port:
+        dies.set()
+        unkept = httpx.Limits(max_keepalive_connections=0)
+        async with httpx.AsyncClient(trust_env=False, limits=unkept) as client:
+            answers = [(await client.get(f"http://{HOST}:{port}/x")).text for _ in range(4)]
+            written = [await client.post(f"http://{HOST}:{port}/x", content=b"?") for _ in range(4)]
+    assert answers == ["B"] * 4
+    assert {answer.status_code for answer in written} <= {200, 503}
+    assert 503 in {answer.status_code for answer in written}
+    assert all(answer.headers["retry-after"] for answer in written if answer.status_code == 503)
+
+
+@pytest.mark.parametrize(("hanging", "status"), [(1, 200), (2, 503)])
+async def test_an_instance_that_hangs_is_replaced(hanging: int, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOOK_SECONDS", "SLOW_SECONDS", "CHECK_SECONDS"):
+        monkeypatch.setattr(balancer, name, 0.1)
+    async with AsyncExitStack() as stack:
+        silent = [stack.enter_context(reserve()) for _ in range(hanging)]
+        for one in silent:
+            one.listen()  # the kernel takes connections, and nobody reads them
+        ports = [one.getsockname()[1] for one in silent]
+        if hanging == 1:
+            ports.append((await stack.enter_async_context(http_instance(b"B")))[0])
+        port = await stack.enter_async_context(balanced(*ports))
+        client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=20))
+        answers = [await client.get(f"http://{HOST}:{port}/x") for _ in range(2)]
+    assert {answer.status_code for answer in answers} == {status}
