@@ -14,6 +14,10 @@ A Slow Database
     [Metadata]    Criterion    ERR-01
     The Deployment Survives    latency    database    milliseconds=150    answers=success    duration=3 s
 
+A Database That Swallows What It Is Sent
+    [Metadata]    Criterion    ERR-01
+    The Deployment Survives    blackhole    database    health=database    answers=unavailable
+
 A Flapping Database
     [Metadata]    Criterion    ERR-01
     The Deployment Survives    refuse    database    flaps=3    duration=700 ms
@@ -24,6 +28,15 @@ Connections Cut In The Middle Of Transactions
     And the fault takes effect    latency    database    milliseconds=100
     When the fault takes effect    reset    database
     And the workload meets the fault    answers=unavailable    duration=1 s
+    And the faults are undone
+    Then the deployment recovers
+
+A Failover
+    [Documentation]    The server itself ends, and another one takes its place.
+    [Metadata]    Criterion    ERR-01
+    Given the deployment is steady
+    When the fault takes effect    kill    database-server
+    And the workload meets the fault    duration=1 s
     And the faults are undone
     Then the deployment recovers
 

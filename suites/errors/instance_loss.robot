@@ -18,6 +18,10 @@ An Instance Is Down For Some Time
     [Metadata]    Criterion    ERR-08
     The Deployment Survives    stop    api-2    answers=success    lost=in flight    duration=3 s
 
+An Instance That Stands Still
+    [Metadata]    Criterion    ERR-08
+    The Deployment Survives    freeze    api-1    lost=in flight    duration=3 s
+
 Instances That Are Killed In Turn
     [Metadata]    Criterion    ERR-08
     Given the deployment is steady
