@@ -405,7 +405,8 @@ def test_the_timeline_counts_requests_in_quarters_of_a_second() -> None:
     seen = [outcome(Kind.SERVED, at, 0.0) for at in (10.0, 10.1, 10.3)] + [outcome(Kind.REFUSED, 10.6, 0.0)]
     lines = timeline.lines(seen, 10.0, 10.7)
     assert lines == {"served": [(0.0, 2.0), (0.25, 1.0), (0.5, 0.0)], "refused": [(0.0, 0.0), (0.25, 0.0), (0.5, 1.0)]}
-    assert timeline.marks({"fault": 10.123}, 10.0) == {"fault": 0.12}
+    moments = {"fault": 10.0, "in effect": 10.123, "undone": 12.0, "fault 2": 12.0, "in effect 2": 12.5}
+    assert timeline.marks(moments, 10.0) == {"fault": 0.12, "undone": 2.0, "fault 2": 2.5}
 
 
 def test_bytes_are_sent_again_until_they_are_accepted(

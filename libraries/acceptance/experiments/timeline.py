@@ -8,6 +8,7 @@ from acceptance.evidence.records import Point
 from acceptance.experiments.outcomes import Kind, Outcome
 
 BIN_SECONDS = 0.25
+FAULT, IN_EFFECT = "fault", "in effect"
 
 
 def lines(outcomes: Sequence[Outcome], began: float, ended: float) -> dict[str, list[Point]]:
@@ -30,5 +31,10 @@ def lines(outcomes: Sequence[Outcome], began: float, ended: float) -> dict[str, 
 
 
 def marks(moments: Mapping[str, float], began: float) -> dict[str, float]:
-    """The moments in seconds since the beginning, rounded to a hundredth."""
-    return {name: round(at - began, 2) for name, at in moments.items()}
+    """The moments in seconds since the beginning, rounded to a hundredth.
+
+    A fault begins where it is proven to be in effect (`in effect`, `in effect 2`, …): that it was asked for just
+    before would only fill the chart.
+    """
+    shown = {name.replace(IN_EFFECT, FAULT): at for name, at in moments.items() if name.partition(" ")[0] != FAULT}
+    return {name: round(at - began, 2) for name, at in shown.items()}
