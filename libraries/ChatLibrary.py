@@ -38,12 +38,15 @@ class ChatLibrary:
         user: Actor = None,
         conversation: Answer | str | None = None,
         workflow: Answer | str | None = None,
+        about: Upload | None = None,
         hang_up: bool = False,
         expected: int | str = "success",
     ) -> Answer | Response:
         """Asks a question, in a conversation or in a new one.
 
         - ``conversation``, ``workflow``: an answer of it, or its identifier.
+        - ``about``: the document, where a question names one; else it is that of the conversation, the one whose place
+          the question names, or the latest one of the user.
         - ``hang_up``: close the connection afterwards, so that another instance may serve the next question.
         - ``expected``: ``success``, a status, or a refusal of the contract, such as ``unknown_identifier``.
 
@@ -56,12 +59,21 @@ class ChatLibrary:
         options: dict[str, Any] = {
             "conversation_id": conversation.conversation_id if isinstance(conversation, Answer) else conversation,
             "workflow_id": workflow.workflow_id if isinstance(workflow, Answer) else workflow,
+            "document_id": about and about.document_id,
             "hang_up": hang_up,
         }
         run, asker = the_run(), user_named(user)
         if expected != "success":
             return await chat.send(run, asker, question, expected=expected, **options)
         return await chat.ask(run, asker, question, **options)
+
+    @keyword()
+    def questions_name_a_document(self) -> bool:
+        """Returns whether each question names the document that it is about, in its body or its path.
+
+        | ${named} =    Questions Name A Document
+        """
+        return chat.names_document(the_run().contract)
 
     @step(within=120)
     async def ask_concurrently(
@@ -89,8 +101,8 @@ class ChatLibrary:
         """
         run = the_run()
         asker = user_named(user)
-        body = chat.question_of(run, asker, question)
-        async with run.client.stream("chat", path={}, token=asker.access_token, body=body) as response:
+        request = chat.question_of(run, asker, question)
+        async with run.client.stream("chat", **request, token=asker.access_token) as response:
             text = b"".join([part async for part in run.client.parts_of(response)]).decode("utf-8", "replace")
             run.client.journal_stream("chat", response, text)
             if response.status_code != (expected := run.contract.route("chat").success):

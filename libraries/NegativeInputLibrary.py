@@ -49,7 +49,7 @@ class NegativeInputLibrary:
 
         | Send Valid Input    upload    data=${data}
         """
-        return await input_validation.send_valid_input(the_run(), route, data.owner)
+        return await input_validation.send_valid_input(the_run(), route, data.owner, data.identifiers)
 
     @step(within=300)
     async def upload_one_too_many(self, limit: Literal["jobs at once", "uploads a day"], *, user: Actor = None) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from acceptance.clients.http import Response
@@ -50,10 +50,15 @@ class Answer(Partial):
 
     __repr__ = __str__
 
+    further: Mapping[str, str] = field(default_factory=dict)
+
     @property
     def identifiers(self) -> dict[str, str]:
-        """Of its conversation and workflow, as far as it has them, by the words of the contract's paths."""
-        return {word: self.offered[word] for word in ("conversation_id", "workflow_id") if word in self.offered}
+        """Of its conversation and workflow, as far as it has them, and further ones, by the words of paths."""
+        own: dict[str, str] = {
+            word: self.offered[word] for word in ("conversation_id", "workflow_id") if word in self.offered
+        }
+        return {**own, **self.further}
 
     @property
     def figures(self) -> set[str]:
@@ -77,41 +82,65 @@ async def send(
     *,
     conversation_id: str | None = None,
     workflow_id: str | None = None,
+    document_id: str | None = None,
     hang_up: bool = False,
     expected: int | str = "success",
 ) -> Response:
     """Send a question in a conversation, or begin one; raises AssertionError where the response is not as expected.
 
     Args:
+        document_id: what the question is about, where it names a document; see :func:`question_of`.
         hang_up: close the connection afterwards, so that another instance may get the next question.
         expected: a status or the contract's name for it.
     """
-    body: dict[str, Any] = question_of(run, user, question, conversation_id)
-    body |= {"conversation_id": conversation_id} if conversation_id else {}
-    body |= {"workflow_id": workflow_id} if workflow_id else {}
+    request = question_of(run, user, question, conversation_id, document_id)
+    request["body"] |= {"conversation_id": conversation_id} if conversation_id else {}
+    request["body"] |= {"workflow_id": workflow_id} if workflow_id else {}
     headers = {"connection": "close"} if hang_up else None
-    response = await run.client.call("chat", body=body, token=user.access_token, headers=headers, status=expected)
-    if DOCUMENT in body and "conversation_id" in response.paths and response.status < 400:
-        run.asked_about[response["conversation_id"]] = body[DOCUMENT]
+    response = await run.client.call("chat", **request, token=user.access_token, headers=headers, status=expected)
+    named = {**request["body"], **request["path"]}.get(DOCUMENT)
+    if named and "conversation_id" in response.paths and response.status < 400:
+        run.asked_about[response["conversation_id"]] = named
     return response
 
 
-def question_of(run: Run, user: User, question: str, conversation_id: str | None = None) -> dict[str, str]:
-    """The body of a question, by our words.
+def names_document(contract: Contract) -> bool:
+    """Whether each question names the document that it is about, in its body or its path."""
+    route = contract.route("chat")
+    return DOCUMENT in route.words or (contract.offers("routes.chat.body") and DOCUMENT in route.body)
 
-    Where a question has to name a document, it is that of its conversation, else the user's whose place the question
-    names, else the user's latest.
+
+def question_of(
+    run: Run, user: User, question: str, conversation_id: str | None = None, document_id: str | None = None
+) -> dict[str, dict[str, str]]:
+    """What the client is given for a question: `body` and `path`, by our words.
+
+    Where a question has to name a document, it is this one, else that of its conversation, else the user's whose place
+    the question names, else the user's latest; one whose processing is complete where there is any.
 
     Raises:
-        NotOffered: the user has no document, and a question without one cannot be asked.
+        NotOffered: the user has no document, and a question without one cannot be asked; or a question names none.
     """
-    if DOCUMENT not in run.contract.route("chat").body:
-        return {"message": question}
+    if not names_document(run.contract):
+        if document_id is not None:
+            raise NotOffered(f"routes.chat of one document (routes.chat.body.{DOCUMENT})")
+        return {"body": {"message": question}, "path": {}}
+    if document_id is None:
+        document_id = run.asked_about.get(conversation_id or "") or _meant(run, user, question)
+    route = run.contract.route("chat")
+    body = {"message": question} | ({DOCUMENT: document_id} if DOCUMENT in route.body else {})
+    return {"body": body, "path": {DOCUMENT: document_id} if DOCUMENT in route.words else {}}
+
+
+def _meant(run: Run, user: User, question: str) -> str:
+    """The identifier of the user's document whose place a question names, else of the latest one."""
     own = run.uploaded[user.user_id]
     if not own:
-        raise NotOffered(f"routes.chat of a user without documents (routes.chat.body.{DOCUMENT})")
+        raise NotOffered(f"routes.chat of a user without documents ({DOCUMENT})")
+    incomplete = run.contract.jobs.incomplete
+    ready = [one for one in own if one.job is not None and incomplete(one.job.fields) is None] or own
     named = [one for one in own if one.payload.handbook and one.payload.handbook.place in question]
-    return {"message": question, DOCUMENT: run.asked_about.get(conversation_id or "", (named or own)[-1].document_id)}
+    return str((named or ready)[-1].document_id)
 
 
 async def ask(run: Run, user: User, question: str, **options: Any) -> Answer:
@@ -127,7 +156,13 @@ async def ask(run: Run, user: User, question: str, **options: Any) -> Answer:
         sources,
         response.partly("model"),
         response,
+        further_identifiers(run.contract, response),
     )
+
+
+def further_identifiers(contract: Contract, response: Response) -> dict[str, str]:
+    """What the paths of an application's own routes hold, by their words, as far as this answer names it."""
+    return {word: str(response[word]) for word in contract.further_words(response.route)}
 
 
 def source_of(contract: Contract, entry: Any) -> Source:

@@ -90,6 +90,12 @@ class Upload(Partial):
     job: Response | None = None
     seconds: float | None = None
     sent: Response | None = None
+    further: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def identifiers(self) -> dict[str, str]:
+        """By the word that stands in the contract's paths for each."""
+        return {"document_id": self.document_id, "job_id": self.job_id, **self.further}
 
     def __str__(self) -> str:
         return f"'{self.payload.filename}' (document {self.document_id})"
@@ -161,6 +167,7 @@ def accepted(run: Run, user: User, payload: Payload, response: Response, started
     upload = Upload(user, payload, response["document_id"], response["job_id"], response.partly("signed_url"), started)
     if run.contract.route("upload").file:
         upload.sent, upload.sending_seconds = response, response.elapsed
+    upload.further = {word: str(response[word]) for word in run.contract.further_words("upload")}
     run.uploaded[user.user_id].append(upload)
     return upload
 
@@ -312,6 +319,7 @@ async def delete(run: Run, upload: Upload) -> None:
     await run.client.call("document_delete", path={"document_id": upload.document_id}, token=upload.owner.access_token)
     run.ledger.note("document", upload.document_id, gone=True)
     run.ledger.note("job", upload.job_id, gone=True)
+    run.uploaded[upload.owner.user_id] = [one for one in run.uploaded[upload.owner.user_id] if one is not upload]
 
 
 @dataclass(frozen=True)

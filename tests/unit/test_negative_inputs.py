@@ -45,7 +45,7 @@ def test_every_route_has_cases_and_each_its_status(nonsense: Nonsense, contract:
 
 
 def test_one_thing_is_wrong_at_a_time(nonsense: Nonsense, contract: Contract) -> None:
-    case = nonsense.sound_case(contract, "upload", "run-1")
+    case = nonsense.sound_case(contract, "upload", "run-1", {})
     assert case is not None and case.body is not None
     sound = case.body
     for case in _cases(nonsense, contract, "upload").values():
@@ -88,7 +88,7 @@ def test_a_signed_address_stays_one(nonsense: Nonsense, contract: Contract) -> N
 
 
 def test_what_is_sound_is_of_the_run(nonsense: Nonsense, contract: Contract) -> None:
-    case = nonsense.sound_case(contract, "signup", "run-1")
+    case = nonsense.sound_case(contract, "signup", "run-1", {})
     assert case is not None and case.status == contract.route("signup").success
     assert case.body is not None and "run-1" in case.body["email"]
 
@@ -162,16 +162,31 @@ def test_nonsense_of_a_teams_own_route_follows_from_its_fields_and_its_example(
     assert {str(case.status) for case in cases.values() if isinstance(case.status, Absent)} == {
         "fields.about", "errors.oversized_json",
     }  # fmt: skip
-    case = nonsense.sound_case(own, "notes", "run-1")
-    assert case is not None and (case.status, case.body, case.path) == (201, sound, {"number": 3})
+    case = nonsense.sound_case(own, "notes", "run-1", {"document_id": "7", "job_id": "8"})
+    whole = {"document_id": "7", "number": 3}
+    assert case is not None and (case.status, case.body, case.path) == (201, sound, whole)
+    case = nonsense.sound_case(own, "notes", "run-1", {})
+    assert case is not None and str(case.status) == "routes.notes.example.document_id"
 
 
 def test_what_the_contract_lacks_for_nonsense_is_named(nonsense: Nonsense, own: Contract) -> None:
     bare = nonsense.cases(own, "bare", {}, "run-1")
     assert {str(case.status) for case in bare} == {"422", "routes.bare.example"}
-    assert nonsense.sound_case(own, "bare", "run-1") is None
+    assert nonsense.sound_case(own, "bare", "run-1", {}) is None
     assert [str(case.status) for case in nonsense.cases(own, "start", {}, "run-1")] == ["routes.start.example"]
-    assert nonsense.sound_case(own, "upload", "run-1") is None
+    assert nonsense.sound_case(own, "upload", "run-1", {}) is None
+
+
+def test_a_question_about_a_document_names_it_in_its_path_and_its_body(nonsense: Nonsense, tmp_path: Path) -> None:
+    path, real = tmp_path / "own.yaml", {"document_id": "7", "conversation_id": "8"}
+    path.write_text("routes: {chat: {path: '/papers/{document_id}/questions', kind: owner, body: {document_id: of}}}")
+    contract = read_contract(path)
+    sound = {"message": "What is the annual deductible?", "document_id": "7"}
+    case = nonsense.sound_case(contract, "chat", "run-1", real)
+    assert case is not None and (case.status, case.path, case.body) == (200, {"document_id": "7"}, sound)
+    cases = {case.what: case for case in nonsense.cases(contract, "chat", real, "run-1")}
+    assert cases["message is nothing"].body == sound | {"message": ""}
+    assert cases["message is nothing"].path == {"document_id": "7"}
 
 
 def test_a_form_gets_texts_alone(nonsense: Nonsense, own: Contract) -> None:

@@ -462,6 +462,54 @@ def test_a_question_may_name_the_document_that_it_is_about(app: Application, run
     assert named == ["d0", "d1", "d1", "d1"]
 
 
+QUESTION_IN_PATH = """
+routes:
+  chat: {path: "/papers/{document_id}/questions", kind: owner, waits_for_a_model: false,
+    body: {message: question, conversation_id: absent, workflow_id: absent},
+    answer: {text: answer, conversation_id: absent, workflow_id: absent, sources: absent, model: absent,
+             processing_time: absent, confidence: absent, timestamp: absent}}
+"""
+
+
+def test_a_questions_document_may_stand_in_its_path(app: Application, run_of: RunOf) -> None:
+    run = run_of(QUESTION_IN_PATH)
+    user = User("a@b.org", "p", user_id="u", access_token=TOKEN)
+    app.answers |= {f"/papers/d{number}/questions": (200, {"answer": "12"}) for number in range(2)}
+    with pytest.raises(NotOffered, match="a user without documents"):
+        run.wait(ask(run, user, "What is it?"))
+    for number in range(2):
+        run.uploaded["u"].append(Upload(user, Payload("a.pdf", b"%PDF"), f"d{number}", "j", "s", 0.0))
+    assert run.wait(ask(run, user, "What is it?")).text == "12"
+    assert (app.last.path, json.loads(app.last.body)) == ("/papers/d1/questions", {"question": "What is it?"})
+    run.wait(ask(run, user, "What is it?", document_id="d0"))
+    assert app.last.path == "/papers/d0/questions"
+    app.answers["/documents/d1"] = (204, {})
+    run.wait(uploads.delete(run, run.uploaded["u"][-1]))
+    run.wait(ask(run, user, "What is it?"))
+    assert app.last.path == "/papers/d0/questions"
+
+
+def test_what_an_answer_made_fills_the_paths_of_a_teams_own_routes(app: Application, run_of: RunOf) -> None:
+    run = run_of("""
+    routes:
+      chat: {answer: {question_id: id, conversation_id: absent, workflow_id: absent, sources: absent, model: absent,
+                      processing_time: absent, confidence: absent, timestamp: absent, other: other}}
+      question: {method: GET, path: "/questions/{question_id}", kind: owner, success: 200}
+    """)
+    app.answers["/api/chat"] = (200, {"text": "12", "id": "q1", "other": 7})
+    user = User("a@b.org", "p", user_id="u", access_token=TOKEN)
+    answer = run.wait(ask(run, user, "What is it?"))
+    assert answer.identifiers == {"question_id": "q1"}
+    with pytest.raises(SuiteError, match=r"GET /questions/\{question_id\}: no value for \{question_id\}"):
+        run.wait(run.client.call("question"))
+
+
+def test_a_question_names_a_document_only_where_the_contract_says_so(run_of: RunOf) -> None:
+    run = run_of()
+    with pytest.raises(NotOffered, match=r"routes\.chat of one document"):
+        run.wait(ask(run, User("a@b.org", "p", user_id="u"), "What is it?", document_id="d0"))
+
+
 def test_bytes_may_be_sent_to_a_route_of_their_owner(app: Application, run_of: RunOf) -> None:
     run = run_of("""
     routes:

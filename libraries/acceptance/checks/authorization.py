@@ -81,7 +81,7 @@ async def target(run: Run, owner: User, seed: int) -> Target:
         payload = Payload.of(await document(run, "note", seed))
         async with run.fixture("uploaded document", "INT-05"):
             upload = await sent(run, owner, payload)
-        found.real |= {"document_id": upload.document_id, "job_id": upload.job_id}
+        found.real |= upload.identifiers
         async with run.fixture("processed document", "INT-13"):
             found.upload = await complete(run, upload)
     except (Blocked, CapabilityMissing, NotOffered) as problem:
@@ -90,6 +90,7 @@ async def target(run: Run, owner: User, seed: int) -> Target:
         async with run.fixture("answer", "INT-07"):
             answer = await chat.send(run, owner, QUESTION)
             found.real |= {word: answer[word] for word in OBJECTS - OF_UPLOAD if word in answer.paths}
+            found.real |= chat.further_identifiers(run.contract, answer)
     except (Blocked, CapabilityMissing, NotOffered) as problem:
         found.problems["answer"] = problem
     return found

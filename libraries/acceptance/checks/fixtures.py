@@ -55,9 +55,7 @@ class UserData:
     @property
     def identifiers(self) -> dict[str, str]:
         """By the word that stands in the contract's paths for each."""
-        return {
-            "document_id": self.upload.document_id, "job_id": self.upload.job_id, **self.answer.identifiers,
-        }  # fmt: skip
+        return self.upload.identifiers | self.answer.identifiers
 
     def has(self, template: str) -> bool:
         """Whether there is an identifier for each word in a path."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -50,9 +50,13 @@ async def send_negative_inputs(run: Run, route: str, data: UserData, upload: Upl
     return len(cases)
 
 
-async def send_valid_input(run: Run, route: str, user: User) -> bool:
-    """Call a route with nothing wrong, where it has such a call, and remove what that made."""
-    case = negative_inputs().sound_case(run.contract, route, run.identifier)
+async def send_valid_input(run: Run, route: str, user: User, identifiers: Mapping[str, str]) -> bool:
+    """Call a route with nothing wrong, where it has such a call, and remove what that made.
+
+    Args:
+        identifiers: of what the user has, by the word for each.
+    """
+    case = negative_inputs().sound_case(run.contract, route, run.identifier, identifiers)
     if case is None or not run.is_offered(f"routes.{route}") or isinstance(case.status, Absent):
         return False
     await _sound_is_taken(run, user, case)
@@ -101,7 +105,11 @@ async def _sound_is_taken(run: Run, user: User, case: Case) -> None:
     if case.route == "upload" and run.contract.offers("routes.document_delete"):
         path = {"document_id": response["document_id"]}
         await run.client.call("document_delete", path=path, token=token)
-    elif case.route == "chat" and run.contract.offers("routes.conversation_delete"):
+    elif (
+        case.route == "chat"
+        and run.contract.offers("routes.conversation_delete")
+        and "conversation_id" in response.paths
+    ):
         path = {"conversation_id": response["conversation_id"]}
         await run.client.call("conversation_delete", path=path, token=token)
     elif case.route == "signup":

@@ -88,21 +88,33 @@ class Nonsense(Data):
                 lines.append(f"sound.{name}: the contract has no status '{sound.answer}'")
         return lines
 
-    def sound_case(self, contract: Contract, route: str, run: str) -> Case | None:
+    def sound_case(self, contract: Contract, route: str, run: str, identifiers: Mapping[str, str]) -> Case | None:
         """The call in which nothing is wrong, so that whatever refuses the others refuses what is wrong with them.
 
         None where no such call is known.
+
+        Args:
+            identifiers: of what the user has, by the word for each.
         """
-        words, known = offered_words(contract, route), self._sound(contract, route, run)
-        if not (contract.route(route).example or (route in self.sound and words["body"])):
+        words, known = offered_words(contract, route), self._sound(contract, route, run, identifiers)
+        entry = contract.route(route)
+        if entry.method == "DELETE" or not (entry.example or (route in self.sound and words["body"])):
             return None
         answer = self.sound[route].answer if route in self.sound else "success"
         path, query, body = ({word: known[word] for word in words[where] if word in known} for where in PLACES)
-        return Case(route, "nothing is wrong", _status(contract, route, answer), path, query, body)
+        if lacking := [word for word in words["path"] if word not in path]:
+            return Case(route, "nothing is wrong", Absent(f"routes.{route}.example.{lacking[0]}"))
+        return Case(route, "nothing is wrong", _status(contract, route, answer), path, query, body or None)
 
-    def _sound(self, contract: Contract, route: str, run: str) -> dict[str, Any]:
-        """What the words of a route hold where nothing is wrong."""
-        body = (self.sound[route].body if route in self.sound else {}) | contract.route(route).example
+    def _sound(self, contract: Contract, route: str, run: str, identifiers: Mapping[str, str]) -> dict[str, Any]:
+        """What the words of a route hold where nothing is wrong.
+
+        An identifier of what the user has stands in a path, and in a body where the standard contract has no such word.
+        """
+        entry, usual = contract.route(route), {*standard_words(f"routes.{route}.body")}
+        needed = {*entry.words, *({*offered_words(contract, route)["body"]} - usual)}
+        body = {word: value for word, value in identifiers.items() if word in needed}
+        body |= (self.sound[route].body if route in self.sound else {}) | entry.example
         return {word: value.replace("{run}", run) if isinstance(value, str) else value for word, value in body.items()}
 
     def cases(self, contract: Contract, route: str, sound_path: Mapping[str, str], run: str) -> list[Case]:
@@ -119,7 +131,7 @@ class Nonsense(Data):
         """
         if gaps := self.gaps():
             raise ConfigurationError([f"variables/nonsense.yaml: {gap}" for gap in gaps])
-        entry, known = contract.route(route), self._sound(contract, route, run)
+        entry, known = contract.route(route), self._sound(contract, route, run, sound_path)
         words, lacking = offered_words(contract, route), Absent(f"routes.{route}.example")
         own = {word: {**known, **sound_path}.get(word) for word in words["path"]}
         sound = {word: value for word, value in known.items() if word in words["body"]}

@@ -375,7 +375,9 @@ class ContractClient:
             raise self._unanswered(route, entry.method, url, error, begin, sent) from None
 
     def url(self, route: Route, path: Mapping[str, object]) -> str:
-        """The address of a route with the braces of its path filled in."""
+        """The address of a route with the braces of its path filled in; SuiteError where a value is missing."""
+        if lacking := [word for word in route.words if word not in path]:
+            raise SuiteError(f"{route.method} {route.path}: no value for {{{lacking[0]}}}")
         quoted = {
             word: quote(value if isinstance(value, bytes) else str(value), safe="") for word, value in path.items()
         }

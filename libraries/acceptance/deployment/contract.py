@@ -163,6 +163,7 @@ INSTEAD_OF_ABSENT = dict.fromkeys(("stream", "binary", "form", "waits_for_a_mode
 CORE = (
     "routes.upload", "routes.job", "jobs.complete", "routes.chat", "routes.chat.body.message", "routes.chat.answer.text"
 )  # fmt: skip
+MAKERS = ("upload", "chat")  # routes whose answers may name what the paths of others hold
 FILLED_TOO = {"chat": {"document_id"}}  # words of a body that the suites fill beside those of the standard contract
 
 
@@ -209,13 +210,8 @@ class Route(Offered):
         known = {*self.words, *names(self.offered.get("query", {})), *names(self.offered.get("body", {}))}
         example = self.offered.get("example", {})
         strange = [word for word in example if word not in known]
-        wrong: dict[tuple[str, ...], str] = {("example", one): "no word of its path, query or body" for one in strange}
-        try:
-            check_words(self.offered.get("path", ""), (*WORDS, *example))
-        except ValueError as error:
-            wrong["path",] = str(error)
-        if wrong:
-            raise mistakes(wrong)
+        if strange:
+            raise mistakes({("example", one): "no word of its path, query or body" for one in strange})
         return self
 
     def parameters(self, words: Mapping[str, Any]) -> dict[str, Any]:
@@ -504,6 +500,26 @@ class Contract(Offered):
         if less:
             raise mistakes(less)
         return self
+
+    @model_validator(mode="after")
+    def _paths_are_filled(self) -> Self:
+        made = [word for name in MAKERS if name in self.routes for word in self.routes[name].offered.get("answer", {})]
+        wrong = {}
+        for name, route in self.routes.items():
+            try:
+                check_words(route.offered.get("path", ""), (*WORDS, *made, *route.offered.get("example", {})))
+            except ValueError as error:
+                wrong["routes", name, "path"] = str(error)
+        if wrong:
+            raise mistakes(wrong)
+        return self
+
+    def further_words(self, *made_by: str) -> list[str]:
+        """Words of paths beside the usual ones that the answers of these routes have: what they made."""
+        known = {
+            word for name in made_by if name in self.routes for word in self.routes[name].offered.get("answer", {})
+        }
+        return sorted({word for route in self.routes.values() for word in route.words} & known - {*WORDS})
 
     @model_validator(mode="after")
     def _what_is_sent_is_filled(self) -> Self:

@@ -302,8 +302,8 @@ class Workload:
         def right(answer: Response) -> str:
             return "" if user.fact.answered_by(str(answer["text"])) else f"an answer with {user.fact.figure}"
 
-        body = question_of(self._run, user.account, user.fact.question)
-        return await self.send(user, "chat", body=body, right=right) is not None
+        request = question_of(self._run, user.account, user.fact.question)
+        return await self.send(user, "chat", **request, right=right) is not None
 
     async def profile(self, user: WorkloadUser) -> bool:
         """Read the own profile."""
