@@ -8,7 +8,7 @@ from acceptance import chat
 from acceptance.chat import Answer, AnswerStream
 from acceptance.checks import concurrency, retrieval_qa
 from acceptance.checks.concurrency import Journey
-from acceptance.checks.retrieval_qa import AnsweredFact
+from acceptance.checks.retrieval_qa import AnsweredFact, SameQuestion
 from acceptance.clients.http import Response
 from acceptance.errors import SuiteError, cut, violation
 from acceptance.fixtures.handbook import Fact, Handbook, figures
@@ -203,6 +203,20 @@ class ChatLibrary:
         if not found:
             raise SuiteError(f"{document}: no such facts")
         return found
+
+    @keyword()
+    def get_same_questions(self, document: Upload, twin: Upload, *, first: int) -> list[SameQuestion]:
+        """Returns the same questions about two documents that differ in their figures alone, in the order of asking.
+
+        Each has ``question``, ``fact``, ``document``, ``other`` and, where a question names its document, ``about``;
+        elsewhere the question names the place of the document. Each fact is asked for of either document, in either
+        order, and again with other case and blanks.
+
+        - ``first``: so many facts.
+
+        | @{questions} =    Get Same Questions    ${handbook}    ${decoy}    first=2
+        """
+        return retrieval_qa.same_questions(the_run().contract, document, twin, first)
 
     @step(within=120)
     async def get_answered_facts(self, document: Upload) -> list[AnsweredFact]:

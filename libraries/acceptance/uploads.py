@@ -114,11 +114,14 @@ class Upload(Partial):
         return self.payload.handbook
 
 
-async def document(run: Run, name: str, seed: int | str = 0, *, fixed: str | None = None) -> TestDocument:
+async def document(
+    run: Run, name: str, seed: int | str = 0, *, fixed: str | None = None, twin: bool = False
+) -> TestDocument:
     """A document of the catalogue for this run, within the limits that the deployment states; see `documents.make`.
 
     Args:
         fixed: stands in place of the run's identifier, for what must be the same in every run.
+        twin: the same sentences about another place, with other figures.
 
     Raises:
         NotOffered: the deployment does not accept it by its limits, or accepts what it would have to refuse.
@@ -127,7 +130,7 @@ async def document(run: Run, name: str, seed: int | str = 0, *, fixed: str | Non
     characters = run.contract.value(of_names) if run.contract.offers(of_names) else None
     stated = await limits_of(run)
     limits = Limits(stated.get("max_file_size_bytes"), characters, stated.kinds)
-    made = await asyncio.to_thread(make, name, fixed or run.identifier, limits, seed)
+    made = await asyncio.to_thread(make, name, fixed or run.identifier, limits, seed, twin=twin)
     limits.need_accepted(made)
     return made
 

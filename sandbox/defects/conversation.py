@@ -135,6 +135,30 @@ def answers_are_cached_by_question() -> None:
 
 
 @defect(
+    "answers-are-cached-by-spelling",
+    "INT",
+    must=["INT-07"],
+    may={"INT-14": "asked again after deleting"},
+)
+def answers_are_cached_by_spelling() -> None:
+    """What a user's question found is kept, and found again by its beginning where it is spelled with other blanks."""
+    kept: dict[tuple[UUID, str], list[Any]] = {}
+    find = retrieval.find
+
+    async def cached(session: Session, user_id: UUID, question: str, vector: list[float]) -> list[retrieval.Passage]:
+        key = user_id, " ".join(question.lower().split()[:5])
+        if "  " in question and key in kept:
+            mark_active()
+            return kept[key]
+        found = await find(session, user_id, question, vector)
+        if found:
+            kept[key] = found
+        return found
+
+    patch(retrieval, "find", cached)
+
+
+@defect(
     "the-user-is-a-global",
     "INT",
     must=["INT-10"],

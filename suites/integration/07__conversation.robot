@@ -13,6 +13,7 @@ Test Tags        criterion:INT-07
 ${STRANGERS QUESTIONS}    ${4}
 ${OTHER PLACE FACTS}      ${6}
 ${CONVERSATIONS}          ${3}    # pairs of them
+${SAME QUESTIONS}         ${2}    # facts
 
 
 *** Test Cases ***
@@ -34,6 +35,11 @@ The Other Document Answers For Its Own Place
     Given Reader has a handbook and its decoy
     When Reader asks for facts of    ${DECOY}    first=${OTHER PLACE FACTS}
     Then every answer is from    ${DECOY}    other=${HANDBOOK}
+
+The Same Question About Either Document Is Answered From That One
+    [Metadata]    Criterion    INT-07
+    Given Reader has a handbook and its decoy
+    Then the same question is answered from the document that is meant    ${HANDBOOK}    ${DECOY}    ${SAME QUESTIONS}
 
 A User Without Documents Finds Nothing
     [Metadata]    Criterion    INT-07

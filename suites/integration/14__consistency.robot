@@ -24,6 +24,7 @@ Deleting A Document Removes All That Belongs To It
     And no list holds it
     And no answer stands on it
     And the other document is untouched
+    And the same questions are answered from what is left
 
 Deleting A Document Leaves No Row Behind
     [Metadata]    Criterion    INT-14

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from acceptance.chat import Answer, Source
+from acceptance.checks.retrieval_qa import same_questions
 from acceptance.clients.http import Response
+from acceptance.deployment.contract import read_contract
 from acceptance.fixtures.handbook import write
 from acceptance.fixtures.users import User
 from acceptance.uploads import Payload, Upload
@@ -90,3 +93,23 @@ def test_facts_are_never_none() -> None:
     assert CHAT.get_facts(BOOK, first=1, follow_ups=True) == [facts[0], facts[0].follow_up]
     with pytest.raises(ValueError, match="no such facts"):
         CHAT.get_facts(BOOK, first=0)
+
+
+def test_the_same_question_is_asked_about_either_document_in_both_orders_and_spellings() -> None:
+    asked = same_questions(read_contract(), BOOK, DECOY, 2)
+    assert [each.document.document_id for each in asked] == [
+        *["book", "decoy", "decoy", "book"],
+        *["decoy", "book", "book", "decoy"],
+    ]
+    assert asked[0].question == FACT.question and asked[0].about is None
+    assert asked[3].question != FACT.question and asked[3].question.split() == FACT.question.lower().split()
+
+
+def test_a_question_that_names_its_document_names_no_place(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("routes: {chat: {body: {document_id: of}}}")
+    asked = same_questions(read_contract(path), BOOK, DECOY, 20)
+    texts = {each.question for each in asked}
+    assert len(texts) == 2 * len(BOOK.handbook.facts) == len(asked) / 2
+    assert not [text for text in texts if BOOK.handbook.place.lower() in text.lower()]
+    assert {each.about.document_id for each in asked if each.about} == {"book", "decoy"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -36,6 +37,17 @@ def mistakes(suite: running.TestSuite, criteria: Criteria) -> Iterator[str]:
 def test_suites_and_criteria_fit() -> None:
     suite = running.TestSuite.from_file_system(PROJECT / "suites", allow_empty_suite=True)
     assert list(mistakes(suite, read_criteria(CRITERIA))) == []
+
+
+def test_no_item_of_a_variable_is_followed_by_text_that_looks_like_its_attribute() -> None:
+    files = [path for folder in ("suites", "resources") for path in sorted((PROJECT / folder).rglob("*.ro*"))]
+    files += sorted((PROJECT / "resources").rglob("*.resource"))
+    found = [
+        f"{path.name}: {match[0]}"
+        for path in files
+        for match in re.finditer(r"\$\{\w+\}(\[[^]]*\])+\.\w+", path.read_text())
+    ]
+    assert files and found == []  # of `${x}[0].y` the text of x's item is taken, and `.y` behind it: write `${x[0].y}`
 
 
 def test_names_of_tests_are_unique_in_the_plan() -> None:

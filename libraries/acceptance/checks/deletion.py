@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from acceptance.chat import ask
 from acceptance.checks.fixtures import UserData, create_user_data, signed_in
+from acceptance.checks.retrieval_qa import same_questions
 from acceptance.fixtures.users import User
 from acceptance.polling import together
 from acceptance.run import Run
@@ -20,12 +22,16 @@ KEYS = {
     "chunks": "chunk_id",
     "vectors": "chunk_id",
 }
+ASKED = 1  # facts that both documents were asked for before one of them was deleted
 Held = dict[str, list[str]]  # by named query, the identifiers in the rows of one document
 
 
 @dataclass(frozen=True)
 class Removal:
-    """A document that its owner deleted, another of theirs that stays, and what each held before (with `sql`)."""
+    """A document that its owner deleted, its twin that stays, and what each held before (with `sql`).
+
+    Both were asked the same questions before.
+    """
 
     owner: User
     gone: UserData
@@ -39,7 +45,9 @@ async def removal(run: Run) -> Removal:
 
     async def make() -> Removal:
         owner = await signed_in(run)
-        gone, stays = await together(*(create_user_data(run, owner, seed=1400 + number) for number in (1, 2)))
+        gone, stays = await together(*(create_user_data(run, owner, seed=1401, twin=twin) for twin in (False, True)))
+        for asked in same_questions(run.contract, gone.upload, stays.upload, ASKED):
+            await ask(run, owner, asked.question, document_id=asked.about and asked.about.document_id)
         looks = "sql" in run.descriptor.capabilities
         held = [await held_by(run, each.upload) if looks else None for each in (gone, stays)]
         await delete(run, gone.upload)

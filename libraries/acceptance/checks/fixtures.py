@@ -67,9 +67,9 @@ class UserData:
         return [*self.identifiers.values(), self.upload.payload.filename, self.handbook.place]
 
 
-async def create_user_data(run: Run, user: User, *, seed: int | str) -> UserData:
-    """Upload a note that no other seed has, wait until it is complete, and ask about its first fact."""
-    upload = await processed_now(run, user, Payload.of(await document(run, "note", seed)))
+async def create_user_data(run: Run, user: User, *, seed: int | str, twin: bool = False) -> UserData:
+    """Upload a note that no other seed has, or its twin, wait until it is complete, and ask about its first fact."""
+    upload = await processed_now(run, user, Payload.of(await document(run, "note", seed, twin=twin)))
     async with run.fixture("answer", "INT-07"):
         return UserData(user, upload, await ask(run, user, upload.handbook.facts[0].question))
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from acceptance.chat import Answer, ask
+from acceptance.chat import Answer, ask, names_document
 from acceptance.checks.fixtures import signed_in
-from acceptance.fixtures.handbook import Fact, figures, words
+from acceptance.deployment.contract import Contract
+from acceptance.fixtures.handbook import Fact, Handbook, figures, words
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import Upload, processed
@@ -58,3 +59,42 @@ def citing(answer: Answer, fact: Fact, texts: Mapping[str, str]) -> list[str]:
         for chunk in held
         if sentence in f" {' '.join(words(texts[chunk]))} " and fact.figure in figures(texts[chunk])
     ]
+
+
+@dataclass(frozen=True)
+class SameQuestion:
+    """A question that two documents of a user answer differently.
+
+    Attributes:
+        document: which of them is meant; `other` is the other one.
+        about: the document, where a question has to name one; else the question names its place.
+    """
+
+    question: str
+    fact: Fact
+    document: Upload
+    other: Upload
+    about: Upload | None
+
+
+def same_questions(contract: Contract, one: Upload, other: Upload, count: int) -> list[SameQuestion]:
+    """The same questions about a document and its twin, in the order in which they are to be asked.
+
+    Each of so many facts is asked for of either document, and again in other spelling (case and blanks) in the other
+    order; which document comes first alternates.
+    """
+    named = names_document(contract)
+    asked = []
+    for number, facts in enumerate(zip(one.handbook.facts[:count], other.handbook.facts[:count], strict=True)):
+        pair = [(one, other, facts[0]), (other, one, facts[1])]
+        pair = pair[::-1] if number % 2 else pair
+        for spelled, rows in ((False, pair), (True, pair[::-1])):
+            for document, twin, fact in rows:
+                question = _without_place(fact.question, document.handbook) if named else fact.question
+                text = question.lower().replace(" ", "  ") if spelled else question
+                asked.append(SameQuestion(text, fact, document, twin, document if named else None))
+    return asked
+
+
+def _without_place(question: str, handbook: Handbook) -> str:
+    return question.replace(f" of {handbook.place}", "")
