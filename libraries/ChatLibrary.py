@@ -170,7 +170,7 @@ class ChatLibrary:
         | @{answers} =    Get Handbook Answers
         """
         answered = await retrieval_qa.answered_facts(the_run())
-        return [answer for each in answered for answer in (each.answer, each.follow_up)]
+        return [answer for each in answered for answer in each.offered.values() if isinstance(answer, Answer)]
 
     @step()
     async def delete_new_conversations(self, known: list[str], *, user: Actor = None) -> None:
@@ -188,17 +188,26 @@ class ChatLibrary:
 
     @keyword()
     def get_facts(
-        self, document: Upload, *, first: int | None = None, last: int | None = None, follow_ups: bool = False
+        self,
+        document: Upload,
+        *,
+        first: int | None = None,
+        last: int | None = None,
+        spread: int | None = None,
+        follow_ups: bool = False,
     ) -> list[Fact]:
         """Returns facts of a generated document: all, or so many ``first`` or ``last`` ones; one at least.
 
         A fact has ``question``, ``figure``, ``sentence`` and ``follow_up`` (a fact, asked in the same conversation).
 
+        - ``spread``: so many, from the very first to the very last one.
         - ``follow_ups``: include the follow-up of each fact behind it.
 
         | @{facts} =    Get Facts    ${handbook}    first=6
         """
         facts = document.handbook.facts[slice(first) if last is None else slice(-last, None)]
+        if spread is not None and len(facts) > spread > 1:
+            facts = tuple(facts[number * (len(facts) - 1) // (spread - 1)] for number in range(spread))
         found = [each for fact in facts for each in (fact, *([fact.follow_up] if follow_ups else [])) if each]
         if not found:
             raise SuiteError(f"{document}: no such facts")
@@ -222,8 +231,9 @@ class ChatLibrary:
     async def get_answered_facts(self, document: Upload) -> list[AnsweredFact]:
         """Returns every fact of a document with its answers: asked by the first test of the run that needs them.
 
-        Each has ``fact``, ``answer`` and, asked in the same conversation, ``follow_up``. The document's owner asks,
-        each question over a connection of its own, so that several instances may serve one conversation.
+        Each has ``fact``, ``answer`` and, where the contract has conversations, ``follow_up``, asked in the same one.
+        The document's owner asks, each question over a connection of its own, so that several instances may serve one
+        conversation.
 
         | @{answered} =    Get Answered Facts    ${handbook}
         """

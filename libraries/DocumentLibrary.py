@@ -54,6 +54,17 @@ class DocumentLibrary:
         made = Payload.of(await uploads.document(the_run(), name, seed))
         return replace(made, **properties)
 
+    @step(within=60)
+    async def create_long_documents(self) -> list[Payload]:
+        """Creates a long document, of a hundred sections with a fact each, as a PDF and, where it is accepted, a text.
+
+        | @{long} =    Create Long Documents
+        """
+        run = the_run()
+        kinds = (await limits.limits_of(run)).kinds
+        accepted = [uploads.PDF, *([uploads.TEXT] if kinds is not None and kinds.accept(uploads.TEXT) else [])]
+        return [await uploads.long_document(run, mime) for mime in accepted]
+
     @step()
     async def announce_upload(
         self, document: Payload | str, *, user: Actor = None, expected: int | str = "success", **announced: Any

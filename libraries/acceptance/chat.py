@@ -112,7 +112,7 @@ def names_document(contract: Contract) -> bool:
 
 def question_of(
     run: Run, user: User, question: str, conversation_id: str | None = None, document_id: str | None = None
-) -> dict[str, dict[str, str]]:
+) -> dict[str, Any]:
     """What the client is given for a question: `body` and `path`, by our words.
 
     Where a question has to name a document, it is this one, else that of its conversation, else the user's whose place

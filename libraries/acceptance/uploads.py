@@ -17,15 +17,17 @@ import httpx
 
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import Partial, by_words
-from acceptance.errors import SuiteError, shown, violation
+from acceptance.errors import NotOffered, SuiteError, shown, violation
 from acceptance.fixtures.documents import Limits, TestDocument, make
-from acceptance.fixtures.handbook import Handbook
+from acceptance.fixtures.handbook import Handbook, write_long
+from acceptance.fixtures.pdf import render
 from acceptance.fixtures.users import User
 from acceptance.limits import limits_of, need_upload
 from acceptance.polling import wait_until
 from acceptance.run import Run
 
 PROCESSING_SECONDS = 30.0
+PDF, TEXT = "application/pdf", "text/plain"
 POLL_SECONDS = 0.2
 MEGABYTE = 1_000_000
 
@@ -133,6 +135,24 @@ async def document(
     made = await asyncio.to_thread(make, name, fixed or run.identifier, limits, seed, twin=twin)
     limits.need_accepted(made)
     return made
+
+
+LONG_VOLUMES = 5  # handbooks: more chunks than are usually stored or embedded at once
+
+
+async def long_document(run: Run, mime: str) -> Payload:
+    """A document of a hundred sections, as a PDF or a text; the same for each kind but for its figures and places.
+
+    Raises:
+        NotOffered: it is longer than the deployment accepts.
+    """
+    of_text = mime == TEXT
+    text = write_long(run.identifier, f"long {mime}", LONG_VOLUMES)
+    data = text.text.encode() if of_text else await asyncio.to_thread(render, text)
+    most = (await limits_of(run)).get("max_file_size_bytes")
+    if most is not None and len(data) > most:
+        raise NotOffered(f"limits.max_file_size_bytes of {most:,}")
+    return Payload(f"{run.identifier}-long.{'txt' if of_text else 'pdf'}", data, mime, text)
 
 
 async def announce(run: Run, user: User, payload: Payload, **instead: Any) -> Upload:

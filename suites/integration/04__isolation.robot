@@ -40,6 +40,11 @@ Questions About Another User's Facts Find Nothing
     When Bob asks for every fact of Alice
     Then every answer keeps to    ${OWNED.Bob.upload}    ${OWNED.Alice.upload}
     And no answer mentions Alice    own=${OWNED.Bob.upload}
+
+Questions Of A User Without Documents Find Nothing
+    [Metadata]    Criterion    INT-04
+    Given Alice has a document and a conversation about it
+    And Carol is signed in
     When Carol asks for every fact of Alice
     Then no answer has a figure or a source
     And no answer mentions Alice

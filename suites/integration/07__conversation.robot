@@ -13,6 +13,7 @@ Test Tags        criterion:INT-07
 ${STRANGERS QUESTIONS}    ${4}
 ${OTHER PLACE FACTS}      ${6}
 ${CONVERSATIONS}          ${3}    # pairs of them
+${LONG DOCUMENT FACTS}    ${8}
 ${SAME QUESTIONS}         ${2}    # facts
 
 
@@ -40,6 +41,12 @@ The Same Question About Either Document Is Answered From That One
     [Metadata]    Criterion    INT-07
     Given Reader has a handbook and its decoy
     Then the same question is answered from the document that is meant    ${HANDBOOK}    ${DECOY}    ${SAME QUESTIONS}
+
+A Long Document Is Answered From To Its Very End
+    [Metadata]    Criterion    INT-07
+    Given Lena is signed in
+    When Lena has a long document of each accepted kind
+    Then its facts are answered to the very end    ${LONG DOCUMENT FACTS}
 
 A User Without Documents Finds Nothing
     [Metadata]    Criterion    INT-07

@@ -121,3 +121,36 @@ def test_a_status_that_differs_from_the_recording_is_the_cause_that_other_checks
     recording = "request 'document of somebody else': document_status: expected status 404, observed 200"
     (cause,) = root_causes([("INT-04", "Isolation", isolation), ("INT-16", "Baseline", recording)])
     assert cause.criteria == ("INT-04", "INT-16")
+
+
+def test_different_promises_are_not_one_cause_only_since_their_words_are_alike() -> None:
+    said = "figures in the answer to '{}': expected none, observed 57364; POST /chat, request abcdef0123"
+    failed = [
+        ("INT-04", "Isolation", said.format("a question")),
+        ("INT-07", "Not made up", said.format("How many ships?")),
+        ("INT-07", "Right document", said.format("How many bees?")),
+        ("INT-14", "Deleted", said.format("How many ships?")),
+    ]
+    causes = root_causes(failed)
+    assert [cause.tests for cause in causes] == [("Not made up", "Right document", "Deleted"), ("Isolation",)]
+
+
+def test_other_routes_and_statuses_in_one_message_are_causes_of_their_own() -> None:
+    nonsense = "{}: expected status 422, observed {} no; POST /x, request abcdef0123"
+    message = several(
+        nonsense.format("signup", 201), several(nonsense.format("notes", 500), "x: expected 1, observed 2")
+    )
+    assert [cause.failure.what for cause in root_causes([("INT-12", "Negative", message)])] == ["signup", "notes"]
+
+
+def test_a_route_without_protection_is_one_cause() -> None:
+    open_job, other = "job: expected status {}, observed 200 {{}}", "jobs: expected status 404, observed 200 {}"
+    failed = [
+        ("INT-03", "other user", open_job.format(404)),
+        ("INT-03", "no token", open_job.format(401)),
+        ("INT-04", "isolation", open_job.format(404)),
+        ("INT-04", "list", other),
+        ("INT-14", "deleted", open_job.format(404)),
+    ]
+    causes = root_causes(failed)
+    assert [cause.tests for cause in causes] == [("other user", "no token", "isolation"), ("list",), ("deleted",)]

@@ -189,11 +189,16 @@ async def call_with_forged(
     forged = forgeries(kind, await _genuine(run, kind, data.owner, other))[:most]
     attempts = [attempt for credential in forged for attempt in _attempts(run, route, credential, data, status)]
     own = route in run.contract.routes and run.contract.route(route).kind == "public" and not attempts
-    return [] if own else await hold(run, attempts)
+    entry = run.contract.routes.get(route)
+    what = f"protection of {route}, {entry.method} {entry.path}" if entry else f"protection of {route}"
+    return [] if own else await hold(run, attempts, what)
 
 
-async def hold(run: Run, attempts: Iterable[Attempt]) -> list[int]:
+async def hold(run: Run, attempts: Iterable[Attempt], what: str = "protection") -> list[int]:
     """Make all attempts, a few at a time; returns and logs their status or close code.
+
+    Args:
+        what: is protected, for the message.
 
     Raises:
         AssertionError: names the attempts that failed; or there was none.
@@ -215,7 +220,7 @@ async def hold(run: Run, attempts: Iterable[Attempt]) -> list[int]:
     if wrong or not results:
         more = f"; and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
         seen = f"{len(wrong)} others: {'; '.join(wrong[:LISTED])}{more}" if wrong else "no attempt"
-        raise violation("protection", expected=f"{len(results)} responses as in the contract", observed=seen)
+        raise violation(what, expected=f"{len(results)} responses as in the contract", observed=seen)
     return [observed for observed, _ in results]
 
 

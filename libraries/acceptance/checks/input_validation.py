@@ -11,12 +11,13 @@ from acceptance.checks.negative_inputs import Case, Nonsense, read_nonsense
 from acceptance.checks.webhooks import signed
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import Absent
-from acceptance.errors import violation
+from acceptance.errors import raise_each, violation
 from acceptance.fixtures.users import User
 from acceptance.limits import limits_of, owners
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import Upload, count
+from acceptance.verdict.failures import Failure
 from acceptance.yaml_models import PROJECT
 
 NONSENSE = PROJECT / "variables" / "nonsense.yaml"
@@ -44,9 +45,11 @@ async def send_negative_inputs(run: Run, route: str, data: UserData, upload: Upl
     for place in {str(case.status) for case in found} - {str(case.status) for case in cases}:
         run.is_offered(place)
     problems = await together(*(_problem(run, data.owner, case) for case in cases), at_once=CALLS_AT_ONCE)
-    wrong = [problem for problem in problems if problem]
-    if wrong:
-        raise violation(f"{len(cases)} calls of {route}", expected="each refused", observed="\n".join(wrong))
+    wrong: dict[str, list[str]] = {}
+    for problem in filter(None, problems):
+        wrong.setdefault(Failure(text=problem).key, []).append(problem)
+    what = f"{len(cases)} calls of {route}"
+    raise_each([violation(what, expected="each refused", observed="\n".join(lines)) for lines in wrong.values()])
     return len(cases)
 
 

@@ -8,23 +8,27 @@ from functools import partial
 
 from acceptance.chat import Answer, ask, names_document
 from acceptance.checks.fixtures import signed_in
-from acceptance.deployment.contract import Contract
+from acceptance.deployment.contract import Absent, Contract, Partial
 from acceptance.fixtures.handbook import Fact, Handbook, figures, words
 from acceptance.polling import together
 from acceptance.run import Run
 from acceptance.uploads import Upload, processed
 
 AT_ONCE = 4
+CONVERSATION = ("routes.chat.body.conversation_id", "routes.chat.answer.conversation_id")  # to go on in it
 READER = "user Reader"  # under which the run shares the owner of the handbook
 
 
 @dataclass(frozen=True)
-class AnsweredFact:
-    """The answer to the question of a fact and, in the same conversation, to its follow-up question."""
+class AnsweredFact(Partial):
+    """The answer to the question of a fact and, in the same conversation, to its follow-up question.
+
+    The follow-up is absent where questions do not name their conversation.
+    """
 
     fact: Fact
     answer: Answer
-    follow_up: Answer
+    follow_up: Answer | Absent
 
 
 async def answered_facts(run: Run, handbook: Upload | None = None) -> list[AnsweredFact]:
@@ -40,6 +44,9 @@ async def answered_facts(run: Run, handbook: Upload | None = None) -> list[Answe
     async def ask_both(fact: Fact) -> AnsweredFact:
         assert fact.follow_up
         answer = await ask(run, owner, fact.question, hang_up=True)
+        lacking = [place for place in CONVERSATION if not run.contract.offers(place)]
+        if lacking:
+            return AnsweredFact(fact, answer, Absent(lacking[0]))
         conversation = answer.conversation_id
         follow_up = await ask(run, owner, fact.follow_up.question, conversation_id=conversation, hang_up=True)
         return AnsweredFact(fact, answer, follow_up)

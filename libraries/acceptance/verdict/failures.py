@@ -45,6 +45,8 @@ _CHANGING = re.compile(
 _VARYING = re.compile(rf"{_CHANGING.pattern}|'[^']*'")
 _STATUS = re.compile(r"(?:status )?([1-5])\d\d\b")
 _BY_STATUS = re.compile(r"\b(\w+): expected (?:status (\d{3})|no fault), observed (\d{3})\b([^;\n]*)")
+_REFUSED = re.compile(r"(\w+) (401|403|404) (2)\d\d")  # the key of a route that serves whom it should refuse
+PROTECTION = {"INT-03", "INT-04", "SEC-03"}  # criteria of who may call what
 KEPT = 300  # characters that tell one cause from another
 
 
@@ -94,6 +96,17 @@ class Failure(Data):
         return varying.sub("#", text)[:KEPT]
 
     @property
+    def is_by_status(self) -> bool:
+        """Whether a route answered with another status than expected: its cause is the same in whichever test."""
+        return not self.is_ours and _BY_STATUS.search(self.text) is not None
+
+    @property
+    def words(self) -> str:
+        """The key with what stands in quotes: the same only for failures of one and the same thing."""
+        text = self.text.removesuffix(f"; {self.look}") if self.look else self.text
+        return self.key if self.is_by_status else _CHANGING.sub("#", text)[:KEPT]
+
+    @property
     def is_ours(self) -> bool:
         """Whether it says nothing of the deployment: a tool, a suite or a fixture failed, or nothing is offered."""
         return _MISTAKE.match(self.text) is not None
@@ -127,7 +140,7 @@ def failures_in(message: str) -> list[Failure]:
     found: dict[str, Failure] = {}
     for text in texts:
         failure = Failure(text=text)
-        if text and not (found and failure.is_ours):
+        if text and text != SEVERAL and not (found and failure.is_ours):
             found.setdefault(failure.key, failure)
     return list(found.values())
 
@@ -144,14 +157,35 @@ def root_causes(failed: Iterable[tuple[str, str, str]]) -> list[RootCause]:
     Args:
         failed: criterion, name and message of each failed test.
     """
-    groups: dict[str, RootCause] = {}
-    for criterion, test, message in failed:
-        failure = cause_of(message)
-        known = groups.get(failure.key) or RootCause(failure=failure, tests=(), criteria=())
-        groups[failure.key] = known.model_copy(
-            update={"tests": _with(known.tests, test), "criteria": _with(known.criteria, criterion)}
+    met = [(criterion, test, failure) for criterion, test, message in failed for failure in causes_of(message)]
+    open_to_all = {found[1] for _, _, one in met if (found := _REFUSED.fullmatch(one.key)) and found[2] == "401"}
+    groups: dict[str, list[RootCause]] = {}
+    for criterion, test, failure in met:
+        found = _REFUSED.fullmatch(failure.key)
+        unprotected = found is not None and found[1] in open_to_all and criterion in PROTECTION
+        alike = groups.setdefault(f"{found[1]} open" if found and unprotected else failure.key, [])
+        number = next(
+            (n for n, one in enumerate(alike) if failure.is_ours or _is_one(one, failure, criterion)), len(alike)
         )
-    return sorted(groups.values(), key=lambda cause: (cause.failure.weight, -len(cause.tests)))
+        known = alike[number] if number < len(alike) else RootCause(failure=failure, tests=(), criteria=())
+        update = {"tests": _with(known.tests, test), "criteria": _with(known.criteria, criterion)}
+        alike[number : number + 1] = [known.model_copy(update=update)]
+    causes = [cause for alike in groups.values() for cause in alike]
+    return sorted(causes, key=lambda cause: (cause.failure.weight, -len(cause.tests)))
+
+
+def causes_of(message: str) -> list[Failure]:
+    """What a test's message is read by, and the other answers in it that another status was expected of."""
+    cause = cause_of(message)
+    return [cause, *(one for one in failures_in(message) if one.is_by_status and one.key != cause.key)]
+
+
+def _is_one(cause: RootCause, failure: Failure, criterion: str) -> bool:
+    """Whether a failure of the same key is of this cause: a route's answer is, and what breaks the same promise.
+
+    Of two promises whose failures are alike in their words, each has a cause of its own, unless it is the same thing.
+    """
+    return failure.is_by_status or criterion in cause.criteria or failure.words == cause.failure.words
 
 
 def other_failures(message: str) -> str:
