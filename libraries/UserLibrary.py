@@ -289,9 +289,10 @@ class UserLibrary:
         """
         if field not in SESSION_FIELDS:
             raise SuiteError(f"field '{field}': unknown; a session has {', '.join(SESSION_FIELDS)}")
-        answer, word = the_run().contract.route("login").answer, field.replace("refresh_fingerprint", "refresh_token")
-        if word in getattr(answer, "absent", ()):
-            raise NotOffered(f"routes.login.answer.{word}")
+        contract, word = the_run().contract, field.replace("refresh_fingerprint", "refresh_token")
+        named = [f"routes.{route}.answer.{word}" for route in NAMED_BY.get(field, ("login",))]
+        if named and not any(contract.offers(place) for place in named):
+            raise NotOffered(named[0])
         value = SESSION_FIELDS[field](user_named(user))
         return Observed(value, f"{field} of the session")
 
@@ -373,6 +374,10 @@ def _lifetime(user: User) -> float:
     return float(claims.get("exp", 0) - claims.get("iat", 0))
 
 
+# The routes one of whose answers has to name a field; none: it is known without, as claims of a token are.
+NAMED_BY: dict[str, tuple[str, ...]] = {
+    "email": (), "user_id": ("login", "signup", "user"), "token_subject": (), "token_lifetime": (),
+}  # fmt: skip
 SESSION_FIELDS: dict[str, Callable[[User], Any]] = {
     "email": lambda user: user.email,
     "user_id": lambda user: user.user_id,

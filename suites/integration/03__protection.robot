@@ -101,6 +101,7 @@ Badly Signed Webhooks Do Not Begin A Job
 
 Repeated Webhooks Change Nothing
     [Metadata]    Criterion    INT-03
+    Need Offered    routes.webhook
     Need    webhook-secret
     Given the victim has a document and a conversation, the attacker has nothing
     And Target Should Have    ${DATA}    upload
@@ -109,6 +110,7 @@ Repeated Webhooks Change Nothing
 
 Repeated Webhooks Do Not Disturb The Processing
     [Metadata]    Criterion    INT-03
+    Need Offered    routes.webhook
     Need    webhook-secret
     Given Create User    Alice
     And Alice has announced    note    seed=303

@@ -14,6 +14,7 @@ from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import UserLibrary
 import websockets
 import yaml
 from acceptance import uploads
@@ -487,6 +488,22 @@ def test_a_questions_document_may_stand_in_its_path(app: Application, run_of: Ru
     run.wait(uploads.delete(run, run.uploaded["u"][-1]))
     run.wait(ask(run, user, "What is it?"))
     assert app.last.path == "/papers/d0/questions"
+
+
+def test_a_field_of_a_session_is_named_by_any_route(run_of: RunOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = User("a@b.org", "p", user_id="u", access_token=TOKEN)
+    monkeypatch.setattr(UserLibrary, "user_named", lambda _: user)
+
+    def field_of(contract: str, name: str) -> object:
+        run = run_of(f"routes: {{{contract}}}")
+        monkeypatch.setattr(UserLibrary, "the_run", lambda: run)
+        return UserLibrary.UserLibrary().get_session_field(name)
+
+    bare = "login: {answer: {user_id: absent, email: absent, refresh_token: absent}}"
+    assert (field_of(bare, "user_id"), field_of(bare, "email")) == ("u", "a@b.org")
+    for contract, name in ((f"{bare}, signup: absent, user: absent", "user_id"), (bare, "refresh_fingerprint")):
+        with pytest.raises(NotOffered, match=r"routes\.login\.answer"):
+            field_of(contract, name)
 
 
 def test_what_an_answer_made_fills_the_paths_of_a_teams_own_routes(app: Application, run_of: RunOf) -> None:
