@@ -214,9 +214,9 @@ async def answer_stream(run: Run, user: User, question: str) -> AsyncIterator[An
 
 
 async def _receive(run: Run, user: User, stream: AnswerStream) -> None:
-    body = question_of(run, user, stream.question)
+    request = question_of(run, user, stream.question)
     try:
-        async with run.client.stream("chat", path={}, token=user.access_token, body=body) as response:
+        async with run.client.stream("chat", **request, token=user.access_token) as response:
             try:
                 async for part in run.client.parts_of(response):
                     stream.text += part.decode("utf-8", "replace")
