@@ -272,3 +272,11 @@ def test_a_fault_is_a_response_and_no_close_code(tmp_path: Path) -> None:
     )
     assert list(faults(log.answers)) == [] and len(log.answers) == 1
     assert [one.event for one in recorded_errors(tmp_path)] == []
+
+
+def test_a_body_with_the_line_ends_of_unicode_is_one_answer(tmp_path: Path) -> None:
+    log = ErrorLog(Redactor())
+    (tmp_path / "journal").mkdir()
+    log.write_to(tmp_path / "journal" / "errors-1.jsonl")
+    log.record(method="POST", url="http://x/y", status=422, body="a\u2028b\u0085c", request_id="r1")
+    assert [one.body for one in recorded_errors(tmp_path)] == ["a\u2028b\u0085c"]

@@ -68,8 +68,9 @@ class ErrorResponse:
 
 def recorded_errors(folder: Path) -> list[ErrorResponse]:
     """The answers that the processes of a run kept in its folder."""
-    lines = [line for path in sorted(folder.glob(FILES)) for line in path.read_text("utf-8").splitlines()]
-    return [ErrorResponse(**json.loads(line)) for line in lines]
+    # A body may hold what else ends a line, such as U+2028.
+    lines = [line for path in sorted(folder.glob(FILES)) for line in path.read_text("utf-8").split("\n")]
+    return [ErrorResponse(**json.loads(line)) for line in lines if line]
 
 
 class ErrorLog:
