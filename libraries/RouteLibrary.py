@@ -317,6 +317,17 @@ class RouteLibrary:
         return Observed(values, what, response.look)
 
     @keyword()
+    def get_search_parameters(self) -> list[str]:
+        """Returns a route and a word of its query in turns, for each list that a user reads and that takes free text.
+
+        | @{searches} =    Get Search Parameters
+        | FOR    ${route}    ${word}    IN    @{searches}
+        """
+        contract = the_run().contract
+        lists = [name for name, route in contract.routes.items() if route.kind == "user" and route.method == "GET"]
+        return [each for name in lists for word in contract.search_words(name) for each in (name, word)]
+
+    @keyword()
     def get_unknown_identifiers(self) -> dict[str, str]:
         """Returns a new identifier, which nothing has, for each word that stands for one in an owner route.
 

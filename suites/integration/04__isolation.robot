@@ -78,7 +78,6 @@ Another User's Events Cannot Be Received
 
 The Same Content Of Two Users Stays Apart
     [Metadata]    Criterion    INT-04
-    [Tags]    needs-sql
     Given Dora is signed in
     And Emil is signed in
     When Dora and Emil upload the same content at the same time

@@ -189,6 +189,23 @@ def test_a_question_about_a_document_names_it_in_its_path_and_its_body(nonsense:
     assert cases["message is nothing"].path == {"document_id": "7"}
 
 
+def test_parameters_of_a_list_are_what_fields_says(nonsense: Nonsense, tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("""
+    routes: {documents: {query: {search: q, sort: sort, tag: tag}}}
+    fields: {search: {type: string, maxLength: 100}, sort: {enum: [newest, oldest]}, tag: {type: string}}
+    """)
+    contract = read_contract(path)
+    assert contract.search_words("documents") == ["search", "tag"] and contract.search_words("jobs") == []
+    cases = {case.what: case for case in nonsense.cases(contract, "documents", {}, "run-1")}
+    assert cases["search is 5,000 characters"].query == {"search": "a" * 5000}
+    assert {"sort is a word", "sort is SQL", "sort is nothing"} < cases.keys()
+    assert all(case.status == 422 for what, case in cases.items() if not what.startswith("tag"))
+    path.write_text("routes: {documents: {query: {search: q}}}")
+    with pytest.raises(ConfigurationError, match="nothing fills this word in"):
+        read_contract(path)
+
+
 def test_a_form_gets_texts_alone(nonsense: Nonsense, own: Contract) -> None:
     cases = nonsense.cases(own, "login", {}, "run-1")
     assert cases and all(case.content is None and case.body is not None for case in cases)

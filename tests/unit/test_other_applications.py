@@ -19,6 +19,7 @@ import websockets
 import yaml
 from acceptance import uploads
 from acceptance.chat import ask
+from acceptance.checks.fixtures import create_user_data
 from acceptance.checks.input_validation import negative_inputs, send_negative_inputs
 from acceptance.checks.job_events import event_fields, expected_statuses, has_ended
 from acceptance.checks.webhooks import bad_signatures, message, signed
@@ -504,6 +505,16 @@ def test_a_field_of_a_session_is_named_by_any_route(run_of: RunOf, monkeypatch: 
     for contract, name in ((f"{bare}, signup: absent, user: absent", "user_id"), (bare, "refresh_fingerprint")):
         with pytest.raises(NotOffered, match=r"routes\.login\.answer"):
             field_of(contract, name)
+
+
+def test_what_a_user_has_needs_no_conversation(app: Application, run_of: RunOf) -> None:
+    run = run_of(UPLOAD.replace("routes:", "routes:\n  chat: absent"))
+    app.answers |= {"/files": (202, JOB), f"/files/{JOB['id']}": (200, JOB | {"status": "ready", "error": None})}
+    user = User("a@b.org", "p", user_id="u", access_token=TOKEN)
+    data = run.wait(create_user_data(run, user, seed=1))
+    assert data.identifiers == {"document_id": JOB["id"], "job_id": JOB["id"]}
+    with pytest.raises(NotOffered, match=r"^not offered: routes\.chat$"):
+        _ = data.answer
 
 
 def test_what_an_answer_made_fills_the_paths_of_a_teams_own_routes(app: Application, run_of: RunOf) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from acceptance.chat import ask
-from acceptance.checks.fixtures import UserData, create_user_data, signed_in
+from acceptance.checks.fixtures import CHAT, UserData, create_user_data, signed_in
 from acceptance.checks.retrieval_qa import same_questions
 from acceptance.fixtures.users import User
 from acceptance.polling import together
@@ -46,7 +46,8 @@ async def removal(run: Run) -> Removal:
     async def make() -> Removal:
         owner = await signed_in(run)
         gone, stays = await together(*(create_user_data(run, owner, seed=1401, twin=twin) for twin in (False, True)))
-        for asked in same_questions(run.contract, gone.upload, stays.upload, ASKED):
+        chats = run.contract.offers(CHAT)
+        for asked in same_questions(run.contract, gone.upload, stays.upload, ASKED) if chats else ():
             await ask(run, owner, asked.question, document_id=asked.about and asked.about.document_id)
         looks = "sql" in run.descriptor.capabilities
         held = [await held_by(run, each.upload) if looks else None for each in (gone, stays)]

@@ -6,10 +6,11 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from acceptance.chat import Answer, ask
 from acceptance.clients.http import Response
-from acceptance.deployment.contract import words_in
+from acceptance.deployment.contract import Absent, Partial, words_in
 from acceptance.errors import CapabilityMissing, NotOffered
 from acceptance.fixtures.documents import Complete, OtherKind, TestDocument, catalogue
 from acceptance.fixtures.handbook import Fact, Handbook
@@ -31,12 +32,13 @@ from acceptance.uploads import (
 
 FIXED = "baseline"  # made documents of the catalogue are the same in every run, so that runs can be compared
 PEOPLE = 3
+CHAT = "routes.chat"
 POLL_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
-class UserData:
-    """A processed document and the first answer of a conversation about it."""
+class UserData(Partial):
+    """A processed document and the first answer of a conversation about it, which is absent where there is no chat."""
 
     owner: User
     upload: Upload = field(repr=False)
@@ -55,7 +57,8 @@ class UserData:
     @property
     def identifiers(self) -> dict[str, str]:
         """By the word that stands in the contract's paths for each."""
-        return self.upload.identifiers | self.answer.identifiers
+        answered = self.answer.identifiers if "answer" in self.offered else {}
+        return self.upload.identifiers | answered
 
     def has(self, template: str) -> bool:
         """Whether there is an identifier for each word in a path."""
@@ -70,6 +73,9 @@ class UserData:
 async def create_user_data(run: Run, user: User, *, seed: int | str, twin: bool = False) -> UserData:
     """Upload a note that no other seed has, or its twin, wait until it is complete, and ask about its first fact."""
     upload = await processed_now(run, user, Payload.of(await document(run, "note", seed, twin=twin)))
+    answer: Any = Absent(CHAT)
+    if not run.contract.offers(CHAT):
+        return UserData(user, upload, answer)
     async with run.fixture("answer", "INT-07"):
         return UserData(user, upload, await ask(run, user, upload.handbook.facts[0].question))
 

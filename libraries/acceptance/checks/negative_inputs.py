@@ -20,6 +20,7 @@ PLACES: tuple[Place, ...] = ("path", "query", "body")
 OPTIONAL = "optional "
 SIGNED_ADDRESS = "signed_url"  # the only word in a path whose value is a whole address
 NO_STATUS = ("shape", "request_id_header", "codes")  # of the contract's errors
+LONGEST_TEXT = 5000  # characters of the text that is too long for a parameter
 UNKNOWN_NUMBER = "999999999"
 _OF_TYPE: dict[str, type | tuple[type, ...]] = {"text": str, "integer": int, "boolean": bool}
 
@@ -168,6 +169,8 @@ class Nonsense(Data):
         if where == "query":
             if type_of == "integer":
                 return "at_least_one" if schema.get("minimum", 0) >= 1 else "sequence"
+            if "maxLength" in schema and schema["maxLength"] < LONGEST_TEXT:
+                return "bounded_text"
             return "job_state" if "enum" in schema else None
         known = {"integer": "integer", "boolean": "boolean", "string": "text"}
         return f"{OPTIONAL}{known[type_of]}" if type_of in [*known] else None

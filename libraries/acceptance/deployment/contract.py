@@ -523,11 +523,12 @@ class Contract(Offered):
 
     @model_validator(mode="after")
     def _what_is_sent_is_filled(self) -> Self:
-        wrong = {}
+        wrong, described = {}, self.offered.get("fields", {})
         for name, usual in standard()["routes"].items():
             route = self.routes[name].offered if name in self.routes else {}
             for part, constants in (("body", "constant"), ("query", "constant_query")):
                 filled = {*usual.get(part, ()), *route.get("example", ())} | FILLED_TOO.get(name, set())
+                filled |= {*described} if part == "query" else set()
                 sent = route.get(part, {})
                 for word in {*names(sent)} - filled:
                     if sent.get(word) not in route.get(constants, {}):
@@ -584,6 +585,13 @@ class Contract(Offered):
         """The JSON Schema of a field of a route by our word for it; empty where it may hold anything."""
         fields = self.offered.get("fields", {})
         return flattened(fields.get(f"{route}.{word}") or fields.get(word) or {})
+
+    def search_words(self, route: str) -> list[str]:
+        """The words of a route's query that hold any text, by what `fields` says of them."""
+        query = self.routes[route].query if self.offers(f"routes.{route}.query") else {}
+        schemas = {word: self.schema_of_word(word, route) for word in query}
+        free = {"type", "minLength", "maxLength"}
+        return [word for word, schema in schemas.items() if schema.get("type") == "string" and schema.keys() <= free]
 
     def schema_of(self, paths: Mapping[str, str], route: str = "") -> dict[str, Any]:
         """The JSON Schema of a document that has all of these fields: an object within another for each dot."""
