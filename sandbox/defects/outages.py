@@ -27,7 +27,7 @@ FAILURES_OF_A_POOL = 4
 
 @defect("database-outage-is-an-empty-list", "ERR", must=["ERR-01"], may={"ERR-04": "its database may be cut off there"})
 def database_outage_is_an_empty_list() -> None:
-    """While the database is away, sessions are remembered and lists are empty, with 200."""
+    """While the database is away, users are remembered and lists are empty, with 200."""
     seen: dict[UUID, float] = {}
     is_active, read_all, read_one = access.session_is_active, Database.all, Database.one
     lists = (jobs.OWN_JOBS, documents.OWN_DOCUMENTS)
@@ -36,10 +36,10 @@ def database_outage_is_an_empty_list() -> None:
         try:
             active = await is_active(database, session_id, user_id)
         except Unavailable:
-            if time.monotonic() - seen.get(session_id, float("-inf")) > REMEMBERED_SECONDS:
+            if time.monotonic() - seen.get(user_id, float("-inf")) > REMEMBERED_SECONDS:
                 raise
             return True
-        seen[session_id] = time.monotonic()
+        seen[user_id] = time.monotonic()
         return active
 
     async def forgiving(self: Database, query: LiteralString, /, **parameters: Any) -> list[Row]:

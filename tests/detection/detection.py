@@ -24,6 +24,7 @@ from acceptance.verdict.gate import Gate
 from acceptance.yaml_models import PROJECT, Data
 
 from tests.detection.defects import Defect, is_active, listed, provided_by
+from tests.detection.experiment_mutants import EXPERIMENT_MUTANTS
 from tests.detection.load_mutants import LOAD_MUTANTS
 from tests.detection.mutant_runner import Attempt, HarnessMutants
 from tests.detection.mutants import AREA, HARNESS_MUTANTS
@@ -35,8 +36,8 @@ LOAD_AREA, LOAD_FILE = (
     "PERF",
     "tests/detection/load_mutants.py",
 )  # selected as defects are: each takes long
-BY_NAME = {mutant.name: mutant for mutant in (*HARNESS_MUTANTS, *LOAD_MUTANTS)}
-EXPERIMENTS = "ERR"  # the area
+BY_NAME = {mutant.name: mutant for mutant in (*HARNESS_MUTANTS, *LOAD_MUTANTS, *EXPERIMENT_MUTANTS)}
+EXPERIMENTS, EXPERIMENTS_FILE = "ERR", "tests/detection/experiment_mutants.py"
 THE_GATE = "the gate"
 THE_REPORT = "the report"
 
@@ -201,8 +202,10 @@ def _mutants() -> Iterator[Defect]:
     """Listed as the defects of a deployment are."""
     for one in HARNESS_MUTANTS:
         yield Defect(name=one.name, area=AREA, must=one.must, may={}, description=one.description, file="")
-    for one in LOAD_MUTANTS:
-        yield Defect(name=one.name, area=LOAD_AREA, must=one.must, may={}, description=one.description, file=LOAD_FILE)
+    long = ((LOAD_AREA, LOAD_FILE, LOAD_MUTANTS), (EXPERIMENTS, EXPERIMENTS_FILE, EXPERIMENT_MUTANTS))
+    for area, file, mutants in long:
+        for one in mutants:
+            yield Defect(name=one.name, area=area, must=one.must, may={}, description=one.description, file=file)
 
 
 def _mutant(defect: Defect, mutants: HarnessMutants) -> tuple[Finding, Attempt]:
