@@ -15,6 +15,7 @@ from sandbox.worker import main as worker
 from sandbox.worker.claims import Claim
 
 UNFINISHED = {"INT-14": "jobs stay begun", "ERR-01": "workers lose their leases there too"}
+EXPIRED = "select from app.jobs where lease_until < now() and state not in ('done', 'deadletter') limit 1"
 FAIL_BEGUN = """
     update app.jobs set state = 'deadletter', status = 'failed_parse', lease = null, lease_until = null
       where lease is not null and state = 'working' returning id"""
@@ -30,7 +31,7 @@ def leases_never_expire() -> None:
     take = claims.claim
 
     async def leave(database: Any) -> Claim | None:
-        if await database.one("select from app.jobs where lease_until < now() and state not in ('done', 'deadletter')"):
+        if await database.one(EXPIRED) is not None:
             mark_active()
         return await take(database)
 
