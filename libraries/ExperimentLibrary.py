@@ -160,6 +160,7 @@ class ExperimentLibrary:
         | Ledger Should Be Complete    ${workload}
         """
         run = the_run()
+        workload.ledger_must_have_no_gap()
         await ledger.must_be_complete(run, workload.ledger, documents, seconds_of(timeout))
         run.note("\n".join(f"{entry}: {entry.upload.job and entry.upload.job['status']}" for entry in workload.ledger))
 

@@ -401,6 +401,16 @@ def test_moments_of_one_name_are_numbered(run: Run) -> None:
     assert [span.ended for span in spans] == [marked.marks["recovered"]] * 2 + [marked.ended]
 
 
+def test_a_ledger_with_a_gap_verifies_nothing(run: Run) -> None:
+    used = Workload(run, [])
+    used.outcomes = [replace(outcome(kind), route="upload_bytes") for kind in (Kind.SERVED, Kind.LOST, Kind.SERVED)]
+    used.add(upload())
+    with pytest.raises(EnvironmentUnavailable, match="ledger: 1 of 2 documents that were accepted"):
+        used.ledger_must_have_no_gap()
+    used.add(upload())
+    used.ledger_must_have_no_gap()
+
+
 def test_the_timeline_counts_requests_in_quarters_of_a_second() -> None:
     seen = [outcome(Kind.SERVED, at, 0.0) for at in (10.0, 10.1, 10.3)] + [outcome(Kind.REFUSED, 10.6, 0.0)]
     lines = timeline.lines(seen, 10.0, 10.7)

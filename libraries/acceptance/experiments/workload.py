@@ -190,6 +190,13 @@ class Workload:
         """Take a document that a test has uploaded itself into the ledger."""
         self.ledger.append(LedgerEntry(upload, time.monotonic()))
 
+    def ledger_must_have_no_gap(self) -> None:
+        """Raises EnvironmentUnavailable where a document that was accepted is not in the ledger."""
+        last = "upload_bytes" if self._run.contract.offers("routes.upload_bytes") else "upload"
+        accepted = sum(one.route == last and one.kind is Kind.SERVED for one in self.outcomes)
+        if len(self.ledger) < accepted:
+            raise EnvironmentUnavailable(f"ledger: {len(self.ledger)} of {accepted} documents that were accepted")
+
     def _raise_what_failed(self) -> None:
         """Raise what ended a user's work before its time."""
         for task in self._tasks:
