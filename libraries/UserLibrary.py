@@ -168,6 +168,15 @@ class UserLibrary:
         return account
 
     @step()
+    async def empty_password_should_be_refused(self, user: Actor = None) -> Response:
+        """Fails when a user can sign in without a password, or is refused neither as with a wrong one nor as with an
+        invalid field.
+
+        | Empty Password Should Be Refused    Alice
+        """
+        return await auth.empty_password_is_refused(the_run(), user_named(user))
+
+    @step()
     async def sign_in_concurrently(self, *users: str) -> None:
         """Signs several users in at the same moment; each holds a new session.
 

@@ -219,3 +219,34 @@ def test_a_media_type_is_wrong_where_it_is_refused_as_one(nonsense: Nonsense, co
     cases = _cases(nonsense, contract, "upload")
     assert cases["mime is plain text"].wrong_mime == "text/plain"
     assert cases["mime is a number"].wrong_mime == cases["filename is nothing"].wrong_mime == ""
+
+
+def test_what_no_parser_gets_through_may_have_a_status_of_its_own(nonsense: Nonsense, tmp_path: Path) -> None:
+    def statuses(differences: str, route: str = "chat") -> list[object]:
+        (tmp_path / "own.yaml").write_text(differences)
+        cases = _cases(nonsense, read_contract(tmp_path / "own.yaml"), route)
+        return [cases[f"the body is {what}"].status for what in ("half an object", "bytes that are no text")]
+
+    assert statuses("errors: {malformed_json: 400}") == [400, 400]
+    assert statuses("errors: {unreadable_body: 400}") == [422, 400]
+    assert statuses("{errors: {unreadable_body: 400}, routes: {chat: {refuses: {malformed_json: 415}}}}") == [415, 415]
+    assert statuses("errors: {unreadable_body: absent}") == [422, "errors.unreadable_body"]
+
+
+def test_a_null_byte_in_a_password_may_be_taken(nonsense: Nonsense, contract: Contract) -> None:
+    login, signup = (_cases(nonsense, contract, route) for route in ("login", "signup"))
+    null = "password is a null byte"
+    assert (login[null].status, login[null].or_taken) == (422, 401)
+    assert (signup[null].status, signup[null].or_taken) == (422, 201)
+    assert signup["password is half a character"].or_taken is None
+
+
+def test_each_call_of_a_sign_up_has_an_address_of_its_own(nonsense: Nonsense, contract: Contract) -> None:
+    cases = _cases(nonsense, contract, "signup")
+    bodies = [case.body for what, case in cases.items() if case.body and what.startswith("password is")]
+    addresses = {str(body["email"]) for body in bodies}
+    assert len(addresses) == len(bodies) > 5 and not any("{" in one for one in addresses)
+    content = cases["the body is said to be text/plain"].content
+    assert content is not None and b"{case}" not in content and b"@" in content
+    oversized = cases["the body is one byte over the limit"].content
+    assert oversized is not None and len(oversized) == contract.limits.json_body_bytes + 1

@@ -19,6 +19,7 @@ import websockets
 import yaml
 from acceptance import uploads
 from acceptance.chat import ask
+from acceptance.checks.auth import empty_password_is_refused
 from acceptance.checks.fixtures import create_user_data
 from acceptance.checks.input_validation import negative_inputs, send_negative_inputs
 from acceptance.checks.job_events import event_fields, expected_statuses, has_ended
@@ -656,3 +657,44 @@ def test_a_kind_of_file_that_is_accepted_is_no_nonsense(app: Application, run_of
     bodies = [json.loads(request.body) for request in app.received if request.body.startswith(b'{"filename"')]
     sent = {str(body["mime"]) for body in bodies if isinstance(body, dict) and "mime" in body}
     assert "image/png" in sent and "text/plain" not in sent
+
+
+SESSION = {
+    "access_token": TOKEN, "refresh_token": "r", "token_type": "bearer", "expires_in": 60,
+    "user": {"id": "00000000-0000-4000-8000-000000000001", "email": "a@b.org"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/auth/signup", "/auth/login"])
+def test_what_may_be_taken_is_no_violation_where_it_is(app: Application, run_of: RunOf, path: str) -> None:
+    """A null byte in a password: each call has another address, so none of them is refused for a user who was made."""
+    route = path.rpartition("/")[2]
+    run = run_of()
+    data = cast(Any, SimpleNamespace(owner=User("a@b.org", "p", access_token=TOKEN), identifiers={}))
+    for status, reported in (({"signup": 201, "login": 401}[route], False), (500, True)):
+        app.answers[path] = (status, SESSION if status == 201 else {})
+        with pytest.raises(AssertionError, match="password is half a character") as raised:
+            run.wait(send_negative_inputs(run, route, data, None))
+        assert ("password is a null byte" in str(raised.value)) == reported
+        assert bool(run.ledger.standing("user")) == (route == "signup")
+
+
+def test_a_limit_of_a_list_is_no_parameter_that_everything_ignores(app: Application, run_of: RunOf) -> None:
+    run = run_of("{routes: {limits: absent}, fields: absent}")
+    data = cast(Any, SimpleNamespace(owner=User("a@b.org", "p", access_token=TOKEN), identifiers={}))
+    app.answers["/documents"] = (200, {"documents": []})
+    assert run.wait(send_negative_inputs(run, "documents", data, None)) == 1
+    assert "nonsense" in app.last.query and "limit" not in app.last.query
+
+
+@pytest.mark.parametrize(("status", "refused"), [(401, True), (422, True), (200, False), (404, False), (500, False)])
+def test_no_password_is_refused_as_a_wrong_one_or_as_a_field(
+    app: Application, run_of: RunOf, status: int, refused: bool
+) -> None:
+    run = run_of()
+    app.answers["/auth/login"] = (status, SESSION if status == 200 else {"error": {"code": "invalid_credentials"}})
+    if refused:
+        assert run.wait(empty_password_is_refused(run, User("a@b.org", "p"))).status == status
+        return
+    with pytest.raises(AssertionError, match=r"login: expected status 401"):
+        run.wait(empty_password_is_refused(run, User("a@b.org", "p")))

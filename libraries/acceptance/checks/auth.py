@@ -95,6 +95,20 @@ def _body(response: Response) -> str:
     return response.content.decode("utf-8", "replace").replace(response.request_id, "<request>")
 
 
+async def empty_password_is_refused(run: Run, user: User) -> Response:
+    """Sign in with the right address and no password: refused as a wrong one, or as a field that holds nothing.
+
+    Raises:
+        AssertionError: it had any other answer.
+    """
+    response = await run.client.send("login", body={"email": user.email, "password": ""})
+    of_fields = "errors.invalid_parameter"
+    as_field = run.contract.offers(of_fields) and response.status == run.contract.status_of(
+        "login", "invalid_parameter"
+    )
+    return response if as_field else run.client.check(response, "invalid_credentials")
+
+
 def altered(run: Run, user: User, *, change: PasswordChange = "unchanged", characters: int | None = None) -> User:
     """The user with another password: changed as `PASSWORD_CHANGES` names, cut or lengthened to so many characters."""
     password = PASSWORD_CHANGES[change](user.password)

@@ -22,6 +22,7 @@ SIGNED_ADDRESS = "signed_url"  # the only word in a path whose value is a whole 
 NO_STATUS = ("shape", "request_id_header", "codes")  # of the contract's errors
 LONGEST_TEXT = 5000  # characters of the text that is too long for a parameter
 UNKNOWN_NUMBER = "999999999"
+_CASE = "{case}"
 _OF_TYPE: dict[str, type | tuple[type, ...]] = {"text": str, "integer": int, "boolean": bool}
 
 
@@ -36,7 +37,7 @@ class Kind(Data):
     @property
     def refusals(self) -> set[str]:
         """The names of every status that it is refused with."""
-        named = {self.refused_with, *(_split(self, entry)[1] for entry in self.nonsense.values())}
+        named = {self.refused_with, *(_split(entry, self.refused_with)[1] for entry in self.nonsense.values())}
         return named | ({self.unknown_with} if self.unknown_with else set())
 
     def has_type_of(self, value: object) -> bool:
@@ -105,7 +106,9 @@ class Nonsense(Data):
         path, query, body = ({word: known[word] for word in words[where] if word in known} for where in PLACES)
         if lacking := [word for word in words["path"] if word not in path]:
             return Case(route, "nothing is wrong", Absent(f"routes.{route}.example.{lacking[0]}"))
-        return Case(route, "nothing is wrong", _status(contract, route, answer), path, query, body or None)
+        return Case(route, "nothing is wrong", _status(contract, route, answer), path, query, body or None).numbered(
+            "sound"
+        )
 
     def _sound(self, contract: Contract, route: str, run: str, identifiers: Mapping[str, str]) -> dict[str, Any]:
         """What the words of a route hold where nothing is wrong.
@@ -153,7 +156,7 @@ class Nonsense(Data):
         if not made:
             query = {name: expanded(value) for name, value in self.ignored.query.items()}
             made = [Case(route, "what no parameter takes", entry.success, query=query, headers=self.ignored.headers)]
-        return made
+        return [case.numbered(number) for number, case in enumerate(made)]
 
     def _kind(self, contract: Contract, route: str, where: Place, word: str) -> str | None:
         """The kind of a word, by what the nonsense or the contract's `fields` says of it; None where neither does."""
@@ -185,20 +188,22 @@ class Nonsense(Data):
         rule, optional = self.kinds[kind.removeprefix(OPTIONAL)], kind.startswith(OPTIONAL)
         fits, is_form = _fitting(contract, route, word, kind), contract.route(route).form or contract.route(route).file
 
-        def case(what: str, value: object, refused_with: str) -> Case:
+        sound_status = _status(contract, route, self.sound[route].answer if route in self.sound else "success")
+
+        def case(what: str, value: object, refused_with: str, *, or_taken: bool = False) -> Case:
             in_path = {word: _address(own[word], value) if word == SIGNED_ADDRESS else value}
             return Case(
                 route, f"{word} is {what}", _status(contract, route, refused_with),
                 path={**own, **in_path} if where == "path" else own,
                 query={word: value} if where == "query" else {},
                 body={**sound, word: value} if where == "body" else None,
-                wrong=word, refused_with=refused_with,
+                wrong=word, refused_with=refused_with, or_taken=sound_status if or_taken else None,
             )  # fmt: skip
 
         for what, entry in rule.nonsense.items():
-            value, refused_with = _split(rule, entry)
+            value, refused_with, or_taken = _split(entry, rule.refused_with)
             if not fits(expanded(value)) and not (is_form and where == "body" and not _is_text(expanded(value))):
-                yield case(what, expanded(value), refused_with)
+                yield case(what, expanded(value), refused_with, or_taken=or_taken)
         unknown = next((value for value in (str(uuid.uuid4()), UNKNOWN_NUMBER) if fits(value)), str(uuid.uuid4()))
         if rule.unknown_with:
             yield case("unknown", unknown, rule.unknown_with)
@@ -215,9 +220,10 @@ class Nonsense(Data):
             headers, status = {"content-type": content_type}, _status(contract, route, refused)
             return Case(route, f"the body is {what}", status, content=content, headers=headers, chunked=chunked)
 
-        for what, text in self.bodies.items():
+        for what, entry in self.bodies.items():
+            text, refused_with, _ = _split(entry, "malformed_json")
             value = expanded(text)
-            yield case(what, "malformed_json", value if isinstance(value, bytes) else value.encode())
+            yield case(what, refused_with, value if isinstance(value, bytes) else value.encode())
         if not sound:
             return
         for content_type in self.content_types:
@@ -246,6 +252,16 @@ class Case:
     chunked: bool = False
     wrong: str = ""  # the word that is
     refused_with: str = ""
+    or_taken: int | Absent | None = None  # another status that is right
+
+    def numbered(self, number: object) -> Case:
+        """The call with what has to differ from call to call; a body of the same length, with spaces at its end."""
+        body, content = self.body, self.content
+        if body is not None:
+            body = {word: _numbered(value, number) for word, value in body.items()}
+        if content is not None:
+            content = content.replace(_CASE.encode(), str(number).encode()).ljust(len(content))
+        return replace(self, body=body, content=content)
 
     @property
     def wrong_mime(self) -> str:
@@ -295,11 +311,15 @@ def expanded(value: Any) -> Any:
     return value
 
 
-def _split(kind: Kind, entry: Any) -> tuple[Any, str]:
-    """A value and the name of the status that refuses it."""
-    if isinstance(entry, dict) and entry.keys() == {"value", "refused_with"}:
-        return entry["value"], entry["refused_with"]
-    return entry, kind.refused_with
+def _split(entry: Any, refused_with: str) -> tuple[Any, str, bool]:
+    """A value, the name of the status that refuses it, and whether it may be taken as well."""
+    if isinstance(entry, dict) and "value" in entry and entry.keys() <= {"value", "refused_with", "or_taken"}:
+        return entry["value"], entry.get("refused_with", refused_with), entry.get("or_taken", False)
+    return entry, refused_with, False
+
+
+def _numbered(value: Any, number: object) -> Any:
+    return value.replace(_CASE, str(number)) if isinstance(value, str) else value
 
 
 def _status(contract: Contract, route: str, refusal: str) -> int | Absent:

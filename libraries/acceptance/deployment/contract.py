@@ -246,6 +246,7 @@ class Errors(Offered):
     unknown_identifier: int
     malformed_identifier: int
     malformed_json: int
+    unreadable_body: int | None = None
     wrong_content_type: int
     oversized_json: int
     invalid_parameter: int
@@ -644,6 +645,8 @@ class Contract(Offered):
             return int(expected)
         if expected in names(own := self.route(route).refuses):
             return own[expected]
+        if expected == "unreadable_body" and ("malformed_json" in names(own) or self.errors.unreadable_body is None):
+            return self.status_of(route, "malformed_json")
         status = getattr(self.errors, expected, None)
         if isinstance(status, int):
             return status
