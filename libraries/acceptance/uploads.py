@@ -172,6 +172,7 @@ def announcing(run: Run, payload: Payload, **instead: Any) -> dict[str, Any]:
     route = run.contract.route("upload")
     own = route.body if run.contract.offers("routes.upload.body") else {}
     words = {word: value for word, value in payload.announcement().items() if word in own} | instead
+    words = route.filled(words)
     return {"body": words} | ({"file": (payload.filename, payload.data, payload.mime)} if route.file else {})
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
+import DocumentLibrary
 import pytest
 import UserLibrary
 import websockets
@@ -698,3 +701,47 @@ def test_no_password_is_refused_as_a_wrong_one_or_as_a_field(
         return
     with pytest.raises(AssertionError, match=r"login: expected status 401"):
         run.wait(empty_password_is_refused(run, User("a@b.org", "p")))
+
+
+TITLED = "routes: {upload: {file: file, body: {title: title}, example: {title: A title}}}"
+
+
+def test_a_word_that_only_the_example_fills_is_sent_with_every_upload(app: Application, run_of: RunOf) -> None:
+    payload = Payload("a.pdf", b"%PDF")
+    run = run_of(TITLED)
+    run.wait(run.client.send("upload", **uploads.announcing(run, payload)))
+    assert b'name="title"\r\n\r\nA title\r\n' in app.last.body
+    assert uploads.announcing(run, payload, title="Another")["body"]["title"] == "Another"
+    run = run_of("routes: {signup: {body: {name: display_name}, example: {name: Ann}}}")
+    app.answers["/auth/signup"] = (201, SESSION)
+    with suppress(AssertionError):
+        run.wait(run.users.register(run.users.new_user()))
+    assert json.loads(app.received[1].body)["display_name"] == "Ann"
+
+
+PASSWORD_CHANGE = """
+routes:
+  change:
+    {method: PUT, path: /password, kind: user, success: 204, body: {current: old, new: new},
+     example: {current: wrong, new: other}, example_answer: 403}
+"""
+
+
+def test_an_example_that_cannot_be_right_has_the_status_that_answers_it(run_of: RunOf) -> None:
+    contract = run_of(PASSWORD_CHANGE).contract
+    case = negative_inputs().sound_case(contract, "change", "run-1")
+    assert case is not None and (case.status, case.body) == (403, {"current": "wrong", "new": "other"})
+    with pytest.raises(ConfigurationError, match=r"routes\.change\.example_answer: there is no example"):
+        run_of(PASSWORD_CHANGE.replace("example: {current: wrong, new: other}", "example: {}"))
+
+
+def test_the_same_at_once_is_not_sent_where_no_duplicate_is_refused(
+    app: Application, run_of: RunOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_of("errors: {duplicate_document: absent}")
+    monkeypatch.setattr(DocumentLibrary, "the_run", lambda: run)
+    user = User("a@b.org", "p", access_token=TOKEN)
+    upload = cast(Any, inspect.unwrap(DocumentLibrary.DocumentLibrary.upload_concurrently))
+    with pytest.raises(NotOffered, match=r"errors\.duplicate_document"):
+        run.wait(upload(DocumentLibrary.DocumentLibrary(), Payload("a.pdf", b"%PDF"), user=user))
+    assert app.received == []

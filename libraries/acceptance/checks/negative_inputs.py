@@ -102,13 +102,18 @@ class Nonsense(Data):
         entry = contract.route(route)
         if entry.method == "DELETE" or not (entry.example or (route in self.sound and words["body"])):
             return None
-        answer = self.sound[route].answer if route in self.sound else "success"
+        answer = self._answer(contract, route)
         path, query, body = ({word: known[word] for word in words[where] if word in known} for where in PLACES)
         if lacking := [word for word in words["path"] if word not in path]:
             return Case(route, "nothing is wrong", Absent(f"routes.{route}.example.{lacking[0]}"))
         return Case(route, "nothing is wrong", _status(contract, route, answer), path, query, body or None).numbered(
             "sound"
         )
+
+    def _answer(self, contract: Contract, route: str) -> str:
+        """The name of the status that answers a call in which nothing is wrong, or the status itself."""
+        stated = contract.route(route).example_answer
+        return str(stated) if stated else self.sound[route].answer if route in self.sound else "success"
 
     def _sound(self, contract: Contract, route: str, run: str, identifiers: Mapping[str, str]) -> dict[str, Any]:
         """What the words of a route hold where nothing is wrong.
@@ -188,7 +193,7 @@ class Nonsense(Data):
         rule, optional = self.kinds[kind.removeprefix(OPTIONAL)], kind.startswith(OPTIONAL)
         fits, is_form = _fitting(contract, route, word, kind), contract.route(route).form or contract.route(route).file
 
-        sound_status = _status(contract, route, self.sound[route].answer if route in self.sound else "success")
+        sound_status = _status(contract, route, self._answer(contract, route))
 
         def case(what: str, value: object, refused_with: str, *, or_taken: bool = False) -> Case:
             in_path = {word: _address(own[word], value) if word == SIGNED_ADDRESS else value}

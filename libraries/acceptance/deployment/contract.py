@@ -183,6 +183,7 @@ class Route(Offered):
     query: FieldPaths = {}
     constant_query: dict[str, Any] = {}
     example: dict[str, Any] = {}
+    example_answer: Annotated[int, Field(ge=200, lt=500)] | None = None
     answer: FieldPaths = {}
     refuses: Statuses = {}
     stream: bool = False
@@ -207,12 +208,19 @@ class Route(Offered):
 
     @model_validator(mode="after")
     def _example_is_of_its_words(self) -> Self:
+        if self.offered.get("example_answer") and not self.offered.get("example"):
+            raise mistakes({("example_answer",): "there is no example that it would answer"})
         known = {*self.words, *names(self.offered.get("query", {})), *names(self.offered.get("body", {}))}
         example = self.offered.get("example", {})
         strange = [word for word in example if word not in known]
         if strange:
             raise mistakes({("example", one): "no word of its path, query or body" for one in strange})
         return self
+
+    def filled(self, words: Mapping[str, Any]) -> dict[str, Any]:
+        """These words of the body, and those that the contract's example has beside them."""
+        body = self.offered.get("body", {})
+        return {word: value for word, value in self.offered.get("example", {}).items() if word in body} | {**words}
 
     def parameters(self, words: Mapping[str, Any]) -> dict[str, Any]:
         """The query for our words, and what always stands in it; a name that is none of our words stands as it is."""
