@@ -729,7 +729,7 @@ routes:
 
 def test_an_example_that_cannot_be_right_has_the_status_that_answers_it(run_of: RunOf) -> None:
     contract = run_of(PASSWORD_CHANGE).contract
-    case = negative_inputs().sound_case(contract, "change", "run-1")
+    case = negative_inputs().sound_case(contract, "change", "run-1", {})
     assert case is not None and (case.status, case.body) == (403, {"current": "wrong", "new": "other"})
     with pytest.raises(ConfigurationError, match=r"routes\.change\.example_answer: there is no example"):
         run_of(PASSWORD_CHANGE.replace("example: {current: wrong, new: other}", "example: {}"))
