@@ -130,12 +130,13 @@ class ExperimentLibrary:
     async def wait_until_recovered(self, workload: Workload, *, timeout: Duration = RECOVERY_SECONDS) -> float:
         """Waits until every probe is answered as documented and all is reported healthy; returns the seconds.
 
-        They count from the mark ``undone``. Probes are the quick routes, a sign-in and the health document.
+        They count from the mark ``undone``. Probes are the quick routes, a sign-in, the health document and a question.
 
         | ${seconds} =    Wait Until Recovered    ${workload}    timeout=5 min
         """
-        since, user = _latest(workload, "undone"), workload.users[0].account
-        return await recovery.until_recovered(the_run(), user, since, seconds_of(timeout))
+        since, user = _latest(workload, "undone"), workload.users[0]
+        within, question = seconds_of(timeout), user.fact.question
+        return await recovery.until_recovered(the_run(), user.account, since, within, question)
 
     @keyword()
     def add_to_ledger(self, workload: Workload, *upload: Upload) -> None:

@@ -208,6 +208,9 @@ def test_recovered_is_when_every_probe_is_answered(run: Run, app: Application) -
     session = {"access_token": "t", "refresh_token": "r", "token_type": "bearer", "expires_in": 60}
     app.answers["/auth/login"] = (200, {**session, "user": {"id": ALICE.user_id, "email": ALICE.email}})
     assert run.wait(recovery.until_recovered(run, ALICE, begin, 30)) >= 0.3
+    app.answers["/api/chat"] = (503, {})  # as behind a circuit breaker that is still open
+    with pytest.raises(Violation, match="chat: expected status 200, observed 503"):
+        run.wait(recovery.until_recovered(run, ALICE, time.monotonic(), 0.3, "How many?"))
     app.answers["/health"] = (200, health("degraded", worker="unavailable"))
     with pytest.raises(Violation, match="worker is unavailable"):
         run.wait(recovery.until_recovered(run, ALICE, time.monotonic(), 0.3))

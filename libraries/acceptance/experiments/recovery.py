@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable
 
+from acceptance import chat
 from acceptance.errors import NoAnswer, Violation
 from acceptance.experiments.steady_state import health_problems, quick_routes
 from acceptance.fixtures.users import User
@@ -13,12 +15,14 @@ from acceptance.run import Run
 EVERY_SECONDS = 0.1
 
 
-async def until_recovered(run: Run, user: User, since: float, within: float) -> float:
+async def until_recovered(run: Run, user: User, since: float, within: float, question: str = "") -> float:
     """Wait until every probe is answered as documented and health calls everything well; returns the seconds.
 
-    Probes are the quick routes, a sign-in, and the health document. They are sent together, again and again.
+    Probes are the quick routes, a sign-in, and the health document. They are sent together, again and again; where all
+    are answered, a question is asked.
 
     Args:
+        question: of a document that the user has; empty: none is asked.
         since: when the fault was undone, by the monotonic clock.
         within: seconds from then on.
 
@@ -26,14 +30,14 @@ async def until_recovered(run: Run, user: User, since: float, within: float) -> 
         AssertionError: it does not recover in time; names the probes that still fail.
     """
     await wait_until(
-        lambda: _failing(run, user), lambda problems: not problems, what="recovery: every probe is answered",
+        lambda: _failing(run, user, question), lambda problems: not problems, what="recovery: every probe is answered",
         within=max(0.0, since + within - time.monotonic()), every=EVERY_SECONDS, describe="; ".join,
     )  # fmt: skip
     run.faults.recovered()
     return time.monotonic() - since
 
 
-async def _failing(run: Run, user: User) -> list[str]:
+async def _failing(run: Run, user: User, question: str) -> list[str]:
     """What is wrong with the probes, a line each."""
     probes: list[tuple[str, str | None, dict[str, str] | None]] = [
         (route, user.access_token if run.contract.route(route).kind == "user" else None, None)
@@ -42,12 +46,12 @@ async def _failing(run: Run, user: User) -> list[str]:
     if run.contract.offers("routes.login"):
         probes.append(("login", None, {"email": user.email, "password": user.password}))
 
-    async def probe(route: str, token: str | None, body: dict[str, str] | None) -> list[str]:
+    async def probe(call: Awaitable[object]) -> list[str]:
         try:
-            await run.client.call(route, token=token, body=body)
-            return []
+            await call
         except (Violation, NoAnswer) as error:
             return [str(error)]
+        return []
 
     async def health() -> list[str]:
         try:
@@ -55,5 +59,9 @@ async def _failing(run: Run, user: User) -> list[str]:
         except (Violation, NoAnswer) as error:
             return [str(error)]
 
-    asked = [health()] if run.contract.offers("routes.health") else []
-    return [problem for found in await together(*(probe(*one) for one in probes), *asked) for problem in found]
+    asked = [probe(run.client.call(route, token=token, body=body)) for route, token, body in probes]
+    asked += [health()] if run.contract.offers("routes.health") else []
+    problems = [problem for found in await together(*asked) for problem in found]
+    if not problems and question and run.contract.offers("routes.chat"):
+        return await probe(chat.send(run, user, question))
+    return problems
