@@ -24,7 +24,7 @@ Killed While It Parses
 Killed While It Chunks
     [Metadata]    Criterion    ERR-05
     Given the deployment is steady    documents=1
-    And the fault takes effect    latency    database-worker    milliseconds=300
+    And the fault takes effect    latency    database-worker    milliseconds=200
     ${upload} =    When a document is in the middle of    chunking
     And the fault takes effect    kill    worker
     And it was in the middle of    ${upload}    chunking
@@ -46,7 +46,7 @@ Killed While It Embeds
 Killed While It Finalizes
     [Metadata]    Criterion    ERR-05
     Given the deployment is steady    documents=1
-    And the fault takes effect    latency    database-worker    milliseconds=300
+    And the fault takes effect    latency    database-worker    milliseconds=200
     ${upload} =    When a document is in the middle of    embeddings_stored
     And the fault takes effect    kill    worker
     And it was in the middle of    ${upload}    embeddings_stored
