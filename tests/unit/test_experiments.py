@@ -17,7 +17,7 @@ from acceptance.clients.http import Response, unlogged
 from acceptance.clients.websocket import Frame
 from acceptance.errors import EnvironmentUnavailable, Violation
 from acceptance.experiments import ledger, recovery, steady_state, timeline, workload
-from acceptance.experiments.ledger import End, row_problems
+from acceptance.experiments.ledger import End, event_problems, row_problems
 from acceptance.experiments.outcomes import Answers, Kind, Lost, Outcome, Span, attempt, counted, must_be_documented
 from acceptance.experiments.steady_state import SteadyState
 from acceptance.experiments.workload import LedgerEntry, Workload, WorkloadUser
@@ -248,6 +248,16 @@ def test_a_document_that_stands_not_exactly_once_is_named() -> None:
     assert "has the chunks [0, 2]" in problems(jobs, [chunks[0], {**chunks[1], "ordinal": 2}], vectors)
     assert "1 of 2 chunks have no vector, or more than one" in problems(jobs, chunks, vectors[1:])
     assert "1 of 2 chunks have no vector, or more than one" in problems(jobs, chunks, [*vectors, vectors[0]])
+
+
+def test_a_status_that_was_reached_twice_is_named() -> None:
+    def events(*statuses: str) -> str:
+        seen = [{"job_id": "j0", "status": status} for status in statuses]
+        return "; ".join(event_problems([LedgerEntry(upload(), 0.0)], seen, ["failed_parse"]))
+
+    assert events("uploaded", "parsed", "complete") == events() == ""
+    assert "has reached parsed, complete more than once" in events("uploaded", *("parsed", "complete") * 2)
+    assert events("uploaded", "failed_parse", "uploaded", "parsed") == ""  # tried again by its user
 
 
 def job(status: str = "complete", state: str = "done", error: object = None) -> dict[str, Any]:

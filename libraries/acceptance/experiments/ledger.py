@@ -100,7 +100,26 @@ async def _in_database(run: Run, entries: Sequence[LedgerEntry]) -> list[str]:
     jobs = await run.database.rows("jobs", document_id=documents)
     chunks = await run.database.rows("chunks", columns=("chunk_id", "document_id", "ordinal"), document_id=documents)
     vectors = await run.database.rows("vectors", columns=("chunk_id",), chunk_id=[row["chunk_id"] for row in chunks])
-    return list(row_problems(entries, jobs, chunks, vectors, run.contract.jobs.complete.status))
+    events = await run.database.rows("job_events", job_id=[one.upload.job_id for one in entries])
+    problems = list(row_problems(entries, jobs, chunks, vectors, run.contract.jobs.complete.status))
+    return [*problems, *event_problems(entries, events, run.contract.jobs.failures)]
+
+
+def event_problems(entries: Sequence[LedgerEntry], events: Sequence[Row], failures: Sequence[str]) -> Iterator[str]:
+    """Each document whose job reached a status more than once, unless it had failed, and was tried again by its user.
+
+    Args:
+        events: rows of the named query `job_events`.
+        failures: statuses of a job that has failed.
+    """
+    reached: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in events:
+        reached[str(row["job_id"])][str(row["status"])] += 1
+    for entry in entries:
+        own = reached[entry.upload.job_id]
+        twice = [status for status, count in own.items() if count > 1]
+        if twice and not own.keys() & set(failures):
+            yield f"{entry} has reached {', '.join(twice)} more than once"
 
 
 def row_problems(
