@@ -37,7 +37,7 @@ Subscribers Of Instances That Are Killed
     [Documentation]    Every job is followed by a client that reconnects while the instances die: it has each event once, in order.
     [Metadata]    Criterion    ERR-08
     Given the deployment is steady    documents=6
-    And the fault takes effect    latency    parser    milliseconds=700
+    And the fault takes effect    latency    parser    milliseconds=2500
     When the fault takes effect    kill    api-1
     And the workload meets the fault    duration=1 s
     And the fault takes effect    kill    api-2

@@ -61,7 +61,14 @@ All Workers Are Down
 A Worker That Stands Still
     [Documentation]    For longer than it may hold a job: what it comes back with must not undo what another one has done.
     [Metadata]    Criterion    ERR-05
-    The Deployment Survives    freeze    worker-1    answers=success    duration=6 s
+    Given the deployment is steady    documents=6
+    And the fault takes effect    latency    model-worker    milliseconds=3000
+    And a document is in the middle of    embedding_in_progress
+    And a document is in the middle of    embedding_in_progress
+    When the fault takes effect    freeze    worker-1
+    And the workload meets the fault    duration=6 s
+    And the faults are undone
+    Then the deployment recovers    answers=success
 
 Workers That Are Killed Again And Again
     [Metadata]    Criterion    ERR-05
