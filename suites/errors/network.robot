@@ -40,9 +40,11 @@ A Call That No Dependency Answers
     [Metadata]    Criterion    ERR-04
     [Tags]    needs-faults
     Given the deployment is steady
+    And Alice is signed in
     And the fault takes effect    blackhole    authentication
     And the fault takes effect    blackhole    storage
-    When the fault takes effect    blackhole    model
+    And the fault takes effect    blackhole    model
+    When Ask    What does the plan pay for glasses?    user=Alice    expected=unavailable
     And the workload meets the fault    answers=unavailable    duration=12 s
     And the faults are undone
     Then the deployment recovers    answers=unavailable
