@@ -117,7 +117,7 @@ def test_pages_come_back_in_order_from_a_parser_that_names_itself(parser: llama_
 
 def test_a_refusal_is_a_failed_job_with_code_and_sentence(parser: llama_cloud.LlamaCloud) -> None:
     job = parser.parsing.create(
-        tier="fast", version="latest", upload_file=("x.pdf", b"MZ executable", "application/pdf")
+        tier="fast", version="latest", upload_file=("x.pdf", b"MZ\x00\x90 executable", "application/pdf")
     )
     while (result := parser.parsing.get(job.id, expand=["markdown"])).job.status in ("PENDING", "RUNNING"):
         time.sleep(0.02)

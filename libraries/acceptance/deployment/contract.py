@@ -19,6 +19,7 @@ from pydantic import (
     AfterValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -440,6 +441,8 @@ RECEIVED = ("realtime.job_event", "realtime.step", "realtime.answer", *ENTRIES.v
 class Contract(Offered):
     """Everything that the suites expect of any deployment."""
 
+    _further: dict[str, list[str]] = PrivateAttr(default_factory=dict)  # words of paths by the route that makes them
+
     openapi: str
     routes: Annotated[dict[str, Route], WrapValidator(_entries)]
     refusals: Annotated[dict[Literal["user", "owner"], Statuses], WrapValidator(_entries)]
@@ -521,14 +524,14 @@ class Contract(Offered):
                 wrong["routes", name, "path"] = str(error)
         if wrong:
             raise mistakes(wrong)
+        in_paths = {word for route in self.routes.values() for word in route.words} - {*WORDS}
+        answers = {name: route.offered.get("answer", {}) for name, route in self.routes.items()}
+        self._further = {name: sorted(in_paths & {*answer}) for name, answer in answers.items()}
         return self
 
-    def further_words(self, *made_by: str) -> list[str]:
-        """Words of paths beside the usual ones that the answers of these routes have: what they made."""
-        known = {
-            word for name in made_by if name in self.routes for word in self.routes[name].offered.get("answer", {})
-        }
-        return sorted({word for route in self.routes.values() for word in route.words} & known - {*WORDS})
+    def further_words(self, made_by: str) -> list[str]:
+        """Words of paths beside the usual ones that the answer of this route has: what it made."""
+        return self._further.get(made_by, [])
 
     @model_validator(mode="after")
     def _what_is_sent_is_filled(self) -> Self:
