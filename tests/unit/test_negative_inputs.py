@@ -153,6 +153,7 @@ def test_nonsense_of_a_teams_own_route_follows_from_its_fields_and_its_example(
     cases = {case.what: case for case in nonsense.cases(own, "notes", {"document_id": "7"}, "run-1")}
     sound = {"text": "Well written, run-1", "rating": 5}
     assert cases["rating is a text"].body == sound | {"rating": "nonsense"}
+    assert {tuple(case.path) for case in cases.values()} == {("document_id", "number")}  # each path is filled
     assert cases["rating is a text"].path == {"document_id": "7", "number": 3}
     assert cases["document_id is a word"].status == 422 and "document_id is a small number" not in cases
     assert cases["document_id is unknown"].path["document_id"] == "999999999"

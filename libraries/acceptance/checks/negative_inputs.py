@@ -154,6 +154,7 @@ class Nonsense(Data):
             made.append(Case(route, "a word of its body is wrong", lacking))
         if words["body"] and not (entry.form or entry.file):
             made += self._cases_of_bodies(contract, route, json.dumps(entry.fields(sound)).encode() if sound else b"")
+        made = [replace(case, path={**own, **case.path}) for case in made]
         made = [replace(case, status=lacking) if None in case.path.values() else case for case in made]
         changes = entry.method != "GET" and route not in standard_words("routes")
         if not made and (changes or entry.file):
