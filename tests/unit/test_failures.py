@@ -154,3 +154,10 @@ def test_a_route_without_protection_is_one_cause() -> None:
     ]
     causes = root_causes(failed)
     assert [cause.tests for cause in causes] == [("other user", "no token", "isolation"), ("list",), ("deleted",)]
+
+
+def test_an_unprotected_route_that_differs_from_the_recording_is_one_cause() -> None:
+    unsigned = "protection: unsigned: webhook: expected status 401, observed 200 {}; POST /hooks/1, request abcdef0123"
+    recording = "request 'unsigned webhook': webhook: expected status 401, observed 200"
+    (cause,) = root_causes([("INT-03", "Protection", unsigned), ("INT-16", "Baseline", recording)])
+    assert cause.criteria == ("INT-03", "INT-16")

@@ -46,7 +46,7 @@ _VARYING = re.compile(rf"{_CHANGING.pattern}|'[^']*'")
 _STATUS = re.compile(r"(?:status )?([1-5])\d\d\b")
 _BY_STATUS = re.compile(r"\b(\w+): expected (?:status (\d{3})|no fault), observed (\d{3})\b([^;\n]*)")
 _REFUSED = re.compile(r"(\w+) (401|403|404) (2)\d\d")  # the key of a route that serves whom it should refuse
-PROTECTION = {"INT-03", "INT-04", "SEC-03"}  # criteria of who may call what
+PROTECTION = {"INT-03", "INT-04", "INT-16", "SEC-03"}  # criteria of who may call what, and the recording of it
 KEPT = 300  # characters that tell one cause from another
 
 
