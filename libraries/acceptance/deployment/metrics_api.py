@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import httpx
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from acceptance.deployment.descriptor import Descriptor, is_local
+from acceptance.deployment.interfaces import read_answer
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
 from acceptance.polling import RateLimiter
 from acceptance.yaml_models import Data
@@ -97,14 +98,7 @@ class Platform:
         if response.status_code != httpx.codes.OK:
             hint = "; is the secret platform_key right?" if response.status_code in (401, 403) else ""
             raise EnvironmentUnavailable(f"the platform's {metric}: status {response.status_code}{hint}")
-        try:
-            series = _ANSWER.validate_json(response.content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the answer"
-            raise EnvironmentUnavailable(
-                f"the platform's {metric}: not the form that it has: {where}: {first['msg']}"
-            ) from None
+        series = read_answer(_ANSWER, response, f"the platform's {metric}")
         return [line for one in series if (line := self._line(one)) is not None]
 
     def _line(self, series: _Series) -> Line | None:

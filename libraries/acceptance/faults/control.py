@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import httpx
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from acceptance.deployment.descriptor import Descriptor, FaultControl, is_local
+from acceptance.deployment.interfaces import Answer, read_answer
 from acceptance.errors import EnvironmentUnavailable, SuiteError
 from acceptance.faults.model import Fault, Proof, one_line
 from acceptance.yaml_models import Data
@@ -112,16 +113,9 @@ class Control:
             raise EnvironmentUnavailable(f"{what}: {message}")
         return response
 
-    def _read(self, model: TypeAdapter[Any], response: httpx.Response) -> Any:
-        try:
-            return model.validate_json(response.content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the answer"
-            asked = f"{response.request.method} {response.request.url.path}"
-            raise EnvironmentUnavailable(
-                f"the control interface {self._access.url}: {asked}: not the form that it has: {where}: {first['msg']}"
-            ) from None
+    def _read(self, model: TypeAdapter[Answer], response: httpx.Response) -> Answer:
+        asked = f"{response.request.method} {response.request.url.path}"
+        return read_answer(model, response, f"the control interface {self._access.url}: {asked}")
 
 
 def _path(fault: Fault) -> str:

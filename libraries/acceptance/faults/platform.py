@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any
 
 import httpx
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from acceptance.deployment.descriptor import Descriptor, Platform, is_local
+from acceptance.deployment.interfaces import Answer, read_answer
 from acceptance.errors import EnvironmentUnavailable, SuiteError
 from acceptance.faults.model import Fault, Proof, one_line
 from acceptance.yaml_models import Data
@@ -146,7 +147,7 @@ class HostingPlatform:
         return [one.id for one in self._read(_INSTANCES, await self._call("GET", fault, "/instances"))]
 
     async def _is_suspended(self, fault: Fault) -> bool:
-        found: _Service = self._read(_SERVICE, await self._call("GET", fault, ""))
+        found = self._read(_SERVICE, await self._call("GET", fault, ""))
         return found.suspended == "suspended"
 
     async def _call(self, method: str, fault: Fault, path: str, *, body: Any = None) -> httpx.Response:
@@ -170,15 +171,8 @@ class HostingPlatform:
                 wait *= 2
         raise EnvironmentUnavailable(f"{what}: {seen}, {MOST_ATTEMPTS} times")
 
-    def _read(self, model: TypeAdapter[Any], response: httpx.Response) -> Any:
-        try:
-            return model.validate_json(response.content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the answer"
-            raise EnvironmentUnavailable(
-                f"the platform: {response.request.url.path}: not the form that it has: {where}: {first['msg']}"
-            ) from None
+    def _read(self, model: TypeAdapter[Answer], response: httpx.Response) -> Answer:
+        return read_answer(model, response, f"the platform: {response.request.url.path}")
 
 
 def _asked(response: httpx.Response) -> float | None:
