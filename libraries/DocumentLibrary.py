@@ -15,7 +15,7 @@ from acceptance.checks.upload_integrity import clock_difference
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import MISSING, pick
 from acceptance.errors import NotOffered, SuiteError, Unresponsive, Violation, raise_each, violation
-from acceptance.fixtures.documents import Expectation, Failed, catalogue
+from acceptance.fixtures.documents import PDF, TEXT, Expectation, Failed, catalogue
 from acceptance.fixtures.users import User
 from acceptance.polling import together, wait_until
 from acceptance.uploads import Payload, Upload
@@ -62,7 +62,7 @@ class DocumentLibrary:
         """
         run = the_run()
         kinds = (await limits.limits_of(run)).kinds
-        accepted = [uploads.PDF, *([uploads.TEXT] if kinds is not None and kinds.accept(uploads.TEXT) else [])]
+        accepted = [PDF, *([TEXT] if kinds is not None and kinds.accept(TEXT) else [])]
         return [await uploads.long_document(run, mime) for mime in accepted]
 
     @step()

@@ -18,7 +18,7 @@ import httpx
 from acceptance.clients.http import Response
 from acceptance.deployment.contract import Partial, by_words
 from acceptance.errors import NotOffered, SuiteError, shown, violation
-from acceptance.fixtures.documents import Limits, TestDocument, make
+from acceptance.fixtures.documents import PDF, TEXT, Limits, TestDocument, make
 from acceptance.fixtures.handbook import Handbook, write_long
 from acceptance.fixtures.pdf import render
 from acceptance.fixtures.users import User
@@ -27,7 +27,6 @@ from acceptance.polling import wait_until
 from acceptance.run import Run
 
 PROCESSING_SECONDS = 30.0
-PDF, TEXT = "application/pdf", "text/plain"
 POLL_SECONDS = 0.2
 MEGABYTE = 1_000_000
 
@@ -38,7 +37,7 @@ class Payload:
 
     filename: str
     data: bytes = field(repr=False)
-    mime: str = "application/pdf"
+    mime: str = PDF
     handbook: Handbook | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -445,7 +444,7 @@ async def _put_begun(
     url = httpx.URL(signed_url)
     port = url.port or (443 if url.scheme == "https" else 80)
     lines = [
-        f"PUT {url.raw_path.decode()} HTTP/1.1", f"Host: {url.netloc.decode()}", "Content-Type: application/pdf",
+        f"PUT {url.raw_path.decode()} HTTP/1.1", f"Host: {url.netloc.decode()}", f"Content-Type: {PDF}",
         f"Content-Length: {length}", "Connection: close",
         *(f"{name}: {value}" for name, value in headers.items()), "", "",
     ]  # fmt: skip

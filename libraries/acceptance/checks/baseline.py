@@ -137,6 +137,7 @@ def unfit(sample: CatalogueDocument, jobs: Jobs) -> str:
 def _compared(
     kind: str, recorded: Mapping[str, Data], seen: Mapping[str, Data], tolerance: Tolerance
 ) -> Iterator[Outcome]:
+    requests = baseline_requests.read_requests() if kind == "request" else {}
     for name in dict.fromkeys([*recorded, *seen]):
         if name not in seen:
             yield Outcome(kind, name, "not made any more")
@@ -147,8 +148,8 @@ def _compared(
             continue
         before, now = recorded[name], seen[name]
         if isinstance(before, RequestOutcome) and isinstance(now, RequestOutcome) and before.status != now.status:
-            route = baseline_requests.read_requests()[name].route  # as other checks report it: it is the same cause
-            yield Outcome(kind, name, f"{route}: expected status {before.status}, observed {now.status}")
+            # As other checks report it: it is the same cause.
+            yield Outcome(kind, name, f"{requests[name].route}: expected status {before.status}, observed {now.status}")
             continue
         different = [
             f"{field} {is_now}, recorded {was}"
