@@ -83,6 +83,13 @@ The Same Content Of Two Users Stays Apart
     When Dora and Emil upload the same content at the same time
     Then each of them sees the events of their own job alone
     And each of them is answered from their own copy alone
-    And the database names each of them as the owner of their own copy
     When Dora deletes their copy
     Then the copy of Emil is whole
+
+The Database Keeps Two Users' Copies Of One Content Apart
+    [Metadata]    Criterion    INT-04
+    [Tags]    needs-sql
+    Given Flora is signed in
+    And Gwen is signed in
+    When Flora and Gwen upload the same content at the same time
+    Then the database names each of them as the owner of their own copy
