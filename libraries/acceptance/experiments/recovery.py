@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 
 from acceptance import chat
 from acceptance.errors import NoAnswer, Violation
-from acceptance.experiments.steady_state import health_problems, quick_routes
+from acceptance.experiments.steady_state import health_problems, quick_routes, token_for
 from acceptance.fixtures.users import User
 from acceptance.polling import together, wait_until
 from acceptance.run import Run
@@ -39,29 +39,26 @@ async def until_recovered(run: Run, user: User, since: float, within: float, que
 
 async def _failing(run: Run, user: User, question: str) -> list[str]:
     """What is wrong with the probes, a line each."""
-    probes: list[tuple[str, str | None, dict[str, str] | None]] = [
-        (route, user.access_token if run.contract.route(route).kind == "user" else None, None)
-        for route in quick_routes(run)
-    ]
+    calls = [run.client.call(route, token=token_for(run, route, user)) for route in quick_routes(run)]
     if run.contract.offers("routes.login"):
-        probes.append(("login", None, {"email": user.email, "password": user.password}))
-
-    async def probe(call: Awaitable[object]) -> list[str]:
-        try:
-            await call
-        except (Violation, NoAnswer) as error:
-            return [str(error)]
-        return []
-
-    async def health() -> list[str]:
-        try:
-            return await health_problems(run)
-        except (Violation, NoAnswer) as error:
-            return [str(error)]
-
-    asked = [probe(run.client.call(route, token=token, body=body)) for route, token, body in probes]
-    asked += [health()] if run.contract.offers("routes.health") else []
-    problems = [problem for found in await together(*asked) for problem in found]
+        calls.append(run.client.call("login", body={"email": user.email, "password": user.password}))
+    looks = [_answered(call) for call in calls]
+    looks += [health_problems(run)] if run.contract.offers("routes.health") else []
+    problems = [problem for found in await together(*map(_problems, looks)) for problem in found]
     if not problems and question and run.contract.offers("routes.chat"):
-        return await probe(chat.send(run, user, question))
+        return await _problems(_answered(chat.send(run, user, question)))
     return problems
+
+
+async def _answered(call: Awaitable[object]) -> list[str]:
+    """No problem: the call was answered as documented, or it raises."""
+    await call
+    return []
+
+
+async def _problems(look: Awaitable[list[str]]) -> list[str]:
+    """What a look finds wrong; that it was not answered, or otherwise than documented, is one problem."""
+    try:
+        return await look
+    except (Violation, NoAnswer) as error:
+        return [str(error)]

@@ -68,7 +68,7 @@ async def measure(run: Run, user: User, rounds: int = ROUNDS) -> SteadyState:
     times: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
         for route in routes:
-            response = await run.client.call(route, token=_token(run, route, user))
+            response = await run.client.call(route, token=token_for(run, route, user))
             times[route].append(1000 * response.elapsed)
     return SteadyState(user, {route: tuple(samples) for route, samples in times.items()})
 
@@ -164,5 +164,6 @@ async def _conditions(run: Run, service: str) -> list[Condition]:
     return seen
 
 
-def _token(run: Run, route: str, user: User) -> str | None:
+def token_for(run: Run, route: str, user: User) -> str | None:
+    """The user's token for a route that needs one; a public route is called without."""
     return user.access_token if run.contract.route(route).kind == "user" else None
