@@ -304,9 +304,9 @@ def file_of(content_type: str, body: bytes) -> tuple[str, bytes]:
         *parts, end = (b"\r\n" + body).split(b"\r\n--" + boundary[1].encode("latin-1"))
         for part in parts[1:] if end.startswith(b"--") else []:
             head, _, content = part.partition(b"\r\n\r\n")
-            said = dict(re.findall(rb'[;\s](name|filename)="((?:\\.|[^"\\])*)"', head))
-            if said.get(b"name") == b"file" and b"filename" in said:
-                return name_of(said[b"filename"]), content
+            names = dict(re.findall(rb'[;\s](name|filename)="((?:\\.|[^"\\])*)"', head))
+            if names.get(b"name") == b"file" and b"filename" in names:
+                return name_of(names[b"filename"]), content
     raise HTTPException(422, [{"type": "missing", "loc": ["body", "file"], "msg": "Field required"}])  # type: ignore[arg-type]
 
 

@@ -102,7 +102,7 @@ class Fault:
         if self.disturbance and self.disturbance.spent:
             return True, f"it has happened {self.disturbance.affected} times, and happens no more"
         found = await asyncio.gather(*(probes.shows(link, self.kind, self.parameters) for link in self.links))
-        return all(shown for shown, _ in found), "; ".join(evidence for _, evidence in found)
+        return all(in_effect for in_effect, _ in found), "; ".join(evidence for _, evidence in found)
 
     async def is_gone(self) -> tuple[bool, str]:
         if self.victims:
@@ -113,12 +113,12 @@ class Fault:
     async def _is_gone(self, link: Link) -> tuple[bool, str]:
         if not link.disturbances:
             return await probes.is_clear(link)
-        shown, evidence = await probes.shows(link, self.kind, self.parameters)
-        return not shown, evidence
+        in_effect, evidence = await probes.shows(link, self.kind, self.parameters)
+        return not in_effect, evidence
 
     async def document(self, seen: tuple[bool, str] | None = None) -> dict[str, Any]:
-        """The fault as it is shown, with what was `seen` of it just now."""
-        shown, evidence = seen or await self.shows()
+        """The document of the fault; `seen` is what was observed just now."""
+        in_effect, evidence = seen or await self.shows()
         affected = self.disturbance.affected if self.disturbance else len(self.victims.before) if self.victims else 0
         return {
             "id": self.id,
@@ -126,7 +126,7 @@ class Fault:
             "target": self.target,
             "parameters": self.parameters.model_dump(exclude_none=True),
             "expires_at": datetime.fromtimestamp(self.expires, UTC).isoformat(),
-            "in_effect": shown,
+            "in_effect": in_effect,
             "evidence": evidence,
             "affected": affected,
         }

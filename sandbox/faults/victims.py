@@ -59,7 +59,7 @@ class Victims:
         """Whether every process is dead, gone or frozen as the fault has it."""
         now = running(self.folder)
         found = [self._shows(name, self.before.get(name, 0), now.get(name, 0)) for name in self.names]
-        return all(shown for shown, _ in found), "; ".join(evidence for _, evidence in found)
+        return all(in_effect for in_effect, _ in found), "; ".join(evidence for _, evidence in found)
 
     def _shows(self, name: str, before: int, now: int) -> tuple[bool, str]:
         alive = bool(before and processes.start_time(before))
@@ -67,8 +67,8 @@ class Victims:
             state = processes.state_of(before) if before else None
             return state == "T", f"{name}: process {before} is {'frozen' if state == 'T' else 'not frozen'}"
         after = f"process {now} runs" if now and processes.start_time(now) else "no process runs"
-        shown = not alive and (before > 0 if self.kind == "kill" else after.startswith("no"))
-        return shown, f"{name}: process {before} {'still runs' if alive else 'has ended'}, {after}"
+        in_effect = not alive and (before > 0 if self.kind == "kill" else after.startswith("no"))
+        return in_effect, f"{name}: process {before} {'still runs' if alive else 'has ended'}, {after}"
 
     def are_well(self) -> tuple[bool, str]:
         """Whether every service has a process that runs and is not frozen."""

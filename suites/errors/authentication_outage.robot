@@ -1,6 +1,6 @@
 *** Settings ***
-Documentation    Authentication fails: nobody is let in, the reason is 'unavailable' and not 'wrong password', and sessions go on as the
-...              contract says.
+Documentation    Authentication fails: every sign-in is refused as unavailable, not as a wrong password, and sessions go on as the contract
+...              says.
 
 Resource         ../../resources/common.resource
 Resource         ../../resources/faults.resource
@@ -16,13 +16,13 @@ Test Tags        criterion:ERR-06    needs-faults
 
 *** Test Cases ***
 An Outage
-    [Documentation]    Nobody is let in; that a password is wrong cannot be known, so that is not what is said.
+    [Documentation]    Every sign-in is refused as unavailable: whether a password is wrong cannot be known.
     [Metadata]    Criterion    ERR-06
     Given the deployment is steady
     And Alice is signed in
     When the fault takes effect    refuse    authentication
     And the health document reports    authentication
-    Then nobody is let in as    Alice
+    Then no sign-in succeeds as    Alice
     And the sessions of Alice go on
     And the workload meets the fault    answers=unavailable
     And the faults are undone
@@ -57,7 +57,7 @@ A Token That Expires During An Outage
 
 
 *** Keywords ***
-Nobody Is Let In As
+No Sign-In Succeeds As
     [Documentation]    Neither with the right password, nor with a wrong one, nor by a token that is forged.
     [Tags]    robot:continue-on-failure
     [Arguments]    ${user: str}

@@ -147,18 +147,18 @@ class Condition:
     """What the health document says of a service, or as `status` of the whole, and whether that means healthy."""
 
     name: str
-    said: object
+    value: object
     well: bool
 
     def __str__(self) -> str:
-        return f"{self.name} '{self.said}'"
+        return f"{self.name} '{self.value}'"
 
 
 async def _conditions(run: Run, service: str) -> list[Condition]:
     """Of the service, and of the whole where the health document names it."""
     response, health = await run.client.call("health"), run.contract.health
-    said = pick(response.json(), health.services[service])
-    seen = [Condition(service, said, said == health.service_healthy)]
+    value = pick(response.json(), health.services[service])
+    seen = [Condition(service, value, value == health.service_healthy)]
     if "status" in response.paths:
         seen.append(Condition("status", response["status"], response["status"] == health.healthy))
     return seen

@@ -36,5 +36,5 @@ def marks(moments: Mapping[str, float], began: float) -> dict[str, float]:
     A fault begins where it is proven to be in effect (`in effect`, `in effect 2`, …): that it was asked for just
     before would only fill the chart.
     """
-    shown = {name.replace(IN_EFFECT, FAULT): at for name, at in moments.items() if name.partition(" ")[0] != FAULT}
-    return {name: round(at - began, 2) for name, at in shown.items()}
+    proven = {name.replace(IN_EFFECT, FAULT): at for name, at in moments.items() if name.partition(" ")[0] != FAULT}
+    return {name: round(at - began, 2) for name, at in proven.items()}
