@@ -140,11 +140,12 @@ def row_problems(
             yield f"{entry} has {len(found)} jobs in the database, not {entry.upload.job_id} alone"
             continue
         ordinals = sorted(int(row["ordinal"]) for row in own_chunks[document])
-        if len(set(ordinals)) != len(ordinals):
+        twice = len(set(ordinals)) != len(ordinals)
+        if twice:
             yield f"{entry} has more than one set of chunks: {ordinals}"
         if found[0]["status"] != complete:
             continue
-        if not ordinals or ordinals != list(range(ordinals[0], ordinals[0] + len(ordinals))):
+        if not twice and (not ordinals or ordinals != list(range(ordinals[0], ordinals[0] + len(ordinals)))):
             yield f"{entry} has the chunks {ordinals}"
         wrong = [row["chunk_id"] for row in own_chunks[document] if counts[str(row["chunk_id"])] != 1]
         if wrong:

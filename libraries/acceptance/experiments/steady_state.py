@@ -137,7 +137,7 @@ async def until_reported(run: Run, service: str, within: float, *, healthy: bool
 
         await wait_until(
             partial(_conditions, run, service), reported, what=f"health: {words}", within=within, every=EVERY_SECONDS,
-            describe=lambda seen: ", ".join(map(str, seen)),
+            describe=lambda seen: f"{', '.join(map(str, seen))}; {seen[0].look}",
         )  # fmt: skip
     return time.monotonic() - begin
 
@@ -149,6 +149,7 @@ class Condition:
     name: str
     value: object
     well: bool
+    look: str
 
     def __str__(self) -> str:
         return f"{self.name} '{self.value}'"
@@ -158,9 +159,9 @@ async def _conditions(run: Run, service: str) -> list[Condition]:
     """Of the service, and of the whole where the health document names it."""
     response, health = await run.client.call("health"), run.contract.health
     value = pick(response.json(), health.services[service])
-    seen = [Condition(service, value, value == health.service_healthy)]
+    seen = [Condition(service, value, value == health.service_healthy, response.look)]
     if "status" in response.paths:
-        seen.append(Condition("status", response["status"], response["status"] == health.healthy))
+        seen.append(Condition("status", response["status"], response["status"] == health.healthy, response.look))
     return seen
 
 
