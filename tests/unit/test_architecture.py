@@ -22,7 +22,7 @@ CORE = LIBRARIES / "acceptance"
 SANDBOX = PROJECT / "sandbox"
 KEYWORD_LIBRARIES = {path.stem for path in LIBRARIES.glob("*.py")}
 LOAD_ENGINE = LIBRARIES / "ArtilleryLibrary"
-LINES_OF_THE_SANDBOX = 6_000  # of code: docs/decisions/0006-size-of-the-sandbox.md
+LINES_OF_THE_SANDBOX = 7_000  # of code: docs/decisions/0006-size-of-the-sandbox.md
 LINES_OF_A_DIALECT = 350  # it translates; what it would have to decide by itself belongs into the application
 APART = {"defects", "dialects"}
 

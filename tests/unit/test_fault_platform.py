@@ -13,7 +13,8 @@ import pytest
 from acceptance.deployment.descriptor import Descriptor
 from acceptance.errors import EnvironmentUnavailable, SuiteError
 from acceptance.faults.model import Fault
-from acceptance.faults.platform import MOST_ATTEMPTS, HostingPlatform
+from acceptance.faults.platform import HostingPlatform
+from acceptance.providers.api import MOST_ATTEMPTS
 
 from tests.unit.conftest import descriptor_at
 

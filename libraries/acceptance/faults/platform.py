@@ -12,15 +12,13 @@ from typing import Any
 import httpx
 from pydantic import TypeAdapter
 
-from acceptance.deployment.descriptor import Descriptor, Platform, is_local
-from acceptance.deployment.interfaces import Answer, read_answer
+from acceptance.deployment.descriptor import Descriptor, Platform
+from acceptance.deployment.interfaces import Answer
 from acceptance.errors import EnvironmentUnavailable, SuiteError
-from acceptance.faults.model import Fault, Proof, one_line
+from acceptance.faults.model import Fault, Proof
+from acceptance.providers.api import ProviderApi
 from acceptance.yaml_models import Data
 
-TIMEOUT = 20.0
-MOST_ATTEMPTS = 5
-LONGEST_WAIT_SECONDS = 20.0  # between two attempts: the platform counts by the minute
 MOST_INSTANCES = 100
 RESTARTED = ("server_restarted", "server_failed")
 CLOCKS_DIFFER_SECONDS = 2.0
@@ -61,14 +59,12 @@ class HostingPlatform:
         self, descriptor: Descriptor, access: Platform, transport: httpx.AsyncBaseTransport | None = None,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:  # fmt: skip
-        self._access, self._pause = access, pause
+        self._access = access
         self._targets = descriptor.faults.platform
-        self._http = httpx.AsyncClient(
-            headers={"authorization": f"Bearer {descriptor.secret('platform_key').get_secret_value()}"},
-            timeout=TIMEOUT,
-            transport=transport,
-            trust_env=transport is None and not is_local(access.url),
-        )
+        self._api = ProviderApi(
+            "the platform", access.url, descriptor.secret("platform_key"), secret="platform_key", transport=transport,
+            pause=pause,
+        )  # fmt: skip
 
     async def kinds(self) -> Mapping[str, Sequence[str]]:
         return dict.fromkeys(self._targets, ("restart", "suspend", "scale"))
@@ -141,7 +137,7 @@ class HostingPlatform:
         return Proof(left, f"{len(instances)} instances run, {before} did before")
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._api.close()
 
     async def _instances(self, fault: Fault) -> list[str]:
         return [one.id for one in self._read(_INSTANCES, await self._call("GET", fault, "/instances"))]
@@ -151,40 +147,7 @@ class HostingPlatform:
         return found.suspended == "suspended"
 
     async def _call(self, method: str, fault: Fault, path: str, *, body: Any = None) -> httpx.Response:
-        """One call; where the platform is busy or limits the rate, again, with growing pauses, a few times."""
-        url = f"{self._access.url}/services/{self._access.services[fault.target]}{path}"
-        what, wait = f"the platform: {method} {httpx.URL(url).path}", 1.0
-        for attempt in range(1, MOST_ATTEMPTS + 1):
-            try:
-                response = await self._http.request(method, url, json=body)
-            except httpx.HTTPError as error:
-                seen, asked = f"no answer ({type(error).__name__})", None
-            else:
-                if response.is_success:
-                    return response
-                seen, asked = f"status {response.status_code} {_message(response)}".rstrip(), _asked(response)
-                if response.status_code != httpx.codes.TOO_MANY_REQUESTS and not response.is_server_error:
-                    hint = "; is the secret platform_key right?" if response.status_code in (401, 403) else ""
-                    raise EnvironmentUnavailable(f"{what}: {seen}{hint}")
-            if attempt < MOST_ATTEMPTS:
-                await self._pause(min(asked or wait, LONGEST_WAIT_SECONDS))
-                wait *= 2
-        raise EnvironmentUnavailable(f"{what}: {seen}, {MOST_ATTEMPTS} times")
+        return await self._api.call(method, f"/services/{self._access.services[fault.target]}{path}", body=body)
 
     def _read(self, model: TypeAdapter[Answer], response: httpx.Response) -> Answer:
-        return read_answer(model, response, f"the platform: {response.request.url.path}")
-
-
-def _asked(response: httpx.Response) -> float | None:
-    """How long the platform asks to wait."""
-    value = response.headers.get("retry-after", "")
-    return float(value) if value.isdigit() else None
-
-
-def _message(response: httpx.Response) -> str:
-    """What the platform says of a refusal, in one line."""
-    try:
-        document = response.json()
-    except ValueError:
-        return ""
-    return one_line(document.get("message", "")) if isinstance(document, dict) else ""
+        return self._api.parsed(model, response)
