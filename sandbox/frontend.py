@@ -1,4 +1,4 @@
-"""The front end and its edge: start page, middleware, and proxy to the API."""
+"""The front end and its edge: web page, middleware, and proxy to the API."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import contextlib
 import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
-from string import Template
 from typing import Final
 
 import httpx
@@ -17,11 +15,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox import logs, serving
+from sandbox import logs, serving, static
 from sandbox.balancer import Balancer
 from sandbox.settings import NO_TLS, Settings
 
@@ -32,7 +30,11 @@ NOT_PASSED_BACK: Final = re.compile(OF_THE_LINE)
 NOT_PASSED_ON: Final = re.compile(f"{OF_THE_LINE}|host|x-forwarded-.*")
 RETRY: Final = {"retry-after": "1"}
 TIMEOUT: Final = httpx.Timeout(connect=5, read=60, write=60, pool=5)
-_PAGE: Final = Path(__file__).parent / "start.html"
+REWRITES: Final = (
+    *("/api/{path:path}", "/auth/{path:path}"),
+    *("/documents", "/documents/{path:path}", "/conversations", "/conversations/{path:path}"),
+)
+"""The paths of the API that the page calls at its own origin; WebSockets go to the API's address."""
 
 
 def run(settings: Settings) -> None:
@@ -43,11 +45,6 @@ def run(settings: Settings) -> None:
 
 def application(settings: Settings) -> Starlette:
     """The front end as an ASGI application."""
-    named = {"x-build": settings.build, "x-version": settings.version}
-    page = Template(_PAGE.read_text()).substitute(api=settings.api_url, version=settings.version, build=settings.build)
-
-    async def start(_: Request) -> Response:
-        return HTMLResponse(page, headers=named)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[Mapping[str, httpx.AsyncClient]]:
@@ -58,7 +55,7 @@ def application(settings: Settings) -> Starlette:
             yield {"client": client}
 
     return Starlette(
-        routes=[Route("/", start), Route("/api/{path:path}", forward, methods=list(METHODS))],
+        routes=[*static.routes(settings), *(Route(path, forward, methods=list(METHODS)) for path in REWRITES)],
         middleware=[Middleware(Edge)],
         exception_handlers={HTTPException: _refused},
         lifespan=lifespan,

@@ -186,6 +186,6 @@ def source_build() -> str:
     digest = hashlib.sha256()
     root = Path(__file__).parent
     for path in sorted(root.rglob("*")):
-        if path.suffix in {".py", ".sql", ".html", ".css", ".js"}:
+        if path.suffix in {".py", ".sql", ".html", ".css", ".js", ".svg", ".webmanifest"}:
             digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]

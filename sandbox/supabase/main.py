@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
@@ -36,4 +37,6 @@ def create_app(settings: Settings) -> ASGIApp:
         Mount("/storage/v1", storage.application(settings, database)),
     ]
     app = Starlette(routes=mounts, lifespan=lifespan)
-    return Edge(app, settings.json_body_bytes, lambda path: path.startswith(f"/storage/v1{storage.SIGNED_UPLOAD}"))
+    edge = Edge(app, settings.json_body_bytes, lambda path: path.startswith(f"/storage/v1{storage.SIGNED_UPLOAD}"))
+    # As Supabase: its addresses are called by pages of other origins, and what they need is in the address or a token.
+    return CORSMiddleware(edge, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], max_age=3600)

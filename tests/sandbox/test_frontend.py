@@ -21,7 +21,7 @@ from sandbox.settings import HOST, Settings, reserve
 
 
 def settings_for(api_port: int) -> Settings:
-    return Settings(Path("/nonexistent"), {"api": api_port}, build="abc123")
+    return Settings(Path("/nonexistent"), {"api": api_port, "supabase": api_port}, build="abc123")
 
 
 class QuietServer(uvicorn.Server):

@@ -1,0 +1,95 @@
+"""The web page: every file it refers to is served, with headers for caches, and nothing of it comes from elsewhere."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from sandbox import static
+from tests.sandbox.test_frontend import settings_for
+
+REFERENCES = re.compile(
+    r"""(?:href|src)="([^"]+)"|url\("([^"]+)"\)|from '([^']+)'|import '([^']+)'|"src": "([^"]+)\""""
+)
+EXTERNAL = re.compile(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}", re.IGNORECASE)
+NAMESPACE = "http://www.w3.org/2000/svg"
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[TestClient]:
+    with TestClient(Starlette(routes=static.routes(settings_for(1)))) as client:
+        yield client
+
+
+def referenced(client: TestClient) -> dict[str, httpx2.Response]:
+    """Every file that the page refers to, and those refer to, by address."""
+    found: dict[str, httpx2.Response] = {}
+    pending = ["/"]
+    while pending:
+        address = pending.pop()
+        found[address] = client.get(address)
+        for groups in REFERENCES.findall(found[address].text):
+            name = next(filter(None, groups))
+            if not name.startswith(("#", "http", "/api/")):
+                target = posixpath.normpath(posixpath.join(posixpath.dirname(address), name))
+                if target not in found and target not in pending:
+                    pending.append(target)
+    return found
+
+
+def test_every_file_is_referred_to_and_served_with_its_type(page: TestClient) -> None:
+    found = referenced(page)
+    assert {address for address, answer in found.items() if answer.status_code != 200} == set()
+    assert {re.sub(r"^/(assets/\w+/)?", "", address) or static.INDEX for address in found} == set(static.names())
+    assert len(found) > 20
+    for address, answer in found.items():
+        ending = "." + (address.rpartition(".")[2] if "." in address else "html")
+        assert answer.headers["content-type"] == static.TYPES[ending]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_nothing_comes_from_elsewhere_and_no_style_or_script_is_inline(page: TestClient) -> None:
+    for answer in referenced(page).values():
+        assert EXTERNAL.findall(answer.text.replace(NAMESPACE, "")) == []
+    index = page.get("/").text
+    assert re.findall(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", index) == []
+
+
+def test_caches_keep_assets_for_ever_and_the_page_for_a_moment(page: TestClient) -> None:
+    start = page.get("/")
+    assets = [answer for address, answer in referenced(page).items() if address != "/"]
+    assert start.headers["cache-control"] == "public, max-age=0, s-maxage=10, must-revalidate"
+    assert {asset.headers["cache-control"] for asset in assets} == {"public, max-age=31536000, immutable"}
+    for answer in [start, *assets]:
+        again = page.get(answer.url.path, headers={"if-none-match": f"W/{answer.headers['etag']}"})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", answer.headers["etag"])
+        assert "set-cookie" not in answer.headers
+        assert "vary" not in answer.headers
+
+
+def test_an_asset_of_another_version_is_not_there(page: TestClient) -> None:
+    [style] = [address for address in referenced(page) if address.endswith("/base.css")]
+    assert page.get(style.replace("/assets/", "/assets/0")).status_code == 404
+    assert page.get(f"{style}x").status_code == 404
+    assert page.get(style.replace("base.css", "%2e%2e/static.py")).status_code == 404
+
+
+def test_another_content_has_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = static.Page(settings_for(1)).version
+    read = static.read
+    monkeypatch.setattr(static, "read", lambda name: read(name) + (b"\n" if name == "base.css" else b""))
+    assert static.Page(settings_for(1)).version != before
+
+
+def test_the_policy_allows_what_the_page_calls_and_no_more(page: TestClient) -> None:
+    policy = page.get("/").headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; ")
+    assert "connect-src 'self' http://127.0.0.1:1 ws://127.0.0.1:1;" in policy
+    assert "unsafe" not in policy
+    assert 'name="realtime" content="ws://127.0.0.1:1"' in page.get("/").text
