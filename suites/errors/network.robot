@@ -44,6 +44,7 @@ A Call That No Dependency Answers
     And the fault takes effect    blackhole    authentication
     And the fault takes effect    blackhole    storage
     And the fault takes effect    blackhole    model
+    And the health document reports    authentication
     When Ask    What does the plan pay for glasses?    user=Alice    expected=unavailable
     And the workload meets the fault    answers=unavailable    duration=12 s
     And the faults are undone

@@ -200,6 +200,15 @@ def test_health_has_to_report_the_service_and_the_whole(run: Run, app: Applicati
         run.wait(steady_state.until_reported(run, "model", 0.2))
 
 
+def test_health_has_to_come_in_time_whatever_is_down(
+    run: Run, app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.answers["/health"] = (200, health("degraded", parser="unavailable"))
+    monkeypatch.setitem(run.contract.health.__dict__, "within_seconds", 0.0)
+    with pytest.raises(Violation, match=r"the health document: expected within 0 s, .* observed 0.0 s; GET /health"):
+        run.wait(steady_state.until_reported(run, "parser", 5))
+
+
 def test_recovered_is_when_every_probe_is_answered(run: Run, app: Application) -> None:
     app.answers["/auth/login"] = (503, {})
     begin = time.monotonic()

@@ -404,10 +404,14 @@ class Storage(Offered):
 
 
 class Health(Offered):
-    """What the health document says of a service that is well, and of the whole; where it names each service."""
+    """What the health document says of a service that is well, and of the whole; where it names each service.
+
+    It comes within `within_seconds`, whatever is down.
+    """
 
     healthy: Any
     service_healthy: Any
+    within_seconds: float
     services: FieldPaths
 
 

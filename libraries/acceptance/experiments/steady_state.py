@@ -10,7 +10,7 @@ from functools import partial
 
 from acceptance.checks.preflight import unhealthy
 from acceptance.deployment.contract import pick
-from acceptance.errors import EnvironmentUnavailable, NotOffered, expect_none
+from acceptance.errors import EnvironmentUnavailable, NotOffered, expect_none, violation
 from acceptance.fixtures.users import User
 from acceptance.performance.regression import LEAST_SPANS, Comparison, Margin, compare
 from acceptance.polling import wait_until
@@ -126,7 +126,8 @@ async def until_reported(run: Run, service: str, within: float, *, healthy: bool
         Seconds until it did.
 
     Raises:
-        AssertionError: it goes on reporting something else for so many seconds.
+        AssertionError: it goes on reporting something else for so many seconds; or it takes longer to come than the
+            contract allows, whatever is down.
     """
     begin = time.monotonic()
     if run.is_offered("routes.health") and run.is_offered(f"health.services.{service}"):
@@ -158,6 +159,11 @@ class Condition:
 async def _conditions(run: Run, service: str) -> list[Condition]:
     """Of the service, and of the whole where the health document names it."""
     response, health = await run.client.call("health"), run.contract.health
+    if run.is_offered("health.within_seconds") and response.elapsed > health.within_seconds:
+        raise violation(
+            "the health document", expected=f"within {health.within_seconds:g} s, whatever is down",
+            observed=f"{response.elapsed:.1f} s", look=response.look,
+        )  # fmt: skip
     value = pick(response.json(), health.services[service])
     seen = [Condition(service, value, value == health.service_healthy, response.look)]
     if "status" in response.paths:
