@@ -85,9 +85,12 @@ A Document Is In The Middle Of
     RETURN    ${upload}
 
 It Was In The Middle Of
-    [Documentation]    The job is where it was when the worker died; else the moment was missed, which is no fault of the deployment.
+    [Documentation]    The job is where it was when the worker died. Where it has moved on, the moment was missed, which is no fault of
+    ...    the deployment; where it has failed, the worker's death has failed it.
     [Arguments]    ${upload: Any}    ${status: str}
+    ${failures} =    Get Contract Value    jobs.failures
     ${seen} =    Get Job    ${upload}    status
+    Should Not Contain    ${failures}    ${seen}    the worker died, and its job has failed    values=False
     IF    $seen != $status
         Report Environment Problem    the worker was to be killed at '${status}', and its job was '${seen}' already
     END
