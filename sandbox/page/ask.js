@@ -1,10 +1,8 @@
 /** Ask, with the answer as it is written and its sources. Turns are kept in this tab: the application lists no messages. */
-import { call } from './api.js';
+import { listen } from './api.js';
 import { announce, busy, clearProblem, fill, showFailure, showProblem } from './dom.js';
 import { Failure, lost } from './http.js';
-import { eventsOf } from './streams.js';
 
-const SILENCE_MS = 30_000;
 const DRAFT = 'draft';
 
 const keyOf = (conversation) => `turns:${conversation}`;
@@ -99,38 +97,22 @@ export function askView(main, conversation = null) {
 }
 
 /** Ask the application; `write` gets the text so far. */
-async function answerTo(question, conversation, write, leaving) {
+async function answerTo(question, conversation, write, signal) {
   const body = { message: question, ...(conversation ? { conversation_id: conversation } : {}) };
-  const stop = new AbortController();
-  const leave = () => stop.abort();
-  leaving.addEventListener('abort', leave);
-  let timer;
-  let silent = false;
-  const heard = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      silent = true;
-      stop.abort();
-    }, SILENCE_MS);
-  };
   let text = '';
   let answer = null;
+  let failed = null;
   try {
-    const response = await call('POST', '/api/chat', { body, accept: 'text/event-stream', signal: stop.signal });
-    heard();
-    for await (const { name, data } of eventsOf(response)) {
-      heard();
+    await listen('POST', '/api/chat', { body, signal }, (name, data) => {
       if (name === 'delta') write((text += data.text));
       if (name === 'done') answer = data;
-      if (name === 'error') throw new Failure(data.error.message, { code: data.error.code, reference: data.error.request_id });
-    }
+      if (name === 'error') failed = data.error;
+    });
   } catch (failure) {
-    if (failure instanceof Failure || (failure.name === 'AbortError' && !silent)) throw failure;
-  } finally {
-    clearTimeout(timer);
-    leaving.removeEventListener('abort', leave);
+    if (failure.code !== 'connection_lost' || !text) throw failure;
   }
   if (answer) return answer;
+  if (failed) throw new Failure(failed.message, { code: failed.code, reference: failed.request_id, advice: 'You can ask it again.' });
   throw lost('The connection was lost while the answer was being written.');
 }
 

@@ -1,5 +1,6 @@
 /** Requests, and their failures in words. */
 const LOST = 'The application could not be reached.';
+const MOST_MS = 30_000;
 const LOST_ADVICE = 'Check your connection and try again.';
 
 /** What went wrong, for the person: a message, what to do, and a reference for support. */
@@ -17,15 +18,15 @@ export async function open(method, path, body, access = null) {
   return checked(await send(method, path, access, { body }));
 }
 
-export async function send(method, path, access, { body, accept = 'application/json', signal } = {}) {
-  const headers = { accept };
+export async function send(method, path, access, { body, signal } = {}) {
+  const headers = { accept: 'application/json' };
   if (body) headers['content-type'] = 'application/json';
   if (access) headers.authorization = `Bearer ${access}`;
   try {
-    return await fetch(path, { method, headers, body: body && JSON.stringify(body), signal, cache: 'no-store' });
+    return await fetch(path, { method, headers, body: body && JSON.stringify(body), signal: signal ?? AbortSignal.timeout(MOST_MS), cache: 'no-store' });
   } catch (error) {
     if (error.name === 'AbortError') throw error;
-    throw lost();
+    throw error.name === 'TimeoutError' ? lost('The application did not answer in time.') : lost();
   }
 }
 

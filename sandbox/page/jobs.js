@@ -1,8 +1,7 @@
 /** A job's progress: by WebSocket, and when that breaks by Server-Sent Events or by asking, always after the last event seen. */
-import { call } from './api.js';
+import { call, listen } from './api.js';
 import { pause } from './dom.js';
 import { renewed, token } from './session.js';
-import { eventsOf } from './streams.js';
 
 const BASE = document.querySelector('meta[name="realtime"]').content;
 const WAYS = [bySocket, bySocket, byStream, byAsking];
@@ -120,10 +119,7 @@ async function bySocket(jobId, seen, take, signal) {
 
 async function byStream(jobId, seen, take, signal) {
   const path = `/api/upload-pipeline/jobs/${jobId}/events?after=${seen.after}`;
-  const response = await call('GET', path, { accept: 'text/event-stream', signal });
-  for await (const { name, data } of eventsOf(response)) {
-    if (name === 'job_status') take(data);
-  }
+  await listen('GET', path, { signal }, (name, event) => name === 'job_status' && take(event));
 }
 
 async function byAsking(jobId, seen, take, signal) {

@@ -1,27 +1,57 @@
-/** Server-Sent Events, read from a response: EventSource can send neither a token nor a body. */
+/**
+ * Server-Sent Events of any request: EventSource can send neither a token nor a body. By XMLHttpRequest, since Chromium
+ * now and then reports a stream that fetch() has read to its end as an aborted request.
+ */
+import { failureOf, lost } from './http.js';
 
-/** The events of a response: name and data, as they arrive. To leave before the last aborts the request. */
-export async function* eventsOf(response) {
-  const reader = response.body.getReader();
-  const decoder = new TextDecoder();
-  let held = '';
-  let ended = false;
-  try {
-    while (true) {
-      const { done, value } = await reader.read();
-      ended = done;
-      if (done) return;
-      held += decoder.decode(value, { stream: true });
-      const blocks = held.split('\n\n');
-      held = blocks.pop();
-      for (const block of blocks) {
-        const fields = Object.fromEntries(block.split('\n').map(field));
-        if (fields.data) yield { name: fields.event ?? 'message', data: JSON.parse(fields.data) };
+const SILENCE_MS = 30_000; // the application sends a comment every 15 s
+
+/** Calls `take` with the name and the data of each event as it arrives; resolves at the end of the stream. */
+export function stream(method, path, access, { body, signal }, take) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const stop = () => request.abort();
+    let read = 0;
+    let silence;
+    const heard = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => {
+        reject(lost('No answer arrived in time.'));
+        stop();
+      }, SILENCE_MS);
+    };
+    const parse = () => {
+      if (request.status >= 300) return;
+      const text = request.responseText;
+      for (let end = text.indexOf('\n\n', read); end >= 0; end = text.indexOf('\n\n', read)) {
+        const fields = Object.fromEntries(text.slice(read, end).split('\n').map(field));
+        read = end + 2;
+        if (fields.data) take(fields.event ?? 'message', JSON.parse(fields.data));
       }
-    }
-  } finally {
-    if (!ended) reader.cancel().catch(() => {});
-  }
+    };
+    request.open(method, path);
+    request.setRequestHeader('accept', 'text/event-stream');
+    request.setRequestHeader('authorization', `Bearer ${access}`);
+    if (body) request.setRequestHeader('content-type', 'application/json');
+    request.addEventListener('progress', () => {
+      heard();
+      parse();
+    });
+    request.addEventListener('load', () => {
+      parse();
+      if (request.status < 300) resolve();
+      else reject(failureOf(request.status, request.responseText, (name) => request.getResponseHeader(name)));
+    });
+    request.addEventListener('error', () => reject(lost()));
+    request.addEventListener('abort', () => reject(new DOMException('The request was stopped.', 'AbortError')));
+    request.addEventListener('loadend', () => {
+      clearTimeout(silence);
+      signal?.removeEventListener('abort', stop);
+    });
+    signal?.addEventListener('abort', stop);
+    heard();
+    request.send(body && JSON.stringify(body));
+  });
 }
 
 function field(line) {

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from sandbox import static
+from sandbox.defects import page as defects_of_the_page
 from tests.sandbox.test_frontend import settings_for
 
 REFERENCES = re.compile(
@@ -93,3 +94,23 @@ def test_the_policy_allows_what_the_page_calls_and_no_more(page: TestClient) -> 
     assert "connect-src 'self' http://127.0.0.1:1 ws://127.0.0.1:1;" in policy
     assert "unsafe" not in policy
     assert 'name="realtime" content="ws://127.0.0.1:1"' in page.get("/").text
+
+
+def test_a_changed_file_is_served_at_another_address_and_marks_its_defect_active(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str] = []
+    for name in ("read", "respond", "names", "TYPES"):
+        monkeypatch.setattr(static, name, getattr(static, name))
+    monkeypatch.setattr(defects_of_the_page, "mark_active", lambda: seen.append("active"))
+    before = static.Page(settings_for(1)).version
+    defects_of_the_page.change("base.css", "icons/upload.svg", "icons/upload-arrow.svg")
+    with TestClient(Starlette(routes=static.routes(settings_for(1)))) as client:
+        assert before not in client.get("/").text
+        assert seen == []
+        found = referenced(client)
+    assert seen == ["active"]
+    [missing] = [address for address, answer in found.items() if answer.status_code != 200]
+    assert missing.endswith("/icons/upload-arrow.svg")
+    with pytest.raises(AttributeError, match=r"base\.css does not say 'nowhere'"):
+        defects_of_the_page.change("base.css", "nowhere", "")
