@@ -107,7 +107,8 @@ class ExperimentLibrary:
 
         | Wait Until Workload Meets Fault    ${workload}    duration=2 s    kind=refused
         """
-        await workload.meets(_latest(workload, "in effect"), seconds_of(duration), seconds_of(timeout), kind)
+        faults = ", ".join(str(one) for one in the_run().faults.active()) or "the fault"
+        await workload.meets(_latest(workload, "in effect"), seconds_of(duration), seconds_of(timeout), kind, faults)
 
     @step(within=120)
     async def wait_until_health_reports(

@@ -62,10 +62,11 @@ class FaultLibrary:
 
         - ``kind``: what is done; ``target``: to what.
         - ``lease``: where this process dies, the fault ends by itself after this time; it is renewed until then.
-        - ``parameters``: of the kind. ``latency``: milliseconds, jitter_milliseconds; ``bandwidth``: bytes_per_second;
-          ``slice``: bytes, milliseconds; ``reset``, ``cut``: after_bytes, times; ``respond``: status, headers, body,
-          content_type, times; ``scale``: instances; ``lock_table``: table; ``fill_pool``: connections;
-          ``terminate_backends``: role.
+        - ``parameters``: of the kind. ``latency``: milliseconds, jitter_milliseconds of what the target sends;
+          ``bandwidth``: bytes_per_second, both ways; ``slice``: all arrives in pieces of so many bytes, so many
+          milliseconds apart; ``reset``, ``cut``: after_bytes of an answer, so many times; ``respond``: status, headers,
+          body, content_type in place of the target, so many times; ``scale``: instances; ``lock_table``: table;
+          ``fill_pool``: connections; ``terminate_backends``: role.
 
         Skips the test where the deployment does not offer the fault, or its descriptor does not allow it. Returns the
         fault.

@@ -25,6 +25,7 @@ from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 from robot_run.log_charts import log_chart
 
 _test = ""
+_unavailable: dict[tuple[Path, object], str] = {}  # why a deployment could not be opened: it is not tried twice
 
 # A test is skipped that needs what the deployment does not offer, by its descriptor or its contract, whose criterion
 # does not apply, or whose fixture could not be made, but for the first of those. A setup of a suite may catch it.
@@ -53,13 +54,14 @@ def begin_test(name: str) -> None:
 def the_run() -> Run:
     """The run of this process; the first call opens `${DEPLOYMENT}` (else ACCEPTANCE_DEPLOYMENT, else the sandbox)."""
     variables = BuiltIn()
+    folder = Path(variables.get_variable_value("${OUTPUT DIR}"))
+    deployment = None if RUN in os.environ else variables.get_variable_value("${DEPLOYMENT}")
+    if reason := _unavailable.get((folder, deployment)):
+        raise FatalError(reason)
     try:
-        run = open_run(
-            Path(variables.get_variable_value("${OUTPUT DIR}")),
-            None if RUN in os.environ else variables.get_variable_value("${DEPLOYMENT}"),
-            REDACTOR,
-        )
+        run = open_run(folder, deployment, REDACTOR)
     except ConfigurationError as error:
+        _unavailable[folder, deployment] = str(error)
         raise FatalError(str(error)) from None
     run.log = logger.info
     run.live = lambda line: logger.console(f"  {line}")

@@ -394,9 +394,12 @@ def test_a_fault_that_no_request_meets_is_a_violation(run: Run, working: Workloa
     async def use() -> None:
         async with working:
             await working.under_way()
-            await working.meets(time.monotonic(), 0.0, 0.3, Kind.REFUSED)
+            await working.meets(time.monotonic(), 0.0, 0.3, Kind.REFUSED, "refuse of storage")
 
-    with pytest.raises(Violation, match="requests begin and end during the fault, one of them refused"):
+    expected = (
+        r"during refuse of storage: \d requests that begin and end, one of them refused: .* observed \d+ served; "
+    )
+    with pytest.raises(Violation, match=expected):
         run.wait(use())
 
 

@@ -187,9 +187,9 @@ def _wait_for(
             raise ConfigurationError([f"{stub.name}: could not be provisioned (status {process.returncode}): {reason}"])
         if time.monotonic() > deadline:
             last = lines[-1] if lines else "nothing"
-            raise ConfigurationError(
-                [f"{stub.name}: not ready after {stub.provision.within_seconds:g} s; it last printed: {last}"]
-            )
+            waited = f"not ready after {stub.provision.within_seconds:g} s; it last printed: {last}"
+            advice = "on a busy machine, start it by itself: docs/troubleshooting.md"
+            raise ConfigurationError([f"{stub.name}: {waited}; {advice}"])
         time.sleep(0.05)
 
 

@@ -7,7 +7,7 @@ import itertools
 import random
 import re
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -158,7 +158,9 @@ class Workload:
             missing, lambda lacking: not lacking, what=what, within=within, every=EVERY_SECONDS, describe=seen
         )
 
-    async def meets(self, since: float, seconds: float, within: float, kind: Kind | None = None) -> None:
+    async def meets(
+        self, since: float, seconds: float, within: float, kind: Kind | None = None, fault: str = "the fault"
+    ) -> None:
         """Wait until a fault has lasted so long, and as many requests as users began and ended during it.
 
         Args:
@@ -166,6 +168,7 @@ class Workload:
             seconds: how long it lasts at least.
             within: seconds until it is given up.
             kind: at least one of the requests has come to this.
+            fault: what is in effect meanwhile, for the message.
 
         Raises:
             AssertionError: requests do not end in time, or none came to this.
@@ -180,10 +183,16 @@ class Workload:
             enough = len(seen) >= len(self.users) and (kind is None or any(one.kind is kind for one in seen))
             return enough and time.monotonic() >= until
 
-        expected = f", one of them {kind.value}" if kind else ""
+        def describe(seen: list[Outcome]) -> str:
+            counts = Counter(one.kind.value for one in seen)
+            wrong = [one for one in seen if one.kind is not Kind.SERVED] or seen
+            totals = ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
+            return "; ".join([totals, *dict.fromkeys(map(str, wrong[-3:]))])
+
+        which = f", one of them {kind.value}" if kind else ""
         await wait_until(
-            look, met, what=f"workload: {len(self.users)} requests begin and end during the fault{expected}",
-            within=max(within, seconds), every=EVERY_SECONDS, describe=lambda seen: "; ".join(map(str, seen[-5:])),
+            look, met, what=f"workload, during {fault}: {len(self.users)} requests that begin and end{which}",
+            within=max(within, seconds), every=EVERY_SECONDS, describe=describe,
         )  # fmt: skip
 
     def add(self, upload: Upload) -> None:
