@@ -8,8 +8,18 @@ from typing import Any, Final
 
 import yaml
 
-from sandbox import dialects, platform
-from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, OPERATOR_ROLE, Settings
+from sandbox import dialects, platform, pooler
+from sandbox.settings import (
+    APPLICATION_ROLE,
+    DATABASE,
+    HOST,
+    INSPECTOR_ROLE,
+    METRICS_PATH,
+    OPERATOR_ROLE,
+    POOL_SIZE,
+    POOLED_ROLE,
+    Settings,
+)
 from sandbox.state import replace, written
 
 SECRETS: Final = {
@@ -21,6 +31,7 @@ SECRETS: Final = {
     "fault_token": "SANDBOX_FAULT_TOKEN",
     "fault_password": "SANDBOX_FAULT_PASSWORD",
 }
+POOLER_PASSWORD: Final = "SANDBOX_POOLER_PASSWORD"
 
 
 def describe(settings: Settings) -> dict[str, Any]:
@@ -52,8 +63,13 @@ def describe(settings: Settings) -> dict[str, Any]:
             "authentication": {"url": settings.auth_url, "probe": "/health", **identity},
             "storage": {"url": settings.storage_url, "probe": "/status", **identity},
             "realtime": {"url": settings.url("api", "ws"), "probe": "/ws/health", **identity},
-            "database": database | {"user": INSPECTOR_ROLE},
+            "database": database
+            | {
+                "user": INSPECTOR_ROLE,
+                "metrics": {"url": settings.url("supabase") + METRICS_PATH, "key": "service_role_key"},
+            },
         },
+        **_pools(settings),
         "providers": {
             "parser": {"name": "llamaparse-standin", "job_id_pattern": "^standin-"},
             "model": settings.chat_model,
@@ -87,16 +103,34 @@ def describe(settings: Settings) -> dict[str, Any]:
             "destructive",
             "faults",
         ],
-        "secrets": SECRETS,
+        "secrets": SECRETS | ({"pooler_password": POOLER_PASSWORD} if settings.pgbouncer else {}),
         "thresholds": {},
     }
+
+
+def _pools(settings: Settings) -> dict[str, Any]:
+    """What bounds connections to the database: the pools of both API instances, and the pooler where there is one."""
+    own = {"role": APPLICATION_ROLE, "application": r"^api-\d+$", "size": 2 * POOL_SIZE}
+    if not settings.pgbouncer:
+        return {"pool": own}
+    shared = {
+        "host": HOST,
+        "transaction_port": settings.ports["pooler"],
+        "name": DATABASE,
+        "user": POOLED_ROLE,
+        "password": "pooler_password",
+        "pool_size": pooler.POOL_SIZE,
+        "max_clients": pooler.MAX_CLIENTS,
+    }
+    return {"pool": own, "pooler": shared}
 
 
 def _hostile(settings: Settings) -> dict[str, Any]:
     whole = describe(replace_fields(settings, hostile=""))
     services = {name: service | {"url": settings.api_url} for name, service in whole["services"].items()}
     services["realtime"]["url"] = settings.url("api", "ws")
-    del services["database"], whole["platform"], whole["load"], whole["exclusive"], whole["faults"]
+    del services["database"], whole["platform"], whole["load"], whole["exclusive"], whole["faults"], whole["pool"]
+    whole.pop("pooler", None)
     return whole | {"services": services, "users": "signup", "capabilities": [], "secrets": {}}
 
 
@@ -105,7 +139,11 @@ def write(settings: Settings, path: Path) -> None:
     content = describe(settings)
     if settings.dialect:
         content = dialects.find(settings.dialect).describe(settings, content)
-    values = {"database_password": settings.inspector_password, "fault_password": settings.operator_password}
+    values = {
+        "database_password": settings.inspector_password,
+        "fault_password": settings.operator_password,
+        "pooler_password": settings.pooled_password,
+    }
     lines = "".join(
         f"{variable}={values.get(name) or getattr(settings, name)}\n" for name, variable in content["secrets"].items()
     )

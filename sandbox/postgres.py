@@ -19,7 +19,16 @@ from psycopg import sql
 
 from sandbox import processes
 from sandbox.errors import StartError
-from sandbox.settings import ADMIN_ROLE, APPLICATION_ROLE, HOST, INSPECTOR_ROLE, OPERATOR_ROLE, SERVICE_ROLE, Settings
+from sandbox.settings import (
+    ADMIN_ROLE,
+    APPLICATION_ROLE,
+    HOST,
+    INSPECTOR_ROLE,
+    OPERATOR_ROLE,
+    POOLED_ROLE,
+    SERVICE_ROLE,
+    Settings,
+)
 
 SCHEMA: Final = Path(__file__).parent / "schema.sql"
 
@@ -46,7 +55,7 @@ class Cluster:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._home = settings.directory / "postgres"
-        self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        self._user = unprivileged_user()
         self._initdb: subprocess.Popen[bytes] | None = None
         self.data = self._home / "data"
 
@@ -78,7 +87,7 @@ class Cluster:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=self._home,
-            preexec_fn=lambda: self._become(parent),
+            preexec_fn=lambda: become(self._user, parent),
         )
 
     def initialised(self) -> None:
@@ -96,7 +105,7 @@ class Cluster:
 
     def run(self, _: Settings) -> None:
         """Become the database server (the body of the service `database`)."""
-        self._become(os.getppid())
+        become(self._user, os.getppid())
         server = str(self._bin / "postgres")
         os.execv(server, [server, "-D", str(self.data)])
 
@@ -116,6 +125,7 @@ class Cluster:
             SERVICE_ROLE: settings.service_password,
             INSPECTOR_ROLE: settings.inspector_password,
             OPERATOR_ROLE: settings.operator_password,
+            POOLED_ROLE: settings.pooled_password,
         }
         try:
             with psycopg.connect(settings.admin_dsn) as connection:
@@ -127,14 +137,6 @@ class Cluster:
         except psycopg.Error as error:
             first = str(error).strip().splitlines()[0]
             raise StartError(f"the database could not be made ready: {first} (binaries: {self._bin})") from error
-
-    def _become(self, parent: int) -> None:
-        """In the child: drop root, then request the death signal, which a change of user would reset."""
-        if self._user:
-            os.setgroups([])
-            os.setgid(self._user.pw_gid)
-            os.setuid(self._user.pw_uid)
-        processes.die_with(parent, signal.SIGKILL)
 
     def _reachable(self, bin_folder: Path) -> Path:
         """The binaries where the server's user can reach them, in a copy of the installation if necessary."""
@@ -151,6 +153,20 @@ class Cluster:
         for path in (target, *target.rglob("*")):
             os.chown(path, self._user.pw_uid, self._user.pw_gid, follow_symlinks=False)
         return copied / bin_folder.name
+
+
+def unprivileged_user() -> pwd.struct_passwd | None:
+    """Who runs what refuses root; None where this process is not root."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def become(user: pwd.struct_passwd | None, parent: int) -> None:
+    """In the child: drop root, then request the death signal, which a change of user would reset."""
+    if user:
+        os.setgroups([])
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+    processes.die_with(parent, signal.SIGKILL)
 
 
 def _find_bin() -> Path:

@@ -17,18 +17,21 @@ class Service:
         name: of the process, its log and its metrics.
         run: blocks until SIGTERM.
         answers: addresses that must respond before the service is ready, as listener and path: with 200, or in any
-            way without a path.
+            way without a path; None in its place: that take connections.
         ends_on: the signal that ends it.
     """
 
     name: str
     run: Callable[[Settings], None]
-    answers: tuple[tuple[str, str], ...] = ()
+    answers: tuple[tuple[str, str | None], ...] = ()
     ends_on: signal.Signals = signal.SIGTERM
 
 
-def load() -> tuple[Service, ...]:
-    """Import every service. This is most of the start-up time, so it happens once, in the process that forks them."""
+def load(settings: Settings) -> tuple[Service, ...]:
+    """Import every service that there is.
+
+    This is most of the start-up time, so it happens once, in the process that forks them.
+    """
     import httpcore  # noqa: F401 - httpx imports it late, with the first client of each service
     import httpcore2  # noqa: F401 - so does openai's httpx2
     import uvloop  # noqa: F401 - the links run on it
@@ -37,6 +40,7 @@ def load() -> tuple[Service, ...]:
     import sandbox.faults.control as faults
     import sandbox.frontend as frontend
     import sandbox.platform as platform
+    import sandbox.pooler as pooler
     import sandbox.stubs.main as stubs
     import sandbox.supabase.main as supabase
     import sandbox.worker.main as worker
@@ -45,6 +49,7 @@ def load() -> tuple[Service, ...]:
     # of one of them.
     return (
         Service("faults", faults.run, (("faults", ""),)),
+        *([Service("pooler", pooler.run, (("pooler", None),))] if settings.pgbouncer else []),
         Service("worker-1", worker.run),
         Service("worker-2", worker.run),
         Service("supabase", supabase.run, (("supabase", "/auth/v1/health"), ("supabase", "/storage/v1/status"))),

@@ -25,7 +25,19 @@ LINKS: Final = {
 """The links through which the application and the parser call: name -> listener behind it. Clients call directly."""
 
 LISTENERS: Final = (
-    *("frontend", "api", "api-1", "api-2", "supabase", "llamaparse", "openai", "database", "platform", "faults"),
+    *(
+        "frontend",
+        "api",
+        "api-1",
+        "api-2",
+        "supabase",
+        "llamaparse",
+        "openai",
+        "database",
+        "pooler",
+        "platform",
+        "faults",
+    ),
     *LINKS,
 )
 """What has a port. `api` is the balancer before `api-1` and `api-2`; `llamaparse` and `openai` are one part."""
@@ -35,7 +47,11 @@ APPLICATION_ROLE: Final = "application"
 SERVICE_ROLE: Final = "service"
 INSPECTOR_ROLE: Final = "inspector"
 OPERATOR_ROLE: Final = "operator"
+POOLED_ROLE: Final = "pooled"
+POOLER_STATS_USER: Final = "statistics"
 DATABASE: Final = "postgres"
+POOL_SIZE: Final = 10  # connections of a service
+METRICS_PATH: Final = "/customer/v1/privileged/metrics"
 
 NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """TLS context of every HTTP client. No service uses TLS, and loading the system's certificates takes 80 ms."""
@@ -49,9 +65,10 @@ def _secret() -> str:
 class Settings:
     """Addresses, secrets and limits. `service` is the name of the service that holds this copy.
 
-    The roles `application` (API and worker), `service` (authentication and storage), `inspector` (read-only) and
-    `operator` (breaks things on purpose) exist, with the passwords below, before schema.sql runs as superuser in the
-    database, with the extension `vector`.
+    The roles `application` (API and worker), `service` (authentication and storage), `inspector` (read-only),
+    `operator` (breaks things on purpose) and `pooled` (clients of the pooler) exist, with the passwords below, before
+    schema.sql runs as superuser in the database, with the extension `vector`. `pgbouncer` is the pooler's binary, or
+    empty.
     """
 
     directory: Path
@@ -62,6 +79,7 @@ class Settings:
     environment: str = "sandbox"
     hostile: str = ""
     dialect: str = ""
+    pgbouncer: str = ""
     parser_webhook: str = "/api/upload-pipeline/webhook/llamaparse"
 
     admin_password: str = field(default_factory=_secret, repr=False)
@@ -69,6 +87,8 @@ class Settings:
     service_password: str = field(default_factory=_secret, repr=False)
     inspector_password: str = field(default_factory=_secret, repr=False)
     operator_password: str = field(default_factory=_secret, repr=False)
+    pooled_password: str = field(default_factory=_secret, repr=False)
+    pooler_stats_password: str = field(default_factory=_secret, repr=False)
     fault_token: str = field(default_factory=_secret, repr=False)
     jwt_secret: str = field(default_factory=_secret, repr=False)
     webhook_secret: str = field(default_factory=_secret, repr=False)
@@ -145,6 +165,11 @@ class Settings:
     @property
     def inspector_dsn(self) -> str:
         return self._dsn(INSPECTOR_ROLE, self.inspector_password)
+
+    @property
+    def pooler_console_dsn(self) -> str:
+        """Where the pooler reports its statistics."""
+        return f"postgresql://{POOLER_STATS_USER}:{self.pooler_stats_password}@{HOST}:{self.ports['pooler']}/pgbouncer"
 
     @property
     def admin_dsn(self) -> str:

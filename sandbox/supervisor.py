@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from sandbox import descriptor, dialects, postgres, processes, services
+from sandbox import descriptor, dialects, pooler, postgres, processes, services
 from sandbox.children import Children
 from sandbox.console import say
 from sandbox.errors import StartError
@@ -41,7 +41,14 @@ class Supervisor:
         ports = {name: bound.getsockname()[1] for name, bound in self._reserved.items()}
         build = "hostile" if sandbox.hostile else source_build()
         hostile, dialect = sandbox.hostile or "", sandbox.dialect or ""
-        self._settings = Settings(Path(sandbox.directory), ports, build=build, hostile=hostile, dialect=dialect)
+        self._settings = Settings(
+            Path(sandbox.directory),
+            ports,
+            build=build,
+            hostile=hostile,
+            dialect=dialect,
+            pgbouncer=str(pooler.find() or ""),
+        )
         self._children = Children(self._settings)
 
     def run(self) -> None:
@@ -68,7 +75,7 @@ class Supervisor:
             return
         cluster = postgres.Cluster(settings)
         cluster.initialise()
-        loaded = services.load()
+        loaded = services.load(settings)
         if settings.dialect:
             loaded = dialects.find(settings.dialect).services(loaded)
         if self._sandbox.defect:
@@ -87,8 +94,9 @@ class Supervisor:
             self._children.start(service)
         for service in loaded:
             for listener, path in service.answers:
-                address = settings.url(listener) + path
-                self._await(service.name, address, partial(_answers, address))
+                address = settings.url(listener) + (path or "")
+                ready = partial(_answers, address) if path is not None else partial(_listens, settings.ports[listener])
+                self._await(service.name, address, ready)
             self._progress(service.name)
         descriptor.write(settings, Path(self._sandbox.descriptor))
         self._print_addresses()

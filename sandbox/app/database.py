@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from sandbox.app.errors import Unavailable
+from sandbox.settings import POOL_SIZE
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -55,7 +56,7 @@ class Session:
 class Database:
     """A service's pool. A server that is unreachable or too slow raises Unavailable."""
 
-    def __init__(self, dsn: str, application: str, size: int = 10) -> None:
+    def __init__(self, dsn: str, application: str, size: int = POOL_SIZE) -> None:
         self._pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
             dsn,
             kwargs={**CONNECTION, "application_name": application},

@@ -1,4 +1,4 @@
-"""The service `supabase`: authentication and storage in one process."""
+"""The service `supabase`: authentication, storage and metrics in one process."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from sandbox import serving
 from sandbox.app.database import Database
 from sandbox.app.edge import Edge
-from sandbox.settings import Settings
-from sandbox.supabase import auth, storage
+from sandbox.settings import METRICS_PATH, Settings
+from sandbox.supabase import auth, metrics, storage
 
 
 def run(settings: Settings) -> None:
@@ -23,7 +23,7 @@ def run(settings: Settings) -> None:
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """Both applications on one pool. Uploads read their bodies themselves; every other body is small."""
+    """All on one pool. Uploads read their bodies themselves; every other body is small."""
     database = Database(settings.service_dsn, settings.service)
 
     @asynccontextmanager
@@ -32,11 +32,12 @@ def create_app(settings: Settings) -> ASGIApp:
         yield
         await database.close()
 
-    mounts = [
+    routes = [
+        Route(METRICS_PATH, metrics.Metrics(settings, database).scrape),
         Mount("/auth/v1", auth.application(settings, database)),
         Mount("/storage/v1", storage.application(settings, database)),
     ]
-    app = Starlette(routes=mounts, lifespan=lifespan)
+    app = Starlette(routes=routes, lifespan=lifespan)
     edge = Edge(app, settings.json_body_bytes, lambda path: path.startswith(f"/storage/v1{storage.SIGNED_UPLOAD}"))
     # As Supabase: its addresses are called by pages of other origins, and what they need is in the address or a token.
     return CORSMiddleware(edge, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], max_age=3600)

@@ -97,14 +97,79 @@ class Service(Data):
         return value
 
 
-class Database(Data):
-    """Where the read-only role of the named queries connects; its password is the secret `database_password`."""
+def _address(value: str) -> str:
+    return Service._address(value)
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class DatabaseAccess(Data):
+    """Where a role connects to the database."""
 
     host: str
-    port: int = Field(ge=1, le=65535)
+    port: Port
     name: str
     user: str
     sslmode: str = "prefer"
+
+
+class DatabaseMetrics(Data):
+    """Where the provider publishes metrics of the database, in Prometheus' text format; `key` names the secret."""
+
+    url: Address
+    key: str
+
+
+class Database(DatabaseAccess):
+    """The read-only role of the named queries, whose password is the secret `database_password`, and the metrics."""
+
+    metrics: DatabaseMetrics | None = None
+
+
+class Pool(Data):
+    """The application's own pools: how many connections they hold at most, all together.
+
+    Attributes:
+        role: of the connections.
+        application: pattern of their application names; None: every connection of the role.
+    """
+
+    role: str
+    size: int = Field(ge=1)
+    application: Pattern | None = None
+
+
+class Pooler(Data):
+    """The pooler in front of the database, in transaction mode.
+
+    Attributes:
+        host: None: that of `services.database`.
+        user: that clients connect as; `password` names the secret.
+        role: of its connections to the database, where that is not the user.
+        pool_size: how many of those it holds at most.
+        max_clients: how many clients it takes; None: no limit is known.
+    """
+
+    host: str | None = None
+    transaction_port: Port
+    name: str
+    user: str
+    password: str
+    role: str | None = None
+    sslmode: str = "prefer"
+    pool_size: int = Field(ge=1)
+    max_clients: int | None = Field(default=None, ge=1)
 
 
 def _left_out(place: str, **bounds: Any) -> Any:
@@ -148,15 +213,10 @@ class Platform(Data):
     `host` is the one of them on which all the others run, where they share a machine.
     """
 
-    url: str
+    url: Address
     services: dict[str, str] = Field(min_length=1)
     resolution_seconds: int = Field(default=30, ge=1)
     host: str | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        return Service._address(value)
 
     @model_validator(mode="after")
     def _host_is_named(self) -> Self:
@@ -167,16 +227,7 @@ class Platform(Data):
 
 class Parser(Data):
     name: str
-    job_id_pattern: str
-
-    @field_validator("job_id_pattern")
-    @classmethod
-    def _pattern(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"is not a regular expression: {error}") from None
-        return value
+    job_id_pattern: Pattern
 
 
 class Embedding(Data):
@@ -255,16 +306,11 @@ class FaultControl(Data):
     `token` is the name of the secret that it takes as a bearer token.
     """
 
-    url: str
+    url: Address
     token: str
 
-    @field_validator("url")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        return Service._address(value)
 
-
-class FaultDatabase(Database):
+class FaultDatabase(DatabaseAccess):
     """An operator's role, that may end the application's connections and lock its tables; `password` names a secret."""
 
     password: str
@@ -331,6 +377,8 @@ class Descriptor(Data):
     services: Services
     providers: Providers = Providers()
     platform: Platform | None = None
+    pool: Pool | None = None
+    pooler: Pooler | None = None
     users: Literal["signup", "admin-api"]
     admin: Admin = Admin()
     exclusive: bool = False  # only the run uses it: everything found in it counts
@@ -381,6 +429,13 @@ class Descriptor(Data):
             for place, secret in self.faults.secrets.items()
             if secret not in self.secrets
         }
+        database = self.services.database
+        if self.pooler is not None and self.pooler.password not in self.secrets:
+            wrong["pooler", "password"] = f"secrets has no '{self.pooler.password}'"
+        if database is not None and database.metrics is not None and database.metrics.key not in self.secrets:
+            wrong["services", "database", "metrics", "key"] = f"secrets has no '{database.metrics.key}'"
+        if self.pooler is not None and self.pooler.host is None and database is None:
+            wrong["pooler", "host"] = "is needed where services.database is left out"
         hosted = self.platform.services if self.platform is not None else {}
         if unknown := [name for name in self.faults.platform if name not in hosted]:
             wrong["faults", "platform"] = f"platform.services has no {', '.join(map(repr, unknown))}"
