@@ -81,7 +81,13 @@ async def test_headers_of_the_caller_arrive_and_those_of_the_line_do_not() -> No
     assert answer.headers.get_list("set-cookie") == ["one=1; Path=/; SameSite=lax", "two=2; Path=/; SameSite=lax"]
 
 
-@pytest.mark.parametrize("target", ["/api/a%2Fb", "/api/%00", "/api/ä%20b", "/api/x?limit=-1&state=%ff&a+b", "/api/x?"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("/api/a%2Fb", "/api/%00", "/api/ä%20b", "/api/x?limit=-1&state=%ff&a+b", "/api/x?"),
+        *("/auth/login", "/documents", "/documents/1/content", "/conversations", "/conversations/1"),
+    ],
+)
 async def test_path_and_query_arrive_as_they_were_written(target: str) -> None:
     async with front_end_before(echo) as client:
         seen = (await client.get(target)).json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
 import re
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from starlette.testclient import TestClient
 
 from sandbox import static
 from sandbox.defects import page as defects_of_the_page
+from sandbox.supabase import main as supabase
+from sandbox.supabase import storage
 from tests.sandbox.test_frontend import settings_for
 
 REFERENCES = re.compile(
@@ -114,3 +117,19 @@ def test_a_changed_file_is_served_at_another_address_and_marks_its_defect_active
     assert missing.endswith("/icons/upload-arrow.svg")
     with pytest.raises(AttributeError, match=r"base\.css does not say 'nowhere'"):
         defects_of_the_page.change("base.css", "nowhere", "")
+
+
+def test_the_page_may_send_bytes_to_the_storage_and_other_callers_see_no_change() -> None:
+    settings = dataclasses.replace(settings_for(1), ports={"supabase": 1, "database": 1})
+    client = TestClient(supabase.create_app(settings))
+    address = f"/storage/v1{storage.SIGNED_UPLOAD}documents/1?token=none"
+    asked = {"access-control-request-method": "PUT", "access-control-request-headers": "content-type"}
+    allowed = client.options(address, headers={"origin": "http://127.0.0.1:2", **asked})
+    assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, "*")
+    assert "PUT" in allowed.headers["access-control-allow-methods"]
+    assert allowed.headers["access-control-allow-headers"] == "content-type"
+    refused = client.put(address, content=b"x", headers={"origin": "http://127.0.0.1:2"})
+    assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (403, "*")
+    usual = client.put(address, content=b"x")
+    assert usual.status_code == 403
+    assert [name for name in usual.headers if name.startswith("access-control-")] == []
