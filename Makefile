@@ -5,6 +5,7 @@
 # make detect [DEFECT=] [CRITERION=] [SHARD=i/n]       see whether planted defects and harness mutants are noticed
 # make detect HOSTILE=all                              see whether hostile deployments are borne (or one MODE)
 # make docs                                            the keyword reference with a search, in docs/site/index.html
+# make browsers                                        find the browser engines of this machine, and install the others
 # make baseline [DEPLOYMENT=sandbox]                   record what INT-16 and PERF-07 compare with
 # make bench                                           what this project itself costs, into docs/benchmarks.md: 13 quiet minutes
 # make clean-up [DEPLOYMENT=sandbox]                   remove what earlier runs left on a deployment
@@ -25,17 +26,22 @@ RUN_PYTHON := .venv/bin/python
 # Of what pip prints: packages of a megabyte and more, as they come, and when it begins to install.
 SHOWN := 's/^ *(Downloading|Using cached) ([A-Za-z0-9_.]+)-.* \(([0-9.]+ MB)\).*/  \2, \3/p; s/^Installing collected packages.*/  installing/p'
 
-# Artillery is installed once, and only for what applies a load: runs that claim performance, and the project's own tests.
+# Artillery and what looks at pages are installed once, for runs that claim performance or browsers, and for our own tests.
 NODE_SET_UP := node_modules/.set-up-$(firstword $(shell (grep nodejs requirements.txt; cat package.json package-lock.json) | cksum))
-LOAD := $(if $(shell grep -ls PERF 'runs/$(RUN).args'),$(NODE_SET_UP))
+LOAD := $(if $(shell grep -lsE 'PERF|BRW' 'runs/$(RUN).args'),$(NODE_SET_UP))
+# Runs that look at pages find the browsers that are there, and install what can be: without them the rest is judged.
+BROWSERS := $(if $(shell grep -ls BRW 'runs/$(RUN).args'),browsers)
 
-.PHONY: help acceptance check test docs detect baseline bench clean-up rollback
+.PHONY: help acceptance browsers check test docs detect baseline bench clean-up rollback
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
 
-acceptance: $(SET_UP) $(LOAD)
+acceptance: $(SET_UP) $(LOAD) $(BROWSERS)
 	@$(RUN_PYTHON) -m acceptance run '$(RUN)' --deployment '$(DEPLOYMENT)'
+
+browsers: $(SET_UP)
+	@$(RUN_PYTHON) -m acceptance browsers
 
 # Of a deployment that is named; else of this project itself.
 ifneq (,$(filter command environment,$(firstword $(origin DEPLOYMENT))))
@@ -76,6 +82,6 @@ $(SET_UP):
 	@test -e $@ && du -sh .venv | sed 's/\t.*/ in .venv/'
 
 $(NODE_SET_UP): | $(SET_UP)
-	@echo "installing Artillery; this is done once"
+	@echo "installing the packages of Node; this is done once"
 	@$(RUN_PYTHON) -m ArtilleryLibrary.node
 	@touch $@

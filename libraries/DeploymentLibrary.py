@@ -70,6 +70,8 @@ class _Listener(RedactingListener):
             result.message = _as_blocked(result.message, run.broken)
             if left_before or problem:
                 _excuse(result, problem or str(run.faults.left[0]), failed=bool(problem) and not left_before)
+            if ended.excuse:
+                _excuse(result, ended.excuse, failed=False)
             status = _status(result.status, result.message)
             run.evidence.test(
                 name=identity(result),
@@ -115,7 +117,7 @@ def _undo_faults(run: Run) -> str:
 
 
 def _excuse(result: Any, reason: str, *, failed: bool) -> None:
-    """Let a test say that a fault could not be undone: what it saw then says nothing of the deployment.
+    """Let a test say that a fault stayed, or that a tool failed: what it saw then says nothing of the deployment.
 
     Args:
         failed: whether it is this test that left the fault behind, and does not pass for that.

@@ -18,6 +18,7 @@ from typing import Any, NoReturn, TextIO
 from ArtilleryLibrary.errors import need_working_folder
 
 from acceptance import outlook, recordings
+from acceptance.browsers.engines import find_engines, install_missing
 from acceptance.checks import baseline
 from acceptance.deployment.descriptor import is_local, read_descriptor
 from acceptance.deployment.provisioning import OpenDeployment, find_descriptor, is_provisioned, open_deployment
@@ -206,6 +207,14 @@ def _clean_up(options: argparse.Namespace) -> int:
     return COULD_NOT_RUN if left else 0
 
 
+def _browsers(options: argparse.Namespace) -> int:
+    """Name the browser engines that are here; what is missing keeps no run from judging the rest."""
+    install_missing(print)
+    for engine in find_engines().values():
+        print(f"{engine.title}: {engine.executable or 'of Playwright'}, by {engine.driver.value}", flush=True)
+    return 0
+
+
 def _rollback(options: argparse.Namespace) -> int:
     """Undo the faults of ended runs, in all deployments or in one."""
     name, descriptor, wanted = "", None, folders()
@@ -325,6 +334,8 @@ def _parser() -> argparse.ArgumentParser:
         help="of this one alone: a name, or a descriptor's path (default: all)",
     )
     undo.set_defaults(command=_rollback, results=runner.RESULTS)
+    engines = commands.add_parser("browsers", help="find the browser engines of this machine, and install the others")
+    engines.set_defaults(command=_browsers, results=runner.RESULTS)
     again = commands.add_parser("report", parents=[common], help="judge the evidence of one or more runs again")
     again.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="folder of a run")
     again.add_argument("--into", type=Path, help="where several are merged (default: a new folder of the results)")

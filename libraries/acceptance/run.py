@@ -49,7 +49,7 @@ PROVISIONED = "ACCEPTANCE_PROVISIONED"  # environment variable: 1 where the runn
 RUN = "ACCEPTANCE_RUN"  # environment variable: identifier of the run that this process is part of
 ROLLBACK_SECONDS = 120.0
 # What else an earlier run left in its folder, that a later one must not take for its own.
-EARLIER = ("load-*", "scaling", "gate.*", "summary.md", "xunit.xml", "TODO001_phase2_*")
+EARLIER = ("load-*", "scaling", "browser", "gate.*", "handoff.html", "summary.md", "xunit.xml", "TODO001_phase2_*")
 
 
 class Channels:
@@ -83,6 +83,7 @@ class TestContext:
         figures: those that the test recorded, by name.
         looks: how many steps, answers, figures and comparisons the test has had so far.
         left_out: what the contract marks `absent` and the test left out, as dotted paths.
+        excuse: which tool of ours failed in the middle of it; then its failure says nothing of the deployment.
     """
 
     __test__ = False
@@ -94,6 +95,7 @@ class TestContext:
     figures: dict[str, Any] = field(default_factory=dict)
     looks: int = 0
     left_out: set[str] = field(default_factory=set)
+    excuse: str = ""
 
 
 @dataclass(frozen=True)

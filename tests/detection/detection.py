@@ -164,7 +164,7 @@ def _try(
         before_end=look,
     )
     ending = runner.run(request)
-    violated = set(ending.gate.named("violated"))
+    violated = set(ending.gate.named("violated")) | _found_wrong(defect, ending.gate)
     test, message = _noticed(defect, ending.gate)
     finding = Finding(
         name=defect.name,
@@ -242,6 +242,11 @@ def _noticed(defect: Defect, gate: Gate) -> tuple[str, str]:
     if failed:
         return failed[0].name, failed[0].message
     return "", next((row.reason for row in rows if row.status == "violated"), "")
+
+
+def _found_wrong(defect: Defect, gate: Gate) -> set[str]:
+    """Criteria that do not gate and must notice the defect: what is wrong is a finding there, and no violation."""
+    return {row.id for row in gate.criteria if row.id in defect.must and row.status == "observed" and row.reason}
 
 
 def _told(finding: Finding) -> str:

@@ -383,6 +383,7 @@ class Descriptor(Data):
     admin: Admin = Admin()
     exclusive: bool = False  # only the run uses it: everything found in it counts
     contract: Path | None = None  # what differs from the standard contract; relative to this file
+    page: Path | None = None  # where things are on its page, in place of variables/page.yaml; relative to this file
     baseline: Name | None = None  # the recording that its behaviour must equal; default: that of its own name
     sibling_of: Name | None = None  # of the same build, it shows what that deployment cannot be made to show
     sessions: Sessions = Sessions()
@@ -560,8 +561,9 @@ def read_descriptor(path: Path) -> Descriptor:
         ConfigurationError: with every mistake in the file at once, by field.
     """
     descriptor = read_model(path, Descriptor)
-    if descriptor.contract is not None:
-        descriptor = descriptor.model_copy(update={"contract": (path.parent / descriptor.contract).resolve()})
+    for field in ("contract", "page"):
+        if (given := getattr(descriptor, field)) is not None:
+            descriptor = descriptor.model_copy(update={field: (path.parent / given).resolve()})
     if descriptor.secrets_file is not None:
         descriptor.read_secrets(path.parent / descriptor.secrets_file)
     return descriptor

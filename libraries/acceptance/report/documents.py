@@ -15,6 +15,8 @@ from acceptance.evidence.records import Decision
 from acceptance.report import markdown, rows
 from acceptance.report.analysis import PERFORMANCE, Section, sections, strategies
 from acceptance.report.decisions import measurements
+from acceptance.report.handoff import PAGE as HANDOFF
+from acceptance.report.handoff import answers_of, open_checks
 from acceptance.report.markdown import PAGE, with_references
 from acceptance.report.rows import is_claimed, state_of
 from acceptance.verdict.criteria import Criteria, area
@@ -41,6 +43,8 @@ def documents(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> dict
         "sections": analysis,
         "figures": {row.id: _figures_beside(row, analysis) for row in gate.criteria},
         "strategies": list(strategies(gate)),
+        "checks": open_checks(bundles),
+        "answers": answers_of(bundles),
         **_by_use(gate),
     }
     return {
@@ -105,7 +109,13 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         finalize=_not_none,
     )
-    environment.globals |= {"PAGE": PAGE, "SUMMARY": NAMES[-1], "UNKNOWABLE": UNKNOWABLE, "STATES": rows.WORDS}
+    environment.globals |= {
+        "HANDOFF": HANDOFF,
+        "PAGE": PAGE,
+        "SUMMARY": NAMES[-1],
+        "UNKNOWABLE": UNKNOWABLE,
+        "STATES": rows.WORDS,
+    }
     environment.tests["claimed"] = is_claimed
     environment.tests["optimizes"] = lambda one: any(area(name) in PERFORMANCE for name in one.measured_by)
     environment.filters |= {

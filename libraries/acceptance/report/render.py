@@ -8,6 +8,8 @@ from pathlib import Path
 
 from acceptance.evidence.reader import Bundle
 from acceptance.report.documents import NAMES, documents
+from acceptance.report.handoff import PAGE as HANDOFF
+from acceptance.report.handoff import handoff
 from acceptance.report.junit import summary, xunit
 from acceptance.report.page import page
 from acceptance.verdict.criteria import Criteria
@@ -20,12 +22,19 @@ XUNIT = "xunit.xml"
 EDITED = ".edited"
 
 
-def report(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> Iterator[tuple[str, str]]:
-    """Every file of the report, the gate first, with its name; the same evidence gives the same bytes."""
+def report(
+    gate: Gate, bundles: Sequence[Bundle], criteria: Criteria, folder: Path | None = None
+) -> Iterator[tuple[str, str]]:
+    """Every file of the report, the gate first, with its name; the same evidence gives the same bytes.
+
+    Args:
+        folder: of the run, with the pictures that are part of its evidence.
+    """
     yield GATE, gate.model_dump_json(indent=2) + "\n"
     yield SUMMARY, summary(gate)
     yield XUNIT, xunit(gate, bundles)
     yield PAGE, page(gate, bundles, criteria)
+    yield HANDOFF, handoff(gate, bundles, folder)
     yield from documents(gate, bundles, criteria).items()
 
 

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from acceptance.errors import ConfigurationError
 from acceptance.evidence.reader import EVIDENCE, Bundle, read_run
 from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Cause, moment
 from acceptance.evidence.seal import Seal, write_seal
 from acceptance.performance.partial_results import record_unfinished
 from acceptance.report.decisions import read_decisions
+from acceptance.report.handoff import CRITERION as ANSWERED
+from acceptance.report.handoff import read_answers
 from acceptance.report.render import bare_report, report, write_report
 from acceptance.report.validate import problems
 from acceptance.verdict.criteria import Criteria
@@ -38,6 +41,7 @@ def conclude(
     """
     record_unfinished(folder, recorder)
     _record_decisions(recorder)
+    _record_answers(recorder, folder)
     bundles = _as_if_sealed(read_run(folder))
     gate = judge(bundles, criteria)
     if history is not None and _record_trends(recorder, history, gate):
@@ -83,7 +87,7 @@ def judge_again(folder: Path, criteria: Criteria) -> tuple[Gate, list[str]]:
     bundles = read_run(folder)
     gate = judge(bundles, criteria)
     try:
-        return gate, write_report(folder, report(gate, bundles, criteria))
+        return gate, write_report(folder, report(gate, bundles, criteria, folder))
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 the verdict stands without its pages
@@ -101,6 +105,17 @@ def _record_decisions(recorder: Recorder) -> None:
         recorder.write(decision)
     for text in unread:
         recorder.note(text)
+
+
+def _record_answers(recorder: Recorder, folder: Path) -> None:
+    """What people found on browsers and devices, of the deployment that the run judged."""
+    deployments = {bundle.scope.deployment for bundle in read_run(folder) if bundle.scope}
+    try:
+        for answer in (one for name in sorted(deployments) for one in read_answers(name)):
+            recorder.observe(ANSWERED, answer.check, str(answer), "text", samples=1)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            recorder.note(f"answers of the handoff are left out: {problem}")
 
 
 def _record_trends(recorder: Recorder, history: Path, gate: Gate) -> bool:
