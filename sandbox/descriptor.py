@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-from sandbox import dialects, platform, pooler
+from sandbox import dialects, platform, pooler, site, vercel
 from sandbox.settings import (
     APPLICATION_ROLE,
     DATABASE,
@@ -81,6 +81,32 @@ def describe(settings: Settings) -> dict[str, Any]:
             "host": platform.MACHINE,
             "services": {name.partition("-")[2] or name: name for name in (*platform.SERVICES, platform.MACHINE)},
         },
+        "edge": {
+            "cache": "header:x-vercel-cache",
+            "id": "header:x-vercel-id",
+            "pages": ["/"],
+            "forwards": list(site.FORWARDED),
+            "stale_after": {"path": "/", "seconds": 2},
+            "variants": [
+                {"path": "/hints.json", "values": ["about=upload", "about=chat"]},
+                {"path": "/hints.json?about=chat", "header": "accept-language", "values": ["en", "de"]},
+            ],
+            "personal": ["/visit"],
+            "rewrites": {"/start": "/"},
+            "middleware": "header:x-edge-middleware",
+            "origin_requests": {
+                "url": f"{settings.url('origin')}/requests",
+                "at": "requests",
+                "token": "platform_key",
+            },
+            "deployments": {
+                "url": settings.url("platform"),
+                "project": vercel.PROJECT,
+                "token": "platform_key",
+                "path": "/deployment.json",
+                "identity": "json:deployment",
+            },
+        },
         "faults": {
             "control": {"url": f"{settings.url('faults')}/v1", "token": "fault_token"},
             "database": database | {"user": OPERATOR_ROLE, "password": "fault_password"},
@@ -129,7 +155,9 @@ def _hostile(settings: Settings) -> dict[str, Any]:
     whole = describe(replace_fields(settings, hostile=""))
     services = {name: service | {"url": settings.api_url} for name, service in whole["services"].items()}
     services["realtime"]["url"] = settings.url("api", "ws")
-    del services["database"], whole["platform"], whole["load"], whole["exclusive"], whole["faults"], whole["pool"]
+    del services["database"]
+    for name in ("platform", "load", "exclusive", "faults", "pool", "edge"):
+        del whole[name]
     whole.pop("pooler", None)
     return whole | {"services": services, "users": "signup", "capabilities": [], "secrets": {}}
 

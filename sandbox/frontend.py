@@ -1,27 +1,29 @@
-"""The front end and its edge: web page, middleware, and proxy to the API."""
+"""The front end at its edge: routing middleware, the CDN's cache, the site behind it, and the proxy to the API."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import re
+import secrets
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 import httpx
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox import logs, serving, static
+from sandbox import logs, serving, site, static
 from sandbox.balancer import Balancer
+from sandbox.cdn import Cache
 from sandbox.settings import NO_TLS, Settings
+from sandbox.site import Site
 
 REGION: Final = "local"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -35,16 +37,24 @@ REWRITES: Final = (
     *("/documents", "/documents/{path:path}", "/conversations", "/conversations/{path:path}"),
 )
 """The paths of the API that the page calls at its own origin; WebSockets go to the API's address."""
+BY_MIDDLEWARE: Final = {"/start": "/"}
+PROBE: Final = "/api/edge/probe"
+ID: Final = b"x-vercel-id"
 
 
 def run(settings: Settings) -> None:
-    """Serve the front end, with the balancer beside it in the same process."""
+    """Serve the front end, with its origin's control and the balancer beside it in the same process."""
     balancer = Balancer([settings.ports["api-1"], settings.ports["api-2"]])
-    serving.serve_all((application(settings), settings.listen()), beside=balancer.serve(settings.listen("api")))
+    own = Site(settings)
+    edge = application(settings, own)
+    control = site.control(own, edge.cache.purge, settings.platform_key)
+    listening = (edge, settings.listen()), (control, settings.listen("origin"))
+    serving.serve_all(*listening, beside=balancer.serve(settings.listen("api")))
 
 
-def application(settings: Settings) -> Starlette:
+def application(settings: Settings, own: Site | None = None) -> Edge:
     """The front end as an ASGI application."""
+    own = own or Site(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[Mapping[str, httpx.AsyncClient]]:
@@ -54,39 +64,60 @@ def application(settings: Settings) -> Starlette:
         ) as client:
             yield {"client": client}
 
-    return Starlette(
-        routes=[*static.routes(settings), *(Route(path, forward, methods=list(METHODS)) for path in REWRITES)],
-        middleware=[Middleware(Edge)],
+    pages = [*static.routes(settings), *own.routes]
+    origin = Starlette(
+        routes=[*pages, *(Route(path, forward, methods=list(METHODS)) for path in REWRITES)],
         exception_handlers={HTTPException: _refused},
         lifespan=lifespan,
     )
+    return Edge(Cache(own.serving(origin)))
 
 
 class Edge:
-    """Edge middleware: answers the probe and rewrites `/start` to `/`."""
+    """Names every request, as Vercel does; its middleware answers the probe and rewrites addresses."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, cache: Cache) -> None:
+        self.cache = cache
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] not in ("/start", "/api/edge/probe"):
-            await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self.cache(scope, receive, send)
             return
+        path = scope["path"]
+        rewritten = rewrite(path)
+        headers = [(ID, request_name().encode()), *(marks() if rewritten or path == PROBE else ())]
 
-        async def marked(message: Message) -> None:
+        async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["x-edge-middleware"] = "1"
+                message = {**message, "headers": [*message["headers"], *headers]}
             await send(message)
 
-        if scope["path"] == "/start":
-            await self._app({**scope, "path": "/", "raw_path": b"/"}, receive, marked)
+        if path == PROBE:
+            await self._probe(scope)(scope, receive, named)
+        elif rewritten:
+            await self.cache({**scope, "path": rewritten, "raw_path": rewritten.encode()}, receive, named)
         else:
-            await self._probe(scope)(scope, receive, marked)
+            await self.cache(scope, receive, named)
 
-    def _probe(self, scope: Scope) -> Response:
+    def _probe(self, scope: Scope) -> ASGIApp:
         if scope["method"] in ("GET", "HEAD"):
             return JSONResponse({"region": REGION}, headers={"cache-control": "no-store"})
         return _error(405, "method_not_allowed", "This address is only read.", {"allow": "GET, HEAD"})
+
+
+def request_name() -> str:
+    """`<edge>::<region of the function>::<identifier>`."""
+    return f"{REGION}::{REGION}::{secrets.token_hex(3)}-{time.time_ns() // 1_000_000}-{secrets.token_hex(6)}"
+
+
+def rewrite(path: str) -> str | None:
+    """The address that the middleware has answer for another."""
+    return BY_MIDDLEWARE.get(path)
+
+
+def marks() -> list[tuple[bytes, bytes]]:
+    """The headers by which the middleware marks what it handled."""
+    return [(b"x-edge-middleware", b"1")]
 
 
 async def forward(request: Request) -> Response:

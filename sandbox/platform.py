@@ -25,6 +25,7 @@ from starlette.routing import Route
 from sandbox import processes, serving
 from sandbox.settings import Settings
 from sandbox.state import SERVICES_FILE
+from sandbox.vercel import Vercel
 
 MACHINE: Final = "machine"
 SERVICES: Final = {
@@ -53,7 +54,7 @@ Key = tuple[str, str, str]  # metric, resource, instance (or none)
 def run(settings: Settings) -> None:
     """Serve until SIGTERM."""
     platform = Platform(settings)
-    routes = [Route("/v1/metrics/{metric}", platform.metrics)]
+    routes = [Route("/v1/metrics/{metric}", platform.metrics), *Vercel(settings).routes]
     serving.serve_all((Starlette(routes=routes), settings.listen()), beside=platform.watch())
 
 

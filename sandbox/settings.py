@@ -25,22 +25,12 @@ LINKS: Final = {
 """The links through which the application and the parser call: name -> listener behind it. Clients call directly."""
 
 LISTENERS: Final = (
-    *(
-        "frontend",
-        "api",
-        "api-1",
-        "api-2",
-        "supabase",
-        "llamaparse",
-        "openai",
-        "database",
-        "pooler",
-        "platform",
-        "faults",
-    ),
+    *("frontend", "origin", "api", "api-1", "api-2", "supabase", "llamaparse", "openai", "database", "pooler"),
+    *("platform", "faults"),
     *LINKS,
 )
-"""What has a port. `api` is the balancer before `api-1` and `api-2`; `llamaparse` and `openai` are one part."""
+"""What has a port. `origin` is the front end's behind its cache; `api` is the balancer before `api-1` and `api-2`;
+`llamaparse` and `openai` are one part."""
 
 ADMIN_ROLE: Final = "postgres"
 APPLICATION_ROLE: Final = "application"

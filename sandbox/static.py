@@ -25,8 +25,11 @@ TYPES: Final = {
     ".svg": "image/svg+xml",
     ".webmanifest": "application/manifest+json",
 }
-PAGE_CACHED: Final = "public, max-age=0, s-maxage=10, must-revalidate"
-ASSETS_CACHED: Final = "public, max-age=31536000, immutable"
+PAGE_CACHED: Final = "public, max-age=0, s-maxage=2, stale-while-revalidate=300, must-revalidate"
+ASSETS_CACHED: Final = {
+    "cache-control": "public, max-age=31536000, immutable",
+    "vercel-cdn-cache-control": "max-age=31536000",
+}
 HEADERS: Final = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
 
 
@@ -73,7 +76,7 @@ class Page:
         name = request.path_params["name"]
         if request.path_params["version"] != self.version or name not in self._assets:
             raise HTTPException(404)
-        return respond(request, name, self._assets[name], {"cache-control": ASSETS_CACHED})
+        return respond(request, name, self._assets[name], ASSETS_CACHED)
 
 
 def respond(request: Request, name: str, content: bytes, headers: Mapping[str, str]) -> Response:

@@ -19,6 +19,11 @@ from acceptance.yaml_models import PROJECT, Data, read_model
 SHARED = "shared: "  # how the names of what several tests use begin; not tests themselves
 UNLESS = {"short-lived-tokens": ", unless sessions last at most 60 s"}
 PROVIDERS = "INT-15"  # a test of it for each provider that the descriptor names
+EDGE = {  # the parts of the descriptor's section that a criterion rests on
+    "CLOUD-01": ("cache", "stale_after", "origin_requests"),
+    "CLOUD-02": ("cache", "forwards", "variants", "personal", "deployments"),
+    "CLOUD-03": ("id", "middleware", "rewrites"),
+}
 ESTIMATE = PROJECT / "variables" / "estimate.yaml"
 
 
@@ -87,6 +92,9 @@ def prospects(
     lost = lost_tests(estimate, descriptor, contract)
     unnamed = [f"providers.{word}" for word in Providers.model_fields if word not in descriptor.providers.offered]
     unsaid = {"PRE-01": not_described(descriptor), "PRE-03": not_in_health(contract), PROVIDERS: unnamed}
+    if descriptor.edge is not None:
+        edge = descriptor.edge
+        unsaid |= {name: [f"edge.{part}" for part in parts if part not in edge.offered] for name, parts in EDGE.items()}
     return [
         _prospect(name, criteria.criteria[name], estimate, lost, descriptor, unsaid.get(name, [])) for name in claims
     ]
@@ -122,6 +130,8 @@ def _prospect(
         if one not in descriptor.capabilities
     ]
     reasons += _of_the_load(name, descriptor)
+    if name in EDGE and descriptor.edge is None:
+        reasons.append("needs the section 'edge' of the descriptor")
     gone = [test for test in tests if test in lost]
     absent = list(dict.fromkeys([*unsaid, *sorted({place for test in gone for place in lost[test]})]))
     if absent:

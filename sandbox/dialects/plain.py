@@ -481,7 +481,7 @@ def describe(settings: Settings, usual: dict[str, Any]) -> dict[str, Any]:
         service.pop("build", None)
     services["frontend"]["headers"] = {GATEWAY_HEADER: "gateway_key"}
     services["authentication"]["headers"] = {"apikey": "anon_key"}
-    return {name: value for name, value in usual.items() if name != "build"} | {
+    return {name: value for name, value in usual.items() if name not in ("build", "edge")} | {
         "name": "plain",
         "contract": str(CONTRACT),
         "services": services,

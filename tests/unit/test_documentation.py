@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from acceptance.checks.preflight import not_described
 from acceptance.clients.network_path import NetworkPath
-from acceptance.deployment.contract import read_contract
+from acceptance.deployment.contract import Absent, read_contract
 from acceptance.deployment.descriptor import read_descriptor
+from acceptance.deployment.provisioning import DEPLOYMENTS
 from acceptance.errors import ConfigurationError, NotOffered
 from acceptance.estimate import prospects, read_estimate
 from acceptance.faults.drivers import drivers_of
@@ -19,7 +20,7 @@ from acceptance.verdict.criteria import CRITERIA, read_criteria
 from acceptance.yaml_models import PROJECT
 
 PAGE = (PROJECT / "docs" / "deployments.md").read_text(encoding="utf-8")
-FIRST, DIFFERENCES, DESCRIPTOR, FAULTS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+FIRST, DIFFERENCES, DESCRIPTOR, EDGE, FAULTS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def written(folder: Path) -> Path:
@@ -75,6 +76,22 @@ def test_the_descriptor_of_faults_is_read_and_offers_what_the_table_lists(
     named = set(re.findall(r"`([a-z_]+)`", "".join(line.split("|")[2] for line in table.splitlines()[2:])))
     assert {one.name for one in drivers} == {"client_path", "control", "database", "platform"}
     assert {kind for one in kinds for offered in one.values() for kind in offered} == named - {"database"}
+
+
+def test_the_descriptor_of_the_edge_is_read_in_full(tmp_path: Path) -> None:
+    (tmp_path / "staging.yaml").write_text(EDGE, encoding="utf-8")
+    edge = read_descriptor(tmp_path / "staging.yaml").edge_network
+    assert [name for name, value in edge if isinstance(value, Absent)] == []
+    (tmp_path / "staging.yaml").write_text(EDGE.replace("{origin_token: STAGING_ORIGIN_TOKEN, ", "{"), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"edge\.origin_requests\.token: secrets has no 'origin_token'"):
+        read_descriptor(tmp_path / "staging.yaml")
+
+
+def test_the_descriptor_of_a_cloud_is_read() -> None:
+    cloud = read_descriptor(DEPLOYMENTS / "cloud.yaml")
+    assert cloud.edge_network.deployments.project
+    lines = (DEPLOYMENTS / "cloud.yaml").read_text(encoding="utf-8").splitlines()
+    assert "#" in lines[0]
 
 
 def test_every_line_of_the_descriptor_counts(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from acceptance import outlook
 from acceptance.checks.preflight import Probe
 from acceptance.deployment.contract import Contract, read_contract
-from acceptance.deployment.descriptor import Budget, Descriptor, Pace, Plan, Providers, Services
+from acceptance.deployment.descriptor import Budget, Descriptor, EdgeNetwork, Pace, Plan, Providers, Services
 from acceptance.estimate import (
     Amounts,
     Estimate,
@@ -98,6 +98,14 @@ def test_providers_that_the_descriptor_does_not_name_are_not_offered() -> None:
     assert (found.verified, found.why) == ("no", f"not offered: {three}")
     found = told(described(providers=Providers(model="m")), CONTRACT, "INT-15")["INT-15"]
     assert (found.verified, found.why) == ("in part", "not offered: providers.parser, providers.embedding")
+
+
+def test_what_the_descriptor_says_of_the_edge_is_what_can_be_known() -> None:
+    found = told(described(), CONTRACT, "CLOUD-01")["CLOUD-01"]
+    assert (found.verified, found.why) == ("no", "needs the section 'edge' of the descriptor")
+    edge = EdgeNetwork.model_validate({"cache": "header:x-cache", "stale_after": {"path": "/", "seconds": 5}})
+    found = told(described(edge=edge), CONTRACT, "CLOUD-01")["CLOUD-01"]
+    assert (found.verified, found.why) == ("in part", "not offered: edge.origin_requests")
 
 
 def test_a_capability_that_is_missing_and_a_criterion_that_is_planned_are_named() -> None:

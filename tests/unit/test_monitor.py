@@ -94,5 +94,5 @@ def test_a_deployment_that_is_not_there_is_named(tmp_path: Path) -> None:
 async def test_a_proxy_between_is_our_own_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     with pytest.raises(EnvironmentUnavailable, match="a proxy stands before the deployment"):
-        endpoint_latency._refuse_proxy("https://api.example.org")
-    endpoint_latency._refuse_proxy("http://127.0.0.1:8000")
+        endpoint_latency.refuse_proxy("https://api.example.org")
+    endpoint_latency.refuse_proxy("http://127.0.0.1:8000")

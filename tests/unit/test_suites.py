@@ -67,7 +67,7 @@ def test_names_of_tests_are_unique_in_the_plan() -> None:
         ),
         ("[Tags]    criterion:INT-02", "Broken.Promise has the tags of ['INT-02'], its metadata names []"),
         ("[Metadata]    Criterion    INT-01", "INT-02 is neither tested nor planned"),
-        ("[Metadata]    Criterion    CLOUD-01", "CLOUD-01 is tested, but still said to be planned"),
+        ("[Metadata]    Criterion    SEC-01", "SEC-01 is tested, but still said to be planned"),
     ],
 )
 def test_what_does_not_fit_is_found(metadata: str, mistake: str) -> None:

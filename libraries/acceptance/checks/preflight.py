@@ -326,24 +326,17 @@ def _no_json(response: Response) -> str:
 
 def _values_at(response: Response, source: str) -> list[str]:
     """The different values that an answer names at a source; none when one of several is missing."""
-    value = _read(response, source)
+    value = response.at(source)
     values = value if isinstance(value, list) else [value]
     if any(one in (None, "", MISSING) for one in values):
         return []
     return sorted({str(one) for one in values})
 
 
-def _read(response: Response, source: str) -> Any:
-    kind, _, where = source.partition(":")
-    if kind == "header":
-        return response.headers.get(where)
-    return pick(response.json(), where)
-
-
 def _stale(response: Response, service: Service) -> str:
     if service.heartbeat_age is None:
         return ""
-    ages = _read(response, service.heartbeat_age)
+    ages = response.at(service.heartbeat_age)
     ages = ages if isinstance(ages, list) else [ages]
     if not ages or not all(_is_age(age) for age in ages):
         seen = "none" if MISSING in ages else shown(ages)

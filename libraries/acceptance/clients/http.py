@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -120,6 +121,11 @@ class Response:
         """Why the body is no JSON; empty where it is."""
         return self._parsed[1]
 
+    def at(self, source: str) -> Any:
+        """What a source of the descriptor names, `header:NAME` or `json:PATH`; None or MISSING where nothing is."""
+        kind, _, where = source.partition(":")
+        return self.headers.get(where) if kind == "header" else pick(self.json(), where)
+
     def __getitem__(self, word: str) -> Any:
         """A field of the answer by our word for it; an unknown word is the caller's mistake: SuiteError."""
         try:
@@ -196,6 +202,8 @@ class ContractClient:
         self._http = httpx.AsyncClient(
             timeout=timeout,
             headers={"accept-encoding": ACCEPTED},
+            # All users of a run share this client: what one was given must not be sent for another.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             transport=transport,
             trust_env=transport is None and not is_local(descriptor.services.api.url),
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=120, keepalive_expiry=4.0),

@@ -39,7 +39,6 @@ CAPABILITIES = frozenset(
 )
 SECRETS_BYTES = 64_000
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-Source = str  # "header:NAME" or "json:PATH", where an answer names something
 
 
 def _line(text: str) -> str:
@@ -50,6 +49,32 @@ def _line(text: str) -> str:
 
 Line = Annotated[str, AfterValidator(_line)]  # what stands in reports cannot look like more than one
 Name = Annotated[Line, StringConstraints(max_length=100)]
+
+
+def _source(value: str) -> str:
+    if not re.fullmatch(r"(header|json):\S+", value):
+        raise ValueError("expected header:NAME or json:PATH")
+    return value
+
+
+Source = Annotated[str, AfterValidator(_source)]  # where a response names something
+
+
+def _address(value: str) -> str:
+    if not re.fullmatch(r"(https?|wss?)://[^\s/]+\S*", value) or not value.isprintable():
+        raise ValueError("expected an address such as https://api.example.org")
+    _ = urlsplit(value).port  # its ValueError says what is wrong
+    return value.rstrip("/")
+
+
+def _path(value: str) -> str:
+    if not re.fullmatch(r"/[!-~]*", value):
+        raise ValueError("expected a path that begins with /")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+PagePath = Annotated[str, AfterValidator(_path)]
 
 
 def is_local(url: str) -> bool:
@@ -64,21 +89,13 @@ class Service(Data):
     `probe: absent`, here None: nothing of it can be probed.
     """
 
-    url: str
+    url: Address
     probe: str | None = "/"
     headers: dict[Annotated[str, StringConstraints(pattern=r"^[\w!#$%&'*+.^`|~-]+$")], str] = {}
     build: Source | None = None
     version: Source | None = None
     heartbeat_age: Source | None = None
     max_heartbeat_age_seconds: float = 10.0
-
-    @field_validator("url")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        if not re.fullmatch(r"(https?|wss?)://[^\s/]+\S*", value) or not value.isprintable():
-            raise ValueError("expected an address such as https://api.example.org")
-        _ = urlsplit(value).port  # its ValueError says what is wrong
-        return value.rstrip("/")
 
     @field_validator("probe")
     @classmethod
@@ -89,17 +106,6 @@ class Service(Data):
             raise ValueError("expected a path that begins with /")
         return value
 
-    @field_validator("build", "version", "heartbeat_age")
-    @classmethod
-    def _source(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"(header|json):\S+", value):
-            raise ValueError("expected header:NAME or json:PATH")
-        return value
-
-
-def _address(value: str) -> str:
-    return Service._address(value)
-
 
 def _pattern(value: str) -> str:
     try:
@@ -109,7 +115,6 @@ def _pattern(value: str) -> str:
     return value
 
 
-Address = Annotated[str, AfterValidator(_address)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -300,6 +305,72 @@ class Fargate(Data):
     region: str
 
 
+class StaleAfter(Data):
+    """An address whose cached copy is stale after so many seconds, and renewed behind the next request."""
+
+    path: PagePath
+    seconds: float = Field(gt=0, le=60)
+
+
+class Variants(Data):
+    """An address that is answered differently for each of these values: of a request header, else of the query."""
+
+    path: PagePath
+    header: str | None = None
+    values: list[str] = Field(min_length=2)
+
+
+class OriginRequests(Data):
+    """Where the origin behind the cache counts its requests: numbers by path, in JSON, at a dotted path."""
+
+    url: Address
+    at: str = ""
+    token: str | None = None  # name of the secret that it takes as a bearer token
+
+
+class Deployments(Data):
+    """Vercel's interface, or its like, by which a deployment is made again, and where the front end names its own."""
+
+    url: Address
+    project: str
+    team: str | None = None
+    token: str  # name of the secret that it takes as a bearer token
+    path: PagePath
+    identity: Source
+    within_seconds: float = Field(default=120, gt=0)
+
+
+class EdgeNetwork(Offered):
+    """The CDN and edge before the front end; to read what is left out raises NotOffered.
+
+    Attributes:
+        cache, id: where a response names the status of the cache, and edge and region.
+        pages: their assets are requested.
+        forwards: beginnings of the paths that the front end hands on to the API.
+        personal: addresses whose every response belongs to the client that gets it.
+        rewrites: address -> address whose page it shows, by middleware.
+        middleware: the header by which middleware marks what it handled.
+    """
+
+    cache: Source = _left_out("edge.cache")
+    id: Source = _left_out("edge.id")
+    pages: list[PagePath] = Field(default=["/"], min_length=1)
+    forwards: list[PagePath] = _left_out("edge.forwards")
+    stale_after: StaleAfter = _left_out("edge.stale_after")
+    variants: list[Variants] = _left_out("edge.variants")
+    personal: list[PagePath] = _left_out("edge.personal")
+    rewrites: dict[PagePath, PagePath] = _left_out("edge.rewrites")
+    middleware: Source = _left_out("edge.middleware")
+    origin_requests: OriginRequests = _left_out("edge.origin_requests")
+    deployments: Deployments = _left_out("edge.deployments")
+
+    @property
+    def secrets(self) -> dict[tuple[str, str], str]:
+        """The secrets that they need, by where each is named."""
+        parts = {name: getattr(value, "token", None) for name, value in self if not isinstance(value, Absent)}
+        return {(name, "token"): secret for name, secret in parts.items() if secret}
+
+
 class FaultControl(Data):
     """A control interface that injects faults with leases, as docs/deployments.md describes it.
 
@@ -392,6 +463,7 @@ class Descriptor(Data):
     pace: Pace = Pace()
     budget: Budget = Budget()
     load: UnderLoad = UnderLoad()
+    edge: EdgeNetwork | None = None
     faults: FaultInterfaces = FaultInterfaces()
     capabilities: frozenset[str] = frozenset()
     secrets: dict[str, str] = {}
@@ -437,6 +509,11 @@ class Descriptor(Data):
             wrong["services", "database", "metrics", "key"] = f"secrets has no '{database.metrics.key}'"
         if self.pooler is not None and self.pooler.host is None and database is None:
             wrong["pooler", "host"] = "is needed where services.database is left out"
+        wrong |= {
+            ("edge", *place): f"secrets has no '{secret}'"
+            for place, secret in (self.edge.secrets if self.edge is not None else {}).items()
+            if secret not in self.secrets
+        }
         hosted = self.platform.services if self.platform is not None else {}
         if unknown := [name for name in self.faults.platform if name not in hosted]:
             wrong["faults", "platform"] = f"platform.services has no {', '.join(map(repr, unknown))}"
@@ -494,6 +571,13 @@ class Descriptor(Data):
             raise SuiteError(f"no capability is called '{capability}'; there are {', '.join(sorted(CAPABILITIES))}")
         if capability not in self.capabilities:
             raise CapabilityMissing(capability)
+
+    @property
+    def edge_network(self) -> EdgeNetwork:
+        """The section `edge`; raises CapabilityMissing where the descriptor has none."""
+        if self.edge is None:
+            raise CapabilityMissing("edge", "but the descriptor has no section 'edge'")
+        return self.edge
 
     def need_load(self) -> None:
         """Raises CapabilityMissing where pace or budget bound the run: a load can stay within neither."""

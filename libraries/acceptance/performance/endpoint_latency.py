@@ -132,7 +132,7 @@ async def measure(run: Run, *, samples: int = SAMPLES, model_samples: int = MODE
         EnvironmentUnavailable: a proxy stands before the deployment.
         AssertionError: there is no user, document or conversation to ask for.
     """
-    _refuse_proxy(run.descriptor.services.api.url)
+    refuse_proxy(run.descriptor.services.api.url)
     upload, *_ = await documents_to_query(run)
     asked = {"token": upload.owner.access_token}
     requests: Requests = dict.fromkeys(READING, asked)
@@ -142,7 +142,7 @@ async def measure(run: Run, *, samples: int = SAMPLES, model_samples: int = MODE
     chat: Requests = {MODEL_BOUND: asked | {"body": {"message": QUESTION}}}
     failed: dict[str, str] = {}
     async with AsyncExitStack() as stack:
-        kept, fresh = (_Timed(run, stack, keep_alive=keep_alive) for keep_alive in (True, False))
+        kept, fresh = (TimedClient(run, stack, keep_alive=keep_alive) for keep_alive in (True, False))
         await kept.rounds(chat, 1, failed)
         await kept.rounds(requests, WARM_UP, failed)
         times = await kept.rounds(requests, samples, failed)
@@ -202,7 +202,7 @@ def _call_part(run: Run, times: ResponseTimes, part: CallPart) -> Figure:
     return figure_of_samples(run, CRITERION, part, samples, "ms", "median", f"median {part.replace('_', ' ')}")
 
 
-class _Timed:
+class TimedClient:
     """A client of the contract that times the phases of its calls; closed with the stack."""
 
     def __init__(self, run: Run, stack: AsyncExitStack, *, keep_alive: bool) -> None:
@@ -228,7 +228,8 @@ class _Timed:
         return timings
 
 
-def _refuse_proxy(address: str) -> None:
+def refuse_proxy(address: str) -> None:
+    """Raises EnvironmentUnavailable where a proxy stands before an address."""
     url = httpx.URL(address)
     if url.scheme in getproxies() and not proxy_bypass(url.host) and url.host not in ("127.0.0.1", "localhost", "::1"):
         raise EnvironmentUnavailable("a proxy stands before the deployment: the phases of a call cannot be measured")

@@ -27,17 +27,17 @@ class ProviderApi:
     Args:
         name: the provider in messages, such as `the platform`.
         url: base address of all paths.
-        token: sent as a bearer token; `secret` is its name in the descriptor, for messages.
+        token: sent as a bearer token, where there is one; `secret` is its name in the descriptor, for messages.
         pause: waits so many seconds between two attempts.
     """
 
     def __init__(
-        self, name: str, url: str, token: SecretStr, *, secret: str, transport: httpx.AsyncBaseTransport | None = None,
-        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        self, name: str, url: str, token: SecretStr | None, *, secret: str,
+        transport: httpx.AsyncBaseTransport | None = None, pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:  # fmt: skip
         self.name, self.url, self._secret, self._pause = name, url, secret, pause
         self._http = httpx.AsyncClient(
-            headers={"authorization": f"Bearer {token.get_secret_value()}"},
+            headers={"authorization": f"Bearer {token.get_secret_value()}"} if token is not None else {},
             timeout=TIMEOUT,
             transport=transport,
             trust_env=transport is None and not is_local(url),
