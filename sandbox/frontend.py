@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox import logs, serving, static
-from sandbox.balancer import Balancer
+from sandbox.balancer import Balancer, api_ports
 from sandbox.settings import NO_TLS, Settings
 
 REGION: Final = "local"
@@ -39,7 +39,7 @@ REWRITES: Final = (
 
 def run(settings: Settings) -> None:
     """Serve the front end, with the balancer beside it in the same process."""
-    balancer = Balancer([settings.ports["api-1"], settings.ports["api-2"]])
+    balancer = Balancer(api_ports(settings))
     serving.serve_all((application(settings), settings.listen()), beside=balancer.serve(settings.listen("api")))
 
 

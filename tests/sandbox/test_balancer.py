@@ -19,7 +19,7 @@ from sandbox.settings import HOST, reserve
 async def balanced(*ports: int) -> AsyncIterator[int]:
     """A balancer in front of the ports; yields its own port."""
     sock = reserve()
-    task = asyncio.create_task(Balancer(ports).serve(sock))
+    task = asyncio.create_task(Balancer(lambda: ports).serve(sock))
     await asyncio.sleep(0)
     yield sock.getsockname()[1]
     task.cancel()
