@@ -111,9 +111,7 @@ class Platform:
             # A restarted process counts from zero again.
             cpu = {key: max(0.0, used[key] - before.get(key, 0.0)) / (now - at) for key in used}
             self._samples.append((time.time(), cpu | self._state()))
-            self._fleet.consider(
-                {instance.removeprefix(f"{API_ID}-"): share for (_, _, instance), share in cpu.items()}
-            )
+            self._fleet.consider({instance: share for (_, _, instance), share in cpu.items()})
             before, at = used, now
 
     def application(self) -> Starlette:

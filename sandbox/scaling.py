@@ -140,13 +140,13 @@ class Fleet:
         self.tell(service, "service_resumed")
 
     def consider(self, used: Mapping[str, float]) -> None:
-        """Scale each service by the CPU that its instances used in the last second, by instance, as a share of one."""
+        """Scale each service by what its instances used in the last second: shares of a core, by identifier."""
         for service, limits in self.autoscaling.items():
             names = self.in_service(service)
             if not limits.enabled or not limits.criteria.cpu.enabled or not names or service in self.suspended:
                 continue
             history = self._history[service]
-            history.append((len(names), sum(used.get(name, 0.0) for name in names) / len(names)))
+            history.append((len(names), sum(used.get(f"{service}-{name}", 0.0) for name in names) / len(names)))
             count = self.decide(history, limits)
             if count != len(names) and not self.is_busy(service):
                 self.change(service, self._autoscale(service, count, history[-1][1], limits))
