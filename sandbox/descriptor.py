@@ -143,7 +143,15 @@ def _hostile(settings: Settings) -> dict[str, Any]:
     whole = describe(replace_fields(settings, hostile=""))
     services = {name: service | {"url": settings.api_url} for name, service in whole["services"].items()}
     services["realtime"]["url"] = settings.url("api", "ws")
-    del services["database"], whole["platform"], whole["load"], whole["exclusive"], whole["faults"], whole["pool"]
+    del (
+        services["database"],
+        whole["platform"],
+        whole["scaling"],
+        whole["load"],
+        whole["exclusive"],
+        whole["faults"],
+        whole["pool"],
+    )
     whole.pop("pooler", None)
     return whole | {"services": services, "users": "signup", "capabilities": [], "secrets": {}}
 
