@@ -151,6 +151,7 @@ async def test_an_instance_out_of_service_gets_no_new_request_on_a_kept_connecti
         ports = [one, two]
         sock = reserve()
         task = asyncio.create_task(Balancer(lambda: ports).serve(sock))
+        await asyncio.sleep(0)  # it listens
         try:
             async with httpx.AsyncClient(trust_env=False, base_url=f"http://{HOST}:{sock.getsockname()[1]}") as client:
                 first = [(await client.get("/x")).text for _ in range(3)]
@@ -170,6 +171,7 @@ async def test_a_client_keeps_its_connection_when_an_idle_instance_ends() -> Non
         ports, sock = [one], reserve()
         task = asyncio.create_task(Balancer(lambda: ports).serve(sock))
         stack.callback(task.cancel)
+        await asyncio.sleep(0)  # it listens
         reader, writer = await asyncio.open_connection(HOST, sock.getsockname()[1])
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         assert (await reader.readuntil(b"A")).endswith(b"A")
