@@ -86,7 +86,7 @@ def describe(settings: Settings) -> dict[str, Any]:
             "service": "api",
             "min": 2,
             "max": 3,
-            "target": 15,
+            "target": 8,
             "high": 30,
             "up_within": 15,
             "down_within": 30,

@@ -159,14 +159,14 @@ class Scaled:
         return found
 
     def utilization(self) -> float | None:
-        """The greatest mean CPU of the instances while the load was high, in percent of one; None: not known."""
+        """The mean CPU of the instances in the second half of the high load, in percent of one; None: not known."""
         until = min(self.fell, self.load.log.phases.get(RISE, 0.0) + self.wanted.up_within)
         at: dict[float, list[float]] = {}
         for line in self.cpu:
             for moment, value in line.points:
-                if self.rose <= moment <= until:
+                if (self.rose + until) / 2 <= moment <= until:
                     at.setdefault(moment, []).append(100 * value)
-        return max((fmean(values) for values in at.values()), default=None)
+        return fmean(fmean(values) for values in at.values()) if at else None
 
     def needed_at_last(self) -> int:
         """How many instances the CPU of the second half of the low load needs, by target; 0 where it is not known."""
