@@ -164,7 +164,7 @@ class Scaled:
         at: dict[float, list[float]] = {}
         for line in self.cpu:
             for moment, value in line.points:
-                if (self.rose + until) / 2 <= moment <= until:
+                if (self.rose + until) / 2 <= moment < until:
                     at.setdefault(moment, []).append(100 * value)
         return fmean(fmean(values) for values in at.values()) if at else None
 
