@@ -1,7 +1,8 @@
 """The load balancer of the API instances: distributes TCP connections round-robin, for HTTP, streams and WebSockets.
 
 It reads of HTTP only what it needs to replace an instance that dies or hangs with a request: a request without an
-answer is sent to another instance if it only reads, and else answered 503. Nothing else is touched.
+answer is sent to another instance if it only reads, and else answered 503. An instance that is taken out of service
+gets no new request, on no connection, and a client does not notice when it ends. Nothing else is touched.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import re
 import socket
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 from sandbox import logs
-from sandbox.settings import HOST
+from sandbox.instances import Instances
+from sandbox.settings import HOST, Settings
 
 CONNECT_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 0.5
@@ -29,18 +31,33 @@ MOST_KEPT: Final = 65_536
 REQUEST: Final = re.compile(rb"[A-Z]+ \S+ HTTP/1\.1\r\n")
 READS: Final = re.compile(rb"(?:GET|HEAD) ")
 HAS_BODY: Final = re.compile(rb"\r\n(?:content-length: *[1-9]|transfer-encoding:)", re.IGNORECASE)
+LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+BARE: Final = re.compile(rb"HTTP/1\.1 (?:204|304)")
 UPGRADED: Final = b"HTTP/1.1 101"
+END: Final = b"\r\n\r\n"
 CHECK: Final = b"GET /ws/health HTTP/1.1\r\nhost: balancer\r\nconnection: close\r\n\r\n"
 
 
 class Balancer:
-    """Forwards each connection to the next instance; passes over one that refuses or does not respond."""
+    """Forwards each connection to the next instance; passes over one that refuses or does not respond.
 
-    def __init__(self, ports: Sequence[int]) -> None:
-        self._ports = ports
+    Args:
+        in_service: gives the ports of the instances that take requests.
+    """
+
+    def __init__(self, in_service: Callable[[], Sequence[int]]) -> None:
+        self._in_service = in_service
         self._turn = 0
         self._failed_checks: dict[int, int] = defaultdict(int)
         self.clients: set[Client] = set()
+
+    @property
+    def _ports(self) -> Sequence[int]:
+        return self._in_service()
+
+    def has_left(self, port: int) -> bool:
+        """Whether an instance is to get no new requests."""
+        return port not in self._ports
 
     async def serve(self, sock: socket.socket) -> None:
         """Serve until cancelled."""
@@ -51,7 +68,8 @@ class Balancer:
     async def connect(self, client: Client, but: int = 0) -> Instance | None:
         """A connection to the next instance that takes one, though not to this one; None if none does."""
         self._turn += 1
-        order = [self._ports[(self._turn + place) % len(self._ports)] for place in range(len(self._ports))]
+        ports = self._ports
+        order = [ports[(self._turn + place) % len(ports)] for place in range(len(ports))]
         for port in sorted((port for port in order if port != but), key=lambda port: self._failed_checks[port] > 0):
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(CONNECT_SECONDS):
@@ -70,9 +88,10 @@ class Balancer:
             slow = {client.instance.port for client in self.clients if client.instance and client.waits(SLOW_SECONDS)}
             if not slow | {port for port, failed in self._failed_checks.items() if failed}:
                 continue
-            responding = await asyncio.gather(*(_responds(port) for port in self._ports))
+            ports = self._ports
+            responding = await asyncio.gather(*(_responds(port) for port in ports))
             most = FAILED_CHECKS if any(responding) else FAILED_CHECKS_OF_ALL
-            for port, responds in zip(self._ports, responding, strict=True):
+            for port, responds in zip(ports, responding, strict=True):
                 self._failed_checks[port] = 0 if responds else self._failed_checks[port] + 1
                 if self._failed_checks[port] >= most:
                     logs.log("an API instance does not respond", port=port)
@@ -99,11 +118,22 @@ class Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self.upgraded:
-            if not self.pending:
+            begins = not self.pending
+            if begins:
                 self._since = asyncio.get_running_loop().time()
-            self.pending += data[: MOST_KEPT + 1 - len(self.pending)]
+            self.pending += data if begins else data[: max(0, MOST_KEPT + 1 - len(self.pending))]
+            if begins and self._needs_instance():
+                self._connect()
+                return
         if self.instance:
             self.instance.transport.write(data)
+
+    def _needs_instance(self) -> bool:
+        """Whether a new request is another instance's, since that of the request before was taken out of service."""
+        if self.instance and self.instance.idle and self._balancer.has_left(self.instance.port):
+            left, self.instance = self.instance, None
+            left.transport.close()
+        return self.instance is None
 
     def eof_received(self) -> bool:
         self.ended = True
@@ -137,6 +167,8 @@ class Client(asyncio.Protocol):
         assert self.instance
         lost, self.instance = self.instance, None
         lost.transport.abort()
+        if lost.idle and not self.pending and not self.upgraded and self._balancer.has_left(lost.port):
+            return  # the next request, if one comes, is another instance's
         if not REQUEST.match(self.pending) or self.transport.is_closing():
             self.transport.close()
         elif (
@@ -176,14 +208,22 @@ class Instance(asyncio.Protocol):
         self._client, self.port = client, port
         self.transport: asyncio.Transport
         self.ended = False
+        self.idle = True  # the last response is complete
+        self._left: int | None = 0  # bytes of its body; None where chunks say their end
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
+        body = data
         if self._client.pending:
+            is_head, (head, _, body) = self._client.pending.startswith(b"HEAD "), data.partition(END)
             self._client.upgraded = data.startswith(UPGRADED)
             self._client.pending.clear()
+            self._left = 0 if is_head else _length(head)
+        if self._left is not None:
+            self._left -= len(body)
+        self.idle = data.endswith(b"0" + END) if self._left is None else self._left <= 0
         self._client.transport.write(data)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -196,6 +236,20 @@ class Instance(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._client.transport.resume_reading()
+
+
+def api_ports(settings: Settings) -> Callable[[], Sequence[int]]:
+    """Gives the ports of the API's instances in service."""
+    instances = Instances(settings.directory)
+    return lambda: [settings.ports[name] for name in instances.in_service()]
+
+
+def _length(head: bytes) -> int | None:
+    """The bytes of a response's body; None where it comes in chunks."""
+    if BARE.match(head):
+        return 0
+    found = LENGTH.search(head)
+    return int(found[1]) if found else None
 
 
 async def _responds(port: int) -> bool:

@@ -52,6 +52,10 @@ class Children:
         self._settings = settings
         self._all: dict[str, Child] = {}
 
+    def know(self, service: Service) -> None:
+        """Take in a service that may be started later."""
+        self._all.setdefault(service.name, Child(service))
+
     def start(self, service: Service) -> None:
         """Fork a service, for the first time or again."""
         child = self._all.setdefault(service.name, Child(service))
@@ -86,8 +90,9 @@ class Children:
         return (self._settings.directory / HELD / child.service.name).exists()
 
     def table(self) -> Mapping[str, Mapping[str, int]]:
-        """Process and number of starts, by the name of the service."""
-        return {name: {"pid": child.pid, "starts": child.starts} for name, child in self._all.items()}
+        """Process and number of starts, by the name of each service that was ever started."""
+        known = {name: {"pid": child.pid, "starts": child.starts} for name, child in self._all.items()}
+        return {name: entry for name, entry in known.items() if entry["starts"]}
 
     def last_line(self, name: str) -> str:
         """The last line of a service's log, for a message."""

@@ -14,6 +14,7 @@ from sandbox.settings import (
     DATABASE,
     HOST,
     INSPECTOR_ROLE,
+    INSTANCE_HEADER,
     METRICS_PATH,
     OPERATOR_ROLE,
     POOL_SIZE,
@@ -107,6 +108,17 @@ def describe(settings: Settings) -> dict[str, Any]:
                 "identity": "json:deployment",
             },
         },
+        "scaling": {
+            "service": "api",
+            "min": 2,
+            "max": 3,
+            "target": 15,
+            "high": 30,
+            "up_within": 15,
+            "down_within": 30,
+            "configure": True,
+            "instance_header": INSTANCE_HEADER,
+        },
         "faults": {
             "control": {"url": f"{settings.url('faults')}/v1", "token": "fault_token"},
             "database": database | {"user": OPERATOR_ROLE, "password": "fault_password"},
@@ -128,6 +140,8 @@ def describe(settings: Settings) -> dict[str, Any]:
             "admin-api",
             "destructive",
             "faults",
+            "platform-api",
+            "scale",
         ],
         "secrets": SECRETS | ({"pooler_password": POOLER_PASSWORD} if settings.pgbouncer else {}),
         "thresholds": {},
@@ -156,7 +170,7 @@ def _hostile(settings: Settings) -> dict[str, Any]:
     services = {name: service | {"url": settings.api_url} for name, service in whole["services"].items()}
     services["realtime"]["url"] = settings.url("api", "ws")
     del services["database"]
-    for name in ("platform", "load", "exclusive", "faults", "pool", "edge"):
+    for name in ("platform", "scaling", "load", "exclusive", "faults", "edge", "pool"):
         del whole[name]
     whole.pop("pooler", None)
     return whole | {"services": services, "users": "signup", "capabilities": [], "secrets": {}}

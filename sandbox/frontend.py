@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox import logs, serving, site, static
-from sandbox.balancer import Balancer
+from sandbox.balancer import Balancer, api_ports
 from sandbox.cdn import Cache
 from sandbox.settings import NO_TLS, Settings
 from sandbox.site import Site
@@ -44,7 +44,7 @@ ID: Final = b"x-vercel-id"
 
 def run(settings: Settings) -> None:
     """Serve the front end, with its origin's control and the balancer beside it in the same process."""
-    balancer = Balancer([settings.ports["api-1"], settings.ports["api-2"]])
+    balancer = Balancer(api_ports(settings))
     own = Site(settings)
     edge = application(settings, own)
     control = site.control(own, edge.cache.purge, settings.platform_key)

@@ -13,8 +13,11 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-"""What the supervisor and the reaper listen for; blocked while one forks the other, so that none is lost between."""
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1)
+"""What the supervisor and the reaper listen for; blocked while one forks the other, so that none is lost between.
+
+SIGUSR1 tells the supervisor that other instances are to run, and a service that it is to end without haste.
+"""
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG: Final = 1
@@ -65,14 +68,22 @@ def hear_signals() -> int:
 
 
 def wants_end(signals: bytes) -> bool:
-    """Whether one of the signals asks for the end; SIGCHLD only reports a child."""
-    return bool(signals.strip(bytes([signal.SIGCHLD])))
+    """Whether one of the signals asks for the end; SIGCHLD only reports a child, SIGUSR1 a change."""
+    return bool(signals.strip(bytes([signal.SIGCHLD, signal.SIGUSR1])))
 
 
 def start_time(pid: int) -> str | None:
     """Start time of a process in ticks since boot, which identifies it together with its number; None if it is gone."""
     fields = _stat(pid)
     return fields[19] if fields and fields[0] != "Z" else None
+
+
+def started_at(pid: int) -> float:
+    """When a process was started, in seconds since the epoch; 0 for one that is gone."""
+    fields = _stat(pid)
+    rows = (line.split() for line in Path("/proc/stat").read_text().splitlines())
+    boot = next(int(row[1]) for row in rows if row[0] == "btime")
+    return boot + int(fields[19]) / _TICKS if fields else 0.0
 
 
 def state_of(pid: int) -> str | None:

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.settings import Settings
+from sandbox.settings import SPARE_INSTANCES, Settings
 
 
 @dataclass(frozen=True)
@@ -57,5 +57,6 @@ def load(settings: Settings) -> tuple[Service, ...]:
         Service("platform", platform.run, (("platform", ""),)),
         Service("api-1", app.run, (("api-1", "/health"),)),
         Service("api-2", app.run, (("api-2", "/health"),)),
+        *(Service(name, app.run) for name in SPARE_INSTANCES),
         Service("frontend", frontend.run, (("frontend", "/"), ("api", "/health"))),
     )

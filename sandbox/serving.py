@@ -22,6 +22,7 @@ from sandbox import logs
 MAX_FRAME_BYTES: Final = 65_536
 KEEP_ALIVE_SECONDS: Final = 75
 GRACE_SECONDS: Final = 2
+DRAIN_SECONDS: Final = 15  # for the requests and streams of an instance that the platform takes out of service
 
 
 def serve(app: ASGIApp, sock: socket.socket) -> None:
@@ -34,7 +35,11 @@ def serve_all(
     beside: Coroutine[Any, Any, None] | None = None,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> None:
-    """Serve several applications in one process, and run one more coroutine beside them, until SIGTERM or SIGINT."""
+    """Serve several applications in one process, and run one more coroutine beside them, until SIGTERM or SIGINT.
+
+    SIGUSR1 ends it too: new connections are refused at once, WebSockets closed with 1012, and what is under way may
+    take its time.
+    """
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(_serve_all(served, beside))
 
@@ -49,6 +54,12 @@ async def _serve_all(
         for server in servers:
             server.should_exit = True
 
+    def drain() -> None:
+        for server in servers:
+            server.config.timeout_graceful_shutdown = DRAIN_SECONDS
+        leave()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, drain)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leave)
     if background:

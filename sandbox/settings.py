@@ -24,12 +24,28 @@ LINKS: Final = {
 }
 """The links through which the application and the parser call: name -> listener behind it. Clients call directly."""
 
+SPARE_INSTANCES: Final = ("api-3", "api-4")
+"""Instances of the API that run when the platform scales it up."""
+API_ID: Final = "srv-api"  # of the API, in the platform's interface
+INSTANCE_HEADER: Final = "x-instance-id"
+API_INSTANCES: Final = ("api-1", "api-2", *SPARE_INSTANCES)
 LISTENERS: Final = (
-    *("frontend", "origin", "api", "api-1", "api-2", "supabase", "llamaparse", "openai", "database", "pooler"),
-    *("platform", "faults"),
+    *(
+        "frontend",
+        "origin",
+        "api",
+        *API_INSTANCES,
+        "supabase",
+        "llamaparse",
+        "openai",
+        "database",
+        "pooler",
+        "platform",
+        "faults",
+    ),
     *LINKS,
 )
-"""What has a port. `origin` is the front end's behind its cache; `api` is the balancer before `api-1` and `api-2`;
+"""What has a port. `origin` is the front end's behind its cache; `api` is the balancer before the API's instances;
 `llamaparse` and `openai` are one part."""
 
 ADMIN_ROLE: Final = "postgres"
@@ -113,6 +129,11 @@ class Settings:
     def api_url(self) -> str:
         """The load balancer of the API instances, which clients and webhooks call."""
         return self.url("api")
+
+    @property
+    def instance_id(self) -> str:
+        """How the platform names this instance of the API."""
+        return f"{API_ID}-{self.service}"
 
     @property
     def auth_url(self) -> str:

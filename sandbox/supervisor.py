@@ -21,6 +21,7 @@ from sandbox import descriptor, dialects, pooler, postgres, processes, services
 from sandbox.children import Children
 from sandbox.console import say
 from sandbox.errors import StartError
+from sandbox.instances import Instances
 from sandbox.services import Service
 from sandbox.settings import DATABASE, HOST, INSPECTOR_ROLE, LISTENERS, Settings, reserve, source_build
 from sandbox.state import Sandbox
@@ -50,6 +51,7 @@ class Supervisor:
             pgbouncer=str(pooler.find() or ""),
         )
         self._children = Children(self._settings)
+        self._instances = Instances(self._settings.directory)
 
     def run(self) -> None:
         """Start, watch, end. Raises StartError after ending what was started."""
@@ -90,9 +92,10 @@ class Supervisor:
         self._await("database", f"{HOST}:{settings.ports['database']}", cluster.answers)
         cluster.prepare()
         self._progress("database")
+        running = [service for service in loaded[1:] if self._instances.are_to_run(service.name)]
         for service in loaded[1:]:
-            self._children.start(service)
-        for service in loaded:
+            (self._children.start if service in running else self._children.know)(service)
+        for service in (loaded[0], *running):
             for listener, path in service.answers:
                 address = settings.url(listener) + (path or "")
                 ready = partial(_answers, address) if path is not None else partial(_listens, settings.ports[listener])
@@ -133,14 +136,17 @@ class Supervisor:
         while True:
             for child, how in self._children.ended():
                 delay = child.put_off()
-                say(f"sandbox: {child.service.name} {how}; started again {f'in {delay:.2g} s' if delay else 'at once'}")
-            for child in self._children.waiting():
+                again = f"started again {f'in {delay:.2g} s' if delay else 'at once'}"
+                runs = self._instances.are_to_run(child.service.name)
+                say(f"sandbox: {child.service.name} {how}; {again if runs else 'out of service'}")
+            waiting = [one for one in self._children.waiting() if self._instances.are_to_run(one.service.name)]
+            for child in waiting:
                 if self._children.is_held(child):
                     child.due = time.monotonic() + HELD_SECONDS
                 elif child.due <= time.monotonic():
                     self._children.start(child.service)
             self._sandbox.write_services(self._children.table())
-            due = min((child.due for child in self._children.waiting()), default=None)
+            due = min((child.due for child in waiting if not child.pid), default=None)
             self._pause(None if due is None else max(0.0, due - time.monotonic()))
 
     def _pause(self, seconds: float | None) -> None:

@@ -29,7 +29,7 @@ from acceptance.event_loop import LoopThread
 from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.reader import EVIDENCE
 from acceptance.evidence.recorder import Recorder
-from acceptance.evidence.records import Artifact, Observation, Point, Series
+from acceptance.evidence.records import Artifact, Observation, Panel, Point, Series
 from acceptance.evidence.seal import digest_of
 from acceptance.faults.drivers import drivers_of
 from acceptance.faults.faults import Faults
@@ -272,14 +272,18 @@ class Run:
         *,
         x_unit: str = "s",
         marks: Mapping[str, float] | None = None,
+        below: Panel | None = None,
     ) -> None:
         """Record values over time, or over another quantity.
 
         Args:
             lines: points (x, y) by the name of their line, x in `x_unit`, y in `unit`.
             marks: moments of x by name, such as the start of a fault.
+            below: something else over the same x, drawn below.
         """
-        self._recorded.append(self.evidence.series(criterion, name, unit, lines, x_unit=x_unit, marks=marks))
+        self._recorded.append(
+            self.evidence.series(criterion, name, unit, lines, x_unit=x_unit, marks=marks, below=below)
+        )
 
     def keep_artifact(self, path: Path) -> Artifact:
         """Redact a file in the run's folder and keep it, for an observation; it must not change afterwards.

@@ -8,7 +8,7 @@ import logging
 import re
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Final
 
@@ -37,12 +37,17 @@ _traceparent: Final[ContextVar[str | None]] = ContextVar("traceparent", default=
 
 
 class Edge:
-    """Wraps an application. Bodies over `body_bytes` get 413; routes for which `streams` holds read them themselves."""
+    """Wraps an application. Bodies over `body_bytes` get 413; routes for which `streams` holds read them themselves.
+
+    Every response has `headers`, where it does not have others of these names.
+    """
 
     def __init__(
-        self, app: ASGIApp, body_bytes: int, streams: Streams = lambda path: False, render: Render = errors.render
-    ) -> None:
+        self, app: ASGIApp, body_bytes: int, streams: Streams = lambda path: False, render: Render = errors.render,
+        headers: Mapping[str, str] = HEADERS,
+    ) -> None:  # fmt: skip
         self._app, self._body_bytes, self._streams, self._render = app, body_bytes, streams, render
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -63,7 +68,7 @@ class Edge:
                 started = True
                 answer = MutableHeaders(scope=message)
                 answer["x-request-id"] = request_id
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     answer.setdefault(name, value)
             await send(message)
 

@@ -31,7 +31,7 @@ from sandbox.app.database import Database
 from sandbox.app.hub import Hub
 from sandbox.app.model import Model
 from sandbox.app.objects import ObjectStorage
-from sandbox.settings import Settings
+from sandbox.settings import INSTANCE_HEADER, Settings
 
 
 def run(settings: Settings) -> None:
@@ -72,4 +72,4 @@ def create_app(settings: Settings) -> ASGIApp:
         app.include_router(module.router)
     errors.install(app)
     app.openapi = partial(openapi.describe, app.openapi)  # type: ignore[method-assign]
-    return edge.Edge(app, settings.json_body_bytes)
+    return edge.Edge(app, settings.json_body_bytes, headers={**edge.HEADERS, INSTANCE_HEADER: settings.instance_id})

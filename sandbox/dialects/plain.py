@@ -32,9 +32,9 @@ from sandbox.app import main as application
 from sandbox.app.access import Bearer
 from sandbox.app.errors import ApiError
 from sandbox.app.fields import Body, Count, Percent, Text, described
-from sandbox.balancer import Balancer
+from sandbox.balancer import Balancer, api_ports
 from sandbox.services import Service
-from sandbox.settings import Settings
+from sandbox.settings import API_INSTANCES, Settings
 from sandbox.supabase import main as supabase
 
 CONTRACT: Final = Path(__file__).parents[2] / "variables" / "contracts" / "plain.yaml"
@@ -452,12 +452,12 @@ def run_supabase(settings: Settings) -> None:
 
 
 def run_frontend(settings: Settings) -> None:
-    balancer = Balancer([settings.ports["api-1"], settings.ports["api-2"]])
+    balancer = Balancer(api_ports(settings))
     served = Gateway(frontend.application(settings), settings), settings.listen()
     serving.serve_all(served, beside=balancer.serve(settings.listen("api")))
 
 
-RUNS: Final = {"api-1": run_api, "api-2": run_api, "supabase": run_supabase, "frontend": run_frontend}
+RUNS: Final = {**dict.fromkeys(API_INSTANCES, run_api), "supabase": run_supabase, "frontend": run_frontend}
 ANSWERS: Final = {
     "supabase": (("supabase", "/storage/v1/status"),),  # the rest wants a key
     "frontend": (("frontend", ""), ("api", "/health")),

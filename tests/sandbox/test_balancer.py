@@ -19,7 +19,7 @@ from sandbox.settings import HOST, reserve
 async def balanced(*ports: int) -> AsyncIterator[int]:
     """A balancer in front of the ports; yields its own port."""
     sock = reserve()
-    task = asyncio.create_task(Balancer(ports).serve(sock))
+    task = asyncio.create_task(Balancer(lambda: ports).serve(sock))
     await asyncio.sleep(0)
     yield sock.getsockname()[1]
     task.cancel()
@@ -144,3 +144,39 @@ async def test_an_instance_that_hangs_is_replaced(hanging: int, status: int, mon
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=20))
         answers = [await client.get(f"http://{HOST}:{port}/x") for _ in range(2)]
     assert {answer.status_code for answer in answers} == {status}
+
+
+async def test_an_instance_out_of_service_gets_no_new_request_on_a_kept_connection() -> None:
+    async with http_instance(b"A") as (one, dies), http_instance(b"B") as (two, _):
+        ports = [one, two]
+        sock = reserve()
+        task = asyncio.create_task(Balancer(lambda: ports).serve(sock))
+        await asyncio.sleep(0)  # it listens
+        try:
+            async with httpx.AsyncClient(trust_env=False, base_url=f"http://{HOST}:{sock.getsockname()[1]}") as client:
+                first = [(await client.get("/x")).text for _ in range(3)]
+                ports = [two if first[0] == "A" else one]
+                if first[0] == "A":
+                    dies.set()
+                after = [(await client.post("/x", content=b"")).text for _ in range(3)]
+        finally:
+            task.cancel()
+    assert first == [first[0]] * 3
+    assert after == ["B" if first[0] == "A" else "A"] * 3
+
+
+async def test_a_client_keeps_its_connection_when_an_idle_instance_ends() -> None:
+    async with AsyncExitStack() as stack:
+        one, _ = await stack.enter_async_context(http_instance(b"A"))
+        ports, sock = [one], reserve()
+        task = asyncio.create_task(Balancer(lambda: ports).serve(sock))
+        stack.callback(task.cancel)
+        await asyncio.sleep(0)  # it listens
+        reader, writer = await asyncio.open_connection(HOST, sock.getsockname()[1])
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await reader.readuntil(b"A")).endswith(b"A")
+        two, _ = await stack.enter_async_context(http_instance(b"B"))
+        ports = [two]
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await reader.readuntil(b"B")).endswith(b"B")
+        writer.close()

@@ -12,8 +12,6 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from sandbox import processes
 from sandbox.platform import CORES, READS_A_MINUTE, UNITS, Platform
@@ -26,7 +24,7 @@ async def platform(folder: Path) -> AsyncIterator[tuple[Platform, httpx.AsyncCli
     settings = Settings(folder, {name: 1000 + number for number, name in enumerate(LISTENERS)}, build="b")
     (folder / "services.json").write_text(json.dumps({"api-1": {"pid": os.getpid()}, "api-2": {"pid": 0}}))
     platform_service = Platform(settings)
-    transport = httpx.ASGITransport(Starlette(routes=[Route("/v1/metrics/{metric}", platform_service.metrics)]))
+    transport = httpx.ASGITransport(platform_service.application())
     headers = {"authorization": f"Bearer {settings.platform_key}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://platform", headers=headers) as client:
         yield platform_service, client

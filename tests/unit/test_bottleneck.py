@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from acceptance.deployment.metrics_api import Line
 from acceptance.performance.bottleneck import Facts, first_to_saturate, resources_of, saturations, suggestions
 from acceptance.performance.capacity import Step
 from acceptance.performance.load_profiles import Saturated
 from acceptance.performance.pg_stats import Reading
 from acceptance.performance.resource_sampler import ResourceSample, ResourceSamples
+from acceptance.providers.render import Line
 from ArtilleryLibrary.requestlog import LoggedRequest
 
 BEGAN, SECONDS = 1_000_000.0, 9.0

@@ -149,7 +149,7 @@ def test_each_section_of_the_analysis_has_one_table_and_few_lines(tmp_path: Path
     steps = analysis["Scaling behaviour"]
     assert "| users/s | [answered, 1/s](gate.html#o-" in steps
     assert "| 10 | 29.5 to 30 |  |\n| 20 | 60 | 1.5 |" in steps
-    assert "12 more in [the gate](gate.html)" in steps
+    assert "13 more in [the gate](gate.html)" in steps
     assert re.search(
         r"\| users/s \| \[CPU of api, mean in %\]\(gate\.html#o-.*\n.*\n\| 10 \| 40 \|\n\| 20 \| 97 \|",
         analysis["Bottlenecks"],

@@ -230,6 +230,39 @@ class Platform(Data):
         return self
 
 
+class Scaling(Data):
+    """How the provider scales a service with its load (capability `scale`).
+
+    Attributes:
+        service: one of `platform.services`, and of `services`, that is loaded.
+        min, max: so many instances there are always.
+        target: utilization of their CPU in percent that it keeps them at.
+        up_within, down_within: seconds from a rise, or a fall, of the load until the number of instances changes.
+        high, low: users a second under whom more than `min` instances are needed, and no more than that.
+        configure: the run may set this at the provider, and sets it back at its end.
+        instance_header: of responses, with the identifier of the instance that the provider reports.
+    """
+
+    service: str
+    min: int = Field(ge=1)
+    max: int = Field(ge=2)
+    target: int = Field(ge=1, le=100)
+    up_within: float = Field(gt=0)
+    down_within: float = Field(gt=0)
+    high: int = Field(default=20, ge=1)
+    low: int = Field(default=1, ge=1)
+    configure: bool = False
+    instance_header: str | None = None
+
+    @model_validator(mode="after")
+    def _leaves_room(self) -> Self:
+        if self.min >= self.max:
+            raise ValueError(f"max ({self.max}) has to be more than min ({self.min})")
+        if self.low >= self.high:
+            raise ValueError(f"high ({self.high}) has to be more than low ({self.low})")
+        return self
+
+
 class Parser(Data):
     name: str
     job_id_pattern: Pattern
@@ -450,6 +483,7 @@ class Descriptor(Data):
     platform: Platform | None = None
     pool: Pool | None = None
     pooler: Pooler | None = None
+    scaling: Scaling | None = None
     users: Literal["signup", "admin-api"]
     admin: Admin = Admin()
     exclusive: bool = False  # only the run uses it: everything found in it counts
@@ -485,6 +519,10 @@ class Descriptor(Data):
             raise ValueError("the capability 'sql' needs services.database")
         if "metrics" in self.capabilities and self.platform is None:
             raise ValueError("the capability 'metrics' needs platform")
+        if "platform-api" in self.capabilities and self.platform is None:
+            raise ValueError("the capability 'platform-api' needs platform")
+        if "scale" in self.capabilities and self.scaling is None:
+            raise ValueError("the capability 'scale' needs scaling")
         if "faults" in self.capabilities and not self.faults.any:
             raise ValueError("the capability 'faults' needs faults.control, faults.database or faults.platform")
         return self
@@ -517,6 +555,10 @@ class Descriptor(Data):
         hosted = self.platform.services if self.platform is not None else {}
         if unknown := [name for name in self.faults.platform if name not in hosted]:
             wrong["faults", "platform"] = f"platform.services has no {', '.join(map(repr, unknown))}"
+        if "platform-api" in self.capabilities and "platform_key" not in self.secrets:
+            wrong["platform",] = "secrets has no 'platform_key'"
+        if self.scaling is not None and self.scaling.service not in hosted:
+            wrong["scaling", "service"] = f"platform.services has no '{self.scaling.service}'"
         if self.faults.platform and "platform_key" not in self.secrets:
             wrong["faults", "platform"] = "secrets has no 'platform_key'"
         if self.faults.lasting and self.is_production:

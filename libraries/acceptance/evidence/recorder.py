@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from acceptance.evidence.records import (
     Observation,
     Opened,
     Outcome,
+    Panel,
     Point,
     Record,
     Series,
@@ -129,6 +130,7 @@ class Recorder:
         *,
         x_unit: str = "s",
         marks: Mapping[str, float] | None = None,
+        below: Panel | None = None,
     ) -> Series:
         """Something measured over time, or against something else; each line is of points (x, y)."""
         clean = self.redactor.clean
@@ -137,8 +139,9 @@ class Recorder:
             name=clean(name),
             unit=unit,
             x_unit=x_unit,
-            lines={clean(label): tuple(points) for label, points in lines.items()},
+            lines=_cleaned(lines, clean),
             marks={clean(label): x for label, x in (marks or {}).items()},
+            below=below and below.model_copy(update={"lines": _cleaned(below.lines, clean)}),
             test=self.current_test,
         )
         self.write(series)
@@ -179,3 +182,7 @@ class Recorder:
         if not self.closed:
             self.closed = True
             os.close(self._file)
+
+
+def _cleaned(lines: Mapping[str, Sequence[Point]], clean: Callable[[str], str]) -> dict[str, tuple[Point, ...]]:
+    return {clean(label): tuple(points) for label, points in lines.items()}

@@ -162,6 +162,14 @@ class Observation(Entry):
 Point = tuple[float, float]
 
 
+class Panel(Data):
+    """Something else that was measured over the same x, drawn below: named sequences of (x, y), y in `unit`."""
+
+    name: Words
+    unit: Words
+    lines: dict[str, tuple[Point, ...]]
+
+
 class Series(Entry):
     """Something measured over time, or against something else: what a chart shows.
 
@@ -175,6 +183,7 @@ class Series(Entry):
     x_unit: Words = "s"
     lines: dict[str, tuple[Point, ...]]
     marks: dict[str, float] = {}
+    below: Panel | None = None
     test: str = ""
 
 

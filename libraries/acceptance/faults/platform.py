@@ -6,42 +6,17 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
 
 import httpx
-from pydantic import TypeAdapter
 
 from acceptance.deployment.descriptor import Descriptor, Platform
-from acceptance.deployment.interfaces import Answer
 from acceptance.errors import EnvironmentUnavailable, SuiteError
 from acceptance.faults.model import Fault, Proof
-from acceptance.providers.api import ProviderApi
-from acceptance.yaml_models import Data
+from acceptance.providers.render import Render
 
 MOST_INSTANCES = 100
 RESTARTED = ("server_restarted", "server_failed")
 CLOCKS_DIFFER_SECONDS = 2.0
-
-
-class _Instance(Data, extra="ignore"):
-    id: str
-
-
-class _Service(Data, extra="ignore"):
-    suspended: str  # `suspended` or `not_suspended`
-
-
-class _Event(Data, extra="ignore"):
-    type: str
-    timestamp: datetime
-
-
-class _Listed(Data, extra="ignore"):
-    event: _Event
-
-
-_INSTANCES, _SERVICE, _EVENTS = TypeAdapter(list[_Instance]), TypeAdapter(_Service), TypeAdapter(list[_Listed])
 
 
 class HostingPlatform:
@@ -61,10 +36,7 @@ class HostingPlatform:
     ) -> None:  # fmt: skip
         self._access = access
         self._targets = descriptor.faults.platform
-        self._api = ProviderApi(
-            "the platform", access.url, descriptor.secret("platform_key"), secret="platform_key", transport=transport,
-            pause=pause,
-        )  # fmt: skip
+        self._api = Render(descriptor, access, transport, pause)
 
     async def kinds(self) -> Mapping[str, Sequence[str]]:
         return dict.fromkeys(self._targets, ("restart", "suspend", "scale"))
@@ -87,9 +59,9 @@ class HostingPlatform:
         count = fault.parameters.get("instances", 1)
         if type(count) is not int or not 1 <= count <= MOST_INSTANCES:
             raise SuiteError(f"{fault}: instances: expected a whole number from 1 to {MOST_INSTANCES}")
-        if fault.kind == "suspend" and await self._is_suspended(fault):
+        if fault.kind == "suspend" and (await self._api.service(fault.target)).is_suspended:
             raise EnvironmentUnavailable(f"{fault}: it is suspended already, and not by this run")
-        instances = await self._instances(fault)
+        instances = await self._api.instances(fault.target)
         if fault.kind == "scale" and len(instances) == count:
             raise EnvironmentUnavailable(f"{fault}: it has {count} instances already")
         state = {"instances": len(instances), "ids": instances, "at": time.time()}
@@ -97,57 +69,40 @@ class HostingPlatform:
 
     async def inject(self, fault: Fault) -> None:
         if fault.kind == "scale":
-            await self._call("POST", fault, "/scale", body={"numInstances": fault.parameters["instances"]})
+            await self._api.scale(fault.target, fault.parameters["instances"])
         else:
-            await self._call("POST", fault, f"/{fault.kind}")
+            await self._api.act(fault.target, "suspend" if fault.kind == "suspend" else "restart")
 
     async def renew(self, fault: Fault) -> None:
         """Nothing to renew: the platform has no leases."""
 
     async def prove(self, fault: Fault) -> Proof:
         if fault.kind == "suspend":
-            suspended = await self._is_suspended(fault)
+            suspended = (await self._api.service(fault.target)).is_suspended
             return Proof(suspended, f"the platform reports it {'suspended' if suspended else 'not suspended'}")
-        instances = await self._instances(fault)
+        instances = await self._api.instances(fault.target)
         if fault.kind == "scale":
             wanted = fault.parameters["instances"]
             return Proof(len(instances) == wanted, f"{len(instances)} instances run, {wanted} are wanted")
         new = [one for one in instances if one not in fault.state["ids"]]
         since = fault.state["at"] - CLOCKS_DIFFER_SECONDS
-        events = self._read(_EVENTS, await self._call("GET", fault, "/events"))
-        seen = [
-            one.event.type
-            for one in events
-            if one.event.type in RESTARTED and one.event.timestamp.timestamp() >= since
-        ]  # fmt: skip
+        events = await self._api.events(fault.target, since)
+        seen = [one.type for one in reversed(events) if one.type in RESTARTED]
         evidence = f"events since: {', '.join(seen) or 'none'}; {len(new)} of {len(instances)} instances are new"
         return Proof(bool(seen or new), evidence, len(new))
 
     async def roll_back(self, fault: Fault) -> None:
-        if fault.kind == "suspend" and await self._is_suspended(fault):
-            await self._call("POST", fault, "/resume")
-        if fault.kind == "scale" and len(await self._instances(fault)) != fault.state["instances"]:
-            await self._call("POST", fault, "/scale", body={"numInstances": fault.state["instances"]})
+        if fault.kind == "suspend" and (await self._api.service(fault.target)).is_suspended:
+            await self._api.act(fault.target, "resume")
+        if fault.kind == "scale" and len(await self._api.instances(fault.target)) != fault.state["instances"]:
+            await self._api.scale(fault.target, fault.state["instances"])
 
     async def prove_gone(self, fault: Fault) -> Proof:
         if fault.kind == "suspend":
             return await self.prove(fault)
-        instances, before = await self._instances(fault), fault.state["instances"]
+        instances, before = await self._api.instances(fault.target), fault.state["instances"]
         left = not instances if fault.kind == "restart" else len(instances) != before
         return Proof(left, f"{len(instances)} instances run, {before} did before")
 
     async def close(self) -> None:
         await self._api.close()
-
-    async def _instances(self, fault: Fault) -> list[str]:
-        return [one.id for one in self._read(_INSTANCES, await self._call("GET", fault, "/instances"))]
-
-    async def _is_suspended(self, fault: Fault) -> bool:
-        found = self._read(_SERVICE, await self._call("GET", fault, ""))
-        return found.suspended == "suspended"
-
-    async def _call(self, method: str, fault: Fault, path: str, *, body: Any = None) -> httpx.Response:
-        return await self._api.call(method, f"/services/{self._access.services[fault.target]}{path}", body=body)
-
-    def _read(self, model: TypeAdapter[Answer], response: httpx.Response) -> Answer:
-        return self._api.parsed(model, response)

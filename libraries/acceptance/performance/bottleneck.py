@@ -12,7 +12,6 @@ from statistics import fmean
 
 from ArtilleryLibrary.figures import HIGHEST_CPU
 
-from acceptance.deployment.metrics_api import Line
 from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.records import Point
 from acceptance.performance.capacity import Held, Step
@@ -20,6 +19,7 @@ from acceptance.performance.load import format_failures
 from acceptance.performance.load_documents import STORED
 from acceptance.performance.load_profiles import Saturated
 from acceptance.performance.resource_sampler import ResourceSamples
+from acceptance.providers.render import Line
 
 CPU, MEMORY, CONNECTIONS, LOCKS, QUEUE, GENERATOR = "CPU", "memory", "connections", "locks", "queue", "generator"
 UNITS = {("cpu", "cpu"): 1.0, ("cpu", "cores"): 1.0, ("memory", "bytes"): 1.0, ("memory", "MB"): 1e6}  # → cores, bytes

@@ -209,6 +209,18 @@ def flows(
         raise EnvironmentUnavailable(str(error)) from None
 
 
+def must_be_allowed(run: Run, draft: LoadScript) -> None:
+    """Raises CapabilityMissing where the descriptor does not allow for a load from here, or for one of this size."""
+    if elsewhere := run.descriptor.load.fargate:
+        command = dry_run(draft, workers=elsewhere.workers, region=elsewhere.region)
+        not_here = "but the descriptor has it applied from AWS Fargate, which is composed and not started here"
+        raise CapabilityMissing("load", f"{not_here}: {command}")
+    run.descriptor.need_load()
+    allowed, asked = run.descriptor.plan.requests_per_minute, requests_a_minute(draft)
+    if allowed is not None and allowed < asked:
+        raise CapabilityMissing("load", f"but the plan allows {allowed} requests a minute, and the load makes {asked}")
+
+
 async def prepared(run: Run, draft: LoadScript, *, seed: int = SEED, repeats: int = 1) -> list[Prepared]:
     """As many users as such a load needs, each with a processed document.
 
@@ -218,15 +230,8 @@ async def prepared(run: Run, draft: LoadScript, *, seed: int = SEED, repeats: in
     Raises:
         CapabilityMissing: plan or limits of the deployment do not allow for the load.
     """
-    if elsewhere := run.descriptor.load.fargate:
-        command = dry_run(draft, workers=elsewhere.workers, region=elsewhere.region)
-        not_here = "but the descriptor has it applied from AWS Fargate, which is composed and not started here"
-        raise CapabilityMissing("load", f"{not_here}: {command}")
-    run.descriptor.need_load()
+    must_be_allowed(run, draft)
     limits = await limits_of(run)
-    allowed, asked = run.descriptor.plan.requests_per_minute, requests_a_minute(draft)
-    if allowed is not None and allowed < asked:
-        raise CapabilityMissing("load", f"but the plan allows {allowed} requests a minute, and the load makes {asked}")
     a_day = limits.at_most(UPLOADS, ENOUGH) // repeats
     number = users_needed(draft, limits.at_most(JOBS, ENOUGH), a_day)
     run.live(f"load: creating {number} users, each with a processed document")

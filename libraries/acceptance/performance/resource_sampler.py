@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 import psycopg
 
 from acceptance.clients.database import Connection
-from acceptance.deployment.metrics_api import Line, Platform
 from acceptance.errors import CapabilityMissing, ConfigurationError, EnvironmentUnavailable
 from acceptance.performance.database import opened
 from acceptance.performance.pg_stats import Reading, read_counters
+from acceptance.providers.render import Line, Render
 from acceptance.run import Run
 
 SAMPLE_SECONDS = 1.0
@@ -68,10 +68,10 @@ async def watched(run: Run, *, steps_of: float) -> AsyncIterator[ResourceSamples
 
 async def _read_platform(run: Run, seen: ResourceSamples, begin: float) -> None:
     try:
-        async with Platform(run.descriptor) as platform:
+        async with Render.of(run.descriptor, "metrics") as platform:
             end = time.time()
             for metric in METRICS:
-                seen.metrics[metric] = await platform.read(metric, begin, end)
+                seen.metrics[metric] = await platform.metric(metric, begin, end)
     except (CapabilityMissing, EnvironmentUnavailable, ConfigurationError) as error:
         seen.problems[PLATFORM] = str(error)
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from acceptance.evidence.histogram import Distribution
-from acceptance.evidence.records import Point, Series
+from acceptance.evidence.records import Panel, Point, Series
 from acceptance.report.markdown import number, unit_for, words
 
 FONT = 13
 _CHARACTER = 6.9  # mean width of one in that size
 WIDTH, HEIGHT = 400.0, 270.0
+BELOW = 110.0  # height of a second drawing below
 ROW = 16.0  # of labels above the drawing
 BARS = 30
 LINES = 12  # of one chart
@@ -214,38 +215,61 @@ def histogram(
 def lines(series: Series, *, title: str = "", paint: Paint = PAGE) -> Chart:
     """How something went over time, or against something else; marks stand where they happened."""
     title = title or f"{series.criterion}: {words(series.name)}"
-    drawn = {label: _thinned(points) for label, points in series.lines.items()}
-    drawn = {label: points for label, points in drawn.items() if points}
-    left_out = max(0, len(drawn) - LINES)
-    drawn = dict(list(drawn.items())[:LINES])
+    drawn, left_out = _drawable(series.lines)
+    below, below_left_out = _drawable(series.below.lines if series.below else {})
     marks = {_cut(label): at for label, at in list(series.marks.items())[:MARKS] if math.isfinite(at)}
-    xs = [x for points in drawn.values() for x, _ in points] + list(marks.values()) or [0.0, 1.0]
+    xs = [x for points in (*drawn.values(), *below.values()) for x, _ in points] + list(marks.values()) or [0.0, 1.0]
     ys = [y for points in drawn.values() for _, y in points] or [0.0, 1.0]
     x_ticks = rounded(0.0 if 0 <= min(xs) < max(xs) / 2 else min(xs), max(xs), 6)
     y_ticks = rounded(min(0.0, *ys), max(ys), 4)
-    right = max((width_of(_cut(label)) for label in drawn), default=0) + 18
-    x, y = _place(marks, y_ticks, x_ticks[0], x_ticks[-1], right=right)
+    right = max((width_of(_cut(label)) for label in (*drawn, *below)), default=0) + 18
+    lower_ticks = rounded(0.0, max((y for points in below.values() for _, y in points), default=1.0), 3, whole=True)
+    x, y = _place(marks, y_ticks, x_ticks[0], x_ticks[-1], right=right, also=lower_ticks if below else ())
     axis = f"time, {series.x_unit}" if series.x_unit in _TIMES else series.x_unit
     measured = series.unit if series.name == series.unit else f"{words(series.name)}, {series.unit}"
     above = measured if width_of(measured) <= WIDTH - 4 else series.unit  # the title has the rest
-    parts = frame(x_ticks, y_ticks, x, y, (axis, above), paint)
-    parts += _marks(marks, {}, x, y, paint)
-    for index, points in enumerate(drawn.values()):
-        parts += _line(points, index, x, y, paint)
-    parts += _ends(drawn, x, y, paint)
-    summary = f"{measured}: " + "; ".join(
-        f"{label} from {number(min(y for _, y in points))} to {number(max(y for _, y in points))}"
-        for label, points in drawn.items()
-    )
+    lower = Axis(lower_ticks[0], lower_ticks[-1], HEIGHT + BELOW - 44, HEIGHT - 6)
+    parts = frame(x_ticks, y_ticks, x, y, ("" if below else axis, above), paint)
+    parts += _marks(marks, {}, x, lower if below else y, paint)
+    parts += _lines_of(drawn, x, y, paint)
+    summary = f"{measured}: {_ranges(drawn)}"
+    if series.below and below:
+        parts += frame(x_ticks, lower_ticks, x, lower, (axis, ""), paint)
+        parts.append(text(2, HEIGHT - 16, _panel_label(series.below), paint))
+        parts += _lines_of(below, x, lower, paint, first=len(drawn))
+        summary += f"; below, {_panel_label(series.below)}: {_ranges(below)}"
+        left_out += below_left_out
     summary += "".join(f"; {label} at {number(at)} {series.x_unit}" for label, at in marks.items())
     summary += f"; {left_out} more lines are not drawn" if left_out else ""
     rows = tuple(
-        (label, number(len(series.lines[label])), *(number(value) for value in _ends_of(points)))
+        (label, number(len(measured_at[label])), *(number(value) for value in _ends_of(points)))
+        for measured_at, lines_of in ((series.lines, drawn), (series.below.lines if series.below else {}, below))
+        for label, points in lines_of.items()
+    )
+    svg = _svg(title, summary, parts, height=HEIGHT + BELOW if below else HEIGHT)
+    return Chart(title, svg, summary, ("line", "points", "first", "least", "greatest", "last"), rows)
+
+
+def _drawable(lines: Mapping[str, Sequence[Point]]) -> tuple[dict[str, Sequence[Point]], int]:
+    """The lines with points, thinned, as many as can be told apart; and the number of the others."""
+    known = {label: thinned for label, points in lines.items() if (thinned := _thinned(points))}
+    return dict(list(known.items())[:LINES]), max(0, len(known) - LINES)
+
+
+def _lines_of(drawn: Mapping[str, Sequence[Point]], x: Axis, y: Axis, paint: Paint, *, first: int = 0) -> list[Markup]:
+    parts = [part for index, points in enumerate(drawn.values(), first) for part in _line(points, index, x, y, paint)]
+    return parts + _ends(drawn, x, y, paint, first=first)
+
+
+def _ranges(drawn: Mapping[str, Sequence[Point]]) -> str:
+    return "; ".join(
+        f"{label} from {number(min(y for _, y in points))} to {number(max(y for _, y in points))}"
         for label, points in drawn.items()
     )
-    return Chart(
-        title, _svg(title, summary, parts), summary, ("line", "points", "first", "least", "greatest", "last"), rows
-    )
+
+
+def _panel_label(panel: Panel) -> str:
+    return panel.name if panel.name == panel.unit else f"{words(panel.name)}, {panel.unit}"
 
 
 def sparkline(past: Sequence[float], now: float, unit: str) -> Markup:
@@ -279,16 +303,17 @@ def _percentiles(samples: Distribution) -> Mapping[str, float]:
     return {name: samples.statistic(name) for name, count in least.items() if samples.count >= count}
 
 
-def _svg(title: str, summary: str, parts: Iterable[Markup]) -> Markup:
+def _svg(title: str, summary: str, parts: Iterable[Markup], *, height: float = HEIGHT) -> Markup:
     style = f"font:{FONT}px system-ui,sans-serif;font-variant-numeric:tabular-nums;width:100%;height:auto;display:block"
     words = [tag("title", title), tag("desc", summary)]
-    return tag("svg", *words, joined(parts), viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}", role="img", style=style)
+    return tag("svg", *words, joined(parts), viewBox=f"0 0 {WIDTH:g} {height:g}", role="img", style=style)
 
 
 def _place(
-    marks: Mapping[str, float], y_ticks: Sequence[float], low: float, high: float, *, right: float = 14
-) -> tuple[Axis, Axis]:
-    left = 14 + max(width_of(number(tick)) for tick in y_ticks)
+    marks: Mapping[str, float], y_ticks: Sequence[float], low: float, high: float, *, right: float = 14,
+    also: Sequence[float] = (),
+) -> tuple[Axis, Axis]:  # fmt: skip
+    left = 14 + max(width_of(number(tick)) for tick in (*y_ticks, *also))
     above = 26 + ROW * len(marks)
     return Axis(low, high, left, WIDTH - right), Axis(y_ticks[0], y_ticks[-1], HEIGHT - 44, above)
 
@@ -317,9 +342,9 @@ def _line(points: Sequence[Point], index: int, x: Axis, y: Axis, paint: Paint) -
     return [tag("polyline", points=path, style=style), *dots]
 
 
-def _ends(drawn: Mapping[str, Sequence[Point]], x: Axis, y: Axis, paint: Paint) -> list[Markup]:
+def _ends(drawn: Mapping[str, Sequence[Point]], x: Axis, y: Axis, paint: Paint, *, first: int = 0) -> list[Markup]:
     """The name of each line where it ends; where they would touch, they move apart."""
-    at = {label: (y(points[-1][1]), index) for index, (label, points) in enumerate(drawn.items())}
+    at = {label: (y(points[-1][1]), index) for index, (label, points) in enumerate(drawn.items(), first)}
     placed: list[tuple[str, int, float]] = []
     for label, (height, index) in sorted(at.items(), key=lambda one: one[1]):
         placed.append((label, index, max(height, placed[-1][2] + 14 if placed else 0.0)))
