@@ -169,8 +169,8 @@ class Client(asyncio.Protocol):
         lost.transport.abort()
         if lost.idle and not self.pending and not self.upgraded and self._balancer.has_left(lost.port):
             return  # the next request, if one comes, is another instance's
-        if not REQUEST.match(self.pending) or self.transport.is_closing():
-            self.transport.close()
+        if self.ended or not REQUEST.match(self.pending) or self.transport.is_closing():
+            self.transport.close()  # who has hung up is not asked for again, on one instance after the other
         elif (
             is_another
             and READS.match(self.pending)

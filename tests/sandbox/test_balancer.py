@@ -180,3 +180,29 @@ async def test_a_client_keeps_its_connection_when_an_idle_instance_ends() -> Non
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         assert (await reader.readuntil(b"B")).endswith(b"B")
         writer.close()
+
+
+async def test_the_request_of_a_client_that_has_hung_up_is_asked_once() -> None:
+    """An instance ends the connection with the client's, which must not look as if the instance were lost."""
+    asked: list[bytes] = []
+    ended = asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        await reader.read()
+        writer.close()
+        ended.set()
+
+    socks = reserve(), reserve()
+    servers = [await asyncio.start_server(handle, sock=sock) for sock in socks]
+    async with servers[0], servers[1], balanced(*(sock.getsockname()[1] for sock in socks)) as port:
+        _, writer = await asyncio.open_connection(HOST, port)
+        writer.write(b"GET /documents HTTP/1.1\r\nhost: balancer\r\n\r\n")
+        await writer.drain()
+        while not asked:
+            await asyncio.sleep(0.01)
+        writer.close()
+        await asyncio.wait_for(ended.wait(), 5)
+        for _ in range(20):  # turns of the loop in which it would be asked again
+            await asyncio.sleep(0.01)
+    assert len(asked) == 1
