@@ -185,10 +185,11 @@ async def test_a_client_keeps_its_connection_when_an_idle_instance_ends() -> Non
 async def test_the_request_of_a_client_that_has_hung_up_is_asked_once() -> None:
     """An instance ends the connection with the client's, which must not look as if the instance were lost."""
     asked: list[bytes] = []
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
+        begun.set()
         await reader.read()
         writer.close()
         ended.set()
@@ -199,8 +200,7 @@ async def test_the_request_of_a_client_that_has_hung_up_is_asked_once() -> None:
         _, writer = await asyncio.open_connection(HOST, port)
         writer.write(b"GET /documents HTTP/1.1\r\nhost: balancer\r\n\r\n")
         await writer.drain()
-        while not asked:
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(begun.wait(), 5)
         writer.close()
         await asyncio.wait_for(ended.wait(), 5)
         for _ in range(20):  # turns of the loop in which it would be asked again
