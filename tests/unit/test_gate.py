@@ -203,9 +203,10 @@ def test_unsound_evidence_is_inconclusive(changes: dict[str, Any], why: str) -> 
 
 
 def test_a_broken_figure_is_told_beside_another_failure_and_one_fault_once() -> None:
-    before = evidence().outcomes
+    moment = evidence().outcomes[0].time
+    before = [one.model_copy(update={"time": moment}) for one in evidence().outcomes]  # none ended after another
     failed = [
-        Outcome(test=test, criteria=("AA-02",), status="FAIL", message=message, time=before[0].time)
+        Outcome(test=test, criteria=("AA-02",), status="FAIL", message=message, time=moment)
         for test, message in (("fast", "expected 1: seen 2"), ("check: fast", "expected 1: seen 2"), ("mute", ""))
     ]
     reason = row(judge(evidence(outcomes=[*before, *failed], observations=[speed(31)])), "AA-02").reason
