@@ -26,9 +26,9 @@ RUN_PYTHON := .venv/bin/python
 # Of what pip prints: packages of a megabyte and more, as they come, and when it begins to install.
 SHOWN := 's/^ *(Downloading|Using cached) ([A-Za-z0-9_.]+)-.* \(([0-9.]+ MB)\).*/  \2, \3/p; s/^Installing collected packages.*/  installing/p'
 
-# Artillery and what looks at pages are installed once, for runs that claim performance or browsers, and for our own tests.
+# Artillery and what looks at pages are installed once, for runs that apply a load or drive browsers, and for our own tests.
 NODE_SET_UP := node_modules/.set-up-$(firstword $(shell (grep nodejs requirements.txt; cat package.json package-lock.json) | cksum))
-LOAD := $(if $(shell grep -lsE 'PERF|BRW' 'runs/$(RUN).args'),$(NODE_SET_UP))
+LOAD := $(if $(shell grep -lsE 'PERF|CLOUD|BRW' 'runs/$(RUN).args'),$(NODE_SET_UP))
 # Runs that look at pages find the browsers that are there, and install what can be: without them the rest is judged.
 BROWSERS := $(if $(shell grep -ls BRW 'runs/$(RUN).args'),browsers)
 
