@@ -2,6 +2,7 @@
 "use strict";
 
 const crypto = require("crypto");
+const fs = require("fs");
 const { firefox } = require.main.require("playwright");
 
 // A Firefox that is given by its path is one of the system: stock, and driven over WebDriver BiDi.
@@ -69,5 +70,10 @@ async function stopHar(context) {
 }
 stopHar.rfdoc = "Ends the recording of requests, and writes its file.";
 
+async function runScriptFile(page, path) {
+    return page.evaluate(`(${fs.readFileSync(path, "utf8")})()`);
+}
+runScriptFile.rfdoc = "Runs a function that a file holds in the page, and returns its result.";
+
 exports.__esModule = true; // imported as keywords of their own names
-Object.assign(exports, { watchPage, takeProblems, engineVersion, engineIsAlive, startTrace, stopTrace, startHar, stopHar });
+Object.assign(exports, { watchPage, takeProblems, engineVersion, engineIsAlive, startTrace, stopTrace, startHar, stopHar, runScriptFile });
