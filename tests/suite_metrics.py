@@ -109,7 +109,7 @@ def measure(project: Path) -> list[Metric]:
         Metric("suites that use RequestsLibrary", len(requests), 3),
         Metric(
             "lines of Python below libraries/", lines, 21_500, at_least=False,
-            detail="docs/decisions/0011-keyword-layers.md", no_worse_than=36_000,
+            detail="docs/decisions/0011-keyword-layers.md", no_worse_than=38_000,
         ),
     ]  # fmt: skip
 

@@ -159,7 +159,7 @@ async def _scale_under_requests(platform: httpx.Client, url: str) -> None:
 
     async def send(client: httpx.AsyncClient, kind: str) -> None:
         while not over.is_set():
-            slow = {"content": slowly(), "headers": {"content-type": "application/json"}}
+            slow = {"content": slowly(), "headers": {"content-type": "application/json", "connection": "close"}}
             request = (
                 {"method": "POST", "url": "/auth/login", **slow}
                 if kind == "slow"

@@ -106,7 +106,7 @@ from sandbox import cli
 from sandbox import services
 def live(settings):
     {life}
-services.load = lambda: (services.Service("worker-1", live, (("api", "/health"),)),)
+services.load = lambda settings: (services.Service("worker-1", live, (("api", "/health"),)),)
 sys.exit(cli.main(["up"]))
 """
     done = subprocess.run(
