@@ -192,6 +192,16 @@ def violation(what: str, *, expected: object, observed: object, look: str = "") 
     return Violation(visible(what), visible(str(expected)), visible(str(observed)), visible(look))
 
 
+def one_line(text: object) -> str:
+    """What an interface says, as part of a message."""
+    return cut(visible(" ".join(str(text).split())))
+
+
+def error_text(error: BaseException) -> str:
+    """An exception of a library in one line, with its type."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 def shortened(problems: Iterable[str]) -> str:
     """Problems in one line: all of them, or the first ones and the number of the others."""
     found = list(problems)

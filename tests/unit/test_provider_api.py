@@ -15,7 +15,7 @@ NUMBERS = TypeAdapter(list[int])
 
 
 class Provider:
-    """Answers what it is told, and keeps how long it was waited for."""
+    """Gives these answers one after the other, and keeps the pauses between the calls."""
 
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         self._answers = list(answers)

@@ -1,4 +1,4 @@
-"""Render's interface: responses in the form of its published types are read, and whatever else comes is told."""
+"""Render's interface: responses in the form of its published types are read, and anything else is reported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from acceptance.deployment.descriptor import Platform as Told
+from acceptance.deployment.descriptor import Platform as PlatformAccess
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
 from acceptance.providers.render import Autoscaling, Line, Render
 from pydantic import SecretStr, ValidationError
@@ -32,7 +32,7 @@ class Descriptor:
 
     def __init__(self, *capabilities: str) -> None:
         self.capabilities = capabilities
-        self.platform = Told(url="http://127.0.0.1:1/v1", services={"api": "srv-1", "worker": "srv-2"})
+        self.platform = PlatformAccess(url="http://127.0.0.1:1/v1", services={"api": "srv-1", "worker": "srv-2"})
 
     def need(self, capability: str) -> None:
         if capability not in self.capabilities:
@@ -102,9 +102,9 @@ def refused(request: httpx.Request) -> httpx.Response:
     ],
 )
 def test_anything_else_is_told(response: Callable[[httpx.Request], httpx.Response], reason: str) -> None:
-    with pytest.raises(EnvironmentUnavailable) as told:
+    with pytest.raises(EnvironmentUnavailable) as raised:
         read(response)
-    assert reason in str(told.value)
+    assert reason in str(raised.value)
 
 
 def test_without_the_capability_it_is_not_asked() -> None:
@@ -115,7 +115,7 @@ def test_without_the_capability_it_is_not_asked() -> None:
 
 def test_a_host_is_one_of_the_services() -> None:
     with pytest.raises(ValidationError, match="the host 'm' is none of the services: api"):
-        Told(url="http://127.0.0.1:1/v1", services={"api": "srv-1"}, host="m")
+        PlatformAccess(url="http://127.0.0.1:1/v1", services={"api": "srv-1"}, host="m")
 
 
 EVENTS = [

@@ -15,7 +15,7 @@ from typing import Literal
 from acceptance.errors import EnvironmentUnavailable
 from acceptance.performance.database import without
 from acceptance.performance.endpoint_latency import MILLISECONDS, TimedClient, refuse_proxy
-from acceptance.performance.figures import Figure, figure_of_samples, recorded
+from acceptance.performance.figures import Figure, figure_of_samples, note_not_measured, recorded
 from acceptance.performance.request_phases import Timing
 from acceptance.run import Run
 
@@ -90,5 +90,5 @@ def _figure(run: Run, seen: ProbeTimes, name: EdgeFigure) -> Figure:
         part = name.removesuffix("_time")
         samples = [MILLISECONDS * value for one in seen.fresh if (value := getattr(one, part)) is not None]
         if not samples:
-            run.observe(CRITERION, f"{name}_told", f"not measured: no call needed {part.upper()}", "text", samples=1)
+            note_not_measured(run, CRITERION, name, f"no call needed {part.upper()}")
     return figure_of_samples(run, CRITERION, name, samples, "ms", statistic, f"{name.replace('_', ' ')} of the probe")

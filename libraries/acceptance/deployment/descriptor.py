@@ -73,7 +73,17 @@ def _path(value: str) -> str:
     return value
 
 
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+Port = Annotated[int, Field(ge=1, le=65535)]
 PagePath = Annotated[str, AfterValidator(_path)]
 
 
@@ -105,18 +115,6 @@ class Service(Data):
         if not value.startswith("/"):
             raise ValueError("expected a path that begins with /")
         return value
-
-
-def _pattern(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(f"is not a regular expression: {error}") from None
-    return value
-
-
-Pattern = Annotated[str, AfterValidator(_pattern)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class DatabaseAccess(Data):

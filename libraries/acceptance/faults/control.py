@@ -11,8 +11,8 @@ from pydantic import Field, TypeAdapter
 
 from acceptance.deployment.descriptor import Descriptor, FaultControl, is_local
 from acceptance.deployment.interfaces import Answer, read_answer
-from acceptance.errors import EnvironmentUnavailable, SuiteError
-from acceptance.faults.model import Fault, Proof, one_line
+from acceptance.errors import EnvironmentUnavailable, SuiteError, one_line
+from acceptance.faults.model import Fault, Proof
 from acceptance.yaml_models import Data
 
 TIMEOUT = 20.0  # an answer may have to observe that a process is gone

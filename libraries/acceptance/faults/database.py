@@ -16,8 +16,8 @@ from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 
 from acceptance.deployment.descriptor import Descriptor, FaultDatabase
-from acceptance.errors import EnvironmentUnavailable, SuiteError
-from acceptance.faults.model import Fault, Proof, one_line
+from acceptance.errors import EnvironmentUnavailable, SuiteError, error_text, one_line
+from acceptance.faults.model import Fault, Proof
 
 TARGET = "database"
 CONNECT_SECONDS = 5
@@ -107,7 +107,7 @@ class OperatorDatabase:
                 await held[-1].execute("select 1")
             except psycopg.OperationalError as error:
                 if not held:
-                    raise EnvironmentUnavailable(f"{fault}: {_said(error)}") from None
+                    raise EnvironmentUnavailable(f"{fault}: {one_line(error_text(error))}") from None
                 return  # the slots are full
 
     async def renew(self, fault: Fault) -> None:
@@ -146,7 +146,7 @@ class OperatorDatabase:
         try:
             await (await self._connect(fault)).close()
         except psycopg.Error as error:
-            return f"is refused: {_said(error)}"
+            return f"is refused: {one_line(error_text(error))}"
         return ""
 
     async def roll_back(self, fault: Fault) -> None:
@@ -230,8 +230,4 @@ def _reported(fault: Fault) -> Iterator[None]:
     try:
         yield
     except (psycopg.Error, OSError) as error:
-        raise EnvironmentUnavailable(f"{fault}: by the operator's role: {_said(error)}") from None
-
-
-def _said(error: BaseException) -> str:
-    return one_line(f"{type(error).__name__}: {error}")
+        raise EnvironmentUnavailable(f"{fault}: by the operator's role: {one_line(error_text(error))}") from None

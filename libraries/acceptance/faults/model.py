@@ -6,14 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from acceptance.errors import cut, visible
-
 CLIENT = "client:"  # how the targets in the client's own path begin
-
-
-def one_line(text: object) -> str:
-    """What an interface says, as part of a message."""
-    return cut(visible(" ".join(str(text).split())))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from acceptance.clients.database import Connection, DatabaseInspector
 from acceptance.deployment.contract import Contract
-from acceptance.errors import EnvironmentUnavailable, shortened, violation
+from acceptance.errors import EnvironmentUnavailable, error_text, shortened, violation
 from acceptance.performance.figures import Figure, figure_of_samples, recorded
 from acceptance.performance.pg_stats import Counted, Reading, counted, read_counters
 from acceptance.performance.request_phases import addresses_of
@@ -160,8 +160,7 @@ async def opened(inspector: DatabaseInspector) -> Connection:
     try:
         return await inspector.connect()
     except (psycopg.Error, OSError) as error:
-        seen = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise violation("database", expected="a connection", observed=seen) from None
+        raise violation("database", expected="a connection", observed=error_text(error)) from None
 
 
 def least_trips(*, tls: bool, password: bool) -> int:
@@ -224,8 +223,7 @@ class _Rounds:
                     self._measured.readings.append(await read_counters(connection))
                 await asyncio.sleep(max(0.0, self._pace.every - (time.perf_counter() - begin)))
         except (TimeoutError, psycopg.Error) as error:
-            seen = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise violation("database", expected="an answer to `select 1`", observed=seen) from None
+            raise violation("database", expected="an answer to `select 1`", observed=error_text(error)) from None
         finally:
             await connection.close()
 
@@ -251,7 +249,7 @@ class _Rounds:
             self._measured.broken[name] = f"no answer within {QUERY_SECONDS:g} s"
             self._asked.pop(name, None)
         except psycopg.Error as error:
-            self._measured.broken[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            self._measured.broken[name] = error_text(error)
             self._asked.pop(name, None)
 
     async def _open_again(self, connection: Connection) -> Connection:

@@ -23,7 +23,7 @@ import httpx
 from acceptance.clients.http import ContractClient
 from acceptance.errors import EnvironmentUnavailable, shortened
 from acceptance.performance.database import documents_to_query
-from acceptance.performance.figures import Figure, figure_of_samples, recorded
+from acceptance.performance.figures import Figure, figure_of_samples, note_not_measured, recorded
 from acceptance.performance.request_phases import Timing, TimingTransport
 from acceptance.run import Run
 
@@ -192,8 +192,7 @@ def _call_part(run: Run, times: ResponseTimes, part: CallPart) -> Figure:
     if part in PARTS:
         samples = times.part(part.removesuffix("_time"))
         if not samples:
-            text = f"not measured: no call needed {PARTS[part]}"
-            run.observe(CRITERION, f"{part}_told", text, "text", samples=1)
+            note_not_measured(run, CRITERION, part, f"no call needed {PARTS[part]}")
     elif part == "server_time_to_first_byte":
         samples = times.server(READING)
     else:

@@ -69,6 +69,11 @@ def figure_of_samples(
     return Figure(what, value, unit, len(samples), **more)
 
 
+def note_not_measured(run: Run, criterion: str, name: str, why: str) -> None:
+    """Record why a figure has no value, which it may have none of."""
+    run.observe(criterion, f"{name}_told", f"not measured: {why}", "text", samples=1)
+
+
 async def measured_once(run: Run, name: str, measure: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
     """What is measured once in a run, for several tests; its failure is the failure of each.
 

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import psycopg
 
 from acceptance.clients.database import Row
-from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, NotOffered, cut, shortened
+from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, NotOffered, cut, error_text, shortened
 from acceptance.evidence.histogram import Distribution
 from acceptance.evidence.records import Point
 from acceptance.fixtures.users import User
@@ -313,7 +313,7 @@ async def _client(
                 async with asyncio.timeout(CLIENT_SECONDS):
                     await visit.again()
     except _FAILURES as error:
-        used.refusals.append(_said(error))
+        used.refusals.append(error_text(error))
 
 
 async def _enter(enter: _Entrance, gate: asyncio.Semaphore, crowd: _Crowd, stack: AsyncExitStack) -> _Visit | None:
@@ -551,7 +551,3 @@ def record(run: Run, used: PoolUse) -> None:
 
 def _since(begin: float) -> float:
     return 1000 * (time.perf_counter() - begin)
-
-
-def _said(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

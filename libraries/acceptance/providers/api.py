@@ -12,13 +12,12 @@ from pydantic import SecretStr, TypeAdapter
 
 from acceptance.deployment.descriptor import is_local
 from acceptance.deployment.interfaces import Answer, read_answer
-from acceptance.errors import EnvironmentUnavailable, cut, visible
+from acceptance.errors import EnvironmentUnavailable, one_line
 
 TIMEOUT = 20.0
 MOST_ATTEMPTS = 5
 LONGEST_WAIT_SECONDS = 20.0  # between two attempts: providers count by the minute
 _EPOCH = 1e9  # a greater Ratelimit-Reset is a moment, not a number of seconds
-_SHOWN = 160
 
 
 class ProviderApi:
@@ -101,4 +100,4 @@ def _message(response: httpx.Response) -> str:
         return ""
     inner = document.get("error", document) if isinstance(document, dict) else None
     message = inner.get("message", "") if isinstance(inner, dict) else ""
-    return cut(visible(" ".join(str(message).split())), _SHOWN)
+    return one_line(message)

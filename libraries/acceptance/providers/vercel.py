@@ -5,6 +5,7 @@ https://vercel.com/docs/headers/response-headers, https://vercel.com/docs/rest-a
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -91,18 +92,13 @@ class VercelDeployments:
 
     def __init__(
         self, descriptor: Descriptor, access: Deployments, transport: httpx.AsyncBaseTransport | None = None,
-        pause: Callable[[float], Awaitable[object]] | None = None,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:  # fmt: skip
-        more = {"pause": pause} if pause else {}
         self._access = access
         self._query = {"teamId": access.team} if access.team else {}
+        token = descriptor.secret(access.token)
         self._api = ProviderApi(
-            "the provider",
-            access.url,
-            descriptor.secret(access.token),
-            secret=access.token,
-            transport=transport,
-            **more,
+            "the provider", access.url, token, secret=access.token, transport=transport, pause=pause
         )
 
     async def redeploy(self) -> str:
