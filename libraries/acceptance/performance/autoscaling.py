@@ -21,7 +21,7 @@ from ArtilleryLibrary.requestlog import RequestLog
 from ArtilleryLibrary.script import LoadScript, checked_script
 
 from acceptance.deployment.descriptor import Scaling, is_local
-from acceptance.errors import ConfigurationError, EnvironmentUnavailable, NotOffered, cut
+from acceptance.errors import ConfigurationError, EnvironmentUnavailable, NotOffered, cut, shortened
 from acceptance.evidence.records import Panel, Point
 from acceptance.fixtures.users import User
 from acceptance.performance.figures import Figure, measured_once, recorded
@@ -46,7 +46,6 @@ PAUSE_SECONDS = 0.2
 SETTLED = 3  # samples
 MARGIN_SECONDS = 180.0  # for the provider's interface, with its pauses, and the start of the load
 BEFORE, AFTER = 2.0, 20.0  # seconds around a change in which it can be the cause of a failure
-LISTED = 5
 RISE, FALL = 0, 1  # phases
 
 ScalingFigure = Literal[
@@ -149,6 +148,22 @@ class Scaled:
     @property
     def requests(self) -> int:
         return len(self.load.requests) + self.seen.requests
+
+    @property
+    def steps_up(self) -> list[Change]:
+        """The changes to more instances since the load rose."""
+        return [change for change in self.seen.changes if change.up and change.at >= self.rose]
+
+    @property
+    def steps_down(self) -> list[Change]:
+        """The changes to fewer instances since the load fell."""
+        return [change for change in self.seen.changes if not change.up and change.at >= self.fell]
+
+    def __str__(self) -> str:
+        """Each change with its time since the load rose."""
+        changes = [f"{change} after {change.at - self.rose:.0f} s" for change in self.seen.changes]
+        fell = f"the load fell after {self.fell - self.rose:.0f} s" if math.isfinite(self.fell) else "it never fell"
+        return f"{', '.join(changes) or 'no change'}; {fell}"
 
     def near_change(self) -> list[tuple[Failed, Change]]:
         """Failures that happened while, or soon after, the number of instances changed, each with the change."""
@@ -334,7 +349,8 @@ async def _probe(client: httpx.AsyncClient, url: str, wanted: Scaling, seen: Obs
     except httpx.HTTPError as error:
         seen.add(began, "probe", f"no response ({type(error).__name__})")
         return ""
-    seen.add(began, "probe", "" if response.is_success else f"status {response.status_code}")
+    is_right = response.status_code == httpx.codes.OK
+    seen.add(began, "probe", "" if is_right else f"expected status 200, observed {response.status_code}")
     return str(response.headers.get(wanted.instance_header or "", ""))
 
 
@@ -418,7 +434,6 @@ async def figure(run: Run, name: ScalingFigure) -> Figure:
 
 
 def _steps_up(seen: Scaled) -> Figure:
-    changes = [change for change in seen.seen.changes if change.up and change.at >= seen.rose]
     utilization, target = seen.utilization(), seen.wanted.target
     ours = ""
     if utilization is None:
@@ -426,28 +441,27 @@ def _steps_up(seen: Scaled) -> Figure:
     elif utilization <= target:
         ours = f"the load brought the instances to {utilization:.0f} % of CPU, the target is {target} %: raise `high`"
     cpu = "unknown" if utilization is None else f"{utilization:.0f} %"
-    details = f"CPU of the instances {cpu}, target {target} %; {_told(seen)}"
-    return Figure("steps up", len(changes), "steps", len(seen.seen.samples), details, "" if changes else ours)
+    details, count = f"CPU of the instances {cpu}, target {target} %; {seen}", len(seen.steps_up)
+    return Figure("steps up", count, "steps", len(seen.seen.samples), details, "" if count else ours)
 
 
 def _steps_down(seen: Scaled) -> Figure:
-    changes = [change for change in seen.seen.changes if not change.up and change.at >= seen.fell]
     ours = ""
     if not any(change.up for change in seen.seen.changes):
         ours = "there was no step up before"
-    elif not changes and seen.needed_at_last() >= len(seen.seen.samples[-1].reported):
+    elif not seen.steps_down and seen.needed_at_last() >= len(seen.seen.samples[-1].reported):
         ours = "the low load still needs as many instances: lower `low`"
-    return Figure("steps down", len(changes), "steps", len(seen.seen.samples), _told(seen), ours)
+    return Figure("steps down", len(seen.steps_down), "steps", len(seen.seen.samples), str(seen), ours)
 
 
 def _up_time(seen: Scaled) -> Figure:
-    times = [change.at - seen.rose for change in seen.seen.changes if change.up and change.at >= seen.rose]
-    return Figure("seconds to scale up", min(times, default=math.inf), "s", max(1, len(times)), _told(seen))
+    times = [change.at - seen.rose for change in seen.steps_up]
+    return Figure("seconds to scale up", min(times, default=math.inf), "s", max(1, len(times)), str(seen))
 
 
 def _down_time(seen: Scaled) -> Figure:
-    times = [change.at - seen.fell for change in seen.seen.changes if not change.up and change.at >= seen.fell]
-    return Figure("seconds to scale down", min(times, default=math.inf), "s", max(1, len(times)), _told(seen))
+    times = [change.at - seen.fell for change in seen.steps_down]
+    return Figure("seconds to scale down", min(times, default=math.inf), "s", max(1, len(times)), str(seen))
 
 
 def _out_of_bounds(seen: Scaled) -> Figure:
@@ -459,13 +473,12 @@ def _out_of_bounds(seen: Scaled) -> Figure:
 
 def _direction_changes(seen: Scaled) -> Figure:
     turns = sum(earlier.up != later.up for earlier, later in pairwise(seen.seen.changes))
-    return Figure("changes of direction", turns, "changes", len(seen.seen.samples), _told(seen))
+    return Figure("changes of direction", turns, "changes", len(seen.seen.samples), str(seen))
 
 
 def _failed_by_change(seen: Scaled) -> Figure:
     near = seen.near_change()
-    lines = [f"{one.what} {one.ended - change.at:+.1f} s from {change}" for one, change in near]
-    details = "; ".join(lines[:LISTED]) + (f"; and {len(lines) - LISTED} more" if len(lines) > LISTED else "")
+    details = shortened(f"{one.what} {one.ended - change.at:+.1f} s from {change}" for one, change in near)
     return Figure("requests that failed by a change", len(near), "requests", seen.requests, details)
 
 
@@ -499,13 +512,6 @@ def _series_agree(seen: Scaled, plateau: Sequence[InstanceSample], differences: 
     return compared
 
 
-def _told(seen: Scaled) -> str:
-    """Each change with its time since the load rose."""
-    changes = [f"{change} after {change.at - seen.rose:.0f} s" for change in seen.seen.changes]
-    fell = f"the load fell after {seen.fell - seen.rose:.0f} s" if math.isfinite(seen.fell) else "it never fell"
-    return f"{', '.join(changes) or 'no change'}; {fell}"
-
-
 _FIGURES: dict[ScalingFigure, Callable[[Scaled], Figure]] = {
     "steps_up": _steps_up,
     "steps_down": _steps_down,
@@ -531,7 +537,7 @@ async def record_chart(run: Run) -> None:
     utilization = _by_instance(seen.cpu, since)
     if utilization:
         run.observe_series(CRITERION, "CPU of the instances", utilization, "%", marks=marks)
-    run.observe(CRITERION, "changes", _told(seen), "text", samples=len(seen.seen.samples))
+    run.observe(CRITERION, "changes", str(seen), "text", samples=len(seen.seen.samples))
     away = [one for one in seen.failed if one not in [failed for failed, _ in seen.near_change()]]
     if away:
         reasons = "; ".join(dict.fromkeys(IDENTIFIER.sub("<id>", one.what) for one in away))
