@@ -32,9 +32,10 @@ NOT_PASSED_BACK: Final = re.compile(OF_THE_LINE)
 NOT_PASSED_ON: Final = re.compile(f"{OF_THE_LINE}|host|x-forwarded-.*")
 RETRY: Final = {"retry-after": "1"}
 TIMEOUT: Final = httpx.Timeout(connect=5, read=60, write=60, pool=5)
-REWRITES: Final = (
-    *("/api/{path:path}", "/auth/{path:path}"),
-    *("/documents", "/documents/{path:path}", "/conversations", "/conversations/{path:path}"),
+REWRITES: Final = tuple(
+    path
+    for beginning in site.FORWARDED
+    for path in ([] if beginning.endswith("/") else [beginning]) + [f"{beginning.rstrip('/')}/{{path:path}}"]
 )
 """The paths of the API that the page calls at its own origin; WebSockets go to the API's address."""
 BY_MIDDLEWARE: Final = {"/start": "/"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hmac
 import json
 import math
 import os
@@ -72,8 +71,7 @@ def limited(handler: Handler) -> Handler:
 
     @functools.wraps(handler)
     async def guarded(self: Platform, request: Request) -> Response:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._settings.platform_key.encode()):
+        if not serving.has_bearer(request, self._settings.platform_key):
             return _error(401, "unauthorized")
         now, calls = time.time(), self._reads if request.method in ("GET", "HEAD") else self._writes
         most = calls.maxlen or 0

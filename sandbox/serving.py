@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 import signal
 import socket
 import time
@@ -13,6 +14,7 @@ from typing import Any, Final
 import uvicorn
 import uvicorn.lifespan.on  # imported before the fork; uvicorn would import it in each service
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -23,6 +25,11 @@ MAX_FRAME_BYTES: Final = 65_536
 KEEP_ALIVE_SECONDS: Final = 75
 GRACE_SECONDS: Final = 2
 DRAIN_SECONDS: Final = 15  # for the requests and streams of an instance that the platform takes out of service
+
+
+def has_bearer(request: HTTPConnection, key: str) -> bool:
+    """Whether a request carries this key as its bearer token."""
+    return hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {key}".encode())
 
 
 def serve(app: ASGIApp, sock: socket.socket) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import uuid
 from collections import Counter
@@ -17,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sandbox.serving import has_bearer
 from sandbox.settings import Settings
 
 UNTIL_DEPLOYED: Final = {"cache-control": "s-maxage=31536000"}
@@ -92,14 +92,11 @@ def new_deployment() -> str:
 def control(site: Site, purge: Callable[[], None], key: str) -> Starlette:
     """What the provider and the run ask the origin for, with the platform's key: its counter, and its deployment."""
 
-    def is_known(request: Request) -> bool:
-        return hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {key}".encode())
-
     async def requests(request: Request) -> Response:
-        return JSONResponse({"requests": site.requests}) if is_known(request) else Response(status_code=401)
+        return JSONResponse({"requests": site.requests}) if has_bearer(request, key) else Response(status_code=401)
 
     async def deployment(request: Request) -> Response:
-        if not is_known(request):
+        if not has_bearer(request, key):
             return Response(status_code=401)
         if request.method == "PUT":
             site.deployment = (await request.json())["id"]

@@ -6,7 +6,6 @@ A deployment is built for a moment; then the origin serves it under the usual ad
 from __future__ import annotations
 
 import asyncio
-import hmac
 import time
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from sandbox.serving import has_bearer
 from sandbox.settings import NO_TLS, Settings
 from sandbox.site import new_deployment
 
@@ -43,8 +43,7 @@ class Vercel:
 
     def _guarded(self, answer: Any) -> Any:
         async def guarded(request: Request) -> JSONResponse:
-            given = request.headers.get("authorization", "").removeprefix("Bearer ")
-            if not hmac.compare_digest(given.encode(), self._settings.platform_key.encode()):
+            if not has_bearer(request, self._settings.platform_key):
                 return _error(403, "forbidden", "Not authorized", invalidToken=True)
             found: JSONResponse = await answer(request)
             return found

@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox import logs
+from sandbox.serving import has_bearer
 from sandbox.stubs import extraction
 
 NAME: Final = "llamaparse-standin"
@@ -101,7 +102,7 @@ class Service:
         return JSONResponse(result(job, set(request.query_params.getlist("expand"))))
 
     def _authorise(self, request: Request) -> None:
-        if not hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {self._key}".encode()):
+        if not has_bearer(request, self._key):
             raise HTTPException(401, "Invalid API Key")
 
     async def _process(self, job: Job, data: bytes) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hmac
 import json
 import re
 import struct
@@ -19,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from sandbox.serving import has_bearer
 from sandbox.settings import Settings
 from sandbox.stubs import answering, embedding
 
@@ -84,7 +84,7 @@ class Service:
         return JSONResponse({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
 
     async def _read(self, request: Request, model: str) -> dict[str, Any]:
-        if not hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {self._key}".encode()):
+        if not has_bearer(request, self._key):
             raise RequestError(401, "Incorrect API key provided.", code="invalid_api_key")
         try:
             body = json.loads(await request.body())
