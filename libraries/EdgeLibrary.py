@@ -63,7 +63,7 @@ class EdgeLibrary:
 
     @step(within=WITHIN)
     async def wait_until_stale(self) -> Response:
-        """Waits until the address ``edge.stale_after`` is said to be stale, or renewed just now.
+        """Waits until the cache reports the copy of ``edge.stale_after`` as stale, or as renewed just now.
 
         | Wait Until Stale
         """

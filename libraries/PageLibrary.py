@@ -130,7 +130,8 @@ class PageLibrary:
     def get_page_address(self) -> str:
         """Returns the address of the page: the front end's, and the path of the file of locators.
 
-        | New Page    ${{...}}
+        | ${address} =    Get Page Address
+        | New Page    ${address}
         """
         return the_run().descriptor.services.frontend.url + self._the_page.path
 
@@ -195,7 +196,7 @@ class PageLibrary:
 
     @keyword()
     def get_new_account(self, name: str) -> Account:
-        """Returns e-mail and password of somebody who is not registered; the person is known by the name afterwards.
+        """Returns e-mail and password of a new user, who is not registered yet, and is known by the name afterwards.
 
         | ${account} =    Get New Account    Alice
         | Fill Secret    ${selector}    ${account.password}
@@ -212,7 +213,7 @@ class PageLibrary:
 
     @step()
     async def account_should_exist(self, user: Actor = None) -> User:
-        """Somebody who registered on the page can sign in, and is removed at the end of the run.
+        """A user who registered on the page can sign in, and is removed at the end of the run.
 
         | Account Should Exist    Alice
         """
@@ -261,8 +262,8 @@ class PageLibrary:
                 if title != standard and standard in engines:
                     found = pictures.differences(engines[standard], taken)
                     what = f"{title} beside {standard}, {size}"
-                    told = [f"{step} {one.share:.1f} %" for step, one in found.items()]
-                    _keep_strip(folder, f"differences of {what}", told, [one.marked for one in found.values()])
+                    labels = [f"{step} {one.share:.1f} %" for step, one in found.items()]
+                    _keep_strip(folder, f"differences of {what}", labels, [one.marked for one in found.values()])
                     if found:
                         shares = [one.share for one in found.values()]
                         the_run().observe(LOOKS, f"largest difference of {what}", shares, "%", statistic="max")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from acceptance.performance import autoscaling
 from acceptance.performance.autoscaling import ScalingFigure
-from acceptance.providers.render import Render
 from assertionengine import AssertionOperator
 from robot.api.deco import library
 from robot_run.figures import checked_figure
-from robot_run.keywords import Observed, getter, keyword, step
+from robot_run.keywords import keyword, step
 from robot_run.lifecycle import the_run
 
 WITHIN = 120.0  # a provider that limits the rate is waited for
@@ -30,15 +29,6 @@ class PlatformLibrary:
     | ``failed_by_change``                         | requests that failed while, or just after, instances changed   |
     | ``missing_instances``                        | reported and not answering, or answering and not reported      |
     """
-
-    @getter(within=WITHIN)
-    async def get_instances(self, service: str) -> Observed:
-        """Returns the identifiers of a service's instances, as the provider reports them.
-
-        | ${instances} =    Get Instances    api
-        """
-        async with Render.of(the_run().descriptor, "platform-api") as platform:
-            return Observed(await platform.instances(service), f"instances of {service}", platform.access.url)
 
     @keyword()
     def apply_rising_and_falling_load(self) -> None:

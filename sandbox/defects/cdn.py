@@ -30,7 +30,7 @@ def asset_never_cached() -> None:
 
 @defect("hit-that-asks-the-origin", "CLOUD", must=["CLOUD-01"])
 def hit_that_asks_the_origin() -> None:
-    """Each response from the cache is said to be a hit, and the origin is asked all the same, to be up to date."""
+    """Each response from the cache is marked as a hit, and the origin is asked all the same, to be up to date."""
     answer = Cache._answer
 
     async def asked(self: Cache, one: Stored, status: str, scope: Scope, send: Send) -> None:
@@ -44,7 +44,7 @@ def hit_that_asks_the_origin() -> None:
 
 @defect("stale-for-ever", "CLOUD", must=["CLOUD-01"])
 def stale_for_ever() -> None:
-    """A stale response is given, and nobody renews it behind."""
+    """A stale response is given, and never renewed behind it."""
 
     def forgotten(self: Cache, key: Key, old: Stored, scope: Scope) -> None:
         mark_active()
@@ -54,7 +54,7 @@ def stale_for_ever() -> None:
 
 @defect("cache-takes-authorized-responses", "CLOUD", must=["CLOUD-02"])
 def cache_takes_authorized_responses() -> None:
-    """What the application answers is kept for a while too, whoever asked for it, to take load off it."""
+    """What the application answers is kept for a while too, also for requests with credentials, to take load off it."""
     may_use, lifetime = cdn.may_use_cache, cdn.lifetime
 
     def for_all(method: str, headers: Headers) -> bool:

@@ -139,9 +139,9 @@ def stuck_after_a_lost_connection() -> None:
 @defect("half-an-answer-is-the-answer", "BRW", must=["BRW-04"])
 def half_an_answer_is_the_answer() -> None:
     """When the connection is lost in an answer, what has arrived is shown as if it were all."""
-    told = "  throw lost('The connection was lost while the answer was being written.');\n"
+    lost = "  throw lost('The connection was lost while the answer was being written.');\n"
     nothing = "sources: [], metadata: { confidence: 0, processing_time: 0 }"
-    change("ask.js", told, f"  return {{ text, conversation_id: conversation, {nothing} }};\n")
+    change("ask.js", lost, f"  return {{ text, conversation_id: conversation, {nothing} }};\n")
 
 
 @defect("a-huge-picture", "BRW", must=["PERF-10"])

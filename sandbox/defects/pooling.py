@@ -80,7 +80,7 @@ async def _until_the_client_leaves(app: App, scope: Scope, receive: Receive, sen
 
 @defect("transaction-left-open", "CLOUD", must=["CLOUD-05"])
 def transaction_left_open() -> None:
-    """Now and then the list of documents is read in a transaction of its own, which nobody ends."""
+    """Now and then the list of documents is read in a transaction of its own, which is never ended."""
     read_all = Database.all
     count, kept = itertools.count(1), []
 
@@ -112,7 +112,7 @@ def pool_larger_than_configured() -> None:
 
 @defect("clients-refused-under-surge", "CLOUD", must=["CLOUD-05"])
 def clients_refused_under_surge() -> None:
-    """Whoever would have to wait for a connection is refused, where a few wait already."""
+    """A request that would have to wait for a connection is refused, where a few wait already."""
     begin, with_connection = Database.__init__, Database._with_connection
 
     def init(self: Database, dsn: str, application: str, size: int = POOL_SIZE) -> None:

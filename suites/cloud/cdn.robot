@@ -32,11 +32,11 @@ A Stale Copy Is Renewed
     ${renewed} =    When Wait Until Renewed
     Then Get Cache Status    ${renewed}    ==    HIT
 
-Nobody Gets The Response Of Another User
+No User Gets The Response Of Another
     [Metadata]    Criterion    CLOUD-02
     [Tags]    criterion:CLOUD-02
     [Setup]    Alice And Bob Have A Document Each
-    [Template]    Nobody Gets The Response Of Another
+    [Template]    Responses Of Users Stay Apart
     # Each row is a way to ask that tempts a cache.
     query=${EMPTY}
     query=?_=1
@@ -50,7 +50,7 @@ Nobody Gets The Response Of Another User
 What Is Not To Be Stored Never Comes From The Cache
     [Metadata]    Criterion    CLOUD-02
     [Tags]    criterion:CLOUD-02
-    [Template]    What Is For Nobody To Keep Never Comes From The Cache
+    [Template]    What Must Not Be Stored Never Comes From The Cache
     limits
     edge_probe
 

@@ -1,4 +1,4 @@
-"""Which browser engines are found, how each is driven, and what is said where one is missing."""
+"""Which browser engines are found, how each is driven, and what is printed where one is missing."""
 
 from __future__ import annotations
 
@@ -102,13 +102,13 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_packages_are_installed_only_as_root(machine: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     monkeypatch.setattr(engines, "_is_root", lambda: False)
-    assert install_missing(said.append) == ["webkit"]
+    assert install_missing(lines.append) == ["webkit"]
     assert machine == ["rfbrowser install webkit"]
-    assert any("apt-get install" in line for line in said)
+    assert any("apt-get install" in line for line in lines)
     monkeypatch.setattr(engines, "_is_root", lambda: True)
-    assert install_missing(said.append) == ["webkit"]
+    assert install_missing(lines.append) == ["webkit"]
     assert machine[-2:] == [
         "apt-get update -qq",
         "apt-get install -y -qq --no-install-recommends webkit2gtk-driver xvfb",

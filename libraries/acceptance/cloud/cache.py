@@ -15,7 +15,7 @@ from acceptance.cloud.assets import fetched, referenced
 from acceptance.deployment.contract import MISSING, pick
 from acceptance.deployment.descriptor import OriginRequests
 from acceptance.errors import EnvironmentUnavailable, NotOffered, shortened, shown, violation
-from acceptance.performance.figures import Figure, figure_of_samples, recorded
+from acceptance.performance.figures import Figure, figure_of_samples, note_not_measured, recorded
 from acceptance.polling import wait_until
 from acceptance.providers.api import ProviderApi
 from acceptance.providers.vercel import CacheStatus
@@ -163,7 +163,7 @@ def _figure(run: Run, seen: AssetTraffic, name: CacheFigure) -> Figure:
         kind = name.rpartition("_")[2]
         samples = seen.first_bytes(kind)
         if not samples:
-            run.observe(CRITERION, f"{name}_told", f"not measured: no warm response was a {kind}", "text", samples=1)
+            note_not_measured(run, CRITERION, name, f"no warm response was a {kind}")
         return figure_of_samples(run, CRITERION, name, samples, "ms", "median", f"median first byte, {kind}")
     if name == "hit_rate":
         warm = [one for several in seen.warm.values() for one in several]
@@ -188,7 +188,7 @@ async def wait_until_stale(run: Run) -> Response:
     edge = run.descriptor.edge_network
     named = edge.stale_after
     over = (CacheStatus.STALE, CacheStatus.REVALIDATED)
-    return await _awaited(run, lambda one: status_of(one, edge.cache) in over, f"{named.path} is said to be stale",
+    return await _awaited(run, lambda one: status_of(one, edge.cache) in over, f"{named.path} is reported as stale",
                           2 * named.seconds + RENEWED_WITHIN)  # fmt: skip
 
 

@@ -58,8 +58,8 @@ def kept_private(run: Run, responses: Sequence[Response]) -> list[str]:
 def _kept_private(response: Response, source: str) -> str:
     if not from_cache(response, source):
         return ""
-    said = response.headers.get("cache-control", "").lower()
-    reasons = [f"it is {word}" for word in FORBIDDEN if word in said]
+    directives = response.headers.get("cache-control", "").lower()
+    reasons = [f"it is {word}" for word in FORBIDDEN if word in directives]
     reasons += ["it sets a cookie"] if "set-cookie" in response.headers else []
     reasons += [f"{response.asked_by or 'a user'} asked for it"] if response.asked_by else []
     return f"{path_of(response.url)} comes from the cache, and {' and '.join(reasons)}" if reasons else ""
@@ -110,7 +110,7 @@ async def damaged_copies(run: Run, asset: str, part: Part) -> list[str]:
         "not compressed": {"accept-encoding": "identity"},
     }.get(part, {})
     found = []
-    for headers in (asked, {}, asked):  # by whoever comes first, and by whoever comes later
+    for headers in (asked, {}, asked):  # before and after the whole of it was asked for
         method = "HEAD" if part == "head" and headers is asked else "GET"
         response = await request(run, fresh, method=method, headers=headers)
         if problem := _damage(response, whole, part if headers is asked else None):

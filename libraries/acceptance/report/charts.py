@@ -251,7 +251,7 @@ def lines(series: Series, *, title: str = "", paint: Paint = PAGE) -> Chart:
 
 
 def _drawable(lines: Mapping[str, Sequence[Point]]) -> tuple[dict[str, Sequence[Point]], int]:
-    """The lines with points, thinned, as many as can be told apart; and the number of the others."""
+    """The lines with points, thinned, as many as can be distinguished; and the number of the others."""
     known = {label: thinned for label, points in lines.items() if (thinned := _thinned(points))}
     return dict(list(known.items())[:LINES]), max(0, len(known) - LINES)
 
