@@ -7,7 +7,6 @@ Resource         ../../resources/page.resource
 Resource         ../../resources/page_fit.resource
 
 Test Teardown    The Page Is Closed
-Test Template    The Page Can Be Used On
 
 Test Tags        criterion:BRW-02
 
@@ -15,32 +14,42 @@ Test Tags        criterion:BRW-02
 *** Test Cases ***
 A Phone In Chromium
     [Metadata]    Criterion    BRW-02
-    chromium    ${PHONE}
+    Given the page is open in    chromium    ${PHONE}
+    Then the page can be used by    Reader
+
 A Phone In Firefox
     [Metadata]    Criterion    BRW-02
-    firefox    ${PHONE}
+    Given the page is open in    firefox    ${PHONE}
+    Then the page can be used by    Reader
+
 A Phone In WebKit
     [Metadata]    Criterion    BRW-02
-    webkit    ${PHONE}
+    Given the page is open in    webkit    ${PHONE}
+    Then the page can be used by    Reader
+
 A Tablet In Chromium
     [Metadata]    Criterion    BRW-02
-    chromium    ${TABLET}
+    Given the page is open in    chromium    ${TABLET}
+    Then the page can be used by    Reader
+
 A Tablet In Firefox
     [Metadata]    Criterion    BRW-02
-    firefox    ${TABLET}
+    Given the page is open in    firefox    ${TABLET}
+    Then the page can be used by    Reader
+
 A Tablet In WebKit
     [Metadata]    Criterion    BRW-02
-    webkit    ${TABLET}
+    Given the page is open in    webkit    ${TABLET}
+    Then the page can be used by    Reader
 
 
 *** Keywords ***
-The Page Can Be Used On
-    [Documentation]    Of a device: log in, see the documents, ask, read the source.
-    [Arguments]    ${engine: str}    ${size: dict}
-    Given Reader has a processed document
-    And the page is open in    ${engine}    ${size}
-    Then the page fits both ways    log in
-    When Reader logs in on the page
+The Page Can Be Used By
+    [Documentation]    Upright and across: log in, see the documents, ask, read the source.
+    [Arguments]    ${user: str}
+    Given the page fits both ways    log in
+    And ${user} has a processed document
+    When ${user} logs in on the page
     Then the page fits both ways    documents
     When a question is asked
     Then the page answers with the figure and its source
