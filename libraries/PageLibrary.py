@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from acceptance.browsers import pictures
+from acceptance.browsers import accessibility, pictures, readable, speed
 from acceptance.browsers.display import Display
 from acceptance.browsers.engines import Engine, engine_named, find_engines
+from acceptance.browsers.line import Line
 from acceptance.browsers.locators import Page, read_page
 from acceptance.deployment.descriptor import is_local
-from acceptance.errors import EnvironmentUnavailable, SuiteError
+from acceptance.errors import EnvironmentUnavailable, SuiteError, violation
+from acceptance.faults.proxy import disturbance
 from acceptance.fixtures.users import User
 from acceptance.uploads import Payload
 from acceptance.yaml_models import PROJECT
@@ -31,6 +33,7 @@ from robot_run.lifecycle import the_run
 
 SCRIPTS = PROJECT / "resources" / "browser"
 AXE = PROJECT / "node_modules" / "axe-core" / "axe.min.js"
+VITALS = PROJECT / "node_modules" / "web-vitals" / "dist" / "web-vitals.iife.js"
 FOLDER = "browser"  # of a run's files
 LAUNCHED_WITHIN = "90 s"
 LOOKS = "BRW-03"  # the criterion of pictures
@@ -58,6 +61,7 @@ class PageLibrary:
         self._engines: dict[str, Engine] | None = None
         self._page: Page | None = None
         self._display: Display | None = None
+        self._line: Line | None = None
         self._pictures: defaultdict[str, dict[str, dict[str, Path]]] = defaultdict(
             dict
         )  # size -> engine -> step -> file
@@ -195,6 +199,66 @@ class PageLibrary:
         return isinstance(text, Secret)
 
     @keyword()
+    def get_axe_path(self) -> str:
+        """Returns where axe-core is installed.
+
+        | ${axe} =    Get Axe Path
+        """
+        _text(AXE)
+        return str(AXE)
+
+    @keyword()
+    def get_vitals_script(self) -> str:
+        """Returns the path of a script that measures a page as web-vitals does; it goes before the page's own.
+
+        | ${vitals} =    Get Vitals Script
+        """
+        path = self._folder() / "vitals.js"
+        path.write_text(f"{_text(VITALS)}\n{_text(SCRIPTS / 'vitals.js')}", encoding="utf-8")
+        return str(path)
+
+    @keyword()
+    def record_page_speed(self, where: str, samples: list[dict[str, Any]]) -> dict[str, float]:
+        """Records loads of the page as `speed.js` measured them; returns the medians of figures with a limit.
+
+        - ``where``: device, engine and cache.
+
+        | &{medians} =    Record Page Speed    desktop in Chromium, cold cache    ${samples}
+        """
+        medians, run = {}, the_run()
+        for figure in speed.figures(samples):
+            name = f"{figure.name}, {where}"
+            run.observe(speed.CRITERION, name, figure.samples, figure.unit, statistic="median")
+            if figure.limited:
+                medians[figure.name] = figure.median
+                run.observe(speed.CRITERION, figure.name, figure.median, figure.unit, samples=len(figure.samples))
+        return medians
+
+    @keyword()
+    def record_accessibility(self, states: list[tuple[str, list[dict[str, Any]]]]) -> list[str]:
+        """Records what axe-core found in states of the page; returns the rules that are broken, with their severity.
+
+        - ``states``: name of each state, and its violations.
+
+        | @{broken} =    Record Accessibility    ${findings}
+        """
+        run, found = the_run(), accessibility.findings(states)
+        run.observe(accessibility.CRITERION, "states looked at", len(states), "states", samples=len(states))
+        run.observe(accessibility.CRITERION, "rules broken", len(found), "rules", samples=len(states))
+        for finding in found:
+            run.observe(accessibility.CRITERION, finding.name, str(finding), "text", samples=len(finding.places))
+        return [finding.name for finding in found]
+
+    @keyword()
+    def text_should_be_readable(self, text: str) -> None:
+        """A message is a sentence for people: words, and nothing that only programs say.
+
+        | Text Should Be Readable    ${told}
+        """
+        if problem := readable.problem_of(text):
+            raise violation("message on the page", expected="a sentence for people", observed=f"{problem}: {text!r}")
+
+    @keyword()
     def get_new_account(self, name: str) -> Account:
         """Returns e-mail and password of a new user, who is not registered yet, and is known by the name afterwards.
 
@@ -221,6 +285,45 @@ class PageLibrary:
         await run.users.sign_in(person)
         run.users.remember(person)
         return person
+
+    @step()
+    async def get_line(self) -> str:
+        """Returns the address of a SOCKS proxy, whose connections this run can disturb; a browser goes through it.
+
+        | ${server} =    Get Line
+        | &{proxy} =    Create Dictionary    server=${server}    bypass=<-loopback>
+        | New Context    proxy=${proxy}
+        """
+        if self._line is None:
+            self._line = Line()
+            await self._line.start()
+        return "socks5://%s:%s" % self._line.address  # noqa: UP031
+
+    @step(tags=("fault",))
+    async def disturb_line(self, kind: str, **parameters: float) -> None:
+        """Disturbs the connections of the browser that goes through the line, also those that are open.
+
+        - ``kind``, ``parameters``: as of `Break` in FaultLibrary, of the client's own path.
+
+        | Disturb Line    bandwidth    bytes_per_second=2000
+        | Disturb Line    refuse
+        """
+        assert self._line is not None, "the line is not there: Get Line comes first"
+        self._line.add(kind, disturbance(kind, parameters))
+        the_run().note(f"the line of the page is disturbed: {kind} {parameters or ''}")
+
+    @step(tags=("fault",))
+    async def restore_line(self) -> int:
+        """Ends every disturbance of the line; returns how many connections were disturbed.
+
+        | ${disturbed} =    Restore Line
+        """
+        if self._line is None:
+            return 0
+        found = dict(self._line.disturbances)
+        for kind in found:
+            self._line.remove(kind)
+        return sum(one.affected for one in found.values())
 
     @keyword()
     def save_document(self, document: Payload) -> Path:

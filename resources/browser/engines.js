@@ -70,10 +70,38 @@ async function stopHar(context) {
 }
 stopHar.rfdoc = "Ends the recording of requests, and writes its file.";
 
+async function addScriptFile(context, path) {
+    await context.addInitScript({ path });
+}
+addScriptFile.rfdoc = "Has a script run in each page of the context, before its own.";
+
 async function runScriptFile(page, path) {
     return page.evaluate(`(${fs.readFileSync(path, "utf8")})()`);
 }
 runScriptFile.rfdoc = "Runs a function that a file holds in the page, and returns its result.";
 
+async function loadScriptFile(page, path) {
+    await page.evaluate(fs.readFileSync(path, "utf8"));
+}
+loadScriptFile.rfdoc = "Runs the statements of a file in the page.";
+
+async function responseBegins(page, milliseconds) {
+    await page.waitForResponse((response) => response.request().method() === "POST", { timeout: Number(milliseconds) });
+}
+responseBegins.rfdoc = "Waits until the head of the response to the next POST of the page is there.";
+
+async function slowDown(page, latency, download, upload, slowness) {
+    const session = await page.context().newCDPSession(page);
+    await session.send("Network.enable");
+    await session.send("Network.emulateNetworkConditions", {
+        offline: false, latency: Number(latency), downloadThroughput: Number(download), uploadThroughput: Number(upload),
+    });
+    await session.send("Emulation.setCPUThrottlingRate", { rate: Number(slowness) });
+}
+slowDown.rfdoc = "Makes network and processor of the page as slow as those of a phone: ms, bytes/s, bytes/s, times. Chromium only.";
+
 exports.__esModule = true; // imported as keywords of their own names
-Object.assign(exports, { watchPage, takeProblems, engineVersion, engineIsAlive, startTrace, stopTrace, startHar, stopHar, runScriptFile });
+Object.assign(exports, {
+    watchPage, takeProblems, engineVersion, engineIsAlive, startTrace, stopTrace, startHar, stopHar, addScriptFile,
+    runScriptFile, loadScriptFile, responseBegins, slowDown,
+});

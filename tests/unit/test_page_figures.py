@@ -1,10 +1,11 @@
-"""What is made of pictures of a page: strips, and what differs between engines."""
+"""What is made of a page's pictures, loads, findings and messages."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from acceptance.browsers import accessibility, readable, speed
 from acceptance.browsers.pictures import difference, differences, strip
 from PIL import Image, ImageDraw
 
@@ -46,3 +47,58 @@ def test_steps_stand_side_by_side(tmp_path: Path) -> None:
         page(button=name == "one").save(tmp_path / f"{name}.png")
     found = differences({"log in": tmp_path / "one.png", "ask": tmp_path / "one.png"}, {"log in": tmp_path / "two.png"})
     assert list(found) == ["log in"]
+
+
+LOAD = {"load": 1500, "lcp": 900, "cls": 0.01, "inp": None, "tasks": 0, "transferred": 80_000, "requests": 20}
+
+
+def test_loads_give_figures_in_the_units_of_their_limits() -> None:
+    found = {one.name: one for one in speed.figures([LOAD, LOAD | {"load": 2500}, LOAD | {"load": 500}])}
+    assert found["load_time"].median == 1.5
+    assert found["load_time"].unit == "s"
+    assert found["transferred"].median == 80
+    assert found["load_time"].limited
+    assert not found["transferred"].limited
+
+
+def test_what_an_engine_does_not_report_at_every_load_is_no_figure() -> None:
+    assert "inp" not in {one.name for one in speed.figures([LOAD, LOAD | {"inp": 40}])}
+    assert speed.figures([]) == []
+
+
+def test_a_rule_is_one_finding_however_often_it_is_broken() -> None:
+    broken = {"id": "label", "impact": "critical", "help": "Fields have labels", "places": ["#a", "#b"]}
+    minor = {"id": "region", "impact": None, "help": "Content is in regions", "places": ["p"]}
+    found = accessibility.findings([("log in", [minor, broken]), ("ask", [broken])])
+    assert [one.rule for one in found] == ["label", "region"]
+    assert str(found[0]) == "Fields have labels: #a (log in), #b (log in), #a (ask), #b (ask)"
+    assert accessibility.findings([("log in", [])]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "E-mail or password is wrong.",
+        "The connection was lost during the upload. Check your connection and try again.",
+        "“note.txt” is not a PDF document.",
+    ],
+)
+def test_sentences_are_readable(text: str) -> None:
+    assert readable.problem_of(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "no sentence"),
+        ("Error 503", "no sentence"),
+        ('{"error": {"message": "the service is not there"}}', "markup or JSON"),
+        ("The upload failed: undefined", "a value that is none"),
+        ("TypeError: cannot read the properties of it", "an exception"),
+        ("It ended with invalid_credentials in the end", "the name of a code"),
+        ("TypeScript says Failed to fetch it", "the words of an engine"),
+        ("word " * 100, "more than 400 characters"),
+    ],
+)
+def test_what_only_programs_say_is_not_readable(text: str, problem: str) -> None:
+    assert readable.problem_of(text) == problem

@@ -176,6 +176,7 @@ class Proxy:
             elif one.swallows or one.refuses:
                 passage.swallowed = passage.swallowed or one.swallows
                 if one.refuses:
+                    self._count(passage, one)
                     passage.end("reset")
 
     def remove(self, fault: str) -> None:
@@ -214,8 +215,14 @@ class Proxy:
             self._open.discard(passage)
             passage.end("")
 
+    async def _asked(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Address | None:
+        """Where a connection goes; None: nowhere, and it ends."""
+        return self._target
+
     async def _pass(self, passage: _Passage, reader: asyncio.StreamReader) -> None:
         self.accepted += 1
+        if (target := await self._asked(reader, passage.client)) is None:
+            return
         passage.looked = passage.client.get_extra_info("peername")[1] in self.lookers
         for one in self._in_force():
             self._count(passage, one)
@@ -228,7 +235,7 @@ class Proxy:
                 pass
             return
         async with asyncio.timeout(CONNECT_SECONDS):
-            answers, passage.service = await asyncio.open_connection(*self._target, limit=CHUNK)
+            answers, passage.service = await asyncio.open_connection(*target, limit=CHUNK)
         asking = asyncio.create_task(self._ask(passage, reader))
         try:
             await self._answer(passage, answers)

@@ -1,0 +1,45 @@
+"""Findings of accessibility: what axe-core found in states of the page, each rule once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+CRITERION = "SEC-07"
+IMPACTS = ("critical", "serious", "moderate", "minor")
+SHOWN = 4  # places of one rule
+
+
+@dataclass
+class Finding:
+    """A rule that is broken: its severity, what it asks for, and where, with the state of the page."""
+
+    rule: str
+    impact: str
+    asks: str
+    places: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The rule with its severity."""
+        return f"{self.impact}: {self.rule}"
+
+    def __str__(self) -> str:
+        more = f", and {len(self.places) - SHOWN} more" if len(self.places) > SHOWN else ""
+        return f"{self.asks}: {', '.join(self.places[:SHOWN])}{more}"
+
+
+def findings(states: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> list[Finding]:
+    """The rules that are broken anywhere, the gravest first."""
+    found: dict[str, Finding] = {}
+    for state, violations in states:
+        for one in violations:
+            rule = str(one["id"])
+            finding = found.setdefault(rule, Finding(rule, str(one.get("impact") or "minor"), str(one["help"])))
+            finding.places += [f"{place} ({state})" for place in one["places"]]
+    return sorted(found.values(), key=lambda one: (_grade(one.impact), one.rule))
+
+
+def _grade(impact: str) -> int:
+    return IMPACTS.index(impact) if impact in IMPACTS else len(IMPACTS)

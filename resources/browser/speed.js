@@ -1,0 +1,20 @@
+// How quickly the page was there: times in ms, sizes in bytes; null where the engine does not report it.
+async () => {
+    const deadline = performance.now() + 3000; // of the interaction before, which is reported after the next picture of the page
+    while (PerformanceObserver.supportedEntryTypes.includes("event") && window.__vitals?.INP === undefined && performance.now() < deadline) {
+        await new Promise((done) => requestAnimationFrame(done));
+    }
+    const [navigation] = performance.getEntriesByType("navigation");
+    const entries = [navigation, ...performance.getEntriesByType("resource")];
+    const vitals = window.__vitals ?? {};
+    const known = (name, reported) => vitals[name] ?? (PerformanceObserver.supportedEntryTypes.includes(reported) ? 0 : null);
+    return {
+        load: navigation.loadEventEnd - navigation.startTime,
+        lcp: vitals.LCP ?? null,
+        cls: known("CLS", "layout-shift"),
+        inp: vitals.INP ?? null,
+        tasks: PerformanceObserver.supportedEntryTypes.includes("longtask") ? vitals.tasks ?? null : null,
+        transferred: entries.reduce((sum, entry) => sum + (entry.transferSize || 0), 0),
+        requests: entries.length,
+    };
+}
