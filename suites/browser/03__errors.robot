@@ -134,4 +134,3 @@ A Reload In The Middle Of Processing
     And the element is shown    progress    document=${DOCUMENT.filename}
     When Browser.reload
     Then the document is processed
-

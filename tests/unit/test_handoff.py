@@ -11,7 +11,8 @@ from acceptance.evidence.recorder import Recorder
 from acceptance.evidence.records import Artifact
 from acceptance.evidence.seal import digest_of
 from acceptance.report.documents import documents
-from acceptance.report.handoff import handoff, open_checks, read_answers, read_checklist
+from acceptance.report.handoff import handoff, open_checks, problems_of, read_answers, read_checklist
+from acceptance.report.validate import problems
 from acceptance.verdict.gate import judge
 from PIL import Image
 
@@ -46,6 +47,24 @@ def test_each_device_has_what_its_engine_was_judged_by(tmp_path: Path) -> None:
     assert "FAIL: &lt;b&gt; is covered" in device(text, "safari-iphone")
     assert "Browser.Journey.WebKit" not in device(text, "chrome-desktop")
     assert "everything is left" in device(text, "chrome-desktop")
+
+
+def test_a_test_of_no_device_stands_by_itself(tmp_path: Path) -> None:
+    def more(recorder: Recorder) -> None:
+        recorder.test(name="Browser.Journey.Lynx", status="PASS", criteria=["BRW-01"])
+
+    text = page(write_run(tmp_path, change=more))
+    assert "Browser.Journey.Lynx" in text.partition("of no one device")[2]
+
+
+def test_what_the_page_does_not_show_is_a_problem_of_the_handoff(tmp_path: Path) -> None:
+    bundles = read_run(write_run(tmp_path, change=seen))
+    gate = judge(bundles, complete())
+    assert problems(gate, bundles, complete())["BRW-05"] == []
+    text = handoff(gate, bundles).replace(">Browser.Journey.WebKit<", "><").replace(">safari-mac.looks<", "><")
+    assert problems_of(text, gate) == [
+        f"handoff.html does not show {one}" for one in ("Browser.Journey.WebKit", "safari-mac.looks")
+    ]
 
 
 def test_an_answer_stands_at_its_check_and_is_asked_for_no_more(tmp_path: Path) -> None:

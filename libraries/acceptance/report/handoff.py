@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import escape
 from pydantic import Field
 
 from acceptance.errors import ConfigurationError
@@ -122,6 +123,7 @@ def handoff(gate: Gate, bundles: Sequence[Bundle], folder: Path | None = None) -
         gate=gate,
         devices=[(name, one, list(_tests_of(one, rows))) for name, one in checklist.devices.items()],
         rows=rows,
+        others=_tests_of_no_device(checklist, rows),
         engines=sorted({str(one.value) for one in _observations(bundles) if one.name.startswith("engine ")}),
         answers=answers_of(bundles),
         pictures=list(_pictures(bundles, folder)),
@@ -149,11 +151,23 @@ def _observations(bundles: Sequence[Bundle]) -> list[Observation]:
     return [one for bundle in bundles for one in bundle.observations]
 
 
+def problems_of(written: str, gate: Gate) -> list[str]:
+    """What the page as written does not show: tests that judged a browser, and checks that are left for a person."""
+    tests = {escape(test.name) for row in gate.criteria if row.id in BY_MACHINE for test in row.tests}
+    checks = {f"{name}.{check}" for name, device in read_checklist().devices.items() for check in device.checks}
+    return [f"handoff.html does not show {one}" for one in sorted(tests | checks) if f">{one}<" not in written]
+
+
 def _tests_of(device: Device, rows: Sequence[Row]) -> Iterator[tuple[str, Tried]]:
     for row in rows:
         for test in row.tests:
             if any(test.name.endswith(f".{name}") for name in device.machine):
                 yield row.id, test
+
+
+def _tests_of_no_device(checklist: Checklist, rows: Sequence[Row]) -> list[tuple[str, Tried]]:
+    placed = {test.name for device in checklist.devices.values() for _, test in _tests_of(device, rows)}
+    return [(row.id, test) for row in rows for test in row.tests if test.name not in placed]
 
 
 def _pictures(bundles: Sequence[Bundle], folder: Path | None) -> Iterator[Picture]:

@@ -1,4 +1,4 @@
-"""Validates the report (DOC-01…03) before the evidence is sealed."""
+"""Validates the report (BRW-05, DOC-01…03) before the evidence is sealed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from acceptance.evidence.reader import Bundle
 from acceptance.report.analysis import SECTIONS
 from acceptance.report.documents import NAMES, decisions_of, documents
+from acceptance.report.handoff import handoff, problems_of
 from acceptance.report.markdown import PAGE, anchor, anchor_of_tests, lost_references, target, without_references
 from acceptance.report.page import page
 from acceptance.report.rows import is_claimed
@@ -26,7 +27,7 @@ _CELLS = re.compile(r"(?<!\\)\|")
 
 
 def problems(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> dict[str, list[str]]:
-    """The problems of the report that would be written, by DOC-01, DOC-02 and DOC-03."""
+    """The problems of the report that would be written, by BRW-05, DOC-01, DOC-02 and DOC-03."""
     written = documents(gate, bundles, criteria)
     seen = read_page(page(gate, bundles, criteria))
     again = documents(gate, bundles, criteria)
@@ -37,7 +38,12 @@ def problems(gate: Gate, bundles: Sequence[Bundle], criteria: Criteria) -> dict[
         *_leaks(written, _texts(gate, bundles, criteria)),
         *_tables(written),
     ]
+    handed_over = handoff(gate, bundles)
     return {
+        "BRW-05": [
+            *problems_of(handed_over, gate),
+            *(["handoff.html differs when it is written again"] if handed_over != handoff(gate, bundles) else []),
+        ],
         "DOC-01": wrong_with_documents,
         "DOC-02": list(_page(seen, gate, bundles)),
         "DOC-03": list(_analysis(without_references(written.get(ANALYSIS, "")))),

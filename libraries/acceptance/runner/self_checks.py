@@ -23,7 +23,7 @@ CLOSING_CHECKS: Checks = {
     "INT-14": (f"{CLOSING}INT-14",),
     "ERR-09": (f"{CLOSING}errors disclose nothing",),
 }
-REPORT_CHECKS: Checks = {name: (f"{REPORT}{name}",) for name in ("DOC-01", "DOC-02", "DOC-03")}
+REPORT_CHECKS: Checks = {name: (f"{REPORT}{name}",) for name in ("BRW-05", "DOC-01", "DOC-02", "DOC-03")}
 SELF_CHECKS: Checks = PREFLIGHT_CHECKS | CLOSING_CHECKS | REPORT_CHECKS
 
 
