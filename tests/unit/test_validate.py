@@ -53,7 +53,7 @@ def faults(judged: tuple[Gate, list[Bundle]]) -> dict[str, list[str]]:
 
 
 def test_a_good_report_has_no_problem(judged: tuple[Gate, list[Bundle]]) -> None:
-    assert problems(*judged, CRITERIA) == {"DOC-01": [], "DOC-02": [], "DOC-03": []}
+    assert problems(*judged, CRITERIA) == {"BRW-05": [], "DOC-01": [], "DOC-02": [], "DOC-03": []}
 
 
 def without_analysis(text: str, instead: str) -> str:
@@ -207,7 +207,7 @@ def test_a_run_ends_with_its_decisions_and_checked_documents(tmp_path: Path) -> 
     (bundle,) = read_run(tmp_path)
     assert {one.file for one in bundle.decisions} == {one.file for one in read_decisions(PROJECT)[0]}
     rehearsed = {one.test: (one.status, one.message) for one in bundle.outcomes if one.writer == recorder.writer}
-    assert rehearsed == {f"report: DOC-0{number}": ("PASS", "") for number in (1, 2, 3)}
+    assert rehearsed == {f"report: {name}": ("PASS", "") for name in ("BRW-05", "DOC-01", "DOC-02", "DOC-03")}
     assert all((tmp_path / name).stat().st_size for name in NAMES)
 
 
