@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from acceptance.deployment.descriptor import Descriptor, Scaling
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, Violation
 from acceptance.performance import autoscaling
 from acceptance.performance.autoscaling import Failed, InstanceSample, Observation, Scaled, ScalingFigure
+from acceptance.performance.capacity import UNFINISHED
 from acceptance.performance.figures import Figure
 from acceptance.providers.render import Line, Render
 from acceptance.verdict.criteria import CRITERIA, read_criteria
@@ -55,6 +57,7 @@ def seen(
     log = RequestLog(
         requests=[LoggedRequest("u", "Reading Flow", "user", AT + 1, True, total=5.0), *requests],
         phases={0: AT, 1: AT + 10},
+        health=[(AT + len(counts), 0.0, 0.0, 0.0)],
     )
     plan = LoadPlan(
         script="s", target="t", phases=PHASES, scenarios=(), corrections=(), node="n", artillery="a",
@@ -101,7 +104,8 @@ def figure(name: ScalingFigure, found: Scaled, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(autoscaling, "scaled", applied)
     run: Any = Run()
     made = asyncio.run(autoscaling.figure(run, name))
-    assert run.seen.get(name) in (made.value, None)
+    known = {name: made.value} if math.isfinite(made.value) and not made.ours else {}
+    assert run.seen == known
     return made
 
 
@@ -133,6 +137,7 @@ def request(at: float, total: float, *failures: str) -> LoggedRequest:
         ("missing_instances", seen(answering=lambda count: count + 1), "i-3 answered, and is not reported"),
         ("missing_instances", seen(counted=lambda count: 2), "instance-count says 2, the list of instances 3"),
         ("failed_by_change", seen(requests=[request(20, 900, "status 503")]), "documents: status 503 +0.9 s"),
+        ("failed_by_change", seen(requests=[request(18, 0, UNFINISHED)]), f"documents: {UNFINISHED}"),
         ("failed_by_change", seen(failed=[Failed(AT + 3, AT + 9, "slow: cut")]), "slow: cut +5.0 s from 2 to 3"),
     ],
 )  # fmt: skip
@@ -163,6 +168,10 @@ def test_what_our_load_did_not_show_is_no_violation(
     error = made.broken("its limit")
     assert isinstance(error, EnvironmentUnavailable)
     assert reason in str(error)
+
+
+def test_a_request_that_was_under_way_when_we_ended_the_load_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert figure("failed_by_change", seen(requests=[request(25, 0, UNFINISHED)]), monkeypatch).value == 0
 
 
 def test_a_failure_away_from_any_change_is_noted_and_no_change_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:

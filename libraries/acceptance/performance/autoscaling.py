@@ -24,6 +24,7 @@ from acceptance.deployment.descriptor import Scaling, is_local
 from acceptance.errors import ConfigurationError, EnvironmentUnavailable, NotOffered, cut, shortened
 from acceptance.evidence.records import Panel, Point
 from acceptance.fixtures.users import User
+from acceptance.performance.capacity import UNFINISHED
 from acceptance.performance.figures import Figure, measured_once, recorded
 from acceptance.performance.load import IDENTIFIER, must_be_allowed, progress
 from acceptance.polling import together, wait_until
@@ -45,6 +46,7 @@ SLOW_ROUTE = "chat"
 PAUSE_SECONDS = 0.2
 SETTLED = 3  # samples
 MARGIN_SECONDS = 180.0  # for the provider's interface, with its pauses, and the start of the load
+PATIENT_SECONDS = 5.0  # a request that has waited so long when we end the load got no response
 BEFORE, AFTER = 2.0, 20.0  # seconds around a change in which it can be the cause of a failure
 RISE, FALL = 0, 1  # phases
 
@@ -137,11 +139,15 @@ class Scaled:
 
     @property
     def failed(self) -> list[Failed]:
-        """Every request that failed, in order: those of the load, and ours."""
+        """Every request that failed, in order: those of the load, and ours.
+
+        Those under way when we ended the load are none, unless they had waited long.
+        """
+        patient = (self.load.log.health[-1][0] if self.load.log.health else math.inf) - PATIENT_SECONDS
         loaded = [
             Failed(one.at, one.at + (one.total or 0.0) / 1000, f"{one.endpoint}: {'; '.join(one.failures)}")
             for one in self.load.requests
-            if not one.ok
+            if not one.ok and (UNFINISHED not in one.failures or one.at < patient)
         ]
         return sorted([*loaded, *self.seen.failed], key=lambda one: one.began)
 
@@ -426,7 +432,7 @@ async def figure(run: Run, name: ScalingFigure) -> Figure:
     async def make() -> Figure:
         seen = await scaled(run)
         found = _FIGURES[name](seen)
-        if math.isfinite(found.value):
+        if math.isfinite(found.value) and not found.ours:
             run.observe(CRITERION, name, found.value, found.unit, samples=found.samples)
         return found
 
