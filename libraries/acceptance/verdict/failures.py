@@ -29,7 +29,8 @@ _MISTAKES = (
     r"Setting variable |Evaluating expression |Multiple keywords ",
     r"(?:FOR|IF|WHILE|TRY|VAR|Invalid|Importing) ",
     r"ValueError: Argument '",
-    r"Keyword '[^']*' (?:expected|got|missing|is) ",
+    r"Keyword '[^']*' (?:can|expected|got|missing|is) ",
+    r"(?:AttributeError|NameError|TypeError): ",
 )
 _MISTAKE = re.compile("|".join(_MISTAKES))
 _LAID_OUT = re.compile(
