@@ -112,7 +112,7 @@ def describe(settings: Settings) -> dict[str, Any]:
             "service": "api",
             "min": 2,
             "max": 3,
-            "target": 15,
+            "target": 10,  # percent: the high load takes 15 to 20 of each instance, the low one 2 to 5
             "high": 30,
             "up_within": 15,
             "down_within": 30,
