@@ -70,7 +70,6 @@ def test_each_failure_of_a_message_is_found_once(message: str) -> None:
         "Variable '${TRACE}' not found. Did you mean:\n    ${True}",
         "Resolving variable '${TRACE.x}' failed: Variable '${TRACE}' not found.",
         "Keyword 'Run Keyword If Test Failed' can only be used in test teardown.",
-        "AttributeError: 'int' object has no attribute 'partition'",
         str(SuiteError("argument 'upload': expected a value of type Upload, found none")),
         str(ProjectError(KeyError("x"))),
     ],

@@ -30,7 +30,6 @@ _MISTAKES = (
     r"(?:FOR|IF|WHILE|TRY|VAR|Invalid|Importing) ",
     r"ValueError: Argument '",
     r"Keyword '[^']*' (?:can|expected|got|missing|is) ",
-    r"(?:AttributeError|NameError|TypeError): ",
 )
 _MISTAKE = re.compile("|".join(_MISTAKES))
 _LAID_OUT = re.compile(
