@@ -12,6 +12,7 @@ import subprocess
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from acceptance.browsers import accessibility, pictures, readable, speed
@@ -219,19 +220,17 @@ class PageLibrary:
 
     @keyword()
     def record_page_speed(self, where: str, samples: list[dict[str, Any]]) -> dict[str, float]:
-        """Records loads of the page as `speed.js` measured them; returns the medians of figures with a limit.
+        """Records loads of the page as `speed.js` measured them; returns the median of each figure.
 
         - ``where``: device, engine and cache.
 
         | &{medians} =    Record Page Speed    desktop in Chromium, cold cache    ${samples}
         """
         medians, run = {}, the_run()
-        for figure in speed.figures(samples):
-            name = f"{figure.name}, {where}"
-            run.observe(speed.CRITERION, name, figure.samples, figure.unit, statistic="median")
-            if figure.limited:
-                medians[figure.name] = figure.median
-                run.observe(speed.CRITERION, figure.name, figure.median, figure.unit, samples=len(figure.samples))
+        for name, unit, taken in speed.figures(samples):
+            run.observe(speed.CRITERION, f"{name}, {where}", taken, unit, statistic="median")
+            medians[name] = median(taken)
+            run.observe(speed.CRITERION, name, medians[name], unit, samples=len(taken))
         return medians
 
     @keyword()

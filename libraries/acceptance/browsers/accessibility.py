@@ -38,8 +38,4 @@ def findings(states: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> list[
             rule = str(one["id"])
             finding = found.setdefault(rule, Finding(rule, str(one.get("impact") or "minor"), str(one["help"])))
             finding.places += [f"{place} ({state})" for place in one["places"]]
-    return sorted(found.values(), key=lambda one: (_grade(one.impact), one.rule))
-
-
-def _grade(impact: str) -> int:
-    return IMPACTS.index(impact) if impact in IMPACTS else len(IMPACTS)
+    return sorted(found.values(), key=lambda one: ((*IMPACTS, one.impact).index(one.impact), one.rule))

@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import median
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 CRITERION = "PERF-10"
 
 
-@dataclass(frozen=True)
-class PageFigure:
-    """One figure of several loads; `limited` ones have a threshold."""
-
-    name: str
-    unit: str
-    samples: list[float]
-    limited: bool
-
-    @property
-    def median(self) -> float:
-        return median(self.samples)
-
-
-# What the script names -> our name, unit, the script's units in one of ours, and whether there is a threshold.
+# What the script names -> our name, unit, and the script's units in one of ours.
 _FIGURES = {
-    "load": ("load_time", "s", 1000, True),
-    "lcp": ("lcp", "s", 1000, True),
-    "cls": ("cls", "score", 1, True),
-    "inp": ("inp", "ms", 1, True),
-    "tasks": ("long_tasks", "ms", 1, False),
-    "transferred": ("transferred", "kB", 1000, False),
-    "requests": ("requests", "requests", 1, False),
+    "load": ("load_time", "s", 1000),
+    "lcp": ("lcp", "s", 1000),
+    "cls": ("cls", "score", 1),
+    "inp": ("inp", "ms", 1),
+    "tasks": ("long_tasks", "ms", 1),
+    "transferred": ("transferred", "kB", 1000),
+    "requests": ("requests", "requests", 1),
 }
 
 
-def figures(loads: Sequence[Mapping[str, Any]]) -> list[PageFigure]:
-    """The figures that the engine reported at every load: what it does not know is None there."""
-    found = []
-    for word, (name, unit, divisor, limited) in _FIGURES.items():
+def figures(loads: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, list[float]]]:
+    """Name, unit and samples of what the engine reported at every load: what it does not know is None there."""
+    for word, (name, unit, divisor) in _FIGURES.items():
         values = [load.get(word) for load in loads]
         known = [float(value) / divisor for value in values if value is not None]
         if known and len(known) == len(values):
-            found.append(PageFigure(name, unit, known, limited))
-    return found
+            yield name, unit, known
