@@ -37,6 +37,7 @@ LOAD_AREA, LOAD_FILE = (
     "tests/detection/load_mutants.py",
 )  # selected as defects are: each takes long
 BY_NAME = {mutant.name: mutant for mutant in (*HARNESS_MUTANTS, *LOAD_MUTANTS, *EXPERIMENT_MUTANTS)}
+BROWSERS = "BRW"
 EXPERIMENTS, EXPERIMENTS_FILE = "ERR", "tests/detection/experiment_mutants.py"
 THE_GATE = "the gate"
 THE_REPORT = "the report"
@@ -181,10 +182,12 @@ def _try(
 
 
 def _options(defect: Defect) -> tuple[str, ...]:
-    """Without slow tests of other criteria; of experiments, whose rows take long, those that must notice it alone.
+    """Without slow tests of other criteria; of experiments and browsers, which take long, those that must notice it alone.
 
     Where these are judged at the end of a run, as ERR-09 is, those that may notice it are the run.
     """
+    if defect.area == BROWSERS:
+        return ("--include", _tags(defect.must))
     if defect.area != EXPERIMENTS:
         return ("--exclude", f"slow NOT {_tags((*defect.must, *defect.may))}")
     criteria = read_criteria(CRITERIA).criteria
