@@ -81,6 +81,8 @@ def test_a_rule_is_one_finding_however_often_it_is_broken() -> None:
         "E-mail or password is wrong.",
         "The connection was lost during the upload. Check your connection and try again.",
         "“note.txt” is not a PDF document.",
+        "“20261129-222630-note.exe” is not a PDF document.",
+        "404.txt is not a PDF document.",
         "E-mail or password is wrong.\nReference for support: f7fe10afbf1f40de",
     ],
 )
@@ -95,6 +97,7 @@ def test_sentences_are_readable(text: str) -> None:
         ("Error 503", "no sentence"),
         ("E-401\nReference for support: 5f2b", "no sentence"),
         ("E-503 Please try again in a moment.", "a code"),
+        ("503: the service is unavailable", "a code"),
         ('{"error": {"message": "the service is not there"}}', "markup or JSON"),
         ("The upload failed: undefined", "a value that is none"),
         ("TypeError: cannot read the properties of it", "an exception"),

@@ -12,7 +12,7 @@ _PROGRAMS = (
     (re.compile(r"\b(undefined|null|NaN|None)\b|\[object "), "a value that is none"),
     (re.compile(r"\b\w+(Error|Exception)\b|Traceback|\bat \w+ \("), "an exception"),
     (re.compile(r"\b[a-z]+(_[a-z]+)+\b"), "the name of a code"),
-    (re.compile(r"\A\W*(?:[A-Z]{1,6}[-_ ]?)?\d{3,}\b"), "a code"),
+    (re.compile(r"\A\s*(?:[A-Z]{1,6}[-_ ]?)?\d{3,5}(?=[\s:]|\Z)"), "a code"),
     (re.compile(r"\bFailed to fetch\b|\bNetworkError\b|\bLoad failed\b"), "the words of an engine"),
 )
 
