@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+UNFINISHED = "unfinished when the load ended"  # as hooks.mjs has it
+
 
 @dataclass(frozen=True)
 class LoggedRequest:
@@ -48,6 +50,11 @@ class LoggedRequest:
     values: Mapping[str, Any] = field(default_factory=dict)
     body: str | None = None
     request_id: str = ""
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it was under way when we ended the load."""
+        return UNFINISHED in self.failures
 
 
 @dataclass

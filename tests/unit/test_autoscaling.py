@@ -15,14 +15,13 @@ from acceptance.deployment.descriptor import Descriptor, Scaling
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, Violation
 from acceptance.performance import autoscaling
 from acceptance.performance.autoscaling import Failed, InstanceSample, Observation, Scaled, ScalingFigure
-from acceptance.performance.capacity import UNFINISHED
 from acceptance.performance.figures import Figure
 from acceptance.providers.render import Line, Render
 from acceptance.verdict.criteria import CRITERIA, read_criteria
 from ArtilleryLibrary.figures import Ending, LoadResult
 from ArtilleryLibrary.phases import Phase
 from ArtilleryLibrary.plan import LoadPlan
-from ArtilleryLibrary.requestlog import LoggedRequest, RequestLog
+from ArtilleryLibrary.requestlog import UNFINISHED, LoggedRequest, RequestLog
 
 from tests.unit.conftest import descriptor_at
 from tests.unit.test_render import no_pause

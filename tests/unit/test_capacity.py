@@ -14,7 +14,6 @@ from acceptance.errors import CapabilityMissing, EnvironmentUnavailable
 from acceptance.limits import DeploymentLimits
 from acceptance.performance import scaling
 from acceptance.performance.capacity import (
-    UNFINISHED,
     Bounds,
     Held,
     Step,
@@ -28,7 +27,7 @@ from acceptance.performance.load_profiles import profile
 from acceptance.performance.scaling import bounds_of, requests_each
 from acceptance.verdict.criteria import Limit
 from ArtilleryLibrary.phases import Phase
-from ArtilleryLibrary.requestlog import LoggedRequest, RequestLog
+from ArtilleryLibrary.requestlog import UNFINISHED, LoggedRequest, RequestLog
 
 BEGAN = 1_000_000.0
 RATES = (10, 20, 40)

@@ -24,7 +24,6 @@ from acceptance.deployment.descriptor import Scaling, is_local
 from acceptance.errors import ConfigurationError, EnvironmentUnavailable, NotOffered, cut, shortened
 from acceptance.evidence.records import Panel, Point
 from acceptance.fixtures.users import User
-from acceptance.performance.capacity import UNFINISHED
 from acceptance.performance.figures import Figure, measured_once, recorded
 from acceptance.performance.load import IDENTIFIER, must_be_allowed, progress
 from acceptance.polling import together, wait_until
@@ -147,7 +146,7 @@ class Scaled:
         loaded = [
             Failed(one.at, one.at + (one.total or 0.0) / 1000, f"{one.endpoint}: {'; '.join(one.failures)}")
             for one in self.load.requests
-            if not one.ok and (UNFINISHED not in one.failures or one.at < patient)
+            if not one.ok and (not one.is_unfinished or one.at < patient)
         ]
         return sorted([*loaded, *self.seen.failed], key=lambda one: one.began)
 

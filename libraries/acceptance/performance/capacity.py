@@ -14,7 +14,6 @@ from ArtilleryLibrary.requestlog import LoggedRequest, RequestLog
 from acceptance.evidence.histogram import Distribution
 from acceptance.verdict.criteria import Limit
 
-UNFINISHED = "unfinished when the load ended"  # as hooks.mjs has it of requests that we ended
 LEAST_ARRIVALS = 0.99
 RESOLUTION = 0.001  # of times in milliseconds
 TURNS = 3  # of the generator's loop that a request waits for: to connect, to send, to take the first byte
@@ -173,9 +172,7 @@ def _step(
     end, seconds = began + phase.duration, float(phase.duration)
     assert bounds.p95.threshold is not None and bounds.p99.threshold is not None
     patient = until - bounds.p99.threshold / 1000  # earlier requests without a response have waited beyond the limit
-    requests = [
-        one for one in log.requests if began <= one.at < end and (UNFINISHED not in one.failures or one.at < patient)
-    ]
+    requests = [one for one in log.requests if began <= one.at < end and (not one.is_unfinished or one.at < patient)]
     within = sum(one.ok and one.total is not None and began <= one.at + one.total / 1000 < end for one in log.requests)
     times = [one.first_byte for one in requests if one.first_byte is not None and one.endpoint not in model_bound]
     first_byte = Distribution.of(times, resolution=RESOLUTION) if times else None
