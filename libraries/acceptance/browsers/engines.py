@@ -30,9 +30,9 @@ PACKAGES = {
     "webkit": ("webkit2gtk-driver", "xvfb"),
 }  # Debian's
 UNLOCKS = {
-    "chromium": ("BRW-01", "BRW-02", "BRW-03"),
-    "firefox": ("BRW-01", "BRW-02", "BRW-03"),
-    "webkit": ("BRW-01", "BRW-02", "BRW-03"),
+    "chromium": ("BRW-01", "BRW-02", "BRW-03", "BRW-04", "PERF-10", "SEC-07"),
+    "firefox": ("BRW-01", "BRW-02", "BRW-03", "BRW-04", "PERF-10"),
+    "webkit": ("BRW-01", "BRW-02", "BRW-03", "BRW-04", "PERF-10"),
 }
 
 
