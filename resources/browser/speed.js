@@ -7,13 +7,13 @@ async () => {
     const [navigation] = performance.getEntriesByType("navigation");
     const entries = [navigation, ...performance.getEntriesByType("resource")];
     const vitals = window.__vitals ?? {};
-    const known = (name, reported) => vitals[name] ?? (PerformanceObserver.supportedEntryTypes.includes(reported) ? 0 : null);
+    const measured = (type) => Boolean(window.__vitals) && PerformanceObserver.supportedEntryTypes.includes(type);
     return {
-        load: navigation.loadEventEnd - navigation.startTime,
+        load: navigation.loadEventEnd ? navigation.loadEventEnd - navigation.startTime : null,
         lcp: vitals.LCP ?? null,
-        cls: known("CLS", "layout-shift"),
+        cls: vitals.CLS ?? (measured("layout-shift") ? 0 : null),
         inp: vitals.INP ?? null,
-        tasks: PerformanceObserver.supportedEntryTypes.includes("longtask") ? vitals.tasks ?? null : null,
+        tasks: measured("longtask") ? vitals.tasks : null,
         transferred: entries.reduce((sum, entry) => sum + (entry.transferSize || 0), 0),
         requests: entries.length,
     };
