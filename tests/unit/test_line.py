@@ -72,7 +72,7 @@ async def test_what_is_open_is_ended_when_the_line_begins_to_refuse(line: Line, 
     listening = line.address
     line.add("bandwidth", slow)
     asked = asyncio.create_task(get(listening, f"http://127.0.0.1:{port}/"))
-    while not slow.affected:  # noqa: ASYNC110 - it is counted, and tells nobody
+    while not slow.affected:  # noqa: ASYNC110 - a count, which no event announces
         await asyncio.sleep(0.01)
     line.add("refuse", refusing)
     with pytest.raises(requests.RequestException):

@@ -162,7 +162,9 @@ class Proxy:
         return self._server.sockets[0].getsockname()[:2]  # type: ignore[no-any-return]
 
     async def start(self) -> None:
-        """Listen on loopback."""
+        """Listen on loopback, if it does not yet."""
+        if self._server is not None:
+            return
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=CHUNK)
         self._refusing = socket.socket(socket.AF_INET, socket.SOCK_STREAM)  # bound, and never listening
         self._refusing.bind(("127.0.0.1", 0))
