@@ -22,7 +22,7 @@ from acceptance.browsers.line import Line
 from acceptance.browsers.locators import Page, read_page
 from acceptance.deployment.descriptor import is_local
 from acceptance.errors import EnvironmentUnavailable, SuiteError, violation
-from acceptance.faults.proxy import disturbance
+from acceptance.faults.proxy import KINDS, disturbance
 from acceptance.fixtures.users import User
 from acceptance.uploads import Payload
 from acceptance.yaml_models import PROJECT
@@ -62,10 +62,9 @@ class PageLibrary:
         self._engines: dict[str, Engine] | None = None
         self._page: Page | None = None
         self._display: Display | None = None
-        self._line: Line | None = None
-        self._pictures: defaultdict[str, dict[str, dict[str, Path]]] = defaultdict(
-            dict
-        )  # size -> engine -> step -> file
+        self._line = Line()
+        # size -> engine -> step -> file
+        self._pictures: defaultdict[str, dict[str, dict[str, Path]]] = defaultdict(dict)
 
     @keyword()
     def get_engine(self, name: str) -> Engine:
@@ -235,7 +234,7 @@ class PageLibrary:
 
     @keyword()
     def record_accessibility(self, states: list[tuple[str, list[dict[str, Any]]]]) -> list[str]:
-        """Records what axe-core found in states of the page; returns the rules that are broken, with their severity.
+        """Records what axe-core found in states of the page; returns the rules that are broken, each with its places.
 
         - ``states``: name of each state, and its violations.
 
@@ -246,13 +245,13 @@ class PageLibrary:
         run.observe(accessibility.CRITERION, "rules broken", len(found), "rules", samples=len(states))
         for finding in found:
             run.observe(accessibility.CRITERION, finding.name, str(finding), "text", samples=len(finding.places))
-        return [finding.name for finding in found]
+        return [f"{finding.name}: {finding}" for finding in found]
 
     @keyword()
     def text_should_be_readable(self, text: str) -> None:
         """A message is a sentence for people: words, and nothing that only programs say.
 
-        | Text Should Be Readable    ${told}
+        | Text Should Be Readable    ${message}
         """
         if problem := readable.problem_of(text):
             raise violation("message on the page", expected="a sentence for people", observed=f"{problem}: {text!r}")
@@ -293,10 +292,9 @@ class PageLibrary:
         | &{proxy} =    Create Dictionary    server=${server}    bypass=<-loopback>
         | New Context    proxy=${proxy}
         """
-        if self._line is None:
-            self._line = Line()
-            await self._line.start()
-        return "socks5://%s:%s" % self._line.address  # noqa: UP031
+        await self._line.start()
+        host, port = self._line.address
+        return f"socks5://{host}:{port}"
 
     @step(tags=("fault",))
     async def disturb_line(self, kind: str, **parameters: float) -> None:
@@ -307,22 +305,22 @@ class PageLibrary:
         | Disturb Line    bandwidth    bytes_per_second=2000
         | Disturb Line    refuse
         """
-        assert self._line is not None, "the line is not there: Get Line comes first"
-        self._line.add(kind, disturbance(kind, parameters))
+        try:
+            self._line.add(kind, disturbance(kind, parameters))
+        except (KeyError, TypeError, ValueError) as error:
+            raise SuiteError(f"{kind}: {error}; there are {', '.join(KINDS)}") from None
         the_run().note(f"the line of the page is disturbed: {kind} {parameters or ''}")
 
     @step(tags=("fault",))
-    async def restore_line(self) -> int:
-        """Ends every disturbance of the line; returns how many connections were disturbed.
+    async def restore_line(self) -> dict[str, int]:
+        """Ends every disturbance of the line; returns how many connections each has disturbed, by its kind.
 
-        | ${disturbed} =    Restore Line
+        | &{disturbed} =    Restore Line
         """
-        if self._line is None:
-            return 0
         found = dict(self._line.disturbances)
         for kind in found:
             self._line.remove(kind)
-        return sum(one.affected for one in found.values())
+        return {kind: one.affected for kind, one in found.items()}
 
     @keyword()
     def save_document(self, document: Payload) -> Path:

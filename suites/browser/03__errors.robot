@@ -1,5 +1,5 @@
 *** Settings ***
-Documentation    What goes wrong is told to the person, in a visible and readable message, and the page stays usable afterwards.
+Documentation    What goes wrong is reported to the person, in a visible and readable message, and the page stays usable afterwards.
 
 Resource         ../../resources/common.resource
 Resource         ../../resources/page.resource
@@ -16,7 +16,7 @@ A Wrong Password In Chromium
     Given create user    Walter
     And the page is open in    chromium
     When Walter logs in with a wrong password
-    Then a readable problem is told
+    Then a readable problem is reported
     And Walter logs in on the page
 
 A Wrong File In Chromium
@@ -24,7 +24,7 @@ A Wrong File In Chromium
     [Metadata]    Criterion    BRW-04
     Given Wendy is new at the page of    chromium
     When a document is uploaded    program
-    Then a readable problem is told
+    Then a readable problem is reported
     When a document is uploaded    note
     Then the document is processed
 
@@ -33,7 +33,7 @@ A Wrong Password In Firefox
     Given create user    Walter
     And the page is open in    firefox
     When Walter logs in with a wrong password
-    Then a readable problem is told
+    Then a readable problem is reported
     And Walter logs in on the page
 
 A Wrong File In Firefox
@@ -41,7 +41,7 @@ A Wrong File In Firefox
     [Metadata]    Criterion    BRW-04
     Given Wendy is new at the page of    firefox
     When a document is uploaded    program
-    Then a readable problem is told
+    Then a readable problem is reported
     When a document is uploaded    note
     Then the document is processed
 
@@ -50,7 +50,7 @@ A Wrong Password In WebKit
     Given create user    Walter
     And the page is open in    webkit
     When Walter logs in with a wrong password
-    Then a readable problem is told
+    Then a readable problem is reported
     And Walter logs in on the page
 
 A Wrong File In WebKit
@@ -58,7 +58,7 @@ A Wrong File In WebKit
     [Metadata]    Criterion    BRW-04
     Given Wendy is new at the page of    webkit
     When a document is uploaded    program
-    Then a readable problem is told
+    Then a readable problem is reported
     When a document is uploaded    note
     Then the document is processed
 
@@ -70,7 +70,7 @@ A Connection That Is Lost During An Upload
     And a document is uploaded    base64image
     And some of it is sent
     When the page is offline
-    Then a readable problem is told
+    Then a readable problem is reported
     When the page is online again
     And the upload is tried again
     Then the document is processed
@@ -84,7 +84,7 @@ A Connection That Is Lost During An Answer
     And the line is slow    ${600}
     When a question is asked and its answer begins
     And the page is offline
-    Then a readable problem is told
+    Then a readable problem is reported
     When the page is online again
     Then another question is answered
     [Teardown]    The Page Is Closed And Nothing Is Broken
@@ -96,7 +96,7 @@ A Model That Does Not Answer
     And Reader has a processed document
     And the model is down
     When a question is asked
-    Then a readable problem is told
+    Then a readable problem is reported
     When undo faults
     Then another question is answered
     [Teardown]    The Page Is Closed And Nothing Is Broken

@@ -22,9 +22,8 @@ No Rule Is Broken Before Signing In
 
 No Rule Is Broken Behind It
     [Metadata]    Criterion    SEC-07
-    Given Reader has a processed document
-    And the page is open in    chromium
-    And Reader logs in on the page
+    Given Reader is at the page of    chromium
+    And Reader has a processed document
     Then its accessibility is looked at    documents
     When a question is asked
     And the page answers with the figure and its source

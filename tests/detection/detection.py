@@ -182,7 +182,7 @@ def _try(
 
 
 def _options(defect: Defect) -> tuple[str, ...]:
-    """Without slow tests of other criteria; of experiments and browsers, which take long, those alone.
+    """Without slow tests of other criteria; of experiments and browsers, which take long, those of `must`.
 
     Where these are judged at the end of a run, as ERR-09 is, those that may notice it are the run.
     """

@@ -71,7 +71,7 @@ def test_a_rule_is_one_finding_however_often_it_is_broken() -> None:
     minor = {"id": "region", "impact": None, "help": "Content is in regions", "places": ["p"]}
     found = accessibility.findings([("log in", [minor, broken]), ("ask", [broken])])
     assert [one.rule for one in found] == ["label", "region"]
-    assert str(found[0]) == "Fields have labels: #a (log in), #b (log in), #a (ask), #b (ask)"
+    assert str(found[0]) == "Fields have labels: #a (log in); #b (log in); #a (ask); #b (ask)"
     assert accessibility.findings([("log in", [])]) == []
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from acceptance.errors import shortened
+
 CRITERION = "SEC-07"
 IMPACTS = ("critical", "serious", "moderate", "minor")
-SHOWN = 4  # places of one rule
 
 
 @dataclass
@@ -26,8 +27,7 @@ class Finding:
         return f"{self.impact}: {self.rule}"
 
     def __str__(self) -> str:
-        more = f", and {len(self.places) - SHOWN} more" if len(self.places) > SHOWN else ""
-        return f"{self.asks}: {', '.join(self.places[:SHOWN])}{more}"
+        return f"{self.asks}: {shortened(self.places)}"
 
 
 def findings(states: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> list[Finding]:
