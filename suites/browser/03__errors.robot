@@ -81,7 +81,7 @@ A Connection That Is Lost During An Answer
     Given the line can be cut
     And Reader is at the page of    chromium
     And Reader has a processed document
-    And the line is slow    ${600}
+    And the line is slow    ${300}
     When a question is asked and its answer begins
     And the page is offline
     Then a readable problem is reported
