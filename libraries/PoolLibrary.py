@@ -44,7 +44,7 @@ class PoolLibrary:
 
     @step(within=WITHIN, tags=("needs-sql",))
     async def cancel_clients(self, pool: SharedPool) -> int:
-        """Cuts clients off in the middle of what they asked for, a few times; returns how many were.
+        """Cuts clients off, each at a moment of its own in the middle of what it asks for; returns how many were.
 
         | ${cut} =    Cancel Clients    ${pool}
         """

@@ -231,27 +231,43 @@ def test_what_is_no_refusal_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_clients_are_cut_off_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
-    state = {"answered": False, "inside": 0}
+    inside = 0
 
     @asynccontextmanager
     async def hanging() -> AsyncIterator[Any]:
-        async def again() -> None:
-            if state["answered"]:
-                await asyncio.Event().wait()
-            state["answered"] = True
+        nonlocal inside
 
-        state["inside"] += 1
+        async def again() -> None:
+            await asyncio.Event().wait()
+
+        inside += 1
         yield pooling._Visit(again, lambda task: task.cancel())
-        state["inside"] -= 1
+        inside -= 1
 
     async def entrance(*_: Any) -> Any:
-        state["answered"] = False
         return hanging
 
     monkeypatch.setattr(pooling, "_entrance", entrance)
     run: Any = Noted()
-    assert asyncio.run(pooling.cancel_clients(run, OF_THE_POOLER)) == 9 * pooling.CANCELLATIONS
-    assert state["inside"] == 0
+    assert asyncio.run(pooling.cancel_clients(run, OF_THE_POOLER)) == 4 * pooling.CANCELLATIONS
+    assert inside == 0
+
+
+def test_clients_are_cut_off_at_moments_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments: list[float] = []
+
+    async def is_cut_off(_: Any, __: Any, moment: float) -> bool:
+        moments.append(moment)
+        return True
+
+    async def entrance(*_: Any) -> Any:
+        return served
+
+    monkeypatch.setattr(pooling, "_entrance", entrance)
+    monkeypatch.setattr(pooling, "_is_cut_off", is_cut_off)
+    run: Any = Noted()
+    asyncio.run(pooling.cancel_clients(run, OF_THE_POOLER))
+    assert {int(10 * moment + 0.001) for moment in moments} == set(range(10))
 
 
 def test_clients_that_are_all_answered_could_not_be_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import re
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -48,7 +48,7 @@ TRANSACTION_SECONDS = 0.02
 CLIENT_SECONDS = 20.0  # for each connect, transaction and request
 SAMPLE_SECONDS = 0.05
 REST_SECONDS = 5.0
-CANCELLATIONS = 3  # in a row
+CANCELLATIONS = 10  # of each client
 ROUTES = ("documents", "jobs", "conversations", "user")  # reads of the database, the first that is offered
 IDLE_IN_TRANSACTION = "idle in transaction"
 GENERATOR = Bounds(lag_ms=200, cpu=100)  # clients kept up: their times are those of the deployment
@@ -212,27 +212,27 @@ async def use(run: Run, pool: SharedPool) -> PoolUse:
 
 
 async def cancel_clients(run: Run, pool: SharedPool) -> int:
-    """Cut clients off in the middle of what they asked for, a few times; returns how many were.
+    """Cut clients off in the middle of what they ask for, each at a moment of its own; returns how many were.
+
+    At one moment for all, they could all be before the borrowing of a connection, or all behind it. Twice as many as
+    the pool has connections are at it: of more, nearly all wait for something else than the database.
 
     Raises:
         EnvironmentUnavailable: so few were in the middle of something that nothing is known of it.
     """
-    cut = 0
-    for _ in range(CANCELLATIONS):
-        enter, gate, crowd = await _entrance(run, pool, PoolUse(pool)), _gate(pool), _Crowd(pool.clients)
-        async with _ended_together() as clients, AsyncExitStack() as stack:
-            clients += [asyncio.ensure_future(_enter(enter, gate, crowd, stack)) for _ in range(pool.clients)]
-            visits = [visit for visit in await asyncio.gather(*clients) if visit is not None]
-            asked = {asyncio.ensure_future(visit.again()): visit for visit in visits}
-            clients += asked
-            if asked:
-                await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
-            left = [one for one in asked if not one.done()]
-            for one in left:
-                asked[one].cut(one)
-            await asyncio.gather(*left, return_exceptions=True)
-            cut += len(left)
-    if cut < pool.size:
+    enter, gate, clients = await _entrance(run, pool, PoolUse(pool)), _gate(pool), 2 * pool.size
+
+    async def client(number: int) -> int:
+        cut = 0
+        for time_of_it in range(CANCELLATIONS):
+            with suppress(*_FAILURES):
+                cut += await _is_cut_off(enter, gate, (number / clients + time_of_it / CANCELLATIONS) % 1)
+        return cut
+
+    async with _ended_together() as working:
+        working += [asyncio.ensure_future(client(number)) for number in range(clients)]
+        cut: int = sum(await asyncio.gather(*working))
+    if cut < clients:
         raise EnvironmentUnavailable(f"{pool}: only {cut} clients could be cut off in the middle of a request")
     return cut
 
@@ -316,15 +316,20 @@ async def _client(
         used.refusals.append(error_text(error))
 
 
-async def _enter(enter: _Entrance, gate: asyncio.Semaphore, crowd: _Crowd, stack: AsyncExitStack) -> _Visit | None:
-    """A client that stays until the stack ends; None where it was refused."""
-    try:
+async def _is_cut_off(enter: _Entrance, gate: asyncio.Semaphore, moment: float) -> bool:
+    """Cut a client off at this share of the time that its first result took; False where it had its second by then."""
+    async with AsyncExitStack() as stack:
         async with gate, asyncio.timeout(CLIENT_SECONDS):
-            return await stack.enter_async_context(enter())
-    except _FAILURES:
-        return None
-    finally:
-        crowd.count()
+            begin = time.perf_counter()
+            visit = await stack.enter_async_context(enter())
+            took = time.perf_counter() - begin
+        async with _ended_together() as asked:
+            asked.append(again := asyncio.ensure_future(visit.again()))
+            _, left = await asyncio.wait(asked, timeout=moment * took)
+            if left:
+                visit.cut(again)
+                await asyncio.wait(left)
+            return bool(left)
 
 
 async def _entrance(run: Run, pool: SharedPool, used: PoolUse) -> _Entrance:
