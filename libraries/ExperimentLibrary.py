@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Literal
 
 from acceptance.errors import SuiteError
@@ -129,15 +130,19 @@ class ExperimentLibrary:
 
     @step(within=RECOVERY_SECONDS + 10)
     async def wait_until_recovered(self, workload: Workload, *, timeout: Duration = RECOVERY_SECONDS) -> float:
-        """Waits until every probe is answered as documented and all is reported healthy; returns the seconds.
+        """Waits until all is well again, from outside; returns the seconds since the mark ``undone``.
 
-        They count from the mark ``undone``. Probes are the quick routes, a sign-in, the health document and a question.
+        Every probe is answered as documented and all is reported healthy: the quick routes, a sign-in, the health
+        document and a question. Then each user of the workload is served by every action without a failure between.
 
         | ${seconds} =    Wait Until Recovered    ${workload}    timeout=5 min
         """
-        since, user = _latest(workload, "undone"), workload.users[0]
-        within, question = seconds_of(timeout), user.fact.question
-        return await recovery.until_recovered(the_run(), user.account, since, within, question)
+        run, user, since = the_run(), workload.users[0], _latest(workload, "undone")
+        deadline = since + seconds_of(timeout)
+        await recovery.until_recovered(run, user.account, since, seconds_of(timeout), user.fact.question)
+        seconds = await workload.recovered(time.monotonic(), max(0.0, deadline - time.monotonic())) - since
+        run.faults.recovered()
+        return seconds
 
     @keyword()
     def add_to_ledger(self, workload: Workload, *upload: Upload) -> None:

@@ -216,7 +216,7 @@ def test_recovered_is_when_every_probe_is_answered(run: Run, app: Application) -
         run.wait(recovery.until_recovered(run, ALICE, begin, 0.3))
     session = {"access_token": "t", "refresh_token": "r", "token_type": "bearer", "expires_in": 60}
     app.answers["/auth/login"] = (200, {**session, "user": {"id": ALICE.user_id, "email": ALICE.email}})
-    assert run.wait(recovery.until_recovered(run, ALICE, begin, 30)) >= 0.3
+    run.wait(recovery.until_recovered(run, ALICE, begin, 30))
     app.answers["/api/chat"] = (503, {})  # as behind a circuit breaker that is still open
     with pytest.raises(Violation, match="chat: expected status 200, observed 503"):
         run.wait(recovery.until_recovered(run, ALICE, time.monotonic(), 0.3, "How many?"))
@@ -388,6 +388,36 @@ def test_a_workload_that_is_never_served_is_a_violation(run: Run, app: Applicati
 
     with pytest.raises(Violation, match=r"every action of each user is served.*user 0: profile; user: expected 200"):
         run.wait(use())
+
+
+def test_recovered_is_when_nothing_has_failed_since_by_any_action(
+    run: Run, app: Application, working: Workload
+) -> None:
+    async def use() -> tuple[float, float, float]:
+        async with working:
+            await working.under_way()
+            well, app.answers["/auth/user"] = app.answers["/auth/user"], (503, {})  # as one of several instances
+            begin = time.monotonic()
+            with pytest.raises(Violation, match=r"each user is served once more.*: profile; "):
+                await working.recovered(begin, within=0.5)
+            app.answers["/auth/user"] = well
+            failed = await working.recovered(begin, within=20)
+            await working.stop()
+            return begin, failed, max(one.ended for one in working.outcomes if one.kind is not Kind.SERVED)
+
+    begin, failed, last = run.wait(use())
+    assert begin < failed == last
+
+
+def test_recovered_is_at_once_where_nothing_fails(run: Run, working: Workload) -> None:
+    async def use() -> tuple[float, float]:
+        async with working:
+            await working.under_way()
+            begin = time.monotonic()
+            return begin, await working.recovered(begin, within=20)
+
+    begin, recovered = run.wait(use())
+    assert begin == recovered <= working.users[0].served["profile"]
 
 
 def test_a_fault_that_no_request_meets_is_a_violation(run: Run, working: Workload) -> None:

@@ -15,8 +15,8 @@ from acceptance.run import Run
 EVERY_SECONDS = 0.1
 
 
-async def until_recovered(run: Run, user: User, since: float, within: float, question: str = "") -> float:
-    """Wait until every probe is answered as documented and health calls everything well; returns the seconds.
+async def until_recovered(run: Run, user: User, since: float, within: float, question: str = "") -> None:
+    """Wait until every probe is answered as documented and health calls everything well.
 
     Probes are the quick routes, a sign-in, and the health document. They are sent together, again and again; where all
     are answered, a question is asked.
@@ -33,8 +33,6 @@ async def until_recovered(run: Run, user: User, since: float, within: float, que
         lambda: _failing(run, user, question), lambda problems: not problems, what="recovery: every probe is answered",
         within=max(0.0, since + within - time.monotonic()), every=EVERY_SECONDS, describe="; ".join,
     )  # fmt: skip
-    run.faults.recovered()
-    return time.monotonic() - since
 
 
 async def _failing(run: Run, user: User, question: str) -> list[str]:

@@ -59,7 +59,7 @@ class WorkloadUser:
     fact: Fact
     documents: deque[Payload] = field(default_factory=deque, repr=False)
     uploads: list[Upload] = field(default_factory=list, repr=False)
-    done: set[str] = field(default_factory=set)  # actions that were served at least once
+    served: dict[str, float] = field(default_factory=dict)  # action -> when the last that was served began
 
 
 class Workload:
@@ -142,18 +142,40 @@ class Workload:
         Raises:
             AssertionError: they are not, within so many seconds.
         """
-        wanted = {name for name, _ in _actions(self._run)}
+        await self._until_served(lambda: 0.0, within, "workload: every action of each user is served")
+
+    async def recovered(self, since: float, within: float) -> float:
+        """Wait until each user has been served by every action once more, and nothing failed meanwhile.
+
+        Probes do not know that: of several instances, each may be back at a moment of its own.
+
+        Returns:
+            When the last request failed that began or ended after `since`, by the monotonic clock; `since` if none did.
+
+        Raises:
+            AssertionError: requests still fail, or do not end, within so many seconds.
+        """
+
+        def last_failed() -> float:
+            return max([since, *(one.ended for one in self.outcomes if one.kind is not Kind.SERVED)])
+
+        await self._until_served(last_failed, within, "recovery: every action of each user is served once more")
+        return last_failed()
+
+    async def _until_served(self, begin: Callable[[], float], within: float, what: str) -> None:
+        """Wait until each user has been served by every action since a moment that may move."""
+        wanted = [name for name, _ in _actions(self._run)]
 
         async def missing() -> list[str]:
             self._raise_what_failed()
-            return [f"user {user.number}: {', '.join(sorted(wanted - user.done))}" for user in self.users
-                    if wanted - user.done]  # fmt: skip
+            since = begin()
+            late = [(user, [name for name in wanted if user.served.get(name, -1.0) < since]) for user in self.users]
+            return [f"user {user.number}: {', '.join(names)}" for user, names in late if names]
 
         def seen(lacking: list[str]) -> str:
             wrong = [str(one) for one in self.outcomes if one.kind is not Kind.SERVED]
-            return "; ".join([*lacking, *wrong[:3]])
+            return "; ".join([*lacking, *wrong[-3:]])
 
-        what = "workload: every action of each user is served"
         await wait_until(
             missing, lambda lacking: not lacking, what=what, within=within, every=EVERY_SECONDS, describe=seen
         )
@@ -220,9 +242,9 @@ class Workload:
         for turn in itertools.count(user.number):
             if self._over.is_set():
                 return
-            name, action = actions[turn % len(actions)]
+            (name, action), begin = actions[turn % len(actions)], time.monotonic()
             if await action(self, user):
-                user.done.add(name)
+                user.served[name] = begin
             try:
                 await asyncio.wait_for(self._over.wait(), chance.uniform(*PAUSE_SECONDS))
             except TimeoutError:
