@@ -50,6 +50,11 @@ class Account:
     password: Secret
 
 
+def _accepts_certificates() -> bool:
+    """Whether engines accept any: they do not know the deployment's own authority, which every other client trusts."""
+    return the_run().descriptor.ca_file is not None
+
+
 @library(scope="GLOBAL", version="1.0.0")
 class PageLibrary:
     """Browser engines of this machine, where things are on the page, and what pictures of it show.
@@ -98,6 +103,23 @@ class PageLibrary:
         return options
 
     @keyword()
+    def get_context_options(self, engine: Engine, size: dict[str, Any]) -> dict[str, Any]:
+        """Returns the options with which `New Context` of the Browser library is as large as a device.
+
+        - ``size``: ``width`` and ``height`` in CSS pixels; with ``touch``, fingers are all that it has.
+
+        | &{options} =    Get Context Options    ${engine}    ${PHONE}
+        | New Context    &{options}
+        """
+        return {
+            "viewport": {"width": int(size["width"]), "height": int(size["height"])},
+            "hasTouch": size["touch"],
+            "isMobile": size["touch"] and engine.family == "chromium",  # no other has it
+            "serviceWorkers": "block",
+            "ignoreHTTPSErrors": _accepts_certificates(),
+        }
+
+    @keyword()
     def get_webdriver_options(self, engine: Engine) -> dict[str, Any]:
         """Returns ``driver_name``, ``options`` and ``service`` for `Create Webdriver` of SeleniumLibrary.
 
@@ -115,6 +137,7 @@ class PageLibrary:
         options = WebKitGTKOptions()
         options.binary_location = engine.executable
         options.add_argument("--automation")
+        options.accept_insecure_certs = _accepts_certificates()
         display = {"DISPLAY": self._display.name} if self._display else {}
         service = Service(engine.driver_program, log_output=subprocess.DEVNULL, env={**os.environ, **display})
         return {"driver_name": "WebKitGTK", "options": options, "service": service}

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return {
             "up": lambda: reaper.up(
-                options.defect, options.descriptor, options.detach, options.hostile, options.dialect
+                options.defect, options.descriptor, options.detach, options.hostile, options.dialect, options.tls
             ),
             "down": lambda: down(options.descriptor),
             "status": lambda: status(options.json),
@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start, and stay until Ctrl-C or the end of the parent process")
     up.add_argument("--dialect", choices=dialects.NAMES, help="the same application as another team builds it")
+    up.add_argument("--tls", action="store_true", help="clients call over TLS, with a certificate by its own authority")
     wrong = up.add_mutually_exclusive_group()
     wrong.add_argument("--defect", metavar="NAME", help="start with one thing wrong; `defects` lists them")
     wrong.add_argument(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-from sandbox import dialects, platform, pooler, site, vercel
+from sandbox import dialects, platform, pooler, site, tls, vercel
 from sandbox.settings import (
     APPLICATION_ROLE,
     DATABASE,
@@ -63,11 +63,11 @@ def describe(settings: Settings) -> dict[str, Any]:
             },
             "authentication": {"url": settings.auth_url, "probe": "/health", **identity},
             "storage": {"url": settings.storage_url, "probe": "/status", **identity},
-            "realtime": {"url": settings.url("api", "ws"), "probe": "/ws/health", **identity},
+            "realtime": {"url": settings.realtime_url, "probe": "/ws/health", **identity},
             "database": database
             | {
                 "user": INSPECTOR_ROLE,
-                "metrics": {"url": settings.url("supabase") + METRICS_PATH, "key": "service_role_key"},
+                "metrics": {"url": settings.public_url("supabase") + METRICS_PATH, "key": "service_role_key"},
             },
         },
         **_pools(settings),
@@ -77,7 +77,7 @@ def describe(settings: Settings) -> dict[str, Any]:
             "embedding": {"name": settings.embedding_model, "dimensions": settings.embedding_dimensions},
         },
         "platform": {
-            "url": f"{settings.url('platform')}/v1",
+            "url": f"{settings.public_url('platform')}/v1",
             "resolution_seconds": 1,
             "host": platform.MACHINE,
             "services": {name.partition("-")[2] or name: name for name in (*platform.SERVICES, platform.MACHINE)},
@@ -101,7 +101,7 @@ def describe(settings: Settings) -> dict[str, Any]:
                 "token": "platform_key",
             },
             "deployments": {
-                "url": settings.url("platform"),
+                "url": settings.public_url("platform"),
                 "project": vercel.PROJECT,
                 "token": "platform_key",
                 "path": "/deployment.json",
@@ -143,6 +143,7 @@ def describe(settings: Settings) -> dict[str, Any]:
             "platform-api",
             "scale",
         ],
+        **({"ca_file": str(tls.authority(settings))} if settings.caddy else {}),
         "secrets": SECRETS | ({"pooler_password": POOLER_PASSWORD} if settings.pgbouncer else {}),
         "thresholds": {},
     }
@@ -168,7 +169,7 @@ def _pools(settings: Settings) -> dict[str, Any]:
 def _hostile(settings: Settings) -> dict[str, Any]:
     whole = describe(replace_fields(settings, hostile=""))
     services = {name: service | {"url": settings.api_url} for name, service in whole["services"].items()}
-    services["realtime"]["url"] = settings.url("api", "ws")
+    services["realtime"]["url"] = settings.realtime_url
     del services["database"]
     for name in ("platform", "scaling", "load", "exclusive", "faults", "edge", "pool"):
         del whole[name]

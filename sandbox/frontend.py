@@ -61,7 +61,7 @@ def application(settings: Settings, own: Site | None = None) -> Edge:
     async def lifespan(app: Starlette) -> AsyncIterator[Mapping[str, httpx.AsyncClient]]:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=50, keepalive_expiry=30)
         async with httpx.AsyncClient(
-            base_url=settings.api_url, timeout=TIMEOUT, limits=limits, verify=NO_TLS, trust_env=False
+            base_url=settings.url("api"), timeout=TIMEOUT, limits=limits, verify=NO_TLS, trust_env=False
         ) as client:
             yield {"client": client}
 

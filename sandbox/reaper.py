@@ -28,7 +28,12 @@ PATIENCE_SECONDS: Final = 10
 
 
 def up(
-    defect: str | None, descriptor: Path | None, detach: bool, hostile: str | None = None, dialect: str | None = None
+    defect: str | None,
+    descriptor: Path | None,
+    detach: bool,
+    hostile: str | None = None,
+    dialect: str | None = None,
+    tls: bool = False,
 ) -> int:
     """Run a sandbox until a signal or the end of its owner. Returns the exit status.
 
@@ -41,7 +46,7 @@ def up(
     owner = os.pidfd_open(os.getppid()) if os.getppid() and not detach else None
     directory = state.make_directory()
     file = (descriptor or directory / "deployment.yaml").absolute()
-    sandbox = state.Sandbox(str(directory), str(file), detach, defect, hostile, dialect)
+    sandbox = state.Sandbox(str(directory), str(file), detach, defect, hostile, dialect, tls)
     return _detached(sandbox) if detach else _keep(sandbox, owner, None)
 
 

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.settings import SPARE_INSTANCES, Settings
+from sandbox.settings import OVER_TLS, SPARE_INSTANCES, Settings
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ def load(settings: Settings) -> tuple[Service, ...]:
     import sandbox.pooler as pooler
     import sandbox.stubs.main as stubs
     import sandbox.supabase.main as supabase
+    import sandbox.tls as tls
     import sandbox.worker.main as worker
 
     # The links first, since all others connect through them; then workers: the API is not healthy before the heartbeat
@@ -59,4 +60,5 @@ def load(settings: Settings) -> tuple[Service, ...]:
         Service("api-2", app.run, (("api-2", "/health"),)),
         *(Service(name, app.run) for name in SPARE_INSTANCES),
         Service("frontend", frontend.run, (("frontend", "/"), ("api", "/health"))),
+        *([Service("tls", tls.run, tuple((name, None) for name in OVER_TLS.values()))] if settings.caddy else []),
     )

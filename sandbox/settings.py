@@ -29,6 +29,8 @@ SPARE_INSTANCES: Final = ("api-3", "api-4")
 API_ID: Final = "srv-api"  # of the API, in the platform's interface
 INSTANCE_HEADER: Final = "x-instance-id"
 API_INSTANCES: Final = ("api-1", "api-2", *SPARE_INSTANCES)
+OVER_TLS: Final = {name: f"{name}-tls" for name in ("frontend", "api", "supabase", "platform")}
+"""What clients call -> the listener before it that takes TLS, where the sandbox does."""
 LISTENERS: Final = (
     *(
         "frontend",
@@ -44,6 +46,7 @@ LISTENERS: Final = (
         "faults",
     ),
     *LINKS,
+    *OVER_TLS.values(),
 )
 """What has a port. `origin` is the front end's behind its cache; `api` is the balancer before the API's instances;
 `llamaparse` and `openai` are one part."""
@@ -60,7 +63,8 @@ POOL_SIZE: Final = 10  # connections of a service
 METRICS_PATH: Final = "/customer/v1/privileged/metrics"
 
 NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""TLS context of every HTTP client. No service uses TLS, and loading the system's certificates takes 80 ms."""
+"""TLS context of every HTTP client. Services call one another without TLS, and loading the system's certificates takes
+80 ms."""
 
 
 def _secret() -> str:
@@ -74,7 +78,7 @@ class Settings:
     The roles `application` (API and worker), `service` (authentication and storage), `inspector` (read-only),
     `operator` (breaks things on purpose) and `pooled` (clients of the pooler) exist, with the passwords below, before
     schema.sql runs as superuser in the database, with the extension `vector`. `pgbouncer` is the pooler's binary, or
-    empty.
+    empty; so is `caddy` that of the proxy that takes TLS.
     """
 
     directory: Path
@@ -86,6 +90,7 @@ class Settings:
     hostile: str = ""
     dialect: str = ""
     pgbouncer: str = ""
+    caddy: str = ""
     parser_webhook: str = "/api/upload-pipeline/webhook/llamaparse"
 
     admin_password: str = field(default_factory=_secret, repr=False)
@@ -118,17 +123,25 @@ class Settings:
     refresh_reuse_seconds: int = 0
 
     def url(self, listener: str, scheme: str = "http") -> str:
-        """The address of a listener, without a slash at its end."""
+        """The address of a listener for other services, without a slash at its end."""
         return f"{scheme}://{HOST}:{self.ports[listener]}"
+
+    def public_url(self, listener: str, scheme: str = "http") -> str:
+        """The address for clients of a listener that is also there over TLS."""
+        return self.url(OVER_TLS[listener], f"{scheme}s") if self.caddy else self.url(listener, scheme)
 
     @property
     def frontend_url(self) -> str:
-        return self.url("frontend")
+        return self.public_url("frontend")
 
     @property
     def api_url(self) -> str:
-        """The load balancer of the API instances, which clients and webhooks call."""
-        return self.url("api")
+        """The load balancer of the API instances, which clients call."""
+        return self.public_url("api")
+
+    @property
+    def realtime_url(self) -> str:
+        return self.public_url("api", "ws")
 
     @property
     def instance_id(self) -> str:
@@ -137,11 +150,11 @@ class Settings:
 
     @property
     def auth_url(self) -> str:
-        return f"{self.url('supabase')}/auth/v1"
+        return f"{self.public_url('supabase')}/auth/v1"
 
     @property
     def storage_url(self) -> str:
-        return f"{self.url('supabase')}/storage/v1"
+        return f"{self.public_url('supabase')}/storage/v1"
 
     @property
     def auth_link(self) -> str:

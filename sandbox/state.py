@@ -30,6 +30,7 @@ class Sandbox:
     defect: str | None
     hostile: str | None = None
     dialect: str | None = None
+    tls: bool = False
     reaper: int = 0
     reaper_started: str | None = None
     supervisor: int = 0

@@ -58,7 +58,7 @@ class Page:
         self.version = digest.hexdigest()[:12]
         addresses = {
             "api": settings.api_url,
-            "realtime": settings.url("api", "ws"),
+            "realtime": settings.realtime_url,
             "assets": f"/assets/{self.version}",
         }
         self._index = Template(index).substitute(addresses, version=settings.version, build=settings.build).encode()
@@ -96,7 +96,7 @@ def policy(settings: Settings) -> str:
         [
             "default-src 'none'",
             *(f"{kind} 'self'" for kind in own),
-            f"connect-src 'self' {storage.scheme}://{storage.netloc} {settings.url('api', 'ws')}",
+            f"connect-src 'self' {storage.scheme}://{storage.netloc} {settings.realtime_url}",
             "base-uri 'none'",
             "frame-ancestors 'none'",
         ]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from sandbox import descriptor, dialects, pooler, postgres, processes, services
+from sandbox import descriptor, dialects, pooler, postgres, processes, services, tls
 from sandbox.children import Children
 from sandbox.console import say
 from sandbox.errors import StartError
@@ -49,6 +49,7 @@ class Supervisor:
             hostile=hostile,
             dialect=dialect,
             pgbouncer=str(pooler.find() or ""),
+            caddy=tls.find() if sandbox.tls else "",
         )
         self._children = Children(self._settings)
         self._instances = Instances(self._settings.directory)
@@ -163,7 +164,7 @@ class Supervisor:
         addresses = {
             "front end": settings.frontend_url,
             "api": settings.api_url,
-            "realtime": settings.url("api", "ws"),
+            "realtime": settings.realtime_url,
             "authentication": settings.auth_url,
             "storage": settings.storage_url,
             "llamaparse": settings.url("llamaparse"),

@@ -44,6 +44,7 @@ def _slow_steps() -> dict[str, tuple[str, ...]]:
         "suite metrics": (*PYTHON, "tests.suite_metrics"),
         "integration run": (*PYTHON, "tests.estimate", "integration"),
         "plain dialect": (*PYTHON, "acceptance", "run", "integration", "--deployment", "plain"),
+        "over TLS": (*PYTHON, "acceptance", "run", "integration", "--deployment", "tls"),
         "hostile": (*PYTHON, "tests.detection", "--hostile", "sample"),
         "defects": (*PYTHON, "tests.detection", "--sample", _last_landed()),
     }

@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import ssl
-import subprocess
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
 
@@ -56,14 +55,15 @@ async def test_the_parts_are_within_the_whole(serve: Serve) -> None:
     assert all(part >= 0 for part in parts) and sum(parts) <= one.total
 
 
-async def test_tls_is_timed_apart(secure: tuple[str, ssl.SSLContext]) -> None:
-    address, trust = secure
+async def test_tls_is_timed_apart(secure: tuple[str, Path]) -> None:
+    address, certificate = secure
+    trust = ssl.create_default_context(cafile=str(certificate))
     [one] = await timings_of(TimingTransport(verify=trust), address, 1)
     assert one.tls is not None and one.tls > 0
     assert one.connect is not None and one.connect + one.tls < one.total
 
 
-async def test_who_is_not_trusted_is_a_failure_of_httpx(secure: tuple[str, ssl.SSLContext]) -> None:
+async def test_who_is_not_trusted_is_a_failure_of_httpx(secure: tuple[str, Path]) -> None:
     async with httpx.AsyncClient(transport=TimingTransport()) as client:
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             await client.get(secure[0])
@@ -127,39 +127,6 @@ def serve_kept(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> str:
     """A server that keeps its connections open."""
     monkeypatch.setattr(BaseHTTPRequestHandler, "protocol_version", "HTTP/1.1")
     return serve(200, {"is": "so"})
-
-
-@pytest.fixture
-def secure(tmp_path: Path) -> tuple[str, ssl.SSLContext]:
-    """A server with TLS and a certificate made for it, and who trusts it."""
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    command = [
-        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-        *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "1"),
-        *("-keyout", str(key), "-out", str(certificate)),
-    ]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
-    except FileNotFoundError:
-        pytest.skip("openssl is not there to make a certificate with")
-    offered = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    offered.load_cert_chain(certificate, key)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            content = b'{"is": "so"}'
-            self.send_response(200)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = offered.wrap_socket(server.socket, server_side=True)
-    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    return f"https://localhost:{server.server_port}/", ssl.create_default_context(cafile=str(certificate))
 
 
 async def test_the_client_of_the_contract_reads_through_it_and_is_bounded(contract: Contract, serve: Serve) -> None:

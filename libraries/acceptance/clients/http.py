@@ -37,7 +37,8 @@ from acceptance.deployment.contract import (
     pick,
     with_query,
 )
-from acceptance.deployment.descriptor import Descriptor, is_local
+from acceptance.deployment.descriptor import Descriptor
+from acceptance.deployment.trust import http_client
 from acceptance.errors import (
     NotOffered,
     SuiteError,
@@ -199,13 +200,13 @@ class ContractClient:
         self._limited: list[str] = []  # a line for each rate limit that was hit since the log was last taken
         self._calls = 0
         self._deadline = deadline
-        self._http = httpx.AsyncClient(
+        self._http = http_client(
+            descriptor.services.api.url,
+            transport=transport,
             timeout=timeout,
             headers={"accept-encoding": ACCEPTED},
             # All users of a run share this client: what one was given must not be sent for another.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            transport=transport,
-            trust_env=transport is None and not is_local(descriptor.services.api.url),
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=120, keepalive_expiry=4.0),
         )
         self.path.watch(self._http)

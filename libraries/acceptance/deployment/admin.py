@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 
-from acceptance.deployment.descriptor import Descriptor, is_local
+from acceptance.deployment.descriptor import Descriptor
+from acceptance.deployment.trust import http_client
 from acceptance.errors import EnvironmentUnavailable
 
 GONE = (200, 204, 404)
@@ -17,7 +18,7 @@ class AdminApi:
 
     def __init__(self, descriptor: Descriptor) -> None:
         self._descriptor = descriptor
-        self._http = httpx.AsyncClient(timeout=10, trust_env=not is_local(descriptor.services.api.url))
+        self._http = http_client(descriptor.services.api.url, timeout=10)
 
     async def make(self, email: str, password: str, app_metadata: dict[str, Any]) -> str:
         """The identifier of a new user, whose address counts as confirmed."""

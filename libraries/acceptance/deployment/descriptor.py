@@ -500,6 +500,7 @@ class Descriptor(Data):
     capabilities: frozenset[str] = frozenset()
     secrets: dict[str, str] = {}
     secrets_file: Path | None = None
+    ca_file: Path | None = None  # PEM: the authorities that the run trusts, in place of the public ones
     thresholds: dict[str, Threshold] = {}
     _from_file: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
 
@@ -685,7 +686,7 @@ def read_descriptor(path: Path) -> Descriptor:
         ConfigurationError: with every mistake in the file at once, by field.
     """
     descriptor = read_model(path, Descriptor)
-    for field in ("contract", "page"):
+    for field in ("contract", "page", "ca_file"):
         if (given := getattr(descriptor, field)) is not None:
             descriptor = descriptor.model_copy(update={field: (path.parent / given).resolve()})
     if descriptor.secrets_file is not None:

@@ -23,6 +23,7 @@ from pydantic import Field
 
 from acceptance.deployment.contract import holds
 from acceptance.deployment.descriptor import Descriptor, read_descriptor
+from acceptance.deployment.trust import trusted
 from acceptance.errors import ConfigurationError
 from acceptance.yaml_models import PROJECT, Data, read_model, read_yaml
 
@@ -120,7 +121,8 @@ def open_deployment(
     if "provision" not in read_yaml(path):
         if plant is not None:
             raise ConfigurationError([f"{path}: has no provision.defects, so no defect can be planted"])
-        yield OpenDeployment(read_descriptor(path), path)
+        with trusted(opened := read_descriptor(path)):
+            yield OpenDeployment(opened, path)
         return
     stub = read_model(path, Stub)
     # No folder of ours: what the command wrote goes with it, also when we are killed.
@@ -128,9 +130,10 @@ def open_deployment(
     try:
         with _provisioned(stub, written, progress, plant):
             if stub.contract is not None and "contract" not in read_yaml(written):
-                with written.open("a", encoding="utf-8") as descriptor:
-                    descriptor.write(f"contract: {json.dumps(str((path.parent / stub.contract).resolve()))}\n")
-            yield OpenDeployment(read_descriptor(written), written, provisioned=True)
+                with written.open("a", encoding="utf-8") as file:
+                    file.write(f"contract: {json.dumps(str((path.parent / stub.contract).resolve()))}\n")
+            with trusted(opened := read_descriptor(written)):
+                yield OpenDeployment(opened, written, provisioned=True)
     finally:
         written.unlink(missing_ok=True)
 

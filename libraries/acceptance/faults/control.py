@@ -9,8 +9,9 @@ from urllib.parse import quote
 import httpx
 from pydantic import Field, TypeAdapter
 
-from acceptance.deployment.descriptor import Descriptor, FaultControl, is_local
+from acceptance.deployment.descriptor import Descriptor, FaultControl
 from acceptance.deployment.interfaces import Answer, read_answer
+from acceptance.deployment.trust import http_client
 from acceptance.errors import EnvironmentUnavailable, SuiteError, one_line
 from acceptance.faults.model import Fault, Proof
 from acceptance.yaml_models import Data
@@ -45,12 +46,8 @@ class Control:
         self, descriptor: Descriptor, access: FaultControl, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         self._access = access
-        self._http = httpx.AsyncClient(
-            headers={"authorization": f"Bearer {descriptor.secret(access.token).get_secret_value()}"},
-            timeout=TIMEOUT,
-            transport=transport,
-            trust_env=transport is None and not is_local(access.url),
-        )
+        headers = {"authorization": f"Bearer {descriptor.secret(access.token).get_secret_value()}"}
+        self._http = http_client(access.url, transport=transport, headers=headers, timeout=TIMEOUT)
         self._kinds: dict[str, tuple[str, ...]] | None = None
 
     async def kinds(self) -> Mapping[str, Sequence[str]]:

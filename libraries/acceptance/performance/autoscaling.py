@@ -20,7 +20,8 @@ from ArtilleryLibrary.process import run_load
 from ArtilleryLibrary.requestlog import RequestLog
 from ArtilleryLibrary.script import LoadScript, checked_script
 
-from acceptance.deployment.descriptor import Scaling, is_local
+from acceptance.deployment.descriptor import Scaling
+from acceptance.deployment.trust import http_client
 from acceptance.errors import ConfigurationError, EnvironmentUnavailable, NotOffered, cut, shortened
 from acceptance.evidence.records import Panel, Point
 from acceptance.fixtures.users import User
@@ -311,9 +312,8 @@ async def _observed(run: Run, platform: Render, wanted: Scaling, user: User) -> 
     seen = Observation()
     limits = httpx.Limits(max_keepalive_connections=0)  # each request finds its instance anew
     url = run.descriptor.service(wanted.service).url
-    async with httpx.AsyncClient(
-        timeout=PROBE_SECONDS, limits=limits, trust_env=not is_local(url), headers=run.descriptor.headers_of(url)
-    ) as client:
+    headers = run.descriptor.headers_of(url)
+    async with http_client(url, timeout=PROBE_SECONDS, limits=limits, headers=headers) as client:
         slow = _slow_request(run, wanted, user)
         tasks = [asyncio.ensure_future(_sample_on(run, platform, wanted, client, seen))]
         tasks += [asyncio.ensure_future(_send_slowly(client, slow, seen)) for _ in range(SLOW_CLIENTS) if slow]

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 from pydantic import SecretStr, TypeAdapter
 
-from acceptance.deployment.descriptor import is_local
 from acceptance.deployment.interfaces import Answer, read_answer
+from acceptance.deployment.trust import http_client
 from acceptance.errors import EnvironmentUnavailable, one_line
 
 TIMEOUT = 20.0
@@ -35,12 +35,8 @@ class ProviderApi:
         transport: httpx.AsyncBaseTransport | None = None, pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:  # fmt: skip
         self.name, self.url, self._secret, self._pause = name, url, secret, pause
-        self._http = httpx.AsyncClient(
-            headers={"authorization": f"Bearer {token.get_secret_value()}"} if token is not None else {},
-            timeout=TIMEOUT,
-            transport=transport,
-            trust_env=transport is None and not is_local(url),
-        )
+        headers = {"authorization": f"Bearer {token.get_secret_value()}"} if token is not None else {}
+        self._http = http_client(url, transport=transport, headers=headers, timeout=TIMEOUT)
 
     async def call(self, method: str, path: str, *, query: Any = None, body: Any = None) -> httpx.Response:
         """A successful response; where the provider is busy or limits the rate, after growing pauses, a few times.

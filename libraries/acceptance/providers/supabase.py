@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from acceptance.deployment.descriptor import Descriptor, is_local
+from acceptance.deployment.descriptor import Descriptor
+from acceptance.deployment.trust import http_client
 from acceptance.errors import CapabilityMissing, EnvironmentUnavailable, cut, visible
 
 USER = "service_role"
@@ -86,9 +87,7 @@ async def read_metrics(descriptor: Descriptor, transport: httpx.AsyncBaseTranspo
     try:
         async with (
             asyncio.timeout(TIMEOUT),
-            httpx.AsyncClient(
-                auth=(USER, key), timeout=TIMEOUT, transport=transport, trust_env=not is_local(access.url)
-            ) as client,
+            http_client(access.url, transport=transport, auth=(USER, key), timeout=TIMEOUT) as client,
             client.stream("GET", access.url) as response,
         ):
             async for part in response.aiter_bytes():
