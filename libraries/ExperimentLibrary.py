@@ -13,7 +13,7 @@ from acceptance.experiments.steady_state import SteadyState
 from acceptance.experiments.workload import Workload
 from acceptance.uploads import Upload
 from robot.api.deco import library
-from robot_run.keywords import Duration, Observed, getter, keyword, seconds_of, step
+from robot_run.keywords import Duration, keyword, seconds_of, step
 from robot_run.lifecycle import the_run
 
 RECOVERY_SECONDS = 300.0
@@ -190,17 +190,6 @@ class ExperimentLibrary:
         | Every Answer Should Be Documented    ${workload}    answers=unavailable
         """
         must_be_documented(workload.outcomes, workload.faults(), answers, lost, seconds_of(within))
-
-    @getter()
-    def get_outcomes(self, workload: Workload, kind: Kind | None = None, *, route: str | None = None) -> Observed:
-        """Returns how many requests of a workload came to something, such as ``refused``.
-
-        - ``route``: of this route only.
-
-        | Get Outcomes    ${workload}    refused    >    0
-        """
-        found = [one for one in workload.outcomes if kind in (None, one.kind) and route in (None, one.route)]
-        return Observed(len(found), f"requests of the workload{f', {kind.value}' if kind else ''}")
 
     @step()
     async def record_timeline(self, workload: Workload, criterion: str, name: str) -> None:

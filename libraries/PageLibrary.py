@@ -50,11 +50,6 @@ class Account:
     password: Secret
 
 
-def _accepts_certificates() -> bool:
-    """Whether engines accept any: they do not know the deployment's own authority, which every other client trusts."""
-    return the_run().descriptor.ca_file is not None
-
-
 @library(scope="GLOBAL", version="1.0.0")
 class PageLibrary:
     """Browser engines of this machine, where things are on the page, and what pictures of it show.
@@ -116,7 +111,8 @@ class PageLibrary:
             "hasTouch": size["touch"],
             "isMobile": size["touch"] and engine.family == "chromium",  # no other has it
             "serviceWorkers": "block",
-            "ignoreHTTPSErrors": _accepts_certificates(),
+            # It does not know the deployment's own authority, which every other client of the run trusts alone.
+            "ignoreHTTPSErrors": the_run().descriptor.ca_file is not None,
         }
 
     @keyword()
@@ -137,7 +133,7 @@ class PageLibrary:
         options = WebKitGTKOptions()
         options.binary_location = engine.executable
         options.add_argument("--automation")
-        options.accept_insecure_certs = _accepts_certificates()
+        options.accept_insecure_certs = the_run().descriptor.ca_file is not None
         display = {"DISPLAY": self._display.name} if self._display else {}
         service = Service(engine.driver_program, log_output=subprocess.DEVNULL, env={**os.environ, **display})
         return {"driver_name": "WebKitGTK", "options": options, "service": service}

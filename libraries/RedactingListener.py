@@ -7,6 +7,7 @@ What start tags hold is written before a listener runs: names, IF conditions and
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from acceptance.redaction.redactor import Redactor
@@ -66,6 +67,15 @@ _LISTS = {
 }  # fmt: skip
 
 
+def _ending(kind: str) -> Callable[[Any, Any, Any], None]:
+    """The method that Robot Framework calls at the end of something that needs no more than the usual cleaning."""
+
+    def end(self: RedactingListener, data: Any, result: Any) -> None:
+        self._clean(kind, result)
+
+    return end
+
+
 class RedactingListener:
     """A listener (version 3) that rewrites messages, arguments and texts before they are written."""
 
@@ -90,37 +100,20 @@ class RedactingListener:
     def end_keyword(self, data: Any, result: Any) -> None:
         self._clean("keyword", result, plain_message=result.type in ("SETUP", "TEARDOWN"))
 
-    def end_for(self, data: Any, result: Any) -> None:
-        self._clean("for", result)
-
     def end_for_iteration(self, data: Any, result: Any) -> None:
         for name, value in list(result.assign.items()):
             result.assign[name] = REDACTOR.clean(value)
         self._clean("for_iteration", result)
 
-    def end_while(self, data: Any, result: Any) -> None:
-        self._clean("while", result)
-
-    def end_while_iteration(self, data: Any, result: Any) -> None:
-        self._clean("while_iteration", result)
-
-    def end_if_branch(self, data: Any, result: Any) -> None:
-        self._clean("if_branch", result)
-
-    def end_try_branch(self, data: Any, result: Any) -> None:
-        self._clean("try_branch", result)
-
-    def end_group(self, data: Any, result: Any) -> None:
-        self._clean("group", result)
-
-    def end_return(self, data: Any, result: Any) -> None:
-        self._clean("return", result)
-
-    def end_var(self, data: Any, result: Any) -> None:
-        self._clean("var", result)
-
-    def end_error(self, data: Any, result: Any) -> None:
-        self._clean("error", result)
+    end_for = _ending("for")
+    end_while = _ending("while")
+    end_while_iteration = _ending("while_iteration")
+    end_if_branch = _ending("if_branch")
+    end_try_branch = _ending("try_branch")
+    end_group = _ending("group")
+    end_return = _ending("return")
+    end_var = _ending("var")
+    end_error = _ending("error")
 
     def _clean(self, kind: str, result: Any, *, plain_message: bool = False) -> None:
         for name in _TEXTS.get(kind, ()):

@@ -292,14 +292,6 @@ class RouteLibrary:
         statuses = sorted(response.status for response in responses)
         return Observed(statuses, what, look)
 
-    @keyword()
-    def get_response_fields(self, response: Response) -> dict[str, Any]:
-        """Returns every field of a successful response, by the contract's words.
-
-        | &{job} =    Get Response Fields    ${response}
-        """
-        return response.fields
-
     @getter()
     def get_mentions(self, response: Response, texts: list[str], *, known: str = "") -> Observed:
         """Returns which of these texts the body of a response contains, except those that its request contained.

@@ -14,7 +14,6 @@ from robot.api import logger
 from robot.api.deco import keyword, library
 
 from ArtilleryLibrary.errors import EnvironmentUnavailable
-from ArtilleryLibrary.fargate import dry_run
 from ArtilleryLibrary.figures import Ending, LoadResult, read_result
 from ArtilleryLibrary.process import run_load
 from ArtilleryLibrary.progress import EarlyStop, progress_lines
@@ -186,35 +185,6 @@ class ArtilleryLibrary:
         | ${p95} =    Get Load Figure    first byte    statistic=p95    endpoint=read profile
         """
         return figure(self._last(), name, statistic, scenario=scenario, endpoint=endpoint, phase=phase)
-
-    @keyword
-    def get_load_result(self) -> LoadResult:
-        """Returns the last load's result, whole or partial: requests, arrivals, health of the generator.
-
-        | ${result} =    Get Load Result
-        | Log    ${result.reason}
-        """
-        return self._last()
-
-    @keyword
-    def compose_fargate_load(
-        self, path: Path, workers: int, region: str, environment: Mapping[str, Any] | None = None
-    ) -> str:
-        """Composes the command that applies a load from AWS Fargate, without running it.
-
-        Arguments:
-        - ``path``, ``environment``: as of `Validate Load Script`.
-        - ``workers``: number of tasks; each runs the whole script, so rates are divided by their number.
-        - ``region``: of AWS, such as ``eu-west-1``.
-
-        Returns the command, and logs the divided script. Fails when a rate cannot be divided.
-
-        Example:
-        | ${command} =    Compose Fargate Load    ${CURDIR}/checkout.yml    workers=5    region=eu-west-1
-        """
-        composed = dry_run(_checked(path, None, environment, 0, expectations=False), workers=workers, region=region)
-        logger.info(composed.script)
-        return str(composed)
 
     def _last(self) -> LoadResult:
         if self._result is None:

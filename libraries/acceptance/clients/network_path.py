@@ -57,7 +57,7 @@ class NetworkPath:
         transport = client._transport
         if isinstance(transport, httpx.AsyncHTTPTransport):
             pool: Any = transport._pool
-            pool._network_backend = Detours(self, pool._network_backend)
+            pool._network_backend = Detours(self)
             self._pools.append(pool)
 
     async def _close_idle(self, origin: Origin) -> None:
@@ -74,11 +74,11 @@ def _origins(host: str, port: int) -> list[httpcore.Origin]:
     return [httpcore.Origin(scheme, host.encode(), port) for scheme in (b"http", b"https")]
 
 
-class Detours(httpcore.AsyncNetworkBackend):
+class Detours(httpcore.AnyIOBackend):
     """A network backend of httpcore that dials where the network path says."""
 
-    def __init__(self, path: NetworkPath, backend: httpcore.AsyncNetworkBackend) -> None:
-        self._path, self._backend = path, backend
+    def __init__(self, path: NetworkPath) -> None:
+        self._path = path
 
     async def connect_tcp(
         self,
@@ -89,15 +89,4 @@ class Detours(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         dialled, at = self._path.address("http", host, port)
-        return await self._backend.connect_tcp(dialled, at, timeout, local_address, socket_options)
-
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        return await self._backend.connect_unix_socket(path, timeout, socket_options)
-
-    async def sleep(self, seconds: float) -> None:
-        await self._backend.sleep(seconds)
+        return await super().connect_tcp(dialled, at, timeout, local_address, socket_options)

@@ -182,24 +182,22 @@ class Scaled:
     def utilization(self) -> float | None:
         """The mean CPU of the instances in the second half of the high load, in percent of one; None: not known."""
         until = min(self.fell, self.load.log.phases.get(RISE, 0.0) + self.wanted.up_within)
-        at: dict[float, list[float]] = {}
-        for line in self.cpu:
-            for moment, value in line.points:
-                if (self.rose + until) / 2 <= moment < until:
-                    at.setdefault(moment, []).append(100 * value)
-        return fmean(fmean(values) for values in at.values()) if at else None
+        found = self._cpu((self.rose + until) / 2, until)
+        return fmean(map(fmean, found)) if found else None
 
     def needed_at_last(self) -> int:
         """How many instances the CPU of the second half of the low load needs, by target; 0 where it is not known."""
-        if not math.isfinite(self.fell):
-            return 0
-        since = (self.fell + self.seen.samples[-1].at) / 2
-        totals: dict[float, float] = {}
+        found = self._cpu((self.fell + self.seen.samples[-1].at) / 2, math.inf) if math.isfinite(self.fell) else []
+        return math.ceil(fmean(map(sum, found)) / self.wanted.target) if found else 0
+
+    def _cpu(self, since: float, until: float) -> list[list[float]]:
+        """The CPU of the instances in percent of one, for each moment of the provider's series."""
+        at: dict[float, list[float]] = {}
         for line in self.cpu:
             for moment, value in line.points:
-                if moment >= since:
-                    totals[moment] = totals.get(moment, 0.0) + 100 * value
-        return math.ceil(fmean(totals.values()) / self.wanted.target) if totals else 0
+                if since <= moment < until:
+                    at.setdefault(moment, []).append(100 * value)
+        return list(at.values())
 
     def plateaus(self) -> list[list[InstanceSample]]:
         """The samples between changes of the instances, without those next to a change."""

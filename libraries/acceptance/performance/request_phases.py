@@ -153,11 +153,8 @@ class _Moments:
 _CURRENT: ContextVar[_Moments] = ContextVar("moments")
 
 
-class _Resolving(httpcore.AsyncNetworkBackend):
+class _Resolving(httpcore.AnyIOBackend):
     """Looks a name up by itself, and connects to its addresses in their order: the two are timed apart."""
-
-    def __init__(self) -> None:
-        self._backend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -180,7 +177,7 @@ class _Resolving(httpcore.AsyncNetworkBackend):
         begin = time.perf_counter()
         for last, address in enumerate(addresses, start=1 - len(addresses)):
             try:
-                stream = await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
+                stream = await super().connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if last == 0:
                     raise
@@ -188,9 +185,6 @@ class _Resolving(httpcore.AsyncNetworkBackend):
                 moments.connect = time.perf_counter() - begin
                 return stream
         raise httpcore.ConnectError(f"{host} has no address")
-
-    async def sleep(self, seconds: float) -> None:
-        await self._backend.sleep(seconds)
 
 
 async def addresses_of(host: str, port: int) -> list[str]:
