@@ -42,37 +42,28 @@ def run(settings: Settings) -> None:
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
-    servers = {
-        listener: {
-            "listen": [f"{HOST}:{settings.ports[over_tls]}"],
-            "protocols": ["h1", "h2"],
-            "automatic_https": {"disable_redirects": True},
-            "tls_connection_policies": [{"default_sni": HOST}],  # a client names no host that is a number
-            "routes": [
-                {
-                    "handle": [
-                        {
-                            "handler": "reverse_proxy",
-                            "upstreams": [{"dial": f"{HOST}:{settings.ports[listener]}"}],
-                            "flush_interval": -1,
-                        }
-                    ]
-                }
-            ],
-        }
-        for listener, over_tls in OVER_TLS.items()
-    }
     return {
         "admin": {"disabled": True, "config": {"persist": False}},
         "storage": {"module": "file_system", "root": str(_home(settings))},
         "apps": {
-            "http": {"servers": servers},
+            "http": {"servers": {listener: _server(settings, listener) for listener in OVER_TLS}},
             "tls": {
                 "certificates": {"automate": [HOST]},
                 "automation": {"policies": [{"subjects": [HOST], "issuers": [{"module": "internal"}]}]},
             },
             "pki": {"certificate_authorities": {"local": {"install_trust": False}}},
         },
+    }
+
+
+def _server(settings: Settings, listener: str) -> dict[str, Any]:
+    behind = [{"dial": f"{HOST}:{settings.ports[listener]}"}]
+    return {
+        "listen": [f"{HOST}:{settings.ports[OVER_TLS[listener]]}"],
+        "protocols": ["h1", "h2"],
+        "automatic_https": {"disable_redirects": True},
+        "tls_connection_policies": [{"default_sni": HOST}],  # a client names no host that is a number
+        "routes": [{"handle": [{"handler": "reverse_proxy", "upstreams": behind, "flush_interval": -1}]}],
     }
 
 
