@@ -162,3 +162,13 @@ def test_an_unprotected_route_that_differs_from_the_recording_is_one_cause() -> 
     recording = "request 'unsigned webhook': webhook: expected status 401, observed 200"
     (cause,) = root_causes([("INT-03", "Protection", unsigned), ("INT-16", "Baseline", recording)])
     assert cause.criteria == ("INT-03", "INT-16")
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_a_request_that_ended_in_a_fault_is_one_cause_whichever_test_names_it(is_reversed: bool) -> None:
+    closing = "chat: expected no fault, observed 503; POST /api/chat, request 97eb"
+    workload = "workload: expected documented answers, observed chat: refused; POST /api/chat, request 97eb, as a@b.c"
+    other = "workload: expected documented answers, observed chat: refused; POST /api/chat, request 1234, as a@b.c"
+    failed = [("INT-12", "closing", closing), ("ERR-03", "An Outage", workload), ("ERR-04", "A Path", other)]
+    causes = root_causes(reversed(failed) if is_reversed else failed)
+    assert {frozenset(cause.criteria) for cause in causes} == {frozenset({"INT-12", "ERR-03"}), frozenset({"ERR-04"})}

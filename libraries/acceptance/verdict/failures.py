@@ -77,6 +77,11 @@ class Failure(Data):
         return self._parts.get("look") or ""
 
     @property
+    def request(self) -> str:
+        """Method, path and identifier of the request that it looks at; empty where none is named."""
+        return self.look.partition(", as ")[0]
+
+    @property
     def lines(self) -> list[str]:
         """Laid out for a console: what was checked, then a line for each of expected, observed and where to look."""
         parts = (("expected", self.expected), ("observed", self.observed), ("look at", self.look))
@@ -158,15 +163,16 @@ def root_causes(failed: Iterable[tuple[str, str, str]]) -> list[RootCause]:
         failed: criterion, name and message of each failed test.
     """
     met = [(criterion, test, failure) for criterion, test, message in failed for failure in causes_of(message)]
+    faults = {one.request: one.key for _, _, one in met if one.request and one.is_by_status and one.observed[0] == "5"}
     open_to_all = {found[1] for _, _, one in met if (found := _REFUSED.fullmatch(one.key)) and found[2] == "401"}
     groups: dict[str, list[RootCause]] = {}
     for criterion, test, failure in met:
         found = _REFUSED.fullmatch(failure.key)
         unprotected = found is not None and found[1] in open_to_all and criterion in PROTECTION
-        alike = groups.setdefault(f"{found[1]} open" if found and unprotected else failure.key, [])
-        number = next(
-            (n for n, one in enumerate(alike) if failure.is_ours or _is_one(one, failure, criterion)), len(alike)
-        )
+        fault = "" if failure.is_by_status else faults.get(failure.request, "")
+        alike = groups.setdefault(fault or (f"{found[1]} open" if found and unprotected else failure.key), [])
+        is_known = failure.is_ours or fault
+        number = next((n for n, one in enumerate(alike) if is_known or _is_one(one, failure, criterion)), len(alike))
         known = alike[number] if number < len(alike) else RootCause(failure=failure, tests=(), criteria=())
         update = {"tests": _with(known.tests, test), "criteria": _with(known.criteria, criterion)}
         alike[number : number + 1] = [known.model_copy(update=update)]
