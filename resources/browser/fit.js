@@ -35,6 +35,6 @@
         const isHit = hit && (element.contains(hit) || hit.closest("label")?.control === element);
         if (!isHit) problems.push(`${named(element)} is covered by ${hit ? named(hit) : "nothing: it is off the screen"}`);
     }
-    scrollTo(0, before);
+    scrollTo({top: before, left: 0, behavior: "instant"});
     return {looked, problems, width: innerWidth};
 }
