@@ -137,10 +137,9 @@ class ExperimentLibrary:
 
         | ${seconds} =    Wait Until Recovered    ${workload}    timeout=5 min
         """
-        run, user, since = the_run(), workload.users[0], _latest(workload, "undone")
-        deadline = since + seconds_of(timeout)
-        await recovery.until_recovered(run, user.account, since, seconds_of(timeout), user.fact.question)
-        seconds = await workload.recovered(time.monotonic(), max(0.0, deadline - time.monotonic())) - since
+        run, user, since, within = the_run(), workload.users[0], _latest(workload, "undone"), seconds_of(timeout)
+        await recovery.until_recovered(run, user.account, since, within, user.fact.question)
+        seconds = await workload.recovered(time.monotonic(), max(0.0, since + within - time.monotonic())) - since
         run.faults.recovered()
         return seconds
 

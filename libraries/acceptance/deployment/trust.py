@@ -25,14 +25,12 @@ def trusted(descriptor: Descriptor) -> Iterator[None]:
     Raises:
         ConfigurationError: there is no such file, or no certificate in it.
     """
-    if descriptor.ca_file is None:
-        yield
-        return
+    file = descriptor.ca_file
     try:
-        ssl.create_default_context(cafile=str(descriptor.ca_file))
+        ssl.create_default_context(cafile=file)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError([f"ca_file {descriptor.ca_file}: no certificates could be read: {error}"]) from None
-    with patch.dict(os.environ, dict.fromkeys(VARIABLES, str(descriptor.ca_file))):
+        raise ConfigurationError([f"ca_file {file}: no certificates could be read: {error}"]) from None
+    with patch.dict(os.environ, dict.fromkeys(VARIABLES, str(file)) if file else {}):
         yield
 
 

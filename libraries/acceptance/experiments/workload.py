@@ -147,10 +147,8 @@ class Workload:
     async def recovered(self, since: float, within: float) -> float:
         """Wait until each user has been served by every action once more, and nothing failed meanwhile.
 
-        Probes do not know that: of several instances, each may be back at a moment of its own.
-
-        Returns:
-            When the last request failed that began or ended after `since`, by the monotonic clock; `since` if none did.
+        Probes do not know that: of several instances, each may be back at a moment of its own. Returns when the last
+        request failed, by the monotonic clock; `since` where none did after it.
 
         Raises:
             AssertionError: requests still fail, or do not end, within so many seconds.

@@ -224,9 +224,9 @@ async def cancel_clients(run: Run, pool: SharedPool) -> int:
 
     async def client(number: int) -> int:
         cut = 0
-        for time_of_it in range(CANCELLATIONS):
+        for turn in range(CANCELLATIONS):
             with suppress(*_FAILURES):
-                cut += await _is_cut_off(enter, gate, (number / clients + time_of_it / CANCELLATIONS) % 1)
+                cut += await _is_cut_off(enter, gate, (number / clients + turn / CANCELLATIONS) % 1)
         return cut
 
     async with _ended_together() as working:
