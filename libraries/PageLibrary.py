@@ -111,8 +111,7 @@ class PageLibrary:
             "hasTouch": size["touch"],
             "isMobile": size["touch"] and engine.family == "chromium",  # no other has it
             "serviceWorkers": "block",
-            # It does not know the deployment's own authority, which every other client of the run trusts alone.
-            "ignoreHTTPSErrors": the_run().descriptor.ca_file is not None,
+            "ignoreHTTPSErrors": the_run().descriptor.ca_file is not None,  # which no engine knows of
         }
 
     @keyword()
