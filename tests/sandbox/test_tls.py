@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,15 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
 from sandbox import tls
 from sandbox.descriptor import describe
 from sandbox.errors import StartError
-from sandbox.settings import LISTENERS, OVER_TLS, Settings
+from sandbox.settings import LISTENERS, OVER_TLS
 from tests.sandbox.conftest import placed
-
-
-def settings(folder: Path, **more: Any) -> Settings:
-    return Settings(folder, {name: 1000 + number for number, name in enumerate(LISTENERS)}, build="b", **more)
+from tests.sandbox.made import settings
 
 
 def test_the_descriptor_names_the_authority_where_there_is_tls(tmp_path: Path) -> None:
@@ -57,10 +55,12 @@ def test_what_clients_call_is_trusted_by_its_authority_and_by_no_other(descripto
             httpx.get(address)
 
 
-def test_websockets_too(descriptor: dict[str, Any]) -> None:
-    address = descriptor["services"]["realtime"]["url"] + "/ws/events"
-    with pytest.raises(InvalidStatus, match=r"401|403"):
-        connect(address, ssl=ssl.create_default_context(cafile=descriptor["ca_file"])).close()
+def test_websockets_are_opened_and_closed_over_it(descriptor: dict[str, Any]) -> None:
+    address = f"{descriptor['services']['realtime']['url']}/ws/jobs/{uuid.uuid4()}?access_token=none"
+    trusting = ssl.create_default_context(cafile=descriptor["ca_file"])
+    with connect(address, ssl=trusting, proxy=None) as channel, pytest.raises(ConnectionClosedError) as closed:
+        channel.recv(timeout=10)
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == 4401  # the contract's, for a bad token
 
 
 def test_every_listener_over_tls_is_before_one_without() -> None:
