@@ -1,13 +1,20 @@
-"""Small PDFs whose pages show any text, characters included that no database stores; users and documents."""
+"""Small PDFs whose pages show any text, characters included that no database stores; users, documents and settings."""
 
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from sandbox.settings import LISTENERS, Settings
 from tests.sandbox.place import until
+
+
+def settings(folder: Path, **more: Any) -> Settings:
+    """Of a sandbox that does not run."""
+    return Settings(folder, {name: 1000 + number for number, name in enumerate(LISTENERS)}, **{"build": "b", **more})
 
 
 def pdf(*pages: str, picture: bool = False) -> bytes:

@@ -10,12 +10,13 @@ import yaml
 
 from sandbox import defects, descriptor, state
 from sandbox.errors import StartError, in_a_line
-from sandbox.settings import LISTENERS, Settings, reserve
+from sandbox.settings import Settings, reserve
+from tests.sandbox import made
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(tmp_path, {name: 1000 + number for number, name in enumerate(LISTENERS)}, build="abc123")
+    return made.settings(tmp_path, build="abc123")
 
 
 def test_secrets_are_beside_the_descriptor_and_only_there(settings: Settings, tmp_path: Path) -> None:

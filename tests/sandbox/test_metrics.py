@@ -15,13 +15,13 @@ import pytest
 
 from sandbox import processes
 from sandbox.platform import CORES, READS_A_MINUTE, UNITS, Platform
-from sandbox.settings import LISTENERS, Settings
+from tests.sandbox import made
 
 
 @asynccontextmanager
 async def platform(folder: Path) -> AsyncIterator[tuple[Platform, httpx.AsyncClient]]:
     """The platform of a sandbox whose API instance is this process, and a client with its key."""
-    settings = Settings(folder, {name: 1000 + number for number, name in enumerate(LISTENERS)}, build="b")
+    settings = made.settings(folder)
     (folder / "services.json").write_text(json.dumps({"api-1": {"pid": os.getpid()}, "api-2": {"pid": 0}}))
     platform_service = Platform(settings)
     transport = httpx.ASGITransport(platform_service.application())

@@ -18,16 +18,13 @@ from sandbox import pooler
 from sandbox.app.errors import Unavailable
 from sandbox.descriptor import describe
 from sandbox.errors import StartError
-from sandbox.settings import LISTENERS, METRICS_PATH, Settings
+from sandbox.settings import METRICS_PATH
 from sandbox.supabase.metrics import DATABASES, Metrics
 from tests.sandbox.conftest import placed
+from tests.sandbox.made import settings
 
 installed = pytest.mark.skipif(pooler.find() is None, reason="PgBouncer is not installed")
 CLIENTS = 60
-
-
-def settings(folder: Path, **more: Any) -> Settings:
-    return Settings(folder, {name: 1000 + number for number, name in enumerate(LISTENERS)}, build="b", **more)
 
 
 class Counted:

@@ -16,14 +16,11 @@ from sandbox import scaling
 from sandbox.instances import Instances, State
 from sandbox.platform import WRITES_A_MINUTE, Platform
 from sandbox.scaling import DOWN_SECONDS, Autoscaling, Criteria, Fleet, Share, bounded, wanted
-from sandbox.settings import API_INSTANCES, INSTANCE_HEADER, LISTENERS, Settings
+from sandbox.settings import API_INSTANCES, INSTANCE_HEADER
+from tests.sandbox.made import settings
 
 LIMITS = {"enabled": True, "min": 2, "max": 3, "criteria": {name: {"enabled": name == "cpu", "percentage": 20}
           for name in ("cpu", "memory")}}  # fmt: skip
-
-
-def settings(folder: Path) -> Settings:
-    return Settings(folder, {name: 1000 + number for number, name in enumerate(LISTENERS)}, build="b")
 
 
 def limits(least: int = 2, most: int = 4, target: int = 50) -> Autoscaling:
