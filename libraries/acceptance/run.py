@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, a
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from acceptance.clients.database import DatabaseInspector
 from acceptance.clients.error_log import ErrorLog
@@ -212,6 +212,15 @@ class Run:
                 counted = f" ({record.samples} samples)" if record.samples > 1 else ""
                 self.log(f"{record.criterion}: {record.name} {record.value} {record.unit}{counted}")
             self.show(record)
+
+    @overload
+    def observe(
+        self, criterion: str, name: str, value: float | bool | str, unit: str, *, samples: int,
+        artifact: Artifact | None = None,
+    ) -> None: ...  # fmt: skip
+
+    @overload
+    def observe(self, criterion: str, name: str, value: Sequence[float], unit: str, *, statistic: str) -> None: ...
 
     def observe(
         self,
