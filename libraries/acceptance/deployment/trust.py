@@ -27,7 +27,8 @@ def trusted(descriptor: Descriptor) -> Iterator[None]:
     """
     file = descriptor.ca_file
     try:
-        ssl.create_default_context(cafile=file)
+        if file is not None:
+            ssl.create_default_context(cafile=file)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError([f"ca_file {file}: no certificates could be read: {error}"]) from None
     with patch.dict(os.environ, dict.fromkeys(VARIABLES, str(file)) if file else {}):
