@@ -123,9 +123,9 @@ def _excuse(result: Any, reason: str, *, failed: bool) -> None:
         failed: whether it is this test that left the fault behind, and does not pass for that.
     """
     if result.failed or (failed and result.passed):
-        said = result.message.partition("\nBrowser logs:")[0]  # which Playwright adds, by the page
-        seen = f"; the test ended with: {said}" if said else ""
-        result.status, result.message = "FAIL", f"{EnvironmentUnavailable.__name__}: {reason}{seen}"
+        if seen := result.message.partition("\nBrowser logs:")[0]:  # which Playwright adds, by the page
+            reason += f"; the test ended with: {seen}"
+        result.status, result.message = "FAIL", f"{EnvironmentUnavailable.__name__}: {reason}"
 
 
 def _source(test: Any) -> str:

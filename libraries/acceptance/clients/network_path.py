@@ -5,7 +5,6 @@ TLS, its server name and the Host header stay those of the service: only the add
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -80,13 +79,5 @@ class Detours(httpcore.AnyIOBackend):
     def __init__(self, path: NetworkPath) -> None:
         self._path = path
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        dialled, at = self._path.address("http", host, port)
-        return await super().connect_tcp(dialled, at, timeout, local_address, socket_options)
+    async def connect_tcp(self, host: str, port: int, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        return await super().connect_tcp(*self._path.address("http", host, port), *args, **options)

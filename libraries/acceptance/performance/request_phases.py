@@ -14,7 +14,7 @@ import asyncio
 import ipaddress
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -157,12 +157,7 @@ class _Resolving(httpcore.AnyIOBackend):
     """Looks a name up by itself, and connects to its addresses in their order: the two are timed apart."""
 
     async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
     ) -> httpcore.AsyncNetworkStream:
         moments = _CURRENT.get()
         begin = time.perf_counter()
@@ -177,7 +172,7 @@ class _Resolving(httpcore.AnyIOBackend):
         begin = time.perf_counter()
         for last, address in enumerate(addresses, start=1 - len(addresses)):
             try:
-                stream = await super().connect_tcp(address, port, timeout, local_address, socket_options)
+                stream = await super().connect_tcp(address, port, timeout, *args, **options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if last == 0:
                     raise

@@ -171,8 +171,7 @@ def root_causes(failed: Iterable[tuple[str, str, str]]) -> list[RootCause]:
         unprotected = found is not None and found[1] in open_to_all and criterion in PROTECTION
         fault = "" if failure.is_by_status else faults.get(failure.request, "")
         alike = groups.setdefault(fault or (f"{found[1]} open" if found and unprotected else failure.key), [])
-        is_known = failure.is_ours or fault
-        number = next((n for n, one in enumerate(alike) if is_known or _is_one(one, failure, criterion)), len(alike))
+        number = next((n for n, one in enumerate(alike) if fault or _is_one(one, failure, criterion)), len(alike))
         known = alike[number] if number < len(alike) else RootCause(failure=failure, tests=(), criteria=())
         update = {"tests": _with(known.tests, test), "criteria": _with(known.criteria, criterion)}
         alike[number : number + 1] = [known.model_copy(update=update)]
@@ -187,11 +186,12 @@ def causes_of(message: str) -> list[Failure]:
 
 
 def _is_one(cause: RootCause, failure: Failure, criterion: str) -> bool:
-    """Whether a failure of the same key is of this cause: a route's answer is, and what breaks the same promise.
+    """Whether a failure of the same key is of this cause: ours and a route's are, and what breaks the same promise.
 
     Of two promises whose failures are alike in their words, each has a cause of its own, unless it is the same thing.
     """
-    return failure.is_by_status or criterion in cause.criteria or failure.words == cause.failure.words
+    by_itself = failure.is_ours or failure.is_by_status
+    return by_itself or criterion in cause.criteria or failure.words == cause.failure.words
 
 
 def other_failures(message: str) -> str:
